@@ -1,0 +1,13 @@
+//! The pure core of Tidings: what a message is, what it is about, who wants to hear of it, and what becomes of a
+//! delivery. No I/O, no clock, no async: time comes in as an argument, and a decision goes out as a value with its
+//! reason. Cargo enforces it: this crate names neither tokio, sqlx nor wasmtime.
+
+pub mod delivery;
+pub mod grant;
+pub mod limits;
+pub mod manifest;
+pub mod message;
+pub mod outcome;
+pub mod secret;
+pub mod subscription;
+pub mod time;

@@ -1,0 +1,59 @@
+//! What a plugin says of itself, in the host's own types, and the check of a configuration against its schema.
+
+use serde::{Deserialize, Serialize};
+
+/// What a plugin is; see `manifest` in the contract (`wit/v1/channel.wit`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    pub name: String,
+    pub version: String,
+    pub summary: String,
+    pub address_label: String,
+    pub address_example: String,
+    pub config: Vec<Field>,
+    pub grants: Vec<GrantRequest>,
+}
+
+/// One setting of a channel, enough to render a form and to check what comes back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Field {
+    pub name: String,
+    pub label: String,
+    pub help: String,
+    pub kind: FieldKind,
+    pub default: Option<String>,
+    pub required: bool,
+    /// Write-only in the API, absent from logs.
+    pub secret: bool,
+    pub min: Option<i64>,
+    pub max: Option<i64>,
+    pub choices: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FieldKind {
+    Text,
+    Integer,
+    Boolean,
+    Choice,
+    Host,
+    Port,
+    Url,
+}
+
+/// What a plugin asks to reach; `{name}` in host or port stands for a configuration value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantRequest {
+    pub capability: Capability,
+    pub host: String,
+    pub port: String,
+    pub why: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Capability {
+    Net,
+    Http,
+}

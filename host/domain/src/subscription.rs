@@ -1,0 +1,83 @@
+//! What a user asked for: the model of rules, filters and subscriptions, as users edit it and as it is stored. Matching
+//! works on a compiled form of it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// One test with its arguments, as the user wrote it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    /// The name of a rule in the catalogue or of a generic one, e.g. `user_package_filter`.
+    pub rule: String,
+    #[serde(default)]
+    pub arguments: BTreeMap<String, String>,
+    /// Inverts the test's result; an error stays an error and fails the filter.
+    #[serde(default)]
+    pub negated: bool,
+}
+
+/// Rules joined by AND. One without rules never matches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Filter {
+    pub name: String,
+    /// It deactivates itself after it matched once.
+    #[serde(default)]
+    pub oneshot: bool,
+    #[serde(default = "yes")]
+    pub active: bool,
+    #[serde(default)]
+    pub rules: Vec<Rule>,
+}
+
+/// When deliveries are gathered into one. Either bound sends the digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DigestOptions {
+    /// Seconds since the earliest gathered message.
+    pub interval_seconds: u64,
+    /// Gathered messages that send the digest before its time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u32>,
+}
+
+/// How a user wants deliveries of one channel to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Style {
+    /// The medium's decorations (colours, emphasis).
+    #[serde(default)]
+    pub markup: bool,
+    /// Say which filter caused a delivery.
+    #[serde(default = "yes")]
+    pub triggered_by: bool,
+    /// In digests, the long form of each item.
+    #[serde(default = "yes")]
+    pub verbose: bool,
+}
+
+impl Default for Style {
+    fn default() -> Self {
+        Style { markup: false, triggered_by: true, verbose: true }
+    }
+}
+
+/// A user's filters for one channel, joined by OR in their order: the first that matches is the one that is named.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscription {
+    pub user: String,
+    pub channel: String,
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// Confirmed addresses; each gets its own delivery.
+    #[serde(default)]
+    pub addresses: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<DigestOptions>,
+    #[serde(default)]
+    pub style: Style,
+    #[serde(default)]
+    pub filters: Vec<Filter>,
+}
+
+const fn yes() -> bool {
+    true
+}
