@@ -1,1 +1,16 @@
+//! The daemon `tidings`: bus -> verify -> facts -> match -> store -> dispatch -> sandbox -> outcome. This crate wires the
+//! rooms together and owns the edges (configuration, command line, API, telemetry). It knows neither SQL nor wasmtime.
 
+pub mod api;
+pub mod app;
+pub mod changes;
+pub mod channels;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod dispatch;
+pub mod intake;
+pub mod knowledge;
+pub mod links;
+pub mod telemetry;
+pub mod verify;

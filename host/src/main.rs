@@ -1,1 +1,7 @@
-fn main() {}
+//! The program `tidings`. What it can do is in `cli`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tidings::cli::run(std::env::args_os())
+}

@@ -1,1 +1,44 @@
-fn main() {}
+//! The repository's own tools: `cargo xtask <command>`. This file only says which commands there are; each is a module.
+
+mod bench;
+mod plugins;
+mod run;
+mod setup;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Tools for building, running and testing Tidings from a clone.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Command {
+    /// Builds the plugins into target/plugins/*.wasm, by the first way that works here.
+    BuildPlugins(plugins::Args),
+    /// Runs the whole on this machine, from a message on the bus to a mail, and shows it on a page.
+    Run(run::Args),
+    /// Prints what the whole does here, one JSON object a line: name, value, unit.
+    Bench,
+    /// Installs what the tests use and is not ours.
+    Setup,
+    /// Sets up what it needs and runs every check and test.
+    Test,
+}
+
+fn main() -> ExitCode {
+    let done = match Command::parse() {
+        Command::BuildPlugins(args) => plugins::run(&args),
+        Command::Run(args) => run::run(&args),
+        Command::Bench => bench::run(),
+        Command::Setup => setup::run(),
+        Command::Test => test::all(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

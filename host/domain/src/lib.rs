@@ -2,12 +2,23 @@
 //! delivery. No I/O, no clock, no async: time comes in as an argument, and a decision goes out as a value with its
 //! reason. Cargo enforces it: this crate names neither tokio, sqlx nor wasmtime.
 
+pub mod acl;
+pub mod aliases;
+pub mod catalogue;
 pub mod delivery;
+pub mod facts;
+pub mod gap;
 pub mod grant;
 pub mod limits;
 pub mod manifest;
 pub mod message;
+pub mod network;
 pub mod outcome;
+pub mod retry;
+pub mod rules;
+pub mod ruleset;
 pub mod secret;
 pub mod subscription;
+pub mod text;
 pub mod time;
+pub mod window;

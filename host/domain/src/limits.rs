@@ -13,13 +13,48 @@ pub const MESSAGE_DEPTH: usize = 64;
 /// The longest message id that is kept as it is; fedmsg's are 41 characters.
 pub const MESSAGE_ID_BYTES: usize = 200;
 
+/// How far another machine's clock may be ahead of ours.
+pub const CLOCK_SKEW: Duration = Duration::from_secs(600);
+
 /// Frames that wait between a bus source and intake. Beyond it the source is not read, and the publisher's own high
 /// water mark decides.
 pub const BUS_BUFFER: usize = 4096;
+/// The bytes of those frames, in all.
+pub const BUS_BUFFER_BYTES: usize = 64 * 1024 * 1024;
+/// How long connecting to a publisher may take, greeting and subscribing included; setting `bus.connect_timeout`.
+pub const BUS_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The shortest and the longest wait before a lost publisher is tried again. Short, because what is published before
+/// the subscription is lost; libzmq's usual 0.1 to 1 s is no longer.
+pub const BUS_BACKOFF_MIN: Duration = Duration::from_millis(100);
+pub const BUS_BACKOFF_MAX: Duration = Duration::from_secs(2);
+/// After this long without a message a bus connection is replaced; setting `bus.idle`. It is how a peer that vanished
+/// without closing is noticed.
+pub const BUS_IDLE: Duration = Duration::from_secs(5 * 60);
+/// How long the replaced connection is still read, so that nothing falls between the two.
+pub const BUS_OVERLAP: Duration = Duration::from_secs(1);
+/// Publishers whose counter is followed on one bus endpoint; those beyond are not watched for gaps.
+pub const BUS_PUBLISHERS: usize = 256;
+/// How many of a publisher's latest messages are remembered to tell a repeat from a restart.
+pub const BUS_RECENT: usize = 256;
+/// A counter that jumps further is another counter, not a gap.
+pub const BUS_GAP_MAX: u64 = 1_000_000;
 /// Messages that one intake transaction takes at most.
 pub const INTAKE_BATCH: usize = 512;
 /// How long intake waits for more messages before it commits what it has.
 pub const INTAKE_LINGER: Duration = Duration::from_millis(5);
+
+/// Writes that wait for the store's writer; beyond it callers wait to hand theirs in.
+pub const STORE_QUEUE: usize = 4 * INTAKE_BATCH;
+/// Rows after which a group of writes takes no further call, so that one transaction stays below about half a second.
+pub const STORE_GROUP_ROWS: usize = 20_000;
+/// Connections that only read.
+pub const STORE_READERS: u32 = 4;
+/// How long a write waits for another program's lock on the database, and a read for a free connection.
+pub const STORE_BUSY: Duration = Duration::from_secs(5);
+/// Bytes of events that are loaded for one digest; those beyond are counted as omitted.
+pub const DIGEST_BYTES: usize = 16 * 1024 * 1024;
+/// Messages that one transaction of pruning forgets, so that intake waits a moment at most.
+pub const PRUNE_BATCH: u32 = 1000;
 
 /// Deliveries in one call of a plugin; setting `dispatch.batch`.
 pub const DELIVER_BATCH: usize = 50;
@@ -35,10 +70,24 @@ pub const BACKOFF_MAX: Duration = Duration::from_secs(4000);
 /// A delivery older than this is dead; setting `dispatch.max_age`. Postfix keeps mail as long.
 pub const DELIVERY_MAX_AGE: Duration = Duration::from_secs(5 * 24 * 3600);
 
+/// A delivery that makes its plugin crash this often is dead.
+pub const MAX_CRASHES: u32 = 5;
+/// Deliveries of a channel that are remembered as suspects, and so sent alone.
+pub const SUSPECTS: usize = 10_000;
+/// The shortest rest of a channel in trouble.
+pub const CHANNEL_REST_MIN: Duration = Duration::from_secs(10);
+
 /// How long one call of a plugin may take in all, guest code and host calls; setting `sandbox.deadline`.
 pub const CALL_DEADLINE: Duration = Duration::from_secs(120);
 /// How much longer than a call's deadline its lease lives, so that nobody else runs the same delivery meanwhile.
 pub const LEASE_MARGIN: Duration = Duration::from_secs(60);
+
+/// How long calls in flight may go on when their channel is disabled or the daemon stops; setting `dispatch.stop_grace`.
+pub const STOP_GRACE: Duration = Duration::from_secs(5);
+/// Plugin instances alive at the same time; setting `sandbox.max_instances`.
+pub const SANDBOX_INSTANCES: u32 = 64;
+/// How long a message is remembered; setting `retention.messages`.
+pub const RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// One line of a plugin's log, an outcome's reason, a receipt: characters kept.
 pub const REASON_CHARS: usize = 500;
@@ -47,7 +96,29 @@ pub const REASON_CHARS: usize = 500;
 pub const COMPONENT_BYTES: usize = 64 * 1024 * 1024;
 /// A request body of the API other than a component, in bytes.
 pub const API_BODY_BYTES: usize = 1024 * 1024;
+/// Open connections of the API; further ones wait to be accepted.
+pub const API_CONNECTIONS: usize = 256;
+/// How long a client may take for the head of a request.
+pub const API_HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a client may take for the body of a request, and the server for its answer.
+pub const API_TIMEOUT: Duration = Duration::from_secs(30);
+/// The same for requests that carry a component or run a plugin: longer than a call may take.
+pub const API_SLOW_TIMEOUT: Duration = Duration::from_secs(300);
+/// Components that are received and admitted at the same time: each is held in memory.
+pub const API_UPLOADS: usize = 2;
+/// Rows of one answer of the API, where the request does not say, and at most.
+pub const API_ROWS: usize = 100;
+pub const API_ROWS_MAX: usize = 1000;
 
+/// A user's name, in characters.
+pub const USER_CHARS: usize = 200;
+/// A filter's name, in characters.
+pub const FILTER_NAME_CHARS: usize = 200;
+/// A channel's name, in characters.
+pub const CHANNEL_NAME_CHARS: usize = 50;
+/// The longest wait of a digest, in seconds, and the largest count that sends one before.
+pub const DIGEST_INTERVAL_SECONDS: u64 = 30 * 24 * 3600;
+pub const DIGEST_COUNT: u32 = 100_000;
 /// A user's filters for one channel.
 pub const FILTERS_PER_SUBSCRIPTION: usize = 500;
 /// Rules in one filter.
@@ -56,8 +127,100 @@ pub const RULES_PER_FILTER: usize = 500;
 pub const ARGUMENTS_BYTES: usize = 4096;
 /// A user's addresses on one channel.
 pub const ADDRESSES_PER_SUBSCRIPTION: usize = 50;
+/// Usernames, packages and the like that are kept of one message, of each kind; the largest composes have about 300.
+pub const FACT_ITEMS: usize = 2000;
+/// One username, package or object, in bytes; longer ones are no names and are left out.
+pub const FACT_BYTES: usize = 512;
+/// A rendered title, subtitle, link or icon: characters kept.
+pub const LINE_CHARS: usize = 1000;
+/// A rendered long form: characters kept.
+pub const LONG_FORM_CHARS: usize = 200_000;
+/// What one template may cost, in minijinja's fuel: instructions, and a unit for each 64 bytes made.
+pub const TEMPLATE_FUEL: u64 = 100_000;
 /// The compiled size of a user's regular expression, in bytes.
 pub const REGEX_BYTES: usize = 64 * 1024;
+
+/// Instances that live at the same time, all channels together; setting `sandbox.instances`.
+pub const INSTANCES: u32 = 64;
+/// How long a call waits for a free instance. Together with its deadline it stays below the lease.
+pub const INSTANCE_WAIT: Duration = Duration::from_secs(20);
+/// How long `describe` and `check-address` may take: they compute, they do not talk.
+pub const QUESTION_DEADLINE: Duration = Duration::from_secs(5);
+/// How often a running plugin is made to yield, and so the precision of its deadline.
+pub const EPOCH_TICK: Duration = Duration::from_millis(10);
+/// The most linear memory that an administrator may allow one instance, in bytes.
+pub const PLUGIN_MEMORY_CEILING: usize = 1024 * 1024 * 1024;
+/// The most table elements that an administrator may allow one instance.
+pub const PLUGIN_TABLE_CEILING: usize = 100_000;
+/// Core instances, tables and memories in one component. The largest toolchain seen (Python) needs half of it.
+pub const CORE_INSTANCES: u32 = 80;
+pub const CORE_TABLES: u32 = 40;
+pub const CORE_MEMORIES: u32 = 6;
+/// Handles of resources that one instance may hold.
+pub const GUEST_HANDLES: usize = 1000;
+/// The guest's stack, in bytes: deeper recursion is a trap.
+pub const GUEST_STACK_BYTES: usize = 512 * 1024;
+/// What host functions have behind it on the same stack, in bytes. A TLS handshake in a debug build is the deepest.
+pub const HOST_STACK_BYTES: usize = 1536 * 1024;
+
+/// Nesting of components and modules in a component file.
+pub const COMPONENT_NESTING: usize = 4;
+/// Types, functions and other items in a component file, each counted over all its modules.
+pub const COMPONENT_TYPES: u64 = 10_000;
+pub const COMPONENT_FUNCTIONS: u64 = 50_000;
+pub const COMPONENT_ITEMS: u64 = 100_000;
+/// Modules and components within a component file.
+pub const COMPONENT_MODULES: u64 = 200;
+/// One function's code, in bytes: what the compiler's time grows fastest with.
+pub const FUNCTION_BYTES: usize = 1024 * 1024;
+
+/// A manifest's name and version, and the name of a configuration field, in bytes.
+pub const NAME_BYTES: usize = 64;
+/// A manifest's labels and one-line texts, in characters.
+pub const LABEL_CHARS: usize = 300;
+/// The help of a configuration field, in characters.
+pub const HELP_CHARS: usize = 1000;
+/// Fields, grant requests, and choices of one field in a manifest.
+pub const MANIFEST_FIELDS: usize = 64;
+pub const MANIFEST_GRANTS: usize = 64;
+pub const MANIFEST_CHOICES: usize = 100;
+/// A configuration value, in characters.
+pub const CONFIG_VALUE_CHARS: usize = 8192;
+/// An address of a user on a channel, in characters.
+pub const ADDRESS_CHARS: usize = 500;
+/// The longest wait that a plugin's answer may carry; more is cut to it before anything computes with it.
+pub const WAIT_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Random bytes of one `random.bytes`.
+pub const RANDOM_BYTES: u32 = 4096;
+/// A key of a plugin's `state`, in bytes.
+pub const STATE_KEY_BYTES: usize = 256;
+/// A value of a plugin's `state`, in bytes.
+pub const STATE_VALUE_BYTES: usize = 64 * 1024;
+/// A command handed to `inbox`, in characters; longer ones are cut.
+pub const INBOX_CHARS: usize = 1000;
+/// Reply lines that `inbox` gives back.
+pub const INBOX_LINES: usize = 500;
+
+/// Addresses of one name that are tried.
+pub const ADDRESSES_TRIED: usize = 8;
+/// Resolving a name and connecting, all its addresses together.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// One read, write or handshake of a connection, unless the plugin asks for less or more.
+pub const NETWORK_TIMEOUT: Duration = Duration::from_secs(30);
+/// The most that a plugin may ask for, also for one HTTP exchange.
+pub const NETWORK_TIMEOUT_MAX: Duration = Duration::from_secs(120);
+/// Bytes that one `read` of a connection returns at most.
+pub const READ_BYTES: u32 = 64 * 1024;
+/// Headers of an HTTP request or response, and bytes of them together.
+pub const HTTP_HEADERS: usize = 100;
+pub const HTTP_HEADER_BYTES: usize = 64 * 1024;
+/// A URL, in bytes.
+pub const URL_BYTES: usize = 8192;
+/// The body of an HTTP response, in bytes.
+pub const HTTP_RESPONSE_BYTES: usize = 8 * 1024 * 1024;
+/// Redirects that are followed at most, whatever the plugin asks for.
+pub const HTTP_REDIRECTS: u8 = 10;
 
 /// What one plugin may use. Always in force, each on its own; an administrator may change them per channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -69,7 +232,7 @@ pub struct PluginLimits {
     pub memory_bytes: usize,
     /// Elements of all its tables.
     pub table_elements: usize,
-    /// Bytes that one call may pass through host calls (arguments and results lifted on the host's side).
+    /// Bytes that the plugin may pass to the host in each host call, and as the answer of its own call.
     pub hostcall_bytes: usize,
     /// Host calls of one call of the plugin.
     pub host_calls: u64,
@@ -90,7 +253,7 @@ impl Default for PluginLimits {
             deadline_ms: CALL_DEADLINE.as_millis() as u64,
             memory_bytes: 64 * 1024 * 1024,
             table_elements: 20_000,
-            hostcall_bytes: 128 * 1024 * 1024,
+            hostcall_bytes: 16 * 1024 * 1024,
             host_calls: 1_000_000,
             log_lines: 200,
             connections: 8,

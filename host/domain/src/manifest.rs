@@ -1,6 +1,13 @@
-//! What a plugin says of itself, in the host's own types, and the check of a configuration against its schema.
+//! What a plugin says of itself, in the host's own types. `check` judges the manifest itself when the plugin is
+//! installed; `configure` checks a configuration against its schema and turns its grant requests into grants.
 
 use serde::{Deserialize, Serialize};
+
+mod check;
+mod configure;
+
+pub use check::ManifestError;
+pub use configure::{ConfigError, ConfigProblem, RequestError};
 
 /// What a plugin is; see `manifest` in the contract (`wit/v1/channel.wit`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -33,6 +33,11 @@ pub struct Envelope {
 pub struct MessageId(String);
 
 impl MessageId {
+    /// An id of our own making: of a test, or of something kept in the store.
+    pub fn made(text: &str) -> MessageId {
+        MessageId(text.to_owned())
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -69,6 +74,18 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    pub const ALL: [Refusal; 9] = [
+        Refusal::TooLarge,
+        Refusal::TooDeep,
+        Refusal::WrongParts,
+        Refusal::NotJson,
+        Refusal::NoTopic,
+        Refusal::BadTopic,
+        Refusal::TopicMismatch,
+        Refusal::BadId,
+        Refusal::Stale,
+    ];
+
     /// The word for metrics and logs.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,1 +1,187 @@
+//! The only room that knows wasmtime. It admits components, instantiates them under limits and grants, calls them, and
+//! turns whatever happens (answer, trap, timeout, nonsense) into an outcome. It knows neither the store, nor the
+//! dispatcher, nor the API: what a plugin needs of the daemon comes through [`ChannelHost`].
 
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sha2::Digest as _;
+use tidings_domain::limits::{self, PluginLimits};
+use tidings_domain::text::one_line;
+use tokio::sync::Semaphore;
+use wasmtime::Engine;
+use wasmtime::component::{Component, Linker};
+
+mod abi;
+mod admission;
+mod cache;
+mod call;
+mod capabilities;
+mod engine;
+mod host;
+mod meter;
+mod network;
+mod plugin;
+mod report;
+mod room;
+mod violation;
+
+pub use admission::AdmissionError;
+pub use host::{ChannelHost, LogLevel, StateError};
+pub use network::TlsError;
+pub use plugin::{Admitted, ChannelSettings, Links, Parcel, Plugin};
+pub use report::{Report, Stats};
+
+use abi::v1;
+use cache::CodeCache;
+use call::Call;
+use network::{Egress, Tls};
+use room::{Furniture, Room};
+
+/// How a sandbox is set up.
+#[derive(Clone, Debug)]
+pub struct SandboxOptions {
+    /// Where compiled code is kept; made private to this user.
+    pub cache_dir: PathBuf,
+    /// Certificates (PEM) to trust beside the system's.
+    pub tls_ca_file: Option<PathBuf>,
+    /// Instances that live at the same time, all channels together; [`limits::INSTANCES`] unless set otherwise.
+    pub max_instances: u32,
+}
+
+/// Why there is no sandbox. All of them stop the daemon before it does anything.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    #[error("the engine does not start: {0}")]
+    Engine(String),
+    #[error("no thread for the engine's clock")]
+    Thread(#[source] io::Error),
+    #[error("cannot use the cache of compiled code in {}", path.display())]
+    Cache { path: PathBuf, source: io::Error },
+    #[error("TLS cannot be set up")]
+    Tls(#[from] TlsError),
+}
+
+/// The engine and all that its plugins share. Cheap to clone.
+#[derive(Clone)]
+pub struct Sandbox {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    engine: Engine,
+    linker: Linker<Room>,
+    cache: CodeCache,
+    tls: Arc<Tls>,
+    places: Arc<Semaphore>,
+    /// One compilation at a time: it takes all cores by itself.
+    compiling: Semaphore,
+}
+
+impl Sandbox {
+    /// Starts the engine. Blocks for some milliseconds: it reserves address space and reads certificates.
+    pub fn new(options: SandboxOptions) -> Result<Sandbox, SandboxError> {
+        let instances = options.max_instances.max(1);
+        let engine = engine::start(instances)?;
+        let linker = v1::linker(&engine).map_err(|error| SandboxError::Engine(format!("{error:#}")))?;
+        let path = options.cache_dir;
+        let cache = CodeCache::open(&path, &engine).map_err(|source| SandboxError::Cache { path, source })?;
+        let tls = Arc::new(Tls::new(options.tls_ca_file.as_deref())?);
+        let places = Arc::new(Semaphore::new(instances as usize));
+        let compiling = Semaphore::new(1);
+        Ok(Sandbox { shared: Arc::new(Shared { engine, linker, cache, tls, places, compiling }) })
+    }
+
+    /// Checks a component file, compiles it (or takes its code from the cache), links it and asks it what it is, without
+    /// configuration, grants or network. The same file is admitted the same way every time.
+    pub async fn admit(&self, file: &[u8]) -> Result<Admitted, AdmissionError> {
+        let imports = admission::inspect(file)?;
+        let digest = hex::encode(sha2::Sha256::digest(file));
+        let component = self.compile(&digest, file).await?;
+        let pre = v1::link(&self.shared.linker, &component)
+            .map_err(|error| AdmissionError::Contract(one_line(&format!("{error:#}"), limits::REASON_CHARS)))?;
+        let time = limits::QUESTION_DEADLINE;
+        let mut call = self.call(nobody(), 0, time).await.ok_or(AdmissionError::Busy)?;
+        let answer = Call::within(time, v1::describe(&pre, call.store())).await;
+        let manifest = call.leave(answer).0.map_err(|(kind, detail)| AdmissionError::Describe { kind, detail })?;
+        manifest.check()?;
+        Ok(Admitted { inner: Arc::new(plugin::Inner { digest, imports, manifest, pre }) })
+    }
+
+    /// The plugin of one channel. Settings are fixed in it: a change of them makes a new one.
+    pub fn plugin(&self, admitted: &Admitted, settings: ChannelSettings, host: Arc<dyn ChannelHost>) -> Plugin {
+        let furniture = Furniture {
+            channel: settings.channel.into(),
+            config: Arc::new(settings.config),
+            grants: Arc::new(settings.grants),
+            limits: settings.limits,
+            host,
+        };
+        Plugin { sandbox: self.clone(), admitted: admitted.clone(), furniture }
+    }
+
+    async fn compile(&self, digest: &str, file: &[u8]) -> Result<Component, AdmissionError> {
+        let failed = |text: &str| AdmissionError::Compile(one_line(text, limits::REASON_CHARS));
+        let _turn = self.shared.compiling.acquire().await.map_err(|error| failed(&error.to_string()))?;
+        let (shared, digest, file) = (Arc::clone(&self.shared), digest.to_owned(), file.to_vec());
+        let compile = move || shared.cache.component(&shared.engine, &digest, &file);
+        match tokio::task::spawn_blocking(compile).await {
+            Ok(compiled) => compiled.map_err(|error| failed(&format!("{error:#}"))),
+            Err(error) => Err(failed(&error.to_string())),
+        }
+    }
+
+    /// A fresh store for one call; none where no place for its instance became free within [`limits::INSTANCE_WAIT`].
+    async fn call(&self, furniture: Furniture, batch: usize, time: Duration) -> Option<Call> {
+        let place = Arc::clone(&self.shared.places).acquire_owned();
+        let place = tokio::time::timeout(limits::INSTANCE_WAIT, place).await.ok()?.ok()?;
+        let egress = Egress::new(Arc::clone(&self.shared.tls), &furniture.limits);
+        let room = Room::new(furniture, egress, batch, time);
+        let call = Call::new(&self.shared.engine, room, place);
+        call.inspect_err(|error| tracing::error!(%error, "no store for a plugin's call")).ok()
+    }
+}
+
+/// What a plugin gets that is only asked what it is.
+fn nobody() -> Furniture {
+    Furniture {
+        channel: "".into(),
+        config: Arc::default(),
+        grants: Arc::default(),
+        limits: PluginLimits { connections: 0, ..PluginLimits::default() },
+        host: Arc::new(Nobody),
+    }
+}
+
+/// The daemon as seen before there is a channel: nothing is kept, nobody answers.
+struct Nobody;
+
+#[async_trait]
+impl ChannelHost for Nobody {
+    async fn state_get(&self, _: &str, _: &str) -> Result<Option<Vec<u8>>, StateError> {
+        Ok(None)
+    }
+
+    async fn state_set(&self, _: &str, _: &str, _: &[u8], _: u32, _: u64) -> Result<(), StateError> {
+        Err(StateError::Unavailable("there is no channel yet".to_owned()))
+    }
+
+    async fn state_delete(&self, _: &str, _: &str) -> Result<(), StateError> {
+        Ok(())
+    }
+
+    async fn state_keys(&self, _: &str, _: &str) -> Result<Vec<String>, StateError> {
+        Ok(Vec::new())
+    }
+
+    async fn inbox(&self, _: &str, _: &str, _: &str) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn log(&self, _: &str, level: LogLevel, line: &str) {
+        tracing::debug!(?level, line, "a plugin that is being admitted says");
+    }
+}

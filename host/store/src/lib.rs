@@ -2,157 +2,23 @@
 //! interface; SQLite behind it (PostgreSQL later). The only crate that knows sqlx. It decides nothing: which state follows
 //! is `domain::outcome`'s word, here it is made durable.
 
+mod error;
+mod queue;
+mod setup;
+mod sqlite;
+
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use tidings_domain::delivery::{Acceptance, Accepted, Delivery, DeliveryId, State};
-use tidings_domain::grant::Grants;
-use tidings_domain::limits::PluginLimits;
-use tidings_domain::manifest::Manifest;
+use tidings_domain::delivery::{Acceptance, Accepted, DeliveryId};
 use tidings_domain::outcome::Settlement;
 use tidings_domain::subscription::Subscription;
 use tidings_domain::time::Timestamp;
 
-/// Why the store could not do it. Nothing was written, unless it says otherwise.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    #[error("another daemon uses the database {path}")]
-    Locked { path: String },
-    #[error("the database {path} is damaged: {detail}. Nothing was changed; see docs/runbook.md")]
-    Corrupt { path: String, detail: String },
-    #[error("the database {path} was written by a newer version (schema {found}, this program knows {known})")]
-    Newer { path: String, found: i64, known: i64 },
-    #[error("no {what} named {name}")]
-    Missing { what: &'static str, name: String },
-    #[error("{what} {name} exists already")]
-    Exists { what: &'static str, name: String },
-    /// Full disk, I/O error, a closed pool: try again later.
-    #[error("the store is unavailable while it {doing}")]
-    Unavailable {
-        doing: &'static str,
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// A row does not hold what this program writes.
-    #[error("a stored {what} cannot be read: {detail}")]
-    Damaged { what: &'static str, detail: String },
-}
-
-pub type Result<T, E = StoreError> = std::result::Result<T, E>;
-
-/// The right to send one delivery until `until`. Only the store makes one; it is used up by `settle` or `release`.
-#[derive(Debug)]
-pub struct Lease {
-    delivery: Delivery,
-    until: Timestamp,
-    token: i64,
-}
-
-impl Lease {
-    pub fn delivery(&self) -> &Delivery {
-        &self.delivery
-    }
-
-    pub fn until(&self) -> Timestamp {
-        self.until
-    }
-}
-
-/// A request for work of one channel.
-#[derive(Clone, Debug)]
-pub struct LeaseRequest {
-    pub channel: String,
-    pub now: Timestamp,
-    /// How long the leases live; longer than a call's deadline.
-    pub lifetime: Duration,
-    pub max: usize,
-    /// Events that one digest shows; the rest of its group is counted as omitted.
-    pub digest_events: usize,
-}
-
-/// A channel as an administrator set it up.
-#[derive(Clone, Debug)]
-pub struct Channel {
-    pub name: String,
-    /// SHA-256 of its component, in hexadecimal.
-    pub component: String,
-    /// Values by the manifest's field names, secrets included.
-    pub config: BTreeMap<String, String>,
-    pub grants: Grants,
-    pub limits: PluginLimits,
-    pub enabled: bool,
-}
-
-/// A component, known by the SHA-256 of its file.
-#[derive(Clone, Debug)]
-pub struct ComponentInfo {
-    pub digest: String,
-    pub manifest: Manifest,
-    pub bytes: u64,
-    pub installed_at: Timestamp,
-}
-
-/// A token of the API: only its hash is kept.
-#[derive(Clone, Debug)]
-pub struct Token {
-    pub id: String,
-    pub name: String,
-    pub hash: [u8; 32],
-    pub created_at: Timestamp,
-    pub expires_at: Option<Timestamp>,
-}
-
-/// A delivery as an administrator sees it.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct DeliveryRow {
-    pub id: DeliveryId,
-    pub channel: String,
-    pub user: String,
-    pub address: String,
-    pub filter: Option<String>,
-    pub state: State,
-    pub attempts: u32,
-    pub accepted_at: Timestamp,
-    /// When it is due, for a pending one.
-    pub not_before: Timestamp,
-    /// When it reached its present state or was last tried.
-    pub updated_at: Timestamp,
-    /// The last reason or receipt.
-    pub note: Option<String>,
-    pub message_id: String,
-    pub topic: String,
-    pub subtitle: String,
-}
-
-/// Which deliveries to list; none of the options: all. Newest first.
-#[derive(Clone, Debug, Default)]
-pub struct DeliveryQuery {
-    pub state: Option<State>,
-    pub channel: Option<String>,
-    pub user: Option<String>,
-    /// Continue after this row's id (paging).
-    pub after: Option<DeliveryId>,
-    pub limit: usize,
-}
-
-/// How many deliveries are in each state, for one channel.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Books {
-    /// Deliveries ever accepted; counted apart, so that a lost row shows.
-    pub accepted: u64,
-    pub delivered: u64,
-    pub dead: u64,
-    pub cancelled: u64,
-    pub pending: u64,
-}
-
-impl Books {
-    /// `accepted = delivered + dead + cancelled + pending`.
-    pub fn balance(&self) -> bool {
-        self.accepted == self.delivered + self.dead + self.cancelled + self.pending
-    }
-}
+pub use error::{Result, StoreError};
+pub use queue::{Books, DeliveryQuery, DeliveryRow, Lease, LeaseRequest};
+pub use setup::{Channel, ComponentInfo, Token};
+pub use sqlite::{Mode, open, schema_version};
 
 /// Everything that outlives a restart. Each method that writes returns after its commit; `accept` and `settle` share
 /// transactions with the calls beside them (group commit).
@@ -186,6 +52,9 @@ pub trait Store: Send + Sync + 'static {
 
     async fn subscriptions(&self) -> Result<Vec<Subscription>>;
     async fn subscriptions_of(&self, user: &str) -> Result<Vec<Subscription>>;
+    /// The user who has this address on the channel; the first by name where several have. Looks through all of the
+    /// channel's subscriptions: for a user's command, not for messages.
+    async fn owner_of(&self, channel: &str, address: &str) -> Result<Option<String>>;
     /// Replaces the user's subscription for that channel. Pending deliveries to addresses that it no longer has, or all
     /// of them where it is disabled, are cancelled.
     async fn put_subscription(&self, subscription: &Subscription, now: Timestamp) -> Result<()>;

@@ -1,0 +1,26 @@
+//! Where messages come from and where change messages go: sources behind one trait, and a publisher. The only crate that
+//! names `zeromq`. It moves bytes: it checks the number and the size of a message's parts, and never looks into a body.
+
+pub mod canonical;
+mod endpoint;
+mod link;
+mod publisher;
+mod replay;
+mod source;
+mod zmq;
+
+pub use endpoint::{Endpoint, EndpointStatus, RefusedCount, State};
+pub use publisher::{PublishError, Publisher};
+pub use replay::ReplaySource;
+pub use source::{Closed, End, Origin, Received, Sink, Source, SourceError, buffer};
+pub use zmq::{Subscription, ZmqSettings, ZmqSource};
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tidings_domain::time::Timestamp;
+
+/// The wall clock; a clock before 1970 reads as 1970.
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_millis(since.as_millis() as u64)
+}

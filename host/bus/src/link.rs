@@ -1,0 +1,86 @@
+//! One ZeroMQ connection to one publisher. It lives until the first trouble: the crate's own reconnecting is never used,
+//! because it has no timeout and can give up without a word. What the crate cannot do is in docs/adr/0003-zeromq.md.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use futures::channel::mpsc;
+use zeromq::{Socket as _, SocketEvent, SocketOptions, SocketRecv as _, SubSocket, ZmqError};
+
+/// A subscribed connection.
+pub(crate) struct Link {
+    socket: SubSocket,
+    events: mpsc::Receiver<SocketEvent>,
+}
+
+/// Why a connection could not be made, or ended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LinkError {
+    #[error("no publisher answered within {0:?}")]
+    NoAnswer(Duration),
+    #[error("cannot connect: {0}")]
+    Connect(ZmqError),
+    #[error("the publisher closed the connection")]
+    Closed,
+    #[error(
+        "the publisher sends ZMTP heartbeats, which are not supported: switch them off there (ZMQ_HEARTBEAT_IVL 0)"
+    )]
+    Heartbeat,
+    #[error("the connection broke: {0}")]
+    Broken(ZmqError),
+}
+
+impl Link {
+    /// Connects and subscribes, waiting up to `timeout` for the publisher to exist and to answer.
+    pub(crate) async fn open(address: &str, topics: &[String], timeout: Duration) -> Result<Link, LinkError> {
+        let mut options = SocketOptions::default();
+        options.connect_timeout(timeout);
+        let mut socket = SubSocket::with_options(options);
+        let events = socket.monitor();
+        let subscribed = tokio::time::timeout(timeout, async {
+            socket.connect(address).await?;
+            // After connecting, because only then does the crate say that a subscription could not be sent.
+            for topic in topics {
+                socket.subscribe(topic).await?;
+            }
+            Ok(())
+        });
+        match subscribed.await {
+            Ok(Ok(())) => Ok(Link { socket, events }),
+            Ok(Err(ZmqError::ConnectTimeout(_))) | Err(_) => Err(LinkError::NoAnswer(timeout)),
+            Ok(Err(error)) => Err(LinkError::Connect(error)),
+        }
+    }
+
+    /// The parts of the next message. May be dropped while it waits; nothing is lost by that. After an error the
+    /// connection is of no more use.
+    pub(crate) async fn next(&mut self) -> Result<Vec<Bytes>, LinkError> {
+        tokio::select! {
+            // What has arrived is taken before the news that the connection is gone.
+            biased;
+            message = self.socket.recv() => match message {
+                Ok(message) => Ok(message.into_vec()),
+                Err(error) => Err(broken(error)),
+            },
+            () = disconnected(&mut self.events) => Err(LinkError::Closed),
+        }
+    }
+}
+
+/// The crate knows one command, READY, so any other is a heartbeat's PING. It tells by its text alone.
+fn broken(error: ZmqError) -> LinkError {
+    match &error {
+        ZmqError::Codec(codec) if codec.to_string().contains("Unknown command") => LinkError::Heartbeat,
+        _ => LinkError::Broken(error),
+    }
+}
+
+/// The crate reports the end of a connection only here: `recv` waits on.
+async fn disconnected(events: &mut mpsc::Receiver<SocketEvent>) {
+    while let Some(event) = events.next().await {
+        if matches!(event, SocketEvent::Disconnected(_)) {
+            return;
+        }
+    }
+}

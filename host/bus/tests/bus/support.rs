@@ -1,0 +1,188 @@
+//! What the bus tests share: a running source, a publisher that speaks ZMTP byte by byte and so can misbehave, and a
+//! proxy that can go dead without closing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::Duration;
+
+use tidings_bus::{
+    End, Endpoint, EndpointStatus, Received, Source as _, State, Subscription, ZmqSettings, ZmqSource, buffer,
+};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+/// Longer than anything here takes on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Settings with which nothing is renewed and attempts are short.
+pub const BRISK: ZmqSettings = ZmqSettings { connect_timeout: Duration::from_secs(1), idle: Duration::from_secs(600) };
+
+/// A source with its buffer.
+pub struct Bus {
+    pub endpoints: Vec<Arc<Endpoint>>,
+    pub queue: mpsc::Receiver<Received>,
+    stop: CancellationToken,
+    running: JoinHandle<End>,
+}
+
+impl Bus {
+    pub fn start(addresses: &[&str], topics: &[&str], settings: ZmqSettings) -> Bus {
+        let topics: Vec<String> = topics.iter().map(|topic| topic.to_string()).collect();
+        let subscriptions =
+            addresses.iter().map(|address| Subscription { address: address.to_string(), topics: topics.clone() });
+        let source = ZmqSource::new(subscriptions.collect(), settings).unwrap();
+        let (endpoints, stop) = (source.endpoints(), CancellationToken::new());
+        let (sink, queue) = buffer();
+        let run = Box::new(source).run(sink, stop.clone());
+        Bus { endpoints, queue, stop, running: tokio::spawn(async { run.await.unwrap() }) }
+    }
+
+    /// The next message, or a failure.
+    pub async fn next(&mut self) -> Received {
+        timeout(PATIENCE, self.queue.recv()).await.expect("a message in time").expect("the source still runs")
+    }
+
+    pub async fn reached(&self, state: State) {
+        timeout(PATIENCE, self.endpoints[0].reached(state)).await.expect("the state in time");
+    }
+
+    pub fn status(&self) -> EndpointStatus {
+        self.endpoints[0].status()
+    }
+
+    /// Stops the source; fails if that takes more than a moment.
+    pub async fn stop(self) -> Vec<State> {
+        self.stop.cancel();
+        let end = timeout(Duration::from_secs(2), self.running).await.expect("stopped in time").unwrap();
+        assert_eq!(end, End::Stopped);
+        self.endpoints.iter().map(|endpoint| endpoint.status().state).collect()
+    }
+}
+
+/// Waits until `condition` holds.
+pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let wait = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("never: {what}"));
+}
+
+/// The number a body made by `numbered` or by a publisher carries.
+pub fn number(received: &Received) -> u64 {
+    let body: serde_json::Value = serde_json::from_slice(&received.frame.body).unwrap();
+    body["i"].as_u64().unwrap()
+}
+
+/// An address on which nothing listens at this moment.
+pub async fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    format!("tcp://{}", listener.local_addr().unwrap())
+}
+
+/// A listener and its address.
+pub async fn listener() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("tcp://{}", listener.local_addr().unwrap());
+    (listener, address)
+}
+
+/// Accepts one subscriber and does what a publisher does until its subscription has come.
+pub async fn accept(listener: &TcpListener) -> TcpStream {
+    greet(listener.accept().await.unwrap().0).await
+}
+
+/// The publisher's side from the greeting to the subscription.
+pub async fn greet(mut stream: TcpStream) -> TcpStream {
+    let mut greeting = [0u8; 64];
+    (greeting[0], greeting[9], greeting[10]) = (0xff, 0x7f, 3);
+    greeting[12..16].copy_from_slice(b"NULL");
+    stream.write_all(&greeting).await.unwrap();
+    stream.read_exact(&mut greeting).await.unwrap();
+    stream.write_all(b"\x04\x19\x05READY\x0bSocket-Type\x00\x00\x00\x03PUB").await.unwrap();
+    let ready = read_frame(&mut stream).await;
+    assert_eq!((ready.0, &ready.1[..6]), (4, &b"\x05READY"[..]));
+    let subscription = read_frame(&mut stream).await;
+    assert_eq!((subscription.0, subscription.1[0]), (0, 1), "a subscription");
+    stream
+}
+
+/// Flags and content of one frame.
+async fn read_frame(stream: &mut TcpStream) -> (u8, Vec<u8>) {
+    let flags = stream.read_u8().await.unwrap();
+    let long = flags & 2 != 0;
+    let length = if long { stream.read_u64().await.unwrap() } else { stream.read_u8().await.unwrap().into() };
+    let mut content = vec![0; length as usize];
+    stream.read_exact(&mut content).await.unwrap();
+    (flags & !2, content)
+}
+
+/// A message on the wire.
+pub fn wire(parts: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (n, part) in parts.iter().enumerate() {
+        bytes.push(2 | u8::from(n + 1 < parts.len()));
+        bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(part);
+    }
+    bytes
+}
+
+/// A body with the number `i`.
+pub fn numbered(i: u64) -> Vec<u8> {
+    format!(r#"{{"i":{i},"msg":{{}},"msg_id":"2016-{i}","topic":"org.test","username":"apache"}}"#).into_bytes()
+}
+
+/// A TCP proxy. `freeze` makes it forward nothing more on the connections that are open, without closing them: what a
+/// cable that is pulled looks like. Later connections work.
+pub struct Proxy {
+    pub address: String,
+    frozen: Arc<std::sync::Mutex<Arc<AtomicBool>>>,
+}
+
+impl Proxy {
+    pub async fn start(target: &str) -> Proxy {
+        let (listener, address) = listener().await;
+        let target = target.trim_start_matches("tcp://").to_owned();
+        let frozen: Arc<std::sync::Mutex<Arc<AtomicBool>>> = Arc::default();
+        let current = Arc::clone(&frozen);
+        tokio::spawn(async move {
+            loop {
+                let (client, _) = listener.accept().await.unwrap();
+                let server = TcpStream::connect(&target).await.unwrap();
+                let (from_client, to_client) = client.into_split();
+                let (from_server, to_server) = server.into_split();
+                let flag = Arc::clone(&current.lock().unwrap());
+                tokio::spawn(forward(from_client, to_server, Arc::clone(&flag)));
+                tokio::spawn(forward(from_server, to_client, flag));
+            }
+        });
+        Proxy { address, frozen }
+    }
+
+    pub fn freeze(&self) {
+        std::mem::take(&mut *self.frozen.lock().unwrap()).store(true, SeqCst);
+    }
+}
+
+async fn forward(
+    mut from: tokio::net::tcp::OwnedReadHalf,
+    mut to: tokio::net::tcp::OwnedWriteHalf,
+    frozen: Arc<AtomicBool>,
+) {
+    let mut chunk = [0u8; 4096];
+    while let Ok(length @ 1..) = from.read(&mut chunk).await {
+        if frozen.load(SeqCst) {
+            // Both ends stay open as long as the test runs.
+            std::future::pending::<()>().await;
+        }
+        if to.write_all(&chunk[..length]).await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Who is meant by a nick or an e-mail address. Messages name people as their tools know them; rules name accounts. The
+//! map comes from configuration or the account system; nothing is looked up here.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+/// A map from nick or e-mail address to account name. Names are compared as they are, as accounts are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Aliases(HashMap<String, String>);
+
+impl Aliases {
+    /// Reads a JSON object of strings, e.g. `{"threebean": "ralph"}`.
+    pub fn from_json(text: &str) -> Result<Aliases, serde_json::Error> {
+        serde_json::from_str(text)
+    }
+
+    /// The account that `name` stands for, where it is known.
+    pub fn account(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// The account that `name` stands for, or the name itself.
+    pub fn resolve<'a>(&'a self, name: Cow<'a, str>) -> Cow<'a, str> {
+        match self.0.get(name.as_ref()) {
+            Some(account) => Cow::Borrowed(account),
+            None => name,
+        }
+    }
+}
+
+impl FromIterator<(String, String)> for Aliases {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(pairs: I) -> Aliases {
+        Aliases(pairs.into_iter().collect())
+    }
+}

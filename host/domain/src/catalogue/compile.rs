@@ -1,0 +1,271 @@
+//! From the file as it is written to its compiled form. Every mistake is noted with its line, and compiling goes on, so
+//! that an author sees all of them at once.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use toml::Spanned;
+
+use super::application::{Application, Example, NamedRule};
+use super::conditions::Conditions;
+use super::entry::{self, Each, Entry, Guarded, Texts};
+use super::format;
+use super::lint;
+use super::mistake::Report;
+use super::parse;
+use super::source::Source;
+use super::template::{Library, Needs, Template};
+use super::topic::Pattern;
+use crate::rules::{Argument, RuleInfo};
+
+/// Compiles one file. Templates go into the library that all files share.
+pub fn file(name: &str, text: &str, library: &mut Library, report: &mut Report<'_>) -> Option<Application> {
+    let file: format::File = match toml::from_str(text) {
+        Ok(file) => file,
+        Err(error) => {
+            report.add(error.span().map_or(0, |span| span.start), error.message().to_owned());
+            return None;
+        }
+    };
+    for (given, key) in [(file.defaults.topics.is_some(), "topics"), (file.defaults.when.is_some(), "when")] {
+        if given {
+            report.add(0, format!("`{key}` is not possible in `[defaults]`"));
+        }
+    }
+    let mut application = Application::new(file.application.get_ref(), name);
+    application.categories = match &file.categories {
+        Some(categories) => categories.iter().map(|category| category.get_ref().clone()).collect(),
+        None => vec![file.application.get_ref().clone()],
+    };
+    let rules: HashMap<&str, &format::Condition> =
+        file.rules.iter().map(|rule| (rule.name.get_ref().as_str(), rule.test.get_ref())).collect();
+    for (number, raw) in file.topics.iter().enumerate() {
+        let entry = EntryCompiler::new(&file.defaults, Some(raw.get_ref()), &rules, report);
+        let entry = entry.compile(&format!("{name}/{number}"), library);
+        patterns(&mut application, raw, report);
+        application.entries.push(entry);
+        application.lines.push(report.line(raw.span().start));
+    }
+    let defaults = EntryCompiler::new(&file.defaults, None, &rules, report);
+    application.defaults = defaults.compile(&format!("{name}/defaults"), library);
+    for raw in &file.rules {
+        application.rules.push(rule(&application.name, raw, &file.defaults, &rules, report));
+    }
+    for raw in &file.examples {
+        let line = report.line(raw.span().start);
+        let expect = raw.get_ref().expect.iter();
+        let expect =
+            expect.map(|(key, value)| (key.clone(), (report.line(value.span().start), value.get_ref().clone())));
+        application.examples.push(Example { line, message: raw.get_ref().message.clone(), expect: expect.collect() });
+    }
+    Some(application)
+}
+
+/// Files an entry under its topic patterns.
+fn patterns(application: &mut Application, raw: &Spanned<format::Entry>, report: &mut Report<'_>) {
+    let number = application.entries.len();
+    let Some(topics) = raw.get_ref().topics.as_ref().filter(|topics| !topics.is_empty()) else {
+        return report.add(raw.span().start, "a `[[topic]]` needs `topics`, a list of patterns".to_owned());
+    };
+    for topic in topics {
+        match Pattern::parse(topic.get_ref()) {
+            Err(what) => report.add(topic.span().start, what),
+            Ok(pattern) => match pattern.literal() {
+                Some(literal) => application.literal.entry(literal).or_default().push(number),
+                None => application.patterns.push((pattern, number)),
+            },
+        }
+    }
+}
+
+fn rule(
+    application: &str,
+    raw: &format::Rule,
+    defaults: &format::Entry,
+    rules: &HashMap<&str, &format::Condition>,
+    report: &mut Report<'_>,
+) -> NamedRule {
+    let arguments: Vec<&str> = raw.arguments.iter().map(|argument| argument.name.as_str()).collect();
+    let mut names = Names::new([&defaults.names]);
+    let compiled = Conditions::new(&arguments, rules, &mut names).compile(raw.test.get_ref());
+    let condition = compiled.unwrap_or_else(|what| {
+        report.add(raw.test.span().start, what);
+        Conditions::never()
+    });
+    let arguments = raw.arguments.iter();
+    let arguments = arguments.map(|a| Argument { name: a.name.clone(), kind: a.kind, help: a.help.clone() }).collect();
+    let info = RuleInfo {
+        name: raw.name.get_ref().clone(),
+        application: Some(application.to_owned()),
+        title: raw.title.clone(),
+        help: raw.help.clone(),
+        arguments,
+    };
+    NamedRule { info, condition, line: report.line(raw.name.span().start) }
+}
+
+/// The sources named in `let`, compiled when they are first used.
+pub struct Names<'r> {
+    raw: BTreeMap<&'r str, &'r Spanned<String>>,
+    done: HashMap<String, Result<Arc<Source>, String>>,
+    open: Vec<String>,
+}
+
+impl<'r> Names<'r> {
+    /// Later maps override earlier ones.
+    pub fn new(maps: impl IntoIterator<Item = &'r BTreeMap<String, Spanned<String>>>) -> Names<'r> {
+        let raw = maps.into_iter().flatten().map(|(name, source)| (name.as_str(), source)).collect();
+        Names { raw, done: HashMap::new(), open: Vec::new() }
+    }
+
+    /// The source with this name; none where there is no such name.
+    pub fn get(&mut self, name: &str) -> Result<Option<Arc<Source>>, String> {
+        if let Some(done) = self.done.get(name) {
+            return done.clone().map(Some);
+        }
+        let Some(text) = self.raw.get(name) else { return Ok(None) };
+        if self.open.iter().any(|open| open == name) {
+            return Err(format!("`{name}` is defined by itself"));
+        }
+        self.open.push(name.to_owned());
+        let compiled = self.source(text.get_ref()).map(Arc::new);
+        self.open.pop();
+        self.done.insert(name.to_owned(), compiled.clone());
+        compiled.map(Some)
+    }
+
+    /// Compiles a source that may use the names.
+    pub fn source(&mut self, text: &str) -> Result<Source, String> {
+        parse::source(text, &mut |name| self.get(name))
+    }
+}
+
+/// Compiles one entry: its own keys, and those of the defaults that it does not have.
+struct EntryCompiler<'c, 'r, 't> {
+    raw: format::Entry,
+    names: Names<'c>,
+    rules: &'c HashMap<&'c str, &'c format::Condition>,
+    report: &'r mut Report<'t>,
+}
+
+impl<'c, 'r, 't> EntryCompiler<'c, 'r, 't> {
+    fn new(
+        defaults: &'c format::Entry,
+        own: Option<&'c format::Entry>,
+        rules: &'c HashMap<&'c str, &'c format::Condition>,
+        report: &'r mut Report<'t>,
+    ) -> EntryCompiler<'c, 'r, 't> {
+        let raw = own.map_or_else(|| defaults.clone(), |own| own.clone().or(defaults));
+        let names = Names::new([Some(&defaults.names), own.map(|own| &own.names)].into_iter().flatten());
+        EntryCompiler { raw, names, rules, report }
+    }
+
+    fn compile(mut self, id: &str, library: &mut Library) -> Entry {
+        for (name, text) in self.names.raw.clone() {
+            if entry::NAMES.contains(&name) {
+                self.report
+                    .add(text.span().start, format!("`{name}` cannot be defined: every template has it already"));
+            }
+            if let Err(what) = self.names.get(name) {
+                self.report.add(text.span().start, what);
+            }
+        }
+        let raw = self.raw.clone();
+        Entry {
+            when: raw.when.as_ref().and_then(|when| self.condition(when.get_ref(), when.span().start)),
+            usernames: self.sources(raw.usernames.as_deref()),
+            packages: self.sources(raw.packages.as_deref()),
+            containers: self.sources(raw.containers.as_deref()),
+            modules: self.sources(raw.modules.as_deref()),
+            flatpaks: self.sources(raw.flatpaks.as_deref()),
+            groups: self.sources(raw.groups.as_deref()),
+            agent: raw.agent.as_ref().and_then(|agent| self.source(agent.get_ref(), agent.span().start)),
+            text: self.texts(&raw, id, library),
+        }
+    }
+
+    fn condition(&mut self, raw: &format::Condition, at: usize) -> Option<super::condition::Condition> {
+        let compiled = Conditions::new(&[], self.rules, &mut self.names).compile(raw);
+        compiled.map_err(|what| self.report.add(at, what)).ok()
+    }
+
+    fn source(&mut self, text: &str, at: usize) -> Option<Source> {
+        self.names.source(text).map_err(|what| self.report.add(at, what)).ok()
+    }
+
+    fn sources(&mut self, raw: Option<&[Spanned<format::Sourced>]>) -> Vec<Guarded> {
+        let mut compiled = Vec::new();
+        for sourced in raw.into_iter().flatten() {
+            let at = sourced.span().start;
+            let when = sourced.get_ref().when.as_ref().and_then(|when| self.condition(when, at));
+            compiled.extend(self.source(&sourced.get_ref().from, at).map(|source| Guarded { source, when }));
+        }
+        compiled
+    }
+
+    fn texts(&mut self, raw: &format::Entry, id: &str, library: &mut Library) -> Texts {
+        let mut needs = Needs::default();
+        let mut template = |key: &str, raw: Option<&Spanned<String>>| {
+            let raw = raw?;
+            self.template(&format!("{id}/{key}"), raw.get_ref(), raw.span().start, library, &mut needs)
+        };
+        let mut texts = Texts {
+            title: template("title", raw.title.as_ref()),
+            subtitle: template("subtitle", raw.subtitle.as_ref()),
+            long_form: template("long_form", raw.long_form.as_ref()),
+            link: template("link", raw.link.as_ref()),
+            icon: template("icon", raw.icon.as_ref()),
+            secondary_icon: template("secondary_icon", raw.secondary_icon.as_ref()),
+            thread: template("thread", raw.thread.as_ref()),
+            ..Texts::default()
+        };
+        for (number, object) in raw.objects.iter().flatten().enumerate() {
+            let at = object.span().start;
+            let each = object.get_ref().each.as_deref().and_then(|each| match each {
+                "packages" => Some(Each::Packages),
+                "usernames" => Some(Each::Usernames),
+                source => self.source(source, at).map(Each::Source),
+            });
+            let name = format!("{id}/objects/{number}");
+            let template = self.template(&name, &object.get_ref().text, at, library, &mut needs);
+            texts.objects.extend(template.map(|template| (each, template)));
+        }
+        for (name, _) in needs.names() {
+            if let Ok(Some(source)) = self.names.get(name) {
+                texts.names.push((name.to_owned(), source.as_ref().clone()));
+            }
+        }
+        texts.needs = needs;
+        texts
+    }
+
+    fn template(
+        &mut self,
+        id: &str,
+        text: &str,
+        at: usize,
+        library: &mut Library,
+        needs: &mut Needs,
+    ) -> Option<Template> {
+        let (compiled, own) = match library.compile(id, text) {
+            Ok(compiled) => compiled,
+            Err(error) => {
+                let line = error.line().map_or(0, |line| line.saturating_sub(1));
+                self.report.add_below(at, line, format!("in the template `{text}`: {error}"));
+                return None;
+            }
+        };
+        if let Some(what) = lint::unknown(&library.environment, text) {
+            self.report.add(at, what);
+        }
+        for (name, _) in own.names() {
+            if !entry::NAMES.contains(&name) && !self.names.raw.contains_key(name) {
+                let known = entry::NAMES.join(", ");
+                self.report
+                    .add(at, format!("unknown name `{name}` in a template: expected {known} or a name from `let`"));
+            }
+        }
+        needs.merge(own);
+        Some(compiled)
+    }
+}

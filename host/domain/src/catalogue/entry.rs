@@ -1,0 +1,258 @@
+//! One compiled entry of the catalogue at work: facts from a message, and its text.
+
+use minijinja::{Environment, Value};
+
+use super::condition::{Arguments, Condition};
+use super::source::{Item, Message, Source};
+use super::template::{self, Needs, Template};
+use crate::facts::{Facts, Severity, Text};
+use crate::limits;
+
+/// What is known of some topics of an application.
+#[derive(Debug, Default)]
+pub struct Entry {
+    pub when: Option<Condition>,
+    pub usernames: Vec<Guarded>,
+    pub packages: Vec<Guarded>,
+    pub containers: Vec<Guarded>,
+    pub modules: Vec<Guarded>,
+    pub flatpaks: Vec<Guarded>,
+    pub groups: Vec<Guarded>,
+    pub agent: Option<Source>,
+    pub text: Texts,
+}
+
+/// A source that counts for some messages only, perhaps.
+#[derive(Debug)]
+pub struct Guarded {
+    pub source: Source,
+    pub when: Option<Condition>,
+}
+
+/// The templates of an entry.
+#[derive(Debug, Default)]
+pub struct Texts {
+    /// The sources that the templates name.
+    pub names: Vec<(String, Source)>,
+    /// What of the message they look at.
+    pub needs: Needs,
+    pub title: Option<Template>,
+    pub subtitle: Option<Template>,
+    pub long_form: Option<Template>,
+    pub link: Option<Template>,
+    pub icon: Option<Template>,
+    pub secondary_icon: Option<Template>,
+    pub thread: Option<Template>,
+    pub objects: Vec<(Option<Each>, Template)>,
+}
+
+/// The values for which an object's template is filled in.
+#[derive(Debug)]
+pub enum Each {
+    Packages,
+    Usernames,
+    Source(Source),
+}
+
+/// The names a template may use besides those in `let`; `item` only with `each`.
+pub const NAMES: [&str; 11] = [
+    "msg",
+    "envelope",
+    "topic",
+    "usernames",
+    "packages",
+    "containers",
+    "modules",
+    "flatpaks",
+    "groups",
+    "agent",
+    "item",
+];
+
+impl Entry {
+    /// Whether it is about this message, as far as its `when` goes.
+    pub fn applies(&self, message: &Message<'_>) -> bool {
+        self.when.as_ref().is_none_or(|when| holds(when, message))
+    }
+
+    /// Extracts the facts.
+    pub fn facts(&self, message: &Message<'_>) -> Facts {
+        Facts {
+            usernames: gather(&self.usernames, message),
+            packages: gather(&self.packages, message),
+            containers: gather(&self.containers, message),
+            modules: gather(&self.modules, message),
+            flatpaks: gather(&self.flatpaks, message),
+            groups: gather(&self.groups, message),
+            agent: self
+                .agent
+                .as_ref()
+                .and_then(|agent| agent.first(message))
+                .filter(|a| is_name(a))
+                .map(|a| a.into_owned()),
+            severity: severity(message),
+            ..Facts::default()
+        }
+    }
+
+    /// Renders the text. A template that fails leaves its fallback and a line in `problems`.
+    pub fn text(&self, environment: &Environment<'static>, message: &Message<'_>, facts: &Facts) -> Text {
+        let texts = &self.text;
+        let context = texts.context(message, facts);
+        let mut problems = Vec::new();
+        let mut render = |name: &str, template: &Option<Template>| {
+            let rendered = template.as_ref()?.render(environment, &context);
+            rendered.unwrap_or_else(|error| {
+                problems.push(format!("{name}: {error}"));
+                None
+            })
+        };
+        let title = render("title", &texts.title).map(line);
+        let title = title.unwrap_or_else(|| message.rest.unwrap_or(message.topic).to_owned());
+        let mut text = Text {
+            subtitle: render("subtitle", &texts.subtitle).map(line).unwrap_or_else(|| title.clone()),
+            long_form: render("long_form", &texts.long_form).map(|text| cut(text, limits::LONG_FORM_CHARS)),
+            link: render("link", &texts.link).map(line),
+            icon: render("icon", &texts.icon).map(line),
+            secondary_icon: render("secondary_icon", &texts.secondary_icon).map(line),
+            thread: render("thread", &texts.thread).map(line),
+            title,
+            ..Text::default()
+        };
+        text.objects = texts.objects(environment, message, facts, &context, &mut problems);
+        text.problems = problems;
+        text
+    }
+}
+
+impl Texts {
+    fn context(&self, message: &Message<'_>, facts: &Facts) -> Value {
+        let value = |name: &str, needs: &Needs| match name {
+            "msg" => needs.of(Some(message.msg)),
+            "envelope" => needs.of(Some(message.envelope)),
+            "topic" => Value::from(message.rest.unwrap_or(message.topic)),
+            "usernames" => Value::from(facts.usernames.clone()),
+            "packages" => Value::from(facts.packages.clone()),
+            "containers" => Value::from(facts.containers.clone()),
+            "modules" => Value::from(facts.modules.clone()),
+            "flatpaks" => Value::from(facts.flatpaks.clone()),
+            "groups" => Value::from(facts.groups.clone()),
+            "agent" => facts.agent.as_deref().map_or(Value::UNDEFINED, Value::from),
+            name => match self.names.iter().find(|(known, _)| known == name) {
+                Some((_, source)) => named(source, needs, message),
+                None => Value::UNDEFINED,
+            },
+        };
+        template::map(self.needs.names().map(|(name, needs)| (name.to_owned(), value(name, needs))))
+    }
+
+    fn objects(
+        &self,
+        environment: &Environment<'static>,
+        message: &Message<'_>,
+        facts: &Facts,
+        context: &Value,
+        problems: &mut Vec<String>,
+    ) -> Vec<String> {
+        let mut objects = Vec::new();
+        let mut add = |template: &Template, context: &Value| match template.render(environment, context) {
+            Ok(object) => objects.extend(object.filter(|object| is_name(object))),
+            Err(error) => problems.push(format!("objects: {error}")),
+        };
+        for (each, template) in &self.objects {
+            let items = match each {
+                None => {
+                    add(template, context);
+                    continue;
+                }
+                Some(Each::Packages) => facts.packages.clone(),
+                Some(Each::Usernames) => facts.usernames.clone(),
+                Some(Each::Source(source)) => strings(source, message),
+            };
+            for item in items {
+                let context = minijinja::context! { item, ..context.clone() };
+                add(template, &context);
+            }
+        }
+        sorted(objects)
+    }
+}
+
+/// What a name in `let` is for a template: an array as it is, a list where the source gives one, else the first scalar, else
+/// the part of the message it leads to.
+fn named(source: &Source, needs: &Needs, message: &Message<'_>) -> Value {
+    let part = source.part(message);
+    if part.is_some_and(serde_json::Value::is_array) {
+        return needs.of(part);
+    }
+    if source.is_plural() {
+        return Value::from(strings(source, message));
+    }
+    let mut first = None;
+    source.values(message, &mut |item| {
+        first.get_or_insert_with(|| match item {
+            Item::Json(json) => template::convert(json),
+            Item::Text(text) => Value::from(text.as_ref()),
+        });
+    });
+    first.unwrap_or_else(|| needs.of(part))
+}
+
+/// The values of a source in their order.
+fn strings(source: &Source, message: &Message<'_>) -> Vec<String> {
+    let mut found = Vec::new();
+    source.values(message, &mut |item| push(&mut found, item));
+    found
+}
+
+fn gather(sources: &[Guarded], message: &Message<'_>) -> Vec<String> {
+    let mut found = Vec::new();
+    for guarded in sources {
+        if guarded.when.as_ref().is_none_or(|when| holds(when, message)) {
+            guarded.source.values(message, &mut |item| push(&mut found, item));
+        }
+    }
+    sorted(found)
+}
+
+fn push(found: &mut Vec<String>, item: Item<'_>) {
+    if found.len() < limits::FACT_ITEMS
+        && let Some(text) = item.text().filter(|text| is_name(text))
+    {
+        found.push(text.into_owned());
+    }
+}
+
+fn sorted(mut items: Vec<String>) -> Vec<String> {
+    items.sort_unstable();
+    items.dedup();
+    items
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.len() <= limits::FACT_BYTES
+}
+
+/// Conditions of entries and sources have no arguments; one that is broken does not hold.
+fn holds(condition: &Condition, message: &Message<'_>) -> bool {
+    condition.holds(message, &Arguments::new()).unwrap_or(false)
+}
+
+/// The severity that fedora-messaging puts in a message's headers.
+pub fn severity(message: &Message<'_>) -> Option<Severity> {
+    Severity::from_number(message.envelope.get("headers")?.get("fedora_messaging_severity")?.as_u64()?)
+}
+
+/// A text of one line: what would break it is a blank.
+fn line(text: String) -> String {
+    let text = cut(text, limits::LINE_CHARS);
+    if text.contains(char::is_control) { text.replace(char::is_control, " ") } else { text }
+}
+
+/// The first `length` characters.
+fn cut(mut text: String, length: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(length) {
+        text.truncate(end);
+    }
+    text
+}

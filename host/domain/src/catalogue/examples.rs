@@ -1,0 +1,88 @@
+//! Runs the examples of a catalogue: a message, and what must come out of it. Every entry needs one, so that a catalogue
+//! proves itself.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::Catalogue;
+use super::application::{Application, Example};
+use super::mistake::Mistake;
+use crate::aliases::Aliases;
+use crate::facts::Event;
+use crate::message::{Envelope, Frame};
+use crate::rules;
+
+/// What is wrong with an application's examples, in the order of the file.
+pub fn check(catalogue: &Catalogue, application: &Application) -> Vec<Mistake> {
+    let mistake = |line: usize, what: String| Mistake { file: application.file.clone(), line, what };
+    let mut mistakes = Vec::new();
+    let mut shown = BTreeSet::new();
+    for example in &application.examples {
+        match run(catalogue, example) {
+            Err(what) => mistakes.push(mistake(example.line, what)),
+            Ok((entry, found)) => {
+                shown.extend(entry);
+                for (key, (line, expected)) in &example.expect {
+                    mistakes.extend(difference(key, expected, &found).map(|what| mistake(*line, what)));
+                }
+            }
+        }
+    }
+    let bare = application.lines.iter().enumerate().filter(|(entry, _)| !shown.contains(entry));
+    mistakes
+        .extend(bare.map(|(_, line)| mistake(*line, "no good example shows what this `[[topic]]` gives".to_owned())));
+    mistakes.sort();
+    mistakes
+}
+
+/// The entry of an example's message, and everything that comes out of it, by name.
+fn run(catalogue: &Catalogue, example: &Example) -> Result<(Option<usize>, Value), String> {
+    let frame = Frame { topic: None, body: example.message.clone().into_bytes() };
+    let envelope = Envelope::read(&frame).map_err(|refusal| format!("the example's message is refused: {refusal}"))?;
+    let aliases = Aliases::default();
+    let event = Event::new(catalogue, &aliases, &envelope);
+    let (facts, text) = (event.facts(), event.text());
+    if let Some(problem) = text.problems.first() {
+        return Err(format!("a template fails on the example: {problem}"));
+    }
+    let found = json!({
+        "application": facts.application,
+        "usernames": facts.usernames,
+        "packages": facts.packages,
+        "containers": facts.containers,
+        "modules": facts.modules,
+        "flatpaks": facts.flatpaks,
+        "groups": facts.groups,
+        "agent": facts.agent,
+        "severity": facts.severity,
+        "title": text.title,
+        "subtitle": text.subtitle,
+        "long_form": text.long_form,
+        "link": text.link,
+        "icon": text.icon,
+        "secondary_icon": text.secondary_icon,
+        "objects": text.objects,
+        "thread": text.thread,
+        "rules": rules::holding(&event),
+    });
+    Ok((facts.entry.and_then(|id| id.entry), found))
+}
+
+fn difference(key: &str, expected: &toml::Value, found: &Value) -> Option<String> {
+    let Some(found) = found.get(key) else {
+        let known: Vec<&String> = found.as_object().into_iter().flat_map(serde_json::Map::keys).collect();
+        return Some(format!("nothing called `{key}` comes out of a message: expected one of {known:?}"));
+    };
+    let same = match expected {
+        toml::Value::Boolean(false) => found.is_null() || *found == json!([]),
+        toml::Value::String(text) => found == text,
+        toml::Value::Array(items) => {
+            let expected: Option<BTreeSet<&str>> = items.iter().map(toml::Value::as_str).collect();
+            let found: Option<BTreeSet<&str>> = found.as_array().and_then(|a| a.iter().map(Value::as_str).collect());
+            expected.is_some() && expected == found
+        }
+        _ => false,
+    };
+    (!same).then(|| format!("`{key}`: expected {expected}, found {found}"))
+}

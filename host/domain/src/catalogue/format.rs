@@ -1,0 +1,216 @@
+//! The catalogue file as it is written: serde's view of the TOML, with the position of everything that may be wrong.
+//! Unknown keys are errors. What it means is decided in `compile`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
+use toml::{Spanned, Value};
+
+use crate::rules::ArgumentKind;
+
+/// One file: one application.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    pub application: Spanned<String>,
+    /// What stands behind prefix and environment in its topics; the application's name where it is not given.
+    pub categories: Option<Vec<Spanned<String>>>,
+    /// Holds for every topic that does not say otherwise.
+    #[serde(default)]
+    pub defaults: Entry,
+    #[serde(default, rename = "topic")]
+    pub topics: Vec<Spanned<Entry>>,
+    #[serde(default, rename = "rule")]
+    pub rules: Vec<Rule>,
+    #[serde(default, rename = "example")]
+    pub examples: Vec<Spanned<Example>>,
+}
+
+/// What is known of some topics.
+#[derive(Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// Patterns for what follows the category. Not in `defaults`.
+    pub topics: Option<Vec<Spanned<String>>>,
+    /// Only for messages that meet this. Not in `defaults`.
+    pub when: Option<Spanned<Condition>>,
+    /// Sources with a name, for use in other sources and in templates.
+    #[serde(default, rename = "let")]
+    pub names: BTreeMap<String, Spanned<String>>,
+    pub usernames: Option<Vec<Spanned<Sourced>>>,
+    pub packages: Option<Vec<Spanned<Sourced>>>,
+    pub containers: Option<Vec<Spanned<Sourced>>>,
+    pub modules: Option<Vec<Spanned<Sourced>>>,
+    pub flatpaks: Option<Vec<Spanned<Sourced>>>,
+    pub groups: Option<Vec<Spanned<Sourced>>>,
+    pub agent: Option<Spanned<String>>,
+    pub title: Option<Spanned<String>>,
+    pub subtitle: Option<Spanned<String>>,
+    pub long_form: Option<Spanned<String>>,
+    pub link: Option<Spanned<String>>,
+    pub icon: Option<Spanned<String>>,
+    pub secondary_icon: Option<Spanned<String>>,
+    pub thread: Option<Spanned<String>>,
+    pub objects: Option<Vec<Spanned<Object>>>,
+}
+
+/// A source, for some messages only perhaps: `"msg.agent"` or `{ from = "msg.agent", when = { … } }`.
+#[derive(Clone)]
+pub struct Sourced {
+    pub from: String,
+    pub when: Option<Condition>,
+}
+
+/// A path of a thing: a template, or one for each value of a source: `{ each = "packages", text = "packages/{{ item }}" }`.
+#[derive(Clone)]
+pub struct Object {
+    pub text: String,
+    pub each: Option<String>,
+}
+
+/// Tests joined by AND.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Condition {
+    pub topic: Option<String>,
+    pub topic_ends: Option<String>,
+    pub topic_contains: Option<String>,
+    pub category: Option<String>,
+    /// A source; needs one of the tests below.
+    pub field: Option<String>,
+    pub equals: Option<Value>,
+    pub one_of: Option<Vec<Value>>,
+    pub contains: Option<String>,
+    /// The name of an argument that is a list.
+    pub in_argument: Option<String>,
+    /// With `in_argument`: upper and lower case are the same.
+    pub ignore_case: Option<bool>,
+    /// `present` or `true`.
+    pub is: Option<String>,
+    pub all: Option<Vec<Condition>>,
+    pub any: Option<Vec<Condition>>,
+    pub not: Option<Box<Condition>>,
+    /// The name of another rule of this file that must hold too.
+    pub rule: Option<String>,
+}
+
+/// A named rule.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    pub name: Spanned<String>,
+    pub title: String,
+    #[serde(default)]
+    pub help: String,
+    #[serde(default)]
+    pub arguments: Vec<Argument>,
+    pub test: Spanned<Condition>,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Argument {
+    pub name: String,
+    pub kind: ArgumentKind,
+    #[serde(default)]
+    pub help: String,
+}
+
+/// A message and what must come out of it.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Example {
+    /// The whole envelope, as JSON.
+    pub message: String,
+    /// Fact or text by its name; `false` says that there is none.
+    pub expect: BTreeMap<String, Spanned<Value>>,
+}
+
+impl Entry {
+    /// This entry, completed from the defaults. Names are not: they are looked up in both.
+    pub fn or(self, defaults: &Entry) -> Entry {
+        Entry {
+            topics: self.topics,
+            when: self.when,
+            names: self.names,
+            usernames: self.usernames.or_else(|| defaults.usernames.clone()),
+            packages: self.packages.or_else(|| defaults.packages.clone()),
+            containers: self.containers.or_else(|| defaults.containers.clone()),
+            modules: self.modules.or_else(|| defaults.modules.clone()),
+            flatpaks: self.flatpaks.or_else(|| defaults.flatpaks.clone()),
+            groups: self.groups.or_else(|| defaults.groups.clone()),
+            agent: self.agent.or_else(|| defaults.agent.clone()),
+            title: self.title.or_else(|| defaults.title.clone()),
+            subtitle: self.subtitle.or_else(|| defaults.subtitle.clone()),
+            long_form: self.long_form.or_else(|| defaults.long_form.clone()),
+            link: self.link.or_else(|| defaults.link.clone()),
+            icon: self.icon.or_else(|| defaults.icon.clone()),
+            secondary_icon: self.secondary_icon.or_else(|| defaults.secondary_icon.clone()),
+            thread: self.thread.or_else(|| defaults.thread.clone()),
+            objects: self.objects.or_else(|| defaults.objects.clone()),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Sourced {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Sourced, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Table {
+            from: String,
+            when: Condition,
+        }
+        let read = text_or_table(deserializer, "a source or `{ from = …, when = … }`")?;
+        Ok(match read {
+            TextOr::Text(from) => Sourced { from, when: None },
+            TextOr::Table(Table { from, when }) => Sourced { from, when: Some(when) },
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Object, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Table {
+            each: String,
+            text: String,
+        }
+        let read = text_or_table(deserializer, "a template or `{ each = …, text = … }`")?;
+        Ok(match read {
+            TextOr::Text(text) => Object { text, each: None },
+            TextOr::Table(Table { each, text }) => Object { text, each: Some(each) },
+        })
+    }
+}
+
+enum TextOr<T> {
+    Text(String),
+    Table(T),
+}
+
+/// Reads a text or a table, without losing the error of the table as serde's untagged enums do.
+fn text_or_table<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+    expecting: &'static str,
+) -> Result<TextOr<T>, D::Error> {
+    struct Either<T>(&'static str, std::marker::PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Either<T> {
+        type Value = TextOr<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+
+        fn visit_str<E>(self, text: &str) -> Result<TextOr<T>, E> {
+            Ok(TextOr::Text(text.to_owned()))
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TextOr<T>, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map)).map(TextOr::Table)
+        }
+    }
+    deserializer.deserialize_any(Either(expecting, std::marker::PhantomData))
+}

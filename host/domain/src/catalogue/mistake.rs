@@ -1,0 +1,53 @@
+//! A mistake in a catalogue file, as its author needs to read it.
+
+use std::fmt;
+
+/// What is wrong, and where.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mistake {
+    pub file: String,
+    /// Counted from 1.
+    pub line: usize,
+    /// What was found and what was expected.
+    pub what: String,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.file, self.line, self.what)
+    }
+}
+
+/// Collects the mistakes of one file.
+pub struct Report<'t> {
+    file: &'t str,
+    text: &'t str,
+    pub mistakes: Vec<Mistake>,
+}
+
+impl<'t> Report<'t> {
+    pub const fn new(file: &'t str, text: &'t str) -> Report<'t> {
+        Report { file, text, mistakes: Vec::new() }
+    }
+
+    /// The name of the file.
+    pub const fn file(&self) -> &'t str {
+        self.file
+    }
+
+    /// The line of a byte position, counted from 1.
+    pub fn line(&self, at: usize) -> usize {
+        1 + self.text.bytes().take(at).filter(|byte| *byte == b'\n').count()
+    }
+
+    /// Notes a mistake at a byte position.
+    pub fn add(&mut self, at: usize, what: String) {
+        self.add_below(at, 0, what);
+    }
+
+    /// Notes a mistake so many lines below a byte position.
+    pub fn add_below(&mut self, at: usize, lines: usize, what: String) {
+        let line = self.line(at) + lines;
+        self.mistakes.push(Mistake { file: self.file.to_owned(), line, what });
+    }
+}

@@ -1,0 +1,167 @@
+//! The catalogue: what is known of each application's messages, as data. One TOML file per application says where in a
+//! message its facts are, how it reads, and which named tests users may ask for. Compiled once at load; nothing here
+//! reads a file or a clock.
+
+mod application;
+mod compile;
+pub(crate) mod condition;
+mod conditions;
+mod embedded;
+mod entry;
+mod examples;
+mod format;
+mod lint;
+mod mistake;
+mod parse;
+pub(crate) mod source;
+mod template;
+mod topic;
+mod transform;
+
+use std::collections::HashMap;
+
+use minijinja::Environment;
+
+pub use embedded::EMBEDDED;
+pub use mistake::Mistake;
+
+use crate::aliases::Aliases;
+use crate::facts::{Facts, Text};
+use crate::message::Envelope;
+use crate::rules::{self, RuleInfo};
+use application::{Application, NamedRule};
+use mistake::Report;
+use source::Message;
+use template::Library;
+
+/// Which entry of the catalogue a message belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntryId {
+    application: usize,
+    /// None for the application's defaults.
+    entry: Option<usize>,
+}
+
+/// All applications, compiled.
+#[derive(Debug)]
+pub struct Catalogue {
+    applications: Vec<Application>,
+    by_category: HashMap<String, usize>,
+    environment: Environment<'static>,
+    /// All rules sorted by name, and where the named ones are.
+    infos: Vec<RuleInfo>,
+    named: HashMap<String, (usize, usize)>,
+}
+
+impl Catalogue {
+    /// Compiles a catalogue from files given as (name, text). All mistakes of all files are reported.
+    pub fn load(files: &[(String, String)]) -> Result<Catalogue, Vec<Mistake>> {
+        let mut library = Library::new();
+        let mut catalogue = Catalogue {
+            applications: Vec::new(),
+            by_category: HashMap::new(),
+            environment: Environment::empty(),
+            infos: rules::generic(),
+            named: HashMap::new(),
+        };
+        let mut mistakes = Vec::new();
+        for (name, text) in files {
+            let mut report = Report::new(name, text);
+            let application = compile::file(name, text, &mut library, &mut report);
+            if let Some(application) = application {
+                catalogue.add(application, &mut report);
+            }
+            mistakes.append(&mut report.mistakes);
+        }
+        catalogue.environment = library.environment;
+        catalogue.infos.sort_by(|one, other| one.name.cmp(&other.name));
+        // What is wrong in `[defaults]` is found again in every entry.
+        mistakes.sort();
+        mistakes.dedup();
+        if mistakes.is_empty() { Ok(catalogue) } else { Err(mistakes) }
+    }
+
+    /// The catalogue that ships with the program.
+    pub fn embedded() -> Result<Catalogue, Vec<Mistake>> {
+        let files: Vec<_> = EMBEDDED.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        Catalogue::load(&files)
+    }
+
+    fn add(&mut self, application: Application, report: &mut Report<'_>) {
+        let number = self.applications.len();
+        for category in &application.categories {
+            if let Some(taken) = self.by_category.insert(category.clone(), number) {
+                let other = self.applications.get(taken).map_or(report.file(), |other| other.file.as_str()).to_owned();
+                report.add(0, format!("the category `{category}` is also in {other}"));
+            }
+        }
+        for (position, rule) in application.rules.iter().enumerate() {
+            let name = &rule.info.name;
+            if self.infos.iter().any(|info| info.name == *name) {
+                report.add_below(0, rule.line - 1, format!("there is another rule `{name}`"));
+            }
+            self.infos.push(rule.info.clone());
+            self.named.insert(name.clone(), (number, position));
+        }
+        self.applications.push(application);
+    }
+
+    /// What a message is about. Never fails: what is missing or odd is empty.
+    pub fn facts(&self, envelope: &Envelope, aliases: &Aliases) -> Facts {
+        let message = self.message(envelope, aliases);
+        let Some((number, application)) = message.rest.and_then(|rest| self.application(rest)) else {
+            return Facts { severity: entry::severity(&message), ..Facts::default() };
+        };
+        let entry = application.find(&message);
+        Facts {
+            application: Some(application.name.clone()),
+            entry: Some(EntryId { application: number, entry }),
+            ..application.entry(entry).facts(&message)
+        }
+    }
+
+    /// How a message reads; `facts` are those that this catalogue gave for it. A template that fails leaves its fallback
+    /// and is named in `problems`.
+    pub fn text(&self, envelope: &Envelope, facts: &Facts, aliases: &Aliases) -> Text {
+        let message = self.message(envelope, aliases);
+        let application = facts.entry.and_then(|id| Some((self.applications.get(id.application)?, id.entry)));
+        match application {
+            Some((application, entry)) => application.entry(entry).text(&self.environment, &message, facts),
+            None => entry::Entry::default().text(&self.environment, &message, facts),
+        }
+    }
+
+    /// Every rule a user may ask for, the generic ones included, by name.
+    pub fn rules(&self) -> &[RuleInfo] {
+        &self.infos
+    }
+
+    /// The description of one rule.
+    pub fn rule(&self, name: &str) -> Option<&RuleInfo> {
+        let position = self.infos.binary_search_by(|info| info.name.as_str().cmp(name)).ok()?;
+        self.infos.get(position)
+    }
+
+    /// Runs every example of every file. Each difference is a mistake with its file and line.
+    pub fn check_examples(&self) -> Vec<Mistake> {
+        self.applications.iter().flat_map(|application| examples::check(self, application)).collect()
+    }
+
+    /// The named rule, if there is one.
+    pub(crate) fn named(&self, name: &str) -> Option<&NamedRule> {
+        let (application, position) = self.named.get(name)?;
+        self.applications.get(*application)?.rules.get(*position)
+    }
+
+    /// The message as sources and conditions see it.
+    pub(crate) fn message<'a>(&self, envelope: &'a Envelope, aliases: &'a Aliases) -> Message<'a> {
+        let topic = envelope.topic();
+        let rest = topic::rest(topic, |category| self.by_category.contains_key(category));
+        Message { envelope: envelope.value(), msg: envelope.msg(), topic, rest, aliases }
+    }
+
+    fn application(&self, rest: &str) -> Option<(usize, &Application)> {
+        let number = *self.by_category.get(topic::category(rest))?;
+        Some((number, self.applications.get(number)?))
+    }
+}

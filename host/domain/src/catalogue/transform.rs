@@ -1,0 +1,184 @@
+//! The small named transformations of the catalogue: what `| nvr` and its like do to one value. Each gives none, one or
+//! several texts; none of them fails.
+
+use std::borrow::Cow;
+
+use crate::aliases::Aliases;
+
+/// One step behind a `|`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transform {
+    /// The keys of an object. Only directly behind a path.
+    Keys,
+    /// `bash-5.2-1.fc40` gives `bash`.
+    Nvr,
+    /// `bash-5.2-1.fc40.src.rpm`, with any folder before it, gives `bash`.
+    Srpm,
+    /// An address at this domain gives its local part; any other is looked up among the aliases.
+    Email(String),
+    /// `ann.id.example.org`, with any scheme before it, gives `ann`.
+    Openid,
+    /// The account for a nick or address, if there is one.
+    Alias,
+    /// The parts between this separator, without blanks around them.
+    Split(String),
+    /// The parts between blanks and commas.
+    Words,
+    /// The names in `thanks @ann and @bob`.
+    Mentions,
+    Lower,
+    /// The text if it is nothing but digits.
+    Digits,
+    /// What is before the first separator; all where there is none.
+    Before(String),
+    /// What is before the last separator; all where there is none.
+    BeforeLast(String),
+    /// What is behind the first separator; nothing where there is none.
+    After(String),
+    /// What is behind the last separator; all where there is none.
+    AfterLast(String),
+}
+
+/// Names and arguments, as a mistake lists them.
+pub const NAMES: &str = "keys, nvr, srpm, email('domain'), openid, alias, split('x'), words, mentions, lower, digits, \
+                         before('x'), before_last('x'), after('x'), after_last('x')";
+
+impl Transform {
+    /// The transformation with this name; `argument` is what stood in brackets.
+    pub fn named(name: &str, argument: Option<String>) -> Option<Transform> {
+        Some(match (name, argument) {
+            ("keys", None) => Transform::Keys,
+            ("nvr", None) => Transform::Nvr,
+            ("srpm", None) => Transform::Srpm,
+            ("openid", None) => Transform::Openid,
+            ("alias", None) => Transform::Alias,
+            ("words", None) => Transform::Words,
+            ("mentions", None) => Transform::Mentions,
+            ("lower", None) => Transform::Lower,
+            ("digits", None) => Transform::Digits,
+            ("email", Some(domain)) => Transform::Email(domain),
+            ("split", Some(by)) => Transform::Split(by),
+            ("before", Some(by)) => Transform::Before(by),
+            ("before_last", Some(by)) => Transform::BeforeLast(by),
+            ("after", Some(by)) => Transform::After(by),
+            ("after_last", Some(by)) => Transform::AfterLast(by),
+            _ => return None,
+        })
+    }
+
+    /// Whether one value may become several.
+    pub const fn is_plural(&self) -> bool {
+        matches!(self, Transform::Keys | Transform::Split(_) | Transform::Words | Transform::Mentions)
+    }
+
+    /// Hands what becomes of `text` to `out`.
+    pub fn apply<'a>(&self, text: Cow<'a, str>, aliases: &'a Aliases, out: &mut dyn FnMut(Cow<'a, str>)) {
+        match self {
+            Transform::Keys => {}
+            Transform::Nvr => out(map(text, package_of_nvr)),
+            Transform::Srpm => out(map(text, |t| package_of_nvr(t.rsplit('/').next().unwrap_or(t)))),
+            Transform::Email(domain) => match text.rsplit_once('@') {
+                Some((_, at)) if at == domain => out(map(text, |t| t.rsplit_once('@').map_or(t, |(name, _)| name))),
+                _ => out(aliases.resolve(text)),
+            },
+            Transform::Openid => out(map(text, |t| {
+                let host = t.split_once("://").map_or(t, |(_, host)| host);
+                host.split('.').next().unwrap_or(host)
+            })),
+            Transform::Alias => out(aliases.resolve(text)),
+            Transform::Split(by) => each(text, |t, found| t.split(by.as_str()).map(str::trim).for_each(found), out),
+            Transform::Words => each(text, |t, found| t.split([' ', ',', '\t', '\n']).for_each(found), out),
+            Transform::Mentions => each(text, mentions, out),
+            Transform::Lower => out(Cow::Owned(text.to_lowercase())),
+            Transform::Digits => {
+                if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+                    out(text);
+                }
+            }
+            Transform::Before(by) => out(map(text, |t| t.split_once(by.as_str()).map_or(t, |(before, _)| before))),
+            Transform::BeforeLast(by) => out(map(text, |t| t.rsplit_once(by.as_str()).map_or(t, |(before, _)| before))),
+            Transform::After(by) => {
+                each(text, |t, found| t.split_once(by.as_str()).into_iter().for_each(|p| found(p.1)), out)
+            }
+            Transform::AfterLast(by) => out(map(text, |t| t.rsplit_once(by.as_str()).map_or(t, |(_, after)| after))),
+        }
+    }
+}
+
+/// The package's name in `name-version-release`: all but the last two parts, or all but the last where there are two.
+pub fn package_of_nvr(nvr: &str) -> &str {
+    nvr.rsplitn(3, '-').last().unwrap_or(nvr)
+}
+
+fn mentions(text: &str, found: &mut dyn FnMut(&str)) {
+    for rest in text.split('@').skip(1) {
+        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+        found(&rest[..end]);
+    }
+}
+
+/// A part of a text, borrowed where the text is.
+fn map<'a>(text: Cow<'a, str>, part: impl Fn(&str) -> &str) -> Cow<'a, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(part(text)),
+        Cow::Owned(text) => Cow::Owned(part(&text).to_owned()),
+    }
+}
+
+/// The parts of a text that are not empty.
+fn each<'a>(text: Cow<'a, str>, parts: impl Fn(&str, &mut dyn FnMut(&str)), out: &mut dyn FnMut(Cow<'a, str>)) {
+    parts(&text, &mut |part| {
+        if !part.is_empty() {
+            out(Cow::Owned(part.to_owned()));
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(name: &str, argument: Option<&str>, text: &str) -> Vec<String> {
+        let aliases = Aliases::from_iter([("annie".to_owned(), "ann".to_owned())]);
+        let mut found = Vec::new();
+        let transform = Transform::named(name, argument.map(str::to_owned)).unwrap();
+        transform.apply(Cow::Borrowed(text), &aliases, &mut |t| found.push(t.into_owned()));
+        found
+    }
+
+    #[test]
+    fn each_transformation_does_what_its_name_says() {
+        let table: &[(&str, Option<&str>, &str, &[&str])] = &[
+            ("nvr", None, "python-six-1.16-1.fc40", &["python-six"]),
+            ("nvr", None, "six", &["six"]),
+            ("srpm", None, "task/1/six-1.16-1.fc40.src.rpm", &["six"]),
+            ("email", Some("example.org"), "ann@example.org", &["ann"]),
+            ("email", Some("example.org"), "bob@elsewhere.org", &["bob@elsewhere.org"]),
+            ("openid", None, "ann.id.example.org", &["ann"]),
+            ("openid", None, "https://ann.id.example.org/", &["ann"]),
+            ("alias", None, "annie", &["ann"]),
+            ("alias", None, "bob", &["bob"]),
+            ("split", Some(","), "a, b,,c", &["a", "b", "c"]),
+            ("words", None, "a b,c  d", &["a", "b", "c", "d"]),
+            ("mentions", None, "hi @ann, @bob_2. @", &["ann", "bob_2"]),
+            ("lower", None, "FeDora", &["fedora"]),
+            ("digits", None, "27", &["27"]),
+            ("digits", None, "27m", &[]),
+            ("before", Some("."), "a.b.c", &["a"]),
+            ("before_last", Some("."), "a.b.c", &["a.b"]),
+            ("after", Some("a."), "a.b.c", &["b.c"]),
+            ("after", Some("x."), "a.b.c", &[]),
+            ("after_last", Some("."), "a.b.c", &["c"]),
+        ];
+        for (name, argument, text, expected) in table {
+            assert_eq!(run(name, *argument, text), *expected, "{name}({argument:?}) of {text}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_name_or_argument_is_none() {
+        assert_eq!(Transform::named("nrv", None), None);
+        assert_eq!(Transform::named("nvr", Some("x".to_owned())), None);
+        assert_eq!(Transform::named("split", None), None);
+    }
+}

@@ -1,0 +1,174 @@
+//! What follows from an outcome: delivered, again and when, or dead and why. Backoff is by age, as Postfix does it: the
+//! wait is the time that the delivery has already spent here, within bounds, so retries spread by themselves and no
+//! table of delays is needed.
+
+use std::time::Duration;
+
+use crate::limits;
+use crate::outcome::{CrashKind, Outcome, Settlement};
+use crate::time::Timestamp;
+
+/// The bounds of trying again; the settings `dispatch.*`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetryPolicy {
+    pub backoff_min: Duration,
+    pub backoff_max: Duration,
+    /// A delivery older than this is dead.
+    pub max_age: Duration,
+    /// A delivery that made its plugin crash this often, alone in its call, is dead.
+    pub max_crashes: u32,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        RetryPolicy {
+            backoff_min: limits::BACKOFF_MIN,
+            backoff_max: limits::BACKOFF_MAX,
+            max_age: limits::DELIVERY_MAX_AGE,
+            max_crashes: limits::MAX_CRASHES,
+        }
+    }
+}
+
+/// The facts about one attempt that the decision needs.
+#[derive(Clone, Copy, Debug)]
+pub struct Tried {
+    pub accepted_at: Timestamp,
+    /// It was the only delivery of its call: a crash is its own.
+    pub alone: bool,
+    /// How often it made its plugin crash before, alone.
+    pub crashes: u32,
+}
+
+impl RetryPolicy {
+    /// The wait before the next attempt of a delivery of this age, with what the far side asked for, within bounds.
+    pub fn wait(&self, age: Duration, asked: Option<Duration>) -> Duration {
+        asked.unwrap_or(age).clamp(self.backoff_min, self.backoff_max)
+    }
+
+    /// Whether a delivery is too old to be sent at all.
+    pub fn expired(&self, accepted_at: Timestamp, now: Timestamp) -> Option<Settlement> {
+        let age = now.since(accepted_at);
+        (age > self.max_age)
+            .then(|| Settlement::Dead { reason: format!("expired: not delivered within {} s", self.max_age.as_secs()) })
+    }
+
+    /// What `outcome` makes of a delivery.
+    pub fn decide(&self, outcome: Outcome, tried: Tried, now: Timestamp) -> Settlement {
+        match outcome {
+            Outcome::Delivered { receipt } => Settlement::Delivered { receipt },
+            Outcome::Rejected { reason } => Settlement::Dead { reason: format!("rejected: {reason}") },
+            Outcome::AddressGone { replacement, reason } => Settlement::AddressGone { replacement, reason },
+            Outcome::Retry { after, reason } => self.again(tried, after, reason, true, now),
+            Outcome::ChannelTrouble { after, reason } => self.again(tried, after, reason, false, now),
+            Outcome::Crash { kind, detail } => self.crashed(kind, &detail, tried, now),
+        }
+    }
+
+    /// A crash in company says nothing about this delivery: it is tried again soon, alone. Alone, it counts.
+    fn crashed(&self, kind: CrashKind, detail: &str, tried: Tried, now: Timestamp) -> Settlement {
+        let reason = format!("the plugin crashed ({}): {detail}", kind.as_str());
+        if !tried.alone {
+            return Settlement::Again { not_before: now, reason, counts: false };
+        }
+        if tried.crashes + 1 >= self.max_crashes {
+            return Settlement::Dead { reason };
+        }
+        self.again(tried, None, reason, true, now)
+    }
+
+    fn again(&self, tried: Tried, asked: Option<Duration>, reason: String, counts: bool, now: Timestamp) -> Settlement {
+        let age = now.since(tried.accepted_at);
+        let wait = self.wait(age, asked);
+        if age + wait > self.max_age {
+            return Settlement::Dead { reason: format!("expired: {reason}") };
+        }
+        Settlement::Again { not_before: now.after(wait), reason, counts }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: RetryPolicy = RetryPolicy {
+        backoff_min: Duration::from_secs(60),
+        backoff_max: Duration::from_secs(4000),
+        max_age: Duration::from_secs(86_400),
+        max_crashes: 3,
+    };
+    const ACCEPTED: Timestamp = Timestamp::from_millis(1_000_000);
+
+    fn retry(after: Option<u64>) -> Outcome {
+        Outcome::Retry { after: after.map(Duration::from_secs), reason: "busy".into() }
+    }
+
+    #[test]
+    fn the_wait_is_the_age_or_what_was_asked_within_bounds() {
+        for (age, asked, wait) in [
+            (0, None, 60),
+            (100, None, 100),
+            (9_999, None, 4000),
+            (100, Some(600), 600),
+            (100, Some(1), 60),
+            (100, Some(315_360_000), 4000),
+        ] {
+            let now = ACCEPTED.after(Duration::from_secs(age));
+            let tried = Tried { accepted_at: ACCEPTED, alone: true, crashes: 0 };
+            let expected = Settlement::Again {
+                not_before: now.after(Duration::from_secs(wait)),
+                reason: "busy".into(),
+                counts: true,
+            };
+            assert_eq!(POLICY.decide(retry(asked), tried, now), expected, "age {age}, asked {asked:?}");
+        }
+    }
+
+    #[test]
+    fn each_outcome_has_its_settlement() {
+        let now = ACCEPTED.after(Duration::from_secs(61));
+        let alone = Tried { accepted_at: ACCEPTED, alone: true, crashes: 0 };
+        let crash = || Outcome::Crash { kind: CrashKind::Trap, detail: "unreachable".into() };
+        let again = |wait, reason: &str, counts| Settlement::Again {
+            not_before: now.after(Duration::from_secs(wait)),
+            reason: reason.into(),
+            counts,
+        };
+        let crashed = "the plugin crashed (trap): unreachable";
+        let cases = [
+            (Outcome::Delivered { receipt: None }, alone, Settlement::Delivered { receipt: None }),
+            (Outcome::Rejected { reason: "no".into() }, alone, Settlement::Dead { reason: "rejected: no".into() }),
+            (
+                Outcome::AddressGone { replacement: None, reason: "left".into() },
+                alone,
+                Settlement::AddressGone { replacement: None, reason: "left".into() },
+            ),
+            (Outcome::ChannelTrouble { after: None, reason: "auth".into() }, alone, again(61, "auth", false)),
+            (crash(), alone, again(61, crashed, true)),
+            (crash(), Tried { alone: false, ..alone }, again(0, crashed, false)),
+            (crash(), Tried { crashes: 2, ..alone }, Settlement::Dead { reason: crashed.into() }),
+        ];
+        for (outcome, tried, expected) in cases {
+            assert_eq!(POLICY.decide(outcome.clone(), tried, now), expected, "{outcome:?} {tried:?}");
+        }
+    }
+
+    #[test]
+    fn a_delivery_dies_rather_than_wait_beyond_its_age() {
+        let now = ACCEPTED.after(Duration::from_secs(86_000));
+        let tried = Tried { accepted_at: ACCEPTED, alone: true, crashes: 0 };
+        assert_eq!(POLICY.decide(retry(None), tried, now), Settlement::Dead { reason: "expired: busy".into() });
+        assert_eq!(POLICY.expired(ACCEPTED, now), None);
+        assert!(POLICY.expired(ACCEPTED, now.after(Duration::from_secs(401))).is_some());
+    }
+
+    #[test]
+    fn a_clock_that_jumped_back_means_no_age_and_no_panic() {
+        let now = Timestamp::from_millis(5);
+        let tried = Tried { accepted_at: ACCEPTED, alone: true, crashes: 0 };
+        let Settlement::Again { not_before, .. } = POLICY.decide(retry(None), tried, now) else {
+            panic!("a retry is tried again");
+        };
+        assert_eq!(not_before, now.after(Duration::from_secs(60)));
+    }
+}

@@ -1,0 +1,105 @@
+//! The compiled form of one rule, and its test against one message.
+
+use std::cell::OnceCell;
+
+use regex::Regex;
+
+use super::{generic, payload};
+use crate::acl::{Acl, Kinds};
+use crate::catalogue::Catalogue;
+use crate::catalogue::condition::{Arguments, Broken, Condition};
+use crate::catalogue::source::Message;
+use crate::facts::Event;
+use crate::limits;
+use crate::subscription::Rule;
+
+/// A rule without its negation, ready to be tested.
+#[derive(Debug)]
+pub struct Compiled {
+    pub test: Test,
+    /// Arguments that are missing: the rule never holds.
+    pub missing: Vec<String>,
+}
+
+/// What a rule tests.
+#[derive(Debug)]
+pub enum Test {
+    Never,
+    User(String),
+    NotUsers(Vec<String>),
+    GroupMember(String),
+    UserPackage(String, Kinds),
+    Package(String),
+    PackageMatches(Regex),
+    PayloadMatches(Regex),
+    LinkContains(Vec<String>),
+    Named(Condition, Arguments),
+}
+
+/// A message as rules are tested against it.
+pub struct Subject<'s> {
+    event: &'s Event<'s>,
+    message: Message<'s>,
+    acl: &'s dyn Acl,
+    payload: OnceCell<String>,
+}
+
+impl<'s> Subject<'s> {
+    pub fn new(event: &'s Event<'s>, acl: &'s dyn Acl) -> Subject<'s> {
+        Subject { event, message: event.message(), acl, payload: OnceCell::new() }
+    }
+
+    fn payload(&self) -> &str {
+        self.payload.get_or_init(|| payload::text(self.event.envelope().msg()))
+    }
+}
+
+impl Compiled {
+    /// Compiles a user's rule against the catalogue; an error says why it can never be tested.
+    pub fn new(catalogue: &Catalogue, rule: &Rule) -> Result<Compiled, String> {
+        let size: usize = rule.arguments.iter().map(|(key, value)| key.len() + value.len()).sum();
+        if size > limits::ARGUMENTS_BYTES {
+            return Err(format!("its arguments have over {} bytes", limits::ARGUMENTS_BYTES));
+        }
+        let Some(info) = catalogue.rule(&rule.rule) else { return Err("there is no rule with this name".to_owned()) };
+        let known = |name: &str| info.arguments.iter().any(|argument| argument.name == name);
+        if let Some(unknown) = rule.arguments.keys().find(|name| !known(name)) {
+            return Err(format!("it has no argument `{unknown}`"));
+        }
+        let given = |name: &str| rule.arguments.get(name).is_some_and(|value| !value.is_empty());
+        let names = info.arguments.iter().map(|argument| argument.name.clone());
+        let missing: Vec<String> = names.filter(|name| !given(name)).collect();
+        let test = match (generic::compile(&rule.rule, &rule.arguments), catalogue.named(&rule.rule)) {
+            _ if !missing.is_empty() => Test::Never,
+            (Some(test), _) => test?,
+            (None, Some(named)) => Test::Named(named.condition.clone(), rule.arguments.clone()),
+            (None, None) => return Err("there is no rule with this name".to_owned()),
+        };
+        Ok(Compiled { test, missing })
+    }
+
+    /// Whether the rule holds for a message.
+    pub fn holds(&self, subject: &Subject<'_>) -> Result<bool, Broken> {
+        let facts = subject.event.facts();
+        Ok(match &self.test {
+            Test::Never => false,
+            Test::User(user) => has(&facts.usernames, user),
+            Test::NotUsers(users) => !users.is_empty() && !users.iter().any(|user| has(&facts.usernames, user)),
+            Test::GroupMember(group) => facts.usernames.iter().any(|user| subject.acl.is_member(group, user)),
+            Test::UserPackage(user, kinds) => facts.packages.iter().any(|name| subject.acl.holds(user, name, *kinds)),
+            Test::Package(package) => has(&facts.packages, package),
+            Test::PackageMatches(pattern) => facts.packages.iter().any(|package| pattern.is_match(package)),
+            Test::PayloadMatches(pattern) => pattern.is_match(subject.payload()),
+            Test::LinkContains(parts) => {
+                let link = subject.event.text().link.as_deref().unwrap_or_default();
+                parts.iter().any(|part| link.contains(part.as_str()))
+            }
+            Test::Named(condition, arguments) => condition.holds(&subject.message, arguments)?,
+        })
+    }
+}
+
+/// Facts are sorted.
+fn has(sorted: &[String], name: &str) -> bool {
+    sorted.binary_search_by(|item| item.as_str().cmp(name)).is_ok()
+}

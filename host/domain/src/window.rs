@@ -1,0 +1,152 @@
+//! How much of a channel's capacity may be used: calls in flight, and whether the channel rests. It opens slowly while
+//! all goes well and closes at once when the channel is in trouble (Postfix' destination concurrency, TCP's additive
+//! increase and multiplicative decrease).
+
+use std::time::Duration;
+
+use crate::time::Timestamp;
+
+/// What a call meant for its channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallResult {
+    /// The far side was reached; single deliveries may have failed.
+    Fine,
+    /// The plugin crashed, or ran into its deadline.
+    Crashed,
+    /// The channel said that it is in trouble, and how long it asks to be left alone.
+    Trouble { after: Option<Duration> },
+}
+
+/// The window of one channel.
+#[derive(Clone, Debug)]
+pub struct Window {
+    max: usize,
+    size: usize,
+    troubles: u32,
+    rest_min: Duration,
+    rest_max: Duration,
+    resting_until: Option<Timestamp>,
+}
+
+impl Window {
+    /// A window of one call that may grow to `max`; rests are clamped to the two durations.
+    pub fn new(max: usize, rest_min: Duration, rest_max: Duration) -> Window {
+        Window { max: max.max(1), size: 1, troubles: 0, rest_min, rest_max, resting_until: None }
+    }
+
+    /// Calls that may be in flight now.
+    pub fn size(&self, now: Timestamp) -> usize {
+        if self.resting_until.is_some_and(|until| now < until) { 0 } else { self.size }
+    }
+
+    /// Until when the channel rests, if it does.
+    pub fn resting_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.resting_until.filter(|until| now < *until)
+    }
+
+    /// Learns from a finished call.
+    pub fn observe(&mut self, result: &CallResult, now: Timestamp) {
+        match result {
+            // A call that began before the trouble says nothing about it.
+            CallResult::Fine if self.resting_until(now).is_some() => {}
+            CallResult::Fine => {
+                self.troubles = 0;
+                self.resting_until = None;
+                self.size = (self.size + 1).min(self.max);
+            }
+            CallResult::Crashed => self.size = (self.size / 2).max(1),
+            CallResult::Trouble { after } => {
+                // Doubles with every trouble in a row; calls that were in flight together count once.
+                if self.resting_until(now).is_none() {
+                    self.troubles = (self.troubles + 1).min(16);
+                }
+                let own = self.rest_min.saturating_mul(1 << (self.troubles - 1));
+                let rest = after.unwrap_or(own).clamp(self.rest_min, self.rest_max);
+                let until = now.after(rest);
+                self.resting_until = Some(self.resting_until.map_or(until, |already| already.max(until)));
+                self.size = 1;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1000)
+    }
+
+    fn window() -> Window {
+        Window::new(4, 10 * SECOND, 100 * SECOND)
+    }
+
+    #[test]
+    fn it_opens_by_one_for_each_good_call_up_to_its_maximum() {
+        let mut window = window();
+        let sizes: Vec<usize> = (0..6)
+            .map(|_| {
+                window.observe(&CallResult::Fine, at(0));
+                window.size(at(0))
+            })
+            .collect();
+        assert_eq!(sizes, [2, 3, 4, 4, 4, 4]);
+    }
+
+    #[test]
+    fn a_crash_halves_it_but_never_closes_it() {
+        let mut window = window();
+        for _ in 0..4 {
+            window.observe(&CallResult::Fine, at(0));
+        }
+        for expected in [2, 1, 1] {
+            window.observe(&CallResult::Crashed, at(0));
+            assert_eq!(window.size(at(0)), expected);
+        }
+    }
+
+    #[test]
+    fn trouble_closes_it_for_twice_as_long_each_time_within_bounds() {
+        let mut window = window();
+        let mut now = 0;
+        for rest in [10, 20, 40, 80, 100, 100] {
+            window.observe(&CallResult::Trouble { after: None }, at(now));
+            assert_eq!(window.size(at(now)), 0);
+            assert_eq!(window.resting_until(at(now)), Some(at(now + rest)));
+            now += rest;
+            assert_eq!(window.size(at(now)), 1, "one call tries whether the trouble is over");
+        }
+        window.observe(&CallResult::Fine, at(now));
+        window.observe(&CallResult::Trouble { after: None }, at(now));
+        assert_eq!(window.resting_until(at(now)), Some(at(now + 10)), "a good call forgets the troubles before it");
+    }
+
+    #[test]
+    fn what_the_far_side_asks_for_is_clamped() {
+        for (asked, rest) in [(0, 10), (50, 50), (100_000, 100)] {
+            let mut window = window();
+            window.observe(&CallResult::Trouble { after: Some(asked * SECOND) }, at(0));
+            assert_eq!(window.resting_until(at(0)), Some(at(rest)), "asked for {asked} s");
+        }
+    }
+
+    #[test]
+    fn a_good_call_that_was_in_flight_when_the_trouble_came_does_not_end_the_rest() {
+        let mut window = window();
+        window.observe(&CallResult::Trouble { after: None }, at(0));
+        window.observe(&CallResult::Fine, at(1));
+        assert_eq!(window.resting_until(at(1)), Some(at(10)));
+    }
+
+    #[test]
+    fn troubles_of_calls_in_flight_together_count_once() {
+        let mut window = window();
+        for _ in 0..3 {
+            window.observe(&CallResult::Trouble { after: None }, at(0));
+        }
+        assert_eq!(window.resting_until(at(0)), Some(at(10)));
+    }
+}

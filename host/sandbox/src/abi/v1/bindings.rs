@@ -1,0 +1,15 @@
+//! Generated from `wit/v1`. Alone in its file so that only a change of the contract expands it again.
+
+wasmtime::component::bindgen!({
+    path: "../../wit/v1",
+    world: "channel",
+    imports: {
+        "tidings:channel/net": async | trappable,
+        "tidings:channel/http": async | trappable,
+        "tidings:channel/state": async | trappable,
+        "tidings:channel/inbox": async | trappable,
+        default: trappable,
+    },
+    exports: { default: async },
+    with: { "tidings:channel/net.connection": crate::capabilities::net::Connection },
+});

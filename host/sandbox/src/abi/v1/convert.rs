@@ -1,0 +1,200 @@
+//! Between the contract's records and the domain's. What a plugin says is made safe here: lines escaped and cut, waits
+//! bounded, so that nothing behind this file has to remember where a text came from.
+
+use std::time::Duration;
+
+use tidings_domain::delivery::{Content, StoredEvent};
+use tidings_domain::limits;
+use tidings_domain::manifest::{self, Capability, FieldKind};
+use tidings_domain::outcome::Outcome;
+use tidings_domain::text::{is_one_line, one_line};
+
+use super::bindings::tidings::channel::types as wit;
+use crate::plugin::Parcel;
+
+pub(super) fn delivery(parcel: &Parcel<'_>) -> wit::Delivery {
+    let delivery = parcel.delivery;
+    wit::Delivery {
+        id: delivery.id.as_str().to_owned(),
+        attempt: delivery.attempt,
+        accepted_ms: delivery.accepted_at.as_millis(),
+        recipient: recipient(parcel),
+        content: content(&delivery.content, &parcel.summary),
+        extra: Vec::new(),
+    }
+}
+
+fn recipient(parcel: &Parcel<'_>) -> wit::Recipient {
+    let delivery = parcel.delivery;
+    wit::Recipient {
+        user: delivery.user.clone(),
+        address: delivery.address.clone(),
+        filter_name: delivery.filter.clone(),
+        settings_link: parcel.links.settings.clone(),
+        unsubscribe_link: parcel.links.unsubscribe.clone(),
+        markup: delivery.style.markup,
+        triggered_by: delivery.style.triggered_by,
+        verbose: delivery.style.verbose,
+        extra: Vec::new(),
+    }
+}
+
+fn content(content: &Content, summary: &[String]) -> wit::Content {
+    match content {
+        Content::Single(one) => wit::Content::Single(event(one)),
+        Content::Digest { events, omitted } => wit::Content::Digest(wit::Digest {
+            events: events.iter().map(|one| event(one)).collect(),
+            summary: summary.to_vec(),
+            omitted: *omitted,
+        }),
+        Content::Confirmation(question) => wit::Content::Confirmation(wit::Confirmation {
+            code: question.code.clone(),
+            accept_link: question.accept_link.clone(),
+            reject_link: question.reject_link.clone(),
+            expires_ms: question.expires_at.as_millis(),
+        }),
+    }
+}
+
+fn event(event: &StoredEvent) -> wit::Event {
+    wit::Event {
+        id: event.id.as_str().to_owned(),
+        topic: event.topic.clone(),
+        application: event.application.clone().unwrap_or_default(),
+        timestamp_ms: event.timestamp.as_millis(),
+        title: event.title.clone(),
+        subtitle: event.subtitle.clone(),
+        long_form: event.long_form.clone(),
+        link: event.link.clone(),
+        icon: event.icon.clone(),
+        secondary_icon: event.secondary_icon.clone(),
+        agent: event.agent.clone(),
+        usernames: event.usernames.clone(),
+        packages: event.packages.clone(),
+        objects: event.objects.clone(),
+        thread: event.thread.clone(),
+        body: event.body.clone(),
+        extra: Vec::new(),
+    }
+}
+
+pub(super) fn outcome(outcome: wit::Outcome) -> Outcome {
+    match outcome {
+        wit::Outcome::Delivered(receipt) => {
+            Outcome::Delivered { receipt: receipt.map(|text| reason(&text)).filter(|text| !text.is_empty()) }
+        }
+        wit::Outcome::Retry(retry) => Outcome::Retry { after: wait(retry.after_ms), reason: reason(&retry.reason) },
+        wit::Outcome::Rejected(text) => Outcome::Rejected { reason: reason(&text) },
+        wit::Outcome::AddressGone(gone) => {
+            Outcome::AddressGone { replacement: gone.replacement.and_then(address), reason: reason(&gone.reason) }
+        }
+        wit::Outcome::ChannelTrouble(trouble) => {
+            Outcome::ChannelTrouble { after: wait(trouble.after_ms), reason: reason(&trouble.reason) }
+        }
+    }
+}
+
+/// An address as a plugin gave it; none where it cannot be one.
+pub(super) fn address(text: String) -> Option<String> {
+    let good = !text.is_empty() && text.chars().count() <= limits::ADDRESS_CHARS && is_one_line(&text);
+    good.then_some(text)
+}
+
+fn reason(text: &str) -> String {
+    one_line(text.trim(), limits::REASON_CHARS)
+}
+
+fn wait(millis: Option<u64>) -> Option<Duration> {
+    millis.map(|millis| Duration::from_millis(millis).min(limits::WAIT_MAX))
+}
+
+pub(super) fn manifest(manifest: wit::Manifest) -> manifest::Manifest {
+    manifest::Manifest {
+        name: manifest.name,
+        version: manifest.version,
+        summary: manifest.summary,
+        address_label: manifest.address_label,
+        address_example: manifest.address_example,
+        config: manifest.config.into_iter().map(field).collect(),
+        grants: manifest.grants.into_iter().map(request).collect(),
+    }
+}
+
+fn field(field: wit::Field) -> manifest::Field {
+    manifest::Field {
+        name: field.name,
+        label: field.label,
+        help: field.help,
+        kind: match field.kind {
+            wit::FieldKind::Text => FieldKind::Text,
+            wit::FieldKind::Integer => FieldKind::Integer,
+            wit::FieldKind::Boolean => FieldKind::Boolean,
+            wit::FieldKind::Choice => FieldKind::Choice,
+            wit::FieldKind::Host => FieldKind::Host,
+            wit::FieldKind::Port => FieldKind::Port,
+            wit::FieldKind::Url => FieldKind::Url,
+        },
+        default: field.default,
+        required: field.required,
+        secret: field.secret,
+        min: field.min,
+        max: field.max,
+        choices: field.choices,
+    }
+}
+
+fn request(request: wit::GrantRequest) -> manifest::GrantRequest {
+    manifest::GrantRequest {
+        capability: match request.capability {
+            wit::Capability::Net => Capability::Net,
+            wit::Capability::Http => Capability::Http,
+        },
+        host: request.host,
+        port: request.port,
+        why: request.why,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_a_plugin_answers_becomes_safe_and_bounded() {
+        let retry = |after_ms, reason: &str| wit::Outcome::Retry(wit::Retry { after_ms, reason: reason.to_owned() });
+        let gone = |replacement: &str| {
+            wit::Outcome::AddressGone(wit::Gone { replacement: Some(replacement.to_owned()), reason: String::new() })
+        };
+        let is_gone = |replacement: Option<&str>| Outcome::AddressGone {
+            replacement: replacement.map(str::to_owned),
+            reason: String::new(),
+        };
+        let trouble = wit::Trouble { after_ms: Some(5), reason: "\u{1b}[2J".to_owned() };
+        for (said, expected) in [
+            (wit::Outcome::Delivered(None), Outcome::Delivered { receipt: None }),
+            (wit::Outcome::Delivered(Some(" \n".to_owned())), Outcome::Delivered { receipt: None }),
+            (
+                wit::Outcome::Delivered(Some("queued as 4F\r\nX: y\r\n".to_owned())),
+                Outcome::Delivered { receipt: Some("queued as 4F\\r\\nX: y".to_owned()) },
+            ),
+            (retry(None, "busy"), Outcome::Retry { after: None, reason: "busy".to_owned() }),
+            (retry(Some(0), ""), Outcome::Retry { after: Some(Duration::ZERO), reason: String::new() }),
+            (retry(Some(u64::MAX), ""), Outcome::Retry { after: Some(limits::WAIT_MAX), reason: String::new() }),
+            (wit::Outcome::Rejected("no\0".to_owned()), Outcome::Rejected { reason: "no\\u{0}".to_owned() }),
+            (
+                wit::Outcome::ChannelTrouble(trouble),
+                Outcome::ChannelTrouble { after: Some(Duration::from_millis(5)), reason: "\\u{1b}[2J".to_owned() },
+            ),
+            (gone("new@example.org"), is_gone(Some("new@example.org"))),
+            (gone("new@example.org\r\n"), is_gone(None)),
+            (gone(""), is_gone(None)),
+            (gone(&"x".repeat(limits::ADDRESS_CHARS + 1)), is_gone(None)),
+        ] {
+            assert_eq!(outcome(said), expected);
+        }
+        let Outcome::Rejected { reason } = outcome(wit::Outcome::Rejected("x".repeat(1_000_000))) else {
+            panic!("a rejection stays one")
+        };
+        assert_eq!(reason.chars().count(), limits::REASON_CHARS);
+    }
+}

@@ -1,0 +1,71 @@
+//! Version 1 of the contract, `tidings:channel@1.0.0`: how its three exports are called.
+
+mod bindings;
+mod convert;
+mod imports;
+
+use tidings_domain::manifest::Manifest;
+use tidings_domain::outcome::Outcome;
+use wasmtime::component::{Component, HasSelf, Linker};
+use wasmtime::{Engine, Store};
+
+use crate::plugin::Parcel;
+use crate::room::Room;
+
+/// The package that components of this version name in their imports and exports.
+pub(crate) const PACKAGE: &str = "tidings:channel";
+pub(crate) const VERSION: &str = "1.0.0";
+/// The interface that a plugin exports.
+pub(crate) const EXPORT: &str = "plugin";
+/// The interfaces that a plugin may import.
+pub(crate) const IMPORTS: &[&str] =
+    &["types", "progress", "log", "clock", "random", "config", "net", "http", "state", "inbox"];
+
+/// A component of this version, ready to be instantiated.
+pub(crate) type Pre = bindings::ChannelPre<Room>;
+
+/// Everything that a component of this version may import.
+pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Room>> {
+    let mut linker = Linker::new(engine);
+    bindings::Channel::add_to_linker::<_, HasSelf<Room>>(&mut linker, |room| room)?;
+    Ok(linker)
+}
+
+/// Checks the component's imports and exports against the contract, types included.
+pub(crate) fn link(linker: &Linker<Room>, component: &Component) -> wasmtime::Result<Pre> {
+    Pre::new(linker.instantiate_pre(component)?)
+}
+
+pub(crate) async fn describe(pre: &Pre, store: &mut Store<Room>) -> wasmtime::Result<Manifest> {
+    let channel = instantiate(pre, store).await?;
+    let manifest = channel.tidings_channel_plugin().call_describe(store).await?;
+    Ok(convert::manifest(manifest))
+}
+
+pub(crate) async fn check_address(
+    pre: &Pre,
+    store: &mut Store<Room>,
+    address: &str,
+) -> wasmtime::Result<Result<String, String>> {
+    let channel = instantiate(pre, store).await?;
+    let answer = channel.tidings_channel_plugin().call_check_address(store, address).await?;
+    Ok(answer.map_err(|problem| problem.message))
+}
+
+/// The plugin's own answer, of whatever length.
+pub(crate) async fn deliver(
+    pre: &Pre,
+    store: &mut Store<Room>,
+    parcels: &[Parcel<'_>],
+) -> wasmtime::Result<Vec<Outcome>> {
+    let batch: Vec<_> = parcels.iter().map(convert::delivery).collect();
+    let channel = instantiate(pre, store).await?;
+    let outcomes = channel.tidings_channel_plugin().call_deliver(store, &batch).await?;
+    Ok(outcomes.into_iter().map(convert::outcome).collect())
+}
+
+async fn instantiate(pre: &Pre, store: &mut Store<Room>) -> wasmtime::Result<bindings::Channel> {
+    let channel = pre.instantiate_async(&mut *store).await?;
+    store.data_mut().entered();
+    Ok(channel)
+}

@@ -1,0 +1,61 @@
+//! One call of a plugin: a fresh store with every limit set, a deadline around everything in it, and an end that is the
+//! same for all: the store is dropped, whatever happened.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tidings_domain::limits;
+use tidings_domain::outcome::{CrashKind, Outcome};
+use tokio::sync::OwnedSemaphorePermit;
+use wasmtime::{Engine, Store};
+
+use crate::report::Stats;
+use crate::room::Room;
+use crate::violation::{Crash, crash};
+
+/// How the work of a call ended: in time or not, well or not.
+pub(crate) type Ended<T> = Result<wasmtime::Result<T>, Late>;
+
+/// The deadline passed.
+pub(crate) struct Late;
+
+/// A store that is about to be used, once.
+pub(crate) struct Call {
+    store: Store<Room>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Call {
+    pub(crate) fn new(engine: &Engine, room: Room, place: OwnedSemaphorePermit) -> wasmtime::Result<Call> {
+        let plugin = room.furniture.limits;
+        let mut store = Store::try_new(engine, room)?;
+        store.limiter(|room| &mut room.growth);
+        store.set_hostcall_fuel(plugin.hostcall_bytes);
+        store.set_max_component_handles(limits::GUEST_HANDLES);
+        // A guest yields at every tick: no thread of the executor is held longer, and the deadline is looked at.
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_async_yield_and_update(1);
+        Ok(Call { store, _place: place })
+    }
+
+    pub(crate) fn store(&mut self) -> &mut Store<Room> {
+        &mut self.store
+    }
+
+    /// Runs `work` for as long as `time` allows: guest code and host calls alike. What is not done by then is dropped.
+    pub(crate) async fn within<T>(time: Duration, work: impl Future<Output = wasmtime::Result<T>>) -> Ended<T> {
+        tokio::time::timeout(time, work).await.map_err(|_| Late)
+    }
+
+    /// The answer or what there is instead, what the call used, and what had been settled. The instance is gone.
+    pub(crate) fn leave<T>(self, ended: Ended<T>) -> (Result<T, Crash>, Stats, Vec<Option<Outcome>>) {
+        let room = self.store.into_data();
+        let answer = match ended {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(crash(&error, room.has_entered())),
+            Err(Late) => Err((CrashKind::Timeout, format!("no answer within {} ms", room.elapsed().as_millis()))),
+        };
+        let (stats, settled) = room.into_report();
+        (answer, stats, settled)
+    }
+}

@@ -1,0 +1,9 @@
+//! `config`: the channel's settings, checked and completed before the call.
+
+use crate::room::Room;
+
+impl Room {
+    pub(crate) fn setting(&self, name: &str) -> Option<String> {
+        self.furniture.config.get(name).cloned()
+    }
+}

@@ -1,0 +1,298 @@
+//! `http`: requests to the granted hosts and ports. Each hop of a redirect is checked as a request of its own, and what
+//! identifies the channel is not carried to another origin.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, StatusCode, header};
+use tidings_domain::grant::{Denial, Grants, Permit};
+use tidings_domain::limits;
+use tidings_domain::manifest::Capability;
+use tidings_domain::text::one_line;
+use tokio::time::timeout;
+use url::Url;
+
+use crate::network::{Egress, HttpReply, HttpRequest, NetworkError};
+use crate::room::Room;
+
+/// A request as a plugin asks for it.
+pub(crate) struct Ask {
+    pub method: String,
+    pub url: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+    /// The name of a granted secret.
+    pub credential: Option<String>,
+    pub redirects: u8,
+    pub timeout_ms: Option<u32>,
+}
+
+/// Why there is no response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum HttpError {
+    /// It is not a request: bad URL, method or header.
+    Invalid(String),
+    Network(NetworkError),
+}
+
+impl From<NetworkError> for HttpError {
+    fn from(error: NetworkError) -> Self {
+        HttpError::Network(error)
+    }
+}
+
+impl From<Denial> for HttpError {
+    fn from(denial: Denial) -> Self {
+        HttpError::Network(denial.into())
+    }
+}
+
+/// What the host writes itself, and what concerns one connection only: a plugin that could set these could smuggle a
+/// second request.
+const OWN_HEADERS: &[&str] = &[
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Headers that identify the sender; they are not carried to another origin.
+const IDENTITY: &[HeaderName] = &[header::AUTHORIZATION, header::COOKIE];
+
+impl Room {
+    pub(crate) async fn send(&mut self, ask: Ask) -> Result<HttpReply, HttpError> {
+        let asked = ask.timeout_ms.map(|millis| Duration::from_millis(u64::from(millis)));
+        let time = asked.unwrap_or(limits::NETWORK_TIMEOUT).min(limits::NETWORK_TIMEOUT_MAX);
+        let answer = timeout(time, exchange(&self.furniture.grants, &self.egress, ask)).await;
+        let answer = answer.unwrap_or(Err(HttpError::Network(NetworkError::Timeout)));
+        if let Err(HttpError::Network(NetworkError::Denied(why))) = &answer {
+            self.denied(why);
+        }
+        answer
+    }
+}
+
+/// The first request and as many redirects as were asked for.
+async fn exchange(grants: &Grants, egress: &Egress, ask: Ask) -> Result<HttpReply, HttpError> {
+    let mut hop = Hop::first(&ask)?;
+    let mut redirects = ask.redirects.min(limits::HTTP_REDIRECTS);
+    loop {
+        let permit = permit(grants, &hop.url)?;
+        let mut headers = hop.headers.clone();
+        if let Some(name) = &hop.credential {
+            let (name, value) = credential(grants, name, &permit)?;
+            headers.insert(name, value);
+        }
+        let (method, body) = (hop.method.clone(), hop.body.clone());
+        let request = HttpRequest { permit: &permit, url: &hop.url, method, headers, body };
+        let reply = egress.http(request).await?;
+        let next = if redirects > 0 { hop.follow(&reply)? } else { None };
+        match next {
+            None => return Ok(reply),
+            Some(next) => hop = next,
+        }
+        redirects -= 1;
+    }
+}
+
+fn permit(grants: &Grants, url: &Url) -> Result<Permit, HttpError> {
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port_or_known_default().unwrap_or_default();
+    let permit = grants.permit(Capability::Http, host, port)?;
+    if url.scheme() == "http" {
+        permit.plain_http()?;
+    }
+    Ok(permit)
+}
+
+fn credential(grants: &Grants, name: &str, permit: &Permit) -> Result<(HeaderName, HeaderValue), HttpError> {
+    let credential = grants.credential(name, permit)?;
+    // Neither the name nor the value is the plugin's: what is wrong with it is the administrator's to see.
+    let broken = || HttpError::Invalid(format!("the credential `{}` is no header", credential.name));
+    let name = HeaderName::from_bytes(credential.header.as_bytes()).map_err(|_| broken())?;
+    let mut value = HeaderValue::from_str(credential.value.expose()).map_err(|_| broken())?;
+    value.set_sensitive(true);
+    Ok((name, value))
+}
+
+/// One request of a chain of redirects.
+struct Hop {
+    method: Method,
+    url: Url,
+    headers: HeaderMap,
+    body: Bytes,
+    credential: Option<String>,
+}
+
+impl Hop {
+    fn first(ask: &Ask) -> Result<Hop, HttpError> {
+        let method = Method::from_bytes(ask.method.as_bytes());
+        let method = method.ok().filter(|method| *method != Method::CONNECT);
+        let method =
+            method.ok_or_else(|| HttpError::Invalid(format!("`{}` is no method", one_line(&ask.method, 40))))?;
+        Ok(Hop {
+            method,
+            url: parse_url(&ask.url)?,
+            headers: parse_headers(&ask.headers)?,
+            body: Bytes::from(ask.body.clone()),
+            credential: ask.credential.clone(),
+        })
+    }
+
+    /// The request that a redirecting reply leads to; none where the reply is the answer. As browsers do it: 303, and 301
+    /// and 302 to a POST, become a GET without a body.
+    fn follow(&self, reply: &HttpReply) -> Result<Option<Hop>, HttpError> {
+        let to_get = match StatusCode::from_u16(reply.status) {
+            Ok(StatusCode::SEE_OTHER) => self.method != Method::HEAD,
+            Ok(StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND) => self.method == Method::POST,
+            Ok(StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT) => false,
+            _ => return Ok(None),
+        };
+        let Some((_, location)) = reply.headers.iter().find(|(name, _)| name == "location") else { return Ok(None) };
+        let location = self.url.join(location).map(String::from);
+        let url = parse_url(&location.map_err(|_| HttpError::Invalid("a redirect leads to no URL".to_owned()))?)?;
+        let (mut headers, mut credential) = (self.headers.clone(), self.credential.clone());
+        if url.origin() != self.url.origin() {
+            credential = None;
+            for name in IDENTITY {
+                headers.remove(name);
+            }
+        }
+        let (method, body) = if to_get {
+            headers.remove(header::CONTENT_TYPE);
+            (Method::GET, Bytes::new())
+        } else {
+            (self.method.clone(), self.body.clone())
+        };
+        Ok(Some(Hop { method, url, headers, body, credential }))
+    }
+}
+
+/// An absolute http or https URL without user information; the fragment is dropped.
+fn parse_url(text: &str) -> Result<Url, HttpError> {
+    let invalid = |what: &str| HttpError::Invalid(format!("the URL {what}"));
+    if text.len() > limits::URL_BYTES {
+        return Err(invalid("is too long"));
+    }
+    let mut url = Url::parse(text).map_err(|error| invalid(&format!("does not parse: {error}")))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(invalid("is neither http nor https"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(invalid("carries a user name"));
+    }
+    url.set_fragment(None);
+    Ok(url)
+}
+
+fn parse_headers(pairs: &[(String, String)]) -> Result<HeaderMap, HttpError> {
+    let invalid = |name: &str, what: &str| HttpError::Invalid(format!("the header `{}` {what}", one_line(name, 60)));
+    let bytes: usize = pairs.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if pairs.len() > limits::HTTP_HEADERS || bytes > limits::HTTP_HEADER_BYTES {
+        return Err(HttpError::Invalid("there are too many headers".to_owned()));
+    }
+    let mut headers = HeaderMap::with_capacity(pairs.len());
+    for (name, value) in pairs {
+        let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid(name, "has no valid name"))?;
+        if OWN_HEADERS.contains(&key.as_str()) {
+            return Err(invalid(name, "is written by the host"));
+        }
+        let value = HeaderValue::from_str(value).map_err(|_| invalid(name, "has no valid value"))?;
+        headers.append(key, value);
+    }
+    Ok(headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(method: &str, url: &str, headers: &[(&str, &str)]) -> Ask {
+        Ask {
+            method: method.to_owned(),
+            url: url.to_owned(),
+            headers: headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
+            body: b"body".to_vec(),
+            credential: Some("token".to_owned()),
+            redirects: 5,
+            timeout_ms: None,
+        }
+    }
+
+    #[test]
+    fn what_is_no_request_is_refused_with_the_reason() {
+        let long = format!("https://a.example/{}", "x".repeat(limits::URL_BYTES));
+        let many = vec![("x-a", "b"); limits::HTTP_HEADERS + 1];
+        for (method, url, headers, expected) in [
+            ("POST", "https://a.example/x?y#z", &[("x-a", "b")][..], None),
+            ("GE T", "https://a.example/", &[], Some("`GE T` is no method")),
+            ("CONNECT", "https://a.example/", &[], Some("`CONNECT` is no method")),
+            ("GET", "a.example", &[], Some("does not parse")),
+            ("GET", "/path", &[], Some("does not parse")),
+            ("GET", "file:///etc/passwd", &[], Some("neither http nor https")),
+            ("GET", "https://user:pw@a.example/", &[], Some("carries a user name")),
+            ("GET", &long, &[], Some("too long")),
+            ("GET", "https://a.example/", &[("Host", "b.example")], Some("`Host` is written by the host")),
+            ("GET", "https://a.example/", &[("Content-Length", "0")], Some("`Content-Length` is written")),
+            ("GET", "https://a.example/", &[("transfer-encoding", "chunked")], Some("is written by the host")),
+            ("GET", "https://a.example/", &[("x a", "b")], Some("has no valid name")),
+            ("GET", "https://a.example/", &[("x-a", "b\r\nx-c: d")], Some("has no valid value")),
+            ("GET", "https://a.example/", &many, Some("too many headers")),
+        ] {
+            let error = match Hop::first(&ask(method, url, headers)) {
+                Ok(_) => None,
+                Err(HttpError::Invalid(what)) => Some(what),
+                Err(other) => panic!("unexpected {other:?}"),
+            };
+            let fits = |expected: &str| error.as_ref().is_some_and(|error| error.contains(expected));
+            assert!(expected.map_or(error.is_none(), fits), "{method} {url}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_keeps_what_it_may_and_drops_the_rest() {
+        let (post, get) = (Method::POST, Method::GET);
+        for (status, location, expected) in [
+            (200, "https://a.example/b", None),
+            (302, "", None),
+            (302, "/b", Some((&get, "https://a.example/b", true, ""))),
+            (301, "https://a.example/b", Some((&get, "https://a.example/b", true, ""))),
+            (303, "b?c#d", Some((&get, "https://a.example/b?c", true, ""))),
+            (307, "/b", Some((&post, "https://a.example/b", true, "body"))),
+            (308, "//a.example/b", Some((&post, "https://a.example/b", true, "body"))),
+            (308, "https://b.example/", Some((&post, "https://b.example/", false, "body"))),
+            (307, "http://a.example/b", Some((&post, "http://a.example/b", false, "body"))),
+            (307, "https://a.example:444/b", Some((&post, "https://a.example:444/b", false, "body"))),
+        ] {
+            let ask = ask("POST", "https://a.example/a", &[("Authorization", "x"), ("cookie", "y"), ("x-z", "z")]);
+            let hop = Hop::first(&ask).expect("a request");
+            let headers = [("location".to_owned(), location.to_owned())];
+            let headers = if location.is_empty() { Vec::new() } else { headers.to_vec() };
+            let next = hop.follow(&HttpReply { status, headers, body: Vec::new() }).expect("a place");
+            assert_eq!(next.is_some(), expected.is_some(), "{status} {location}");
+            let (Some(next), Some((method, url, same, body))) = (next, expected) else { continue };
+            assert_eq!((&next.method, next.url.as_str(), &next.body[..]), (method, url, body.as_bytes()));
+            assert_eq!(next.credential.is_some(), same, "credential to {url}");
+            assert_eq!(next.headers.contains_key("authorization"), same, "authorization to {url}");
+            assert_eq!(next.headers.contains_key("cookie"), same, "cookie to {url}");
+            assert!(next.headers.contains_key("x-z"));
+        }
+    }
+
+    #[test]
+    fn a_redirect_out_of_http_is_refused() {
+        let hop = Hop::first(&ask("GET", "https://a.example/", &[])).expect("a request");
+        for location in ["file:///etc/passwd", "gopher://a.example/", "https://u:p@a.example/", "https://"] {
+            let headers = vec![("location".to_owned(), location.to_owned())];
+            assert!(hop.follow(&HttpReply { status: 302, headers, body: Vec::new() }).is_err(), "{location}");
+        }
+    }
+}

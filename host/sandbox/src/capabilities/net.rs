@@ -1,0 +1,141 @@
+//! `net`: byte streams to the granted hosts and ports, TLS included. Every operation has a timeout of its own within the
+//! call's deadline.
+
+use std::future::Future;
+use std::io;
+use std::time::Duration;
+
+use tidings_domain::limits;
+use tidings_domain::manifest::Capability;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::timeout;
+
+use crate::network::{Egress, NetworkError, TlsMode, TlsWire, Wire};
+use crate::room::{Furniture, Room};
+
+/// How a stream is to be encrypted.
+pub(crate) struct TlsOptions {
+    /// None: the host that was connected to.
+    pub server_name: Option<String>,
+    pub verify: bool,
+}
+
+/// A stream that a plugin holds.
+pub struct Connection {
+    stream: Stream,
+    host: String,
+    timeout: Duration,
+}
+
+enum Stream {
+    Plain(Wire),
+    Tls(Box<TlsWire>),
+    /// A write or a handshake failed halfway: nobody knows what the peer has seen, so nothing more is sent.
+    Broken,
+}
+
+impl Room {
+    pub(crate) async fn connect(
+        &mut self,
+        host: &str,
+        port: u16,
+        tls: Option<TlsOptions>,
+    ) -> Result<Connection, NetworkError> {
+        let opened = open(&self.furniture, &self.egress, host, port, tls).await;
+        if let Err(NetworkError::Denied(why)) = &opened {
+            self.denied(why);
+        }
+        opened
+    }
+}
+
+async fn open(
+    furniture: &Furniture,
+    egress: &Egress,
+    host: &str,
+    port: u16,
+    tls: Option<TlsOptions>,
+) -> Result<Connection, NetworkError> {
+    let permit = furniture.grants.permit(Capability::Net, host, port)?;
+    let wire = egress.connect(&permit).await?;
+    let (host, timeout) = (permit.host().to_string(), limits::NETWORK_TIMEOUT);
+    let mut connection = Connection { stream: Stream::Plain(wire), host, timeout };
+    if let Some(options) = tls {
+        connection.start_tls(egress, options).await?;
+    }
+    Ok(connection)
+}
+
+impl Connection {
+    /// At least one byte and at most `max` (never more than [`limits::READ_BYTES`]); none at the end of the stream.
+    pub(crate) async fn read(&mut self, egress: &Egress, max: u32) -> Result<Vec<u8>, NetworkError> {
+        let mut bytes = vec![0; max.clamp(1, limits::READ_BYTES) as usize];
+        let time = self.timeout;
+        let read = match &mut self.stream {
+            Stream::Plain(wire) => within(egress, time, wire.read(&mut bytes)).await,
+            Stream::Tls(wire) => within(egress, time, wire.read(&mut bytes)).await,
+            Stream::Broken => Err(broken()),
+        }?;
+        bytes.truncate(read);
+        Ok(bytes)
+    }
+
+    /// Returns when all bytes were handed to the network.
+    pub(crate) async fn write(&mut self, egress: &Egress, bytes: &[u8]) -> Result<(), NetworkError> {
+        let time = self.timeout;
+        let written = match &mut self.stream {
+            Stream::Plain(wire) => within(egress, time, wire.write_all(bytes)).await,
+            Stream::Tls(wire) => {
+                let write = async {
+                    wire.write_all(bytes).await?;
+                    wire.flush().await
+                };
+                within(egress, time, write).await
+            }
+            Stream::Broken => return Err(broken()),
+        };
+        if written.is_err() {
+            self.stream = Stream::Broken;
+        }
+        written
+    }
+
+    /// Turns the stream into TLS in place.
+    pub(crate) async fn start_tls(&mut self, egress: &Egress, options: TlsOptions) -> Result<(), NetworkError> {
+        let wire = match std::mem::replace(&mut self.stream, Stream::Broken) {
+            Stream::Plain(wire) => wire,
+            Stream::Broken => return Err(broken()),
+            encrypted @ Stream::Tls(_) => {
+                self.stream = encrypted;
+                return Err(NetworkError::Tls("the stream is encrypted already".to_owned()));
+            }
+        };
+        let injected = || NetworkError::Tls("bytes arrived in the clear before the handshake".to_owned());
+        let wire = wire.with_nothing_unread().map_err(|error| egress.explain(&error))?.ok_or_else(injected)?;
+        let mode = if options.verify { TlsMode::Verified } else { TlsMode::Unverified };
+        let name = options.server_name.as_ref().unwrap_or(&self.host);
+        let encrypted = egress.encrypt(wire, name, mode, self.timeout).await?;
+        self.stream = Stream::Tls(Box::new(encrypted));
+        Ok(())
+    }
+
+    /// For each operation from now on.
+    pub(crate) fn set_timeout(&mut self, millis: u32) {
+        self.timeout = Duration::from_millis(u64::from(millis)).min(limits::NETWORK_TIMEOUT_MAX);
+    }
+}
+
+async fn within<T>(
+    egress: &Egress,
+    time: Duration,
+    work: impl Future<Output = io::Result<T>>,
+) -> Result<T, NetworkError> {
+    match timeout(time, work).await {
+        Ok(done) => done.map_err(|error| egress.explain(&error)),
+        Err(_) => Err(NetworkError::Timeout),
+    }
+}
+
+fn broken() -> NetworkError {
+    NetworkError::Failed("the connection broke before".to_owned())
+}

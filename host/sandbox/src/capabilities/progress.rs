@@ -1,0 +1,15 @@
+//! `progress`: outcomes that stand even if the call ends badly. The first word for a place counts.
+
+use tidings_domain::outcome::Outcome;
+
+use crate::room::Room;
+use crate::violation::Violation;
+
+impl Room {
+    pub(crate) fn settle(&mut self, index: u32, outcome: Outcome) -> Result<(), Violation> {
+        let batch = self.settled.len();
+        let place = self.settled.get_mut(index as usize).ok_or(Violation::Settled { index, batch })?;
+        place.get_or_insert(outcome);
+        Ok(())
+    }
+}

@@ -1,0 +1,18 @@
+//! `random`: unpredictable bytes from the operating system's generator, seeded once for each thread.
+
+use rand::RngCore as _;
+use tidings_domain::limits;
+
+use crate::room::Room;
+use crate::violation::Violation;
+
+impl Room {
+    pub(crate) fn random(&self, count: u32) -> Result<Vec<u8>, Violation> {
+        if count > limits::RANDOM_BYTES {
+            return Err(Violation::Random { asked: count });
+        }
+        let mut bytes = vec![0; count as usize];
+        rand::rng().fill_bytes(&mut bytes);
+        Ok(bytes)
+    }
+}

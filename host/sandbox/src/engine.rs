@@ -1,0 +1,61 @@
+//! The engine and how it is set up: what code may contain, how much of everything there is, and the thread that makes
+//! running guests yield.
+
+use std::thread;
+
+use tidings_domain::limits;
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::SandboxError;
+
+/// An engine for at most `instances` live plugins, with its epoch running.
+pub(crate) fn start(instances: u32) -> Result<Engine, SandboxError> {
+    let engine = Engine::new(&config(instances)).map_err(|error| SandboxError::Engine(format!("{error:#}")))?;
+    tick(&engine)?;
+    Ok(engine)
+}
+
+fn config(instances: u32) -> Config {
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        .max_wasm_stack(limits::GUEST_STACK_BYTES)
+        // Host functions run on the same fibre, behind the guest's part of it.
+        .async_stack_size(limits::GUEST_STACK_BYTES + limits::HOST_STACK_BYTES)
+        .wasm_memory64(false)
+        .wasm_multi_memory(false)
+        .wasm_relaxed_simd(false)
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances)));
+    config
+}
+
+/// Address space, reserved once; memory is used only where a guest touches it.
+fn pool(instances: u32) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::default();
+    pool.total_component_instances(instances)
+        .total_core_instances(instances.saturating_mul(limits::CORE_INSTANCES))
+        .total_memories(instances.saturating_mul(limits::CORE_MEMORIES))
+        .total_tables(instances.saturating_mul(limits::CORE_TABLES))
+        .total_stacks(instances)
+        .max_core_instances_per_component(limits::CORE_INSTANCES)
+        .max_memories_per_component(limits::CORE_MEMORIES)
+        .max_tables_per_component(limits::CORE_TABLES)
+        .max_tables_per_module(limits::CORE_TABLES)
+        .max_memory_size(limits::PLUGIN_MEMORY_CEILING)
+        .table_elements(limits::PLUGIN_TABLE_CEILING);
+    pool
+}
+
+/// Advances the epoch for as long as the engine lives. A thread of its own: on a busy executor a tick would come late, and
+/// a looping guest is what makes an executor busy.
+fn tick(engine: &Engine) -> Result<(), SandboxError> {
+    let engine = engine.weak();
+    let beat = move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            thread::sleep(limits::EPOCH_TICK);
+        }
+    };
+    thread::Builder::new().name("epoch".to_owned()).spawn(beat).map(drop).map_err(SandboxError::Thread)
+}

@@ -1,0 +1,131 @@
+//! A plugin that was admitted, and the plugin of one channel: calls of it are here, each in a room of its own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidings_domain::delivery::Delivery;
+use tidings_domain::grant::Grants;
+use tidings_domain::limits::{self, PluginLimits};
+use tidings_domain::manifest::Manifest;
+use tidings_domain::outcome::{CrashKind, Outcome};
+use tidings_domain::text::{is_one_line, one_line};
+
+use crate::Sandbox;
+use crate::abi::v1;
+use crate::call::Call;
+use crate::report::{Report, Stats, assemble};
+use crate::room::Furniture;
+
+/// A component that was checked, compiled and linked, and what it says of itself.
+#[derive(Clone)]
+pub struct Admitted {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub digest: String,
+    pub imports: Vec<String>,
+    pub manifest: Manifest,
+    pub pre: v1::Pre,
+}
+
+impl Admitted {
+    /// SHA-256 of the component file, in lower-case hexadecimal.
+    pub fn digest(&self) -> &str {
+        &self.inner.digest
+    }
+
+    pub fn manifest(&self) -> &Manifest {
+        &self.inner.manifest
+    }
+
+    /// The interfaces of the contract that it imports, e.g. `net`: what it could use if it were granted.
+    pub fn imports(&self) -> &[String] {
+        &self.inner.imports
+    }
+}
+
+/// What an administrator set for one channel.
+#[derive(Clone, Debug)]
+pub struct ChannelSettings {
+    pub channel: String,
+    /// As [`Manifest::configure`] returns it: checked, defaults applied, secrets included.
+    pub config: BTreeMap<String, String>,
+    pub grants: Grants,
+    pub limits: PluginLimits,
+}
+
+/// The links that go with a delivery: the daemon makes them, a plugin shows them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Links {
+    /// Where the user edits the filter that caused the delivery.
+    pub settings: Option<String>,
+    /// Where one click (RFC 8058) ends the subscription.
+    pub unsubscribe: Option<String>,
+}
+
+/// A delivery as it is handed to a plugin.
+#[derive(Clone, Debug)]
+pub struct Parcel<'a> {
+    pub delivery: &'a Delivery,
+    pub links: Links,
+    /// For a digest: one line for each group of related events.
+    pub summary: Vec<String>,
+}
+
+/// One channel's plugin, ready to be called. Cheap to clone; calls may run at the same time, each in a fresh instance.
+#[derive(Clone)]
+pub struct Plugin {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) admitted: Admitted,
+    pub(crate) furniture: Furniture,
+}
+
+impl Plugin {
+    pub fn manifest(&self) -> &Manifest {
+        self.admitted.manifest()
+    }
+
+    /// Hands over a batch. Whatever happens, there is one outcome for each parcel.
+    pub async fn deliver(&self, batch: &[Parcel<'_>]) -> Report {
+        let time = Duration::from_millis(self.furniture.limits.deadline_ms);
+        let Some(mut call) = self.sandbox.call(self.furniture.clone(), batch.len(), time).await else {
+            return busy(batch.len());
+        };
+        let answer = Call::within(time, v1::deliver(&self.admitted.inner.pre, call.store(), batch)).await;
+        let (answer, stats, settled) = call.leave(answer);
+        let (outcomes, crash) = assemble(answer, settled);
+        Report { outcomes, crash, stats }
+    }
+
+    /// The address in the channel's normal form, or why it is none. The outer error is the plugin's crash.
+    pub async fn check_address(&self, address: &str) -> Result<Result<String, String>, (CrashKind, String)> {
+        let time = limits::QUESTION_DEADLINE;
+        if address.chars().count() > limits::ADDRESS_CHARS {
+            return Ok(Err(format!("longer than {} characters", limits::ADDRESS_CHARS)));
+        }
+        let furniture = Furniture { grants: Arc::default(), ..self.furniture.clone() };
+        let busy = || (CrashKind::Instantiate, BUSY.to_owned());
+        let mut call = self.sandbox.call(furniture, 0, time).await.ok_or_else(busy)?;
+        let answer = Call::within(time, v1::check_address(&self.admitted.inner.pre, call.store(), address)).await;
+        match call.leave(answer).0? {
+            Ok(normal) if normal.is_empty() || normal.chars().count() > limits::ADDRESS_CHARS => {
+                Err((CrashKind::Nonsense, "the normal form of an address is empty or too long".to_owned()))
+            }
+            Ok(normal) if !is_one_line(&normal) => {
+                Err((CrashKind::Nonsense, "the normal form of an address has control characters".to_owned()))
+            }
+            Ok(normal) => Ok(Ok(normal)),
+            Err(problem) => Ok(Err(one_line(&problem, limits::REASON_CHARS))),
+        }
+    }
+}
+
+const BUSY: &str = "all instances of the sandbox are busy";
+
+/// No instance became free in time: nobody's fault, so nothing is lost by it.
+fn busy(batch: usize) -> Report {
+    let wait = Outcome::ChannelTrouble { after: Some(limits::INSTANCE_WAIT), reason: BUSY.to_owned() };
+    Report { outcomes: vec![wait; batch], crash: None, stats: Stats::default() }
+}

@@ -1,0 +1,103 @@
+//! The room in which one call of a plugin happens: what it may use, what it has used, what it said before the end. It is
+//! the data of one `Store` and dies with it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tidings_domain::grant::Grants;
+use tidings_domain::limits::{self, PluginLimits};
+use tidings_domain::outcome::Outcome;
+use tidings_domain::text::one_line;
+use wasmtime::component::ResourceTable;
+
+use crate::host::ChannelHost;
+use crate::meter::Growth;
+use crate::network::Egress;
+use crate::report::Stats;
+use crate::violation::Violation;
+
+/// What one channel's plugin is given, the same in each of its calls.
+#[derive(Clone)]
+pub(crate) struct Furniture {
+    pub channel: Arc<str>,
+    pub config: Arc<BTreeMap<String, String>>,
+    pub grants: Arc<Grants>,
+    pub limits: PluginLimits,
+    pub host: Arc<dyn ChannelHost>,
+}
+
+/// One call. Host functions are methods on it, one file for each interface in `capabilities`.
+pub(crate) struct Room {
+    pub(crate) furniture: Furniture,
+    pub(crate) table: ResourceTable,
+    pub(crate) growth: Growth,
+    pub(crate) egress: Egress,
+    pub(crate) stats: Stats,
+    /// What the plugin said of each place of its batch before it answered.
+    pub(crate) settled: Vec<Option<Outcome>>,
+    started: Instant,
+    deadline: Instant,
+    entered: bool,
+}
+
+impl Room {
+    /// A room for a call with `batch` deliveries that ends `time` from now.
+    pub(crate) fn new(furniture: Furniture, egress: Egress, batch: usize, time: Duration) -> Room {
+        let started = Instant::now();
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(furniture.limits.connections as usize);
+        Room {
+            table,
+            growth: Growth::new(&furniture.limits),
+            furniture,
+            egress,
+            stats: Stats::default(),
+            settled: vec![None; batch],
+            started,
+            deadline: started + time,
+            entered: false,
+        }
+    }
+
+    /// Every host function starts here: counts the call and ends it for good beyond the limit.
+    pub(crate) fn host_call(&mut self) -> Result<(), Violation> {
+        self.stats.host_calls += 1;
+        let limit = self.furniture.limits.host_calls;
+        if self.stats.host_calls > limit { Err(Violation::HostCalls { limit }) } else { Ok(()) }
+    }
+
+    /// Notes that something was refused, and says so in the plugin's log once in a call.
+    pub(crate) fn denied(&mut self, why: &str) {
+        self.stats.egress_denials += 1;
+        if self.stats.egress_denials == 1 {
+            let line = one_line(&format!("refused: {why}"), limits::REASON_CHARS);
+            self.furniture.host.log(&self.furniture.channel, crate::host::LogLevel::Warning, &line);
+        }
+    }
+
+    pub(crate) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// The component is instantiated: what fails from here on is its own doing.
+    pub(crate) fn entered(&mut self) {
+        self.entered = true;
+    }
+
+    pub(crate) fn has_entered(&self) -> bool {
+        self.entered
+    }
+
+    /// What the call used.
+    pub(crate) fn into_report(mut self) -> (Stats, Vec<Option<Outcome>>) {
+        self.stats.duration = self.elapsed();
+        self.stats.peak_memory_bytes = self.growth.peak_memory();
+        self.stats.network_bytes = self.egress.bytes_used();
+        (self.stats, self.settled)
+    }
+}

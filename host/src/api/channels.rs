@@ -1,0 +1,185 @@
+//! Channels over HTTP: see, create, configure, grant, switch, test. A secret goes in and never comes out.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::Json as Answer;
+use axum::extract::State;
+use axum::http::{HeaderName, HeaderValue};
+use serde::{Deserialize, Serialize};
+use tidings_domain::grant::{Credential, Grant, Grants};
+use tidings_domain::limits;
+use tidings_domain::network::HostName;
+use tidings_domain::outcome::Outcome;
+use tidings_domain::secret::Secret;
+use tidings_domain::text::is_one_line;
+
+use super::read::{Json, Path};
+use super::{ApiState, Mistake, Problem};
+use crate::channels::ChannelView;
+
+/// A channel, or why not.
+type Viewed = Result<Answer<ChannelView>, Problem>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PutBody {
+    /// Digest of an installed component.
+    component: String,
+}
+
+/// Either what the plugin asks for, or exactly this. A list that is absent stays as it is.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GrantBody {
+    #[serde(default)]
+    as_asked: bool,
+    /// With `as_asked`: also where a name leads to a private, loopback or link-local address.
+    #[serde(default)]
+    private: bool,
+    reach: Option<Vec<Grant>>,
+    credentials: Option<Vec<CredentialBody>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CredentialBody {
+    name: String,
+    header: String,
+    value: String,
+    host: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TestSendBody {
+    address: String,
+}
+
+/// What became of a test delivery.
+#[derive(Serialize)]
+pub(super) struct TestSent {
+    /// `delivered`, `retry`, `rejected`, `address_gone`, `channel_trouble` or `crash`.
+    outcome: &'static str,
+    /// The reason, or what the far side said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_seconds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replacement: Option<String>,
+}
+
+pub(super) async fn list(State(api): State<ApiState>) -> Result<Answer<Vec<ChannelView>>, Problem> {
+    Ok(Answer(api.channels.list().await?))
+}
+
+pub(super) async fn view(State(api): State<ApiState>, Path(name): Path<String>) -> Viewed {
+    Ok(Answer(api.channels.view(&name).await?))
+}
+
+pub(super) async fn put(State(api): State<ApiState>, Path(name): Path<String>, Json(body): Json<PutBody>) -> Viewed {
+    Ok(Answer(api.channels.put(&name, &body.component).await?))
+}
+
+pub(super) async fn configure(
+    State(api): State<ApiState>,
+    Path(name): Path<String>,
+    Json(values): Json<BTreeMap<String, Option<String>>>,
+) -> Viewed {
+    Ok(Answer(api.channels.configure(&name, values).await?))
+}
+
+pub(super) async fn grant(State(api): State<ApiState>, Path(name): Path<String>, Json(body): Json<GrantBody>) -> Viewed {
+    let given = body.reach.is_some() || body.credentials.is_some();
+    if body.as_asked == given || (body.private && !body.as_asked) {
+        let detail = "give either `as_asked` (and `private` with it), or `reach` and `credentials`";
+        return Err(Problem::invalid(detail, Vec::new()));
+    }
+    if body.as_asked {
+        return Ok(Answer(api.channels.grant_as_asked(&name, body.private).await?));
+    }
+    let mistakes = body.mistakes();
+    if !mistakes.is_empty() {
+        return Err(Problem::invalid("the grants are not good", mistakes));
+    }
+    let present = api.store.channel(&name).await?.grants;
+    let credentials = body.credentials.map(|given| given.into_iter().map(CredentialBody::read).collect());
+    let grants = Grants {
+        reach: body.reach.unwrap_or(present.reach),
+        credentials: credentials.unwrap_or(present.credentials),
+    };
+    Ok(Answer(api.channels.grant(&name, grants).await?))
+}
+
+pub(super) async fn enable(State(api): State<ApiState>, Path(name): Path<String>) -> Viewed {
+    Ok(Answer(api.channels.enable(&name).await?))
+}
+
+pub(super) async fn disable(State(api): State<ApiState>, Path(name): Path<String>) -> Viewed {
+    Ok(Answer(api.channels.disable(&name).await?))
+}
+
+pub(super) async fn test_send(
+    State(api): State<ApiState>,
+    Path(name): Path<String>,
+    Json(body): Json<TestSendBody>,
+) -> Result<Answer<TestSent>, Problem> {
+    Ok(Answer(api.channels.test_send(&name, &body.address).await?.into()))
+}
+
+impl GrantBody {
+    fn mistakes(&self) -> Vec<Mistake> {
+        let reach = self.reach.iter().flatten().enumerate().flat_map(|(n, grant)| {
+            let host = HostName::parse(&grant.host).is_none().then_some(("host", "not a host name or an IP address"));
+            let port = (grant.port == 0).then_some(("port", "not a port (1 to 65535)"));
+            host.into_iter().chain(port).map(move |(field, what)| Mistake::new(format!("reach[{n}].{field}"), what))
+        });
+        let credentials = self.credentials.iter().flatten().enumerate().flat_map(|(n, credential)| {
+            let mistakes = credential.mistakes().into_iter();
+            mistakes.map(move |(field, what)| Mistake::new(format!("credentials[{n}].{field}"), what))
+        });
+        reach.chain(credentials).collect()
+    }
+}
+
+impl CredentialBody {
+    /// Never with the value.
+    fn mistakes(&self) -> Vec<(&'static str, &'static str)> {
+        let checks = [
+            (
+                (1..=limits::NAME_BYTES).contains(&self.name.len()) && is_one_line(&self.name),
+                ("name", "not 1 to 64 bytes of one line"),
+            ),
+            (HeaderName::try_from(&self.header).is_ok(), ("header", "not the name of an HTTP header")),
+            (HeaderValue::try_from(&self.value).is_ok(), ("value", "not the value of an HTTP header")),
+            (HostName::parse(&self.host).is_some(), ("host", "not a host name or an IP address")),
+        ];
+        checks.into_iter().filter(|(good, _)| !good).map(|(_, mistake)| mistake).collect()
+    }
+
+    fn read(self) -> Credential {
+        Credential { name: self.name, header: self.header, value: Secret::new(self.value), host: self.host }
+    }
+}
+
+impl From<Outcome> for TestSent {
+    fn from(outcome: Outcome) -> TestSent {
+        let plain = |outcome, detail| TestSent { outcome, detail, retry_after_seconds: None, replacement: None };
+        let seconds = |after: Option<Duration>| after.map(|after| after.as_secs());
+        match outcome {
+            Outcome::Delivered { receipt } => plain("delivered", receipt),
+            Outcome::Retry { after, reason } => {
+                TestSent { retry_after_seconds: seconds(after), ..plain("retry", Some(reason)) }
+            }
+            Outcome::Rejected { reason } => plain("rejected", Some(reason)),
+            Outcome::AddressGone { replacement, reason } => {
+                TestSent { replacement, ..plain("address_gone", Some(reason)) }
+            }
+            Outcome::ChannelTrouble { after, reason } => {
+                TestSent { retry_after_seconds: seconds(after), ..plain("channel_trouble", Some(reason)) }
+            }
+            Outcome::Crash { kind, detail } => plain("crash", Some(format!("{}: {detail}", kind.as_str()))),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What holds for every request: it ends within its time, a panic in it is its own, what it began is finished although its
+//! client went away, and its answer carries headers that keep browsers from doing anything clever with it.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::MethodRouter;
+use tidings_domain::limits;
+
+use super::{ApiState, Problem};
+
+/// How long a request may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// It reads and writes the store.
+    Quick,
+    /// It carries a component or runs a plugin.
+    Slow,
+}
+
+impl Pace {
+    pub(super) const fn limit(self) -> Duration {
+        match self {
+            Pace::Quick => limits::API_TIMEOUT,
+            Pace::Slow => limits::API_SLOW_TIMEOUT,
+        }
+    }
+}
+
+/// The handler within its limits.
+pub(super) fn limited(pace: Pace, handler: MethodRouter<ApiState>) -> MethodRouter<ApiState, Infallible> {
+    handler.layer(middleware::from_fn_with_state(pace.limit(), isolate))
+}
+
+/// Runs the request as a task of its own. A change that has begun is neither cut short by a client that hangs up nor by
+/// the time limit; only the answer is.
+async fn isolate(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+    let what = format!("{} {}", request.method(), request.uri().path());
+    let task = tokio::spawn(next.run(request));
+    match tokio::time::timeout(limit, task).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => {
+            tracing::error!(request = what, error = %error, "a request of the API broke the code");
+            Problem::internal().into_response()
+        }
+        Err(_) => {
+            tracing::warn!(request = what, "a request of the API takes too long");
+            let detail = format!("no answer within {} s; what was begun goes on", limit.as_secs());
+            Problem::new(StatusCode::GATEWAY_TIMEOUT, detail).into_response()
+        }
+    }
+}
+
+/// Headers of every answer. No page has scripts, is framed, cached, or tells another server its address, which may be a
+/// secret (an unsubscribe link).
+pub(super) async fn add_headers(mut response: Response) -> Response {
+    const HEADERS: [(HeaderName, &str); 5] = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        ),
+    ];
+    for (name, value) in HEADERS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

@@ -1,0 +1,79 @@
+//! The HTTP interface: administrators' API, health, metrics, and the unsubscribe page. Handlers translate; what happens is
+//! decided in `channels`, `knowledge` and the store.
+
+mod auth;
+mod channels;
+mod components;
+mod deliveries;
+mod guard;
+mod problem;
+mod read;
+mod routes;
+mod rules;
+mod serve;
+mod status;
+mod subscriptions;
+mod unsubscribe;
+mod validate;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Extension;
+use axum::middleware;
+use tidings_bus::Endpoint;
+use tidings_domain::limits;
+use tidings_store::Store;
+use tokio::sync::{Mutex, Semaphore};
+
+use crate::changes::Changes;
+use crate::channels::Channels;
+use crate::knowledge::Knowledge;
+use crate::links::Links;
+use crate::telemetry::Metrics;
+
+pub use auth::{NewToken, new_token};
+pub use problem::{Mistake, Problem};
+pub use serve::serve;
+pub use status::MessageCounts;
+
+/// What handlers work with.
+#[derive(Clone)]
+pub struct ApiState {
+    pub store: Arc<dyn Store>,
+    pub channels: Arc<Channels>,
+    pub knowledge: Arc<Knowledge>,
+    pub changes: Arc<Changes>,
+    pub links: Arc<Links>,
+    pub metrics: Arc<Metrics>,
+    pub endpoints: Vec<Arc<Endpoint>>,
+}
+
+/// What keeps handlers out of each other's way.
+#[derive(Clone)]
+struct Turns {
+    /// Held while a subscription is read and written back, so that no edit is lost.
+    subscriptions: Arc<Mutex<()>>,
+    /// Taken while a component is in memory.
+    uploads: Arc<Semaphore>,
+}
+
+/// Every route, guarded: tokens, time limits, panics, headers.
+pub fn router(state: ApiState) -> Router {
+    let turns =
+        Turns { subscriptions: Arc::default(), uploads: Arc::new(Semaphore::new(limits::API_UPLOADS)) };
+    let mut router = Router::new();
+    for route in routes::public() {
+        router = router.route(route.path, guard::limited(route.pace, route.handler));
+    }
+    for route in routes::protected() {
+        let handler = route.handler.layer(middleware::from_fn_with_state(Arc::clone(&state.store), auth::require));
+        router = router.route(route.path, guard::limited(route.pace, handler));
+    }
+    router
+        .fallback(problem::no_such_page)
+        .method_not_allowed_fallback(problem::wrong_method)
+        .layer(middleware::map_response(guard::add_headers))
+        .layer(Extension(turns))
+        .with_state(state)
+}

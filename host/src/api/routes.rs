@@ -1,0 +1,74 @@
+//! The table of routes. The router is built from it and nothing else, so what it says of a route (that it needs a token)
+//! holds for every one of them.
+
+use axum::handler::Handler;
+use axum::http::Method;
+use axum::routing::{self, MethodRouter};
+
+use super::guard::Pace;
+use super::{ApiState, channels, components, deliveries, rules, status, subscriptions, unsubscribe};
+
+/// One method of one path.
+pub(super) struct Route {
+    pub(super) method: Method,
+    pub(super) path: &'static str,
+    pub(super) pace: Pace,
+    pub(super) handler: MethodRouter<ApiState>,
+}
+
+/// Open to everybody who can connect.
+pub(super) fn public() -> Vec<Route> {
+    vec![
+        get("/-/healthy", status::healthy),
+        get("/-/ready", status::ready),
+        get("/metrics", status::metrics),
+        get("/unsubscribe/{token}", unsubscribe::ask),
+        post("/unsubscribe/{token}", unsubscribe::act),
+    ]
+}
+
+/// For bearers of a token.
+pub(super) fn protected() -> Vec<Route> {
+    vec![
+        get("/api/v1/status", status::status),
+        get("/api/v1/books", deliveries::books),
+        get("/api/v1/deliveries", deliveries::list),
+        post("/api/v1/deliveries/retry", deliveries::retry),
+        get("/api/v1/components", components::list),
+        slow(post("/api/v1/components", components::install)),
+        get("/api/v1/channels", channels::list),
+        get("/api/v1/channels/{name}", channels::view),
+        slow(put("/api/v1/channels/{name}", channels::put)),
+        slow(put("/api/v1/channels/{name}/config", channels::configure)),
+        slow(put("/api/v1/channels/{name}/grants", channels::grant)),
+        slow(post("/api/v1/channels/{name}/enable", channels::enable)),
+        slow(post("/api/v1/channels/{name}/disable", channels::disable)),
+        slow(post("/api/v1/channels/{name}/test-send", channels::test_send)),
+        get("/api/v1/subscriptions", subscriptions::list),
+        get("/api/v1/subscriptions/{user}/{channel}", subscriptions::view),
+        slow(put("/api/v1/subscriptions/{user}/{channel}", subscriptions::put)),
+        delete("/api/v1/subscriptions/{user}/{channel}", subscriptions::delete),
+        get("/api/v1/rules", rules::list),
+        get("/api/v1/rules/{name}", rules::view),
+    ]
+}
+
+fn get<T: 'static>(path: &'static str, handler: impl Handler<T, ApiState>) -> Route {
+    Route { method: Method::GET, path, pace: Pace::Quick, handler: routing::get(handler) }
+}
+
+fn post<T: 'static>(path: &'static str, handler: impl Handler<T, ApiState>) -> Route {
+    Route { method: Method::POST, path, pace: Pace::Quick, handler: routing::post(handler) }
+}
+
+fn put<T: 'static>(path: &'static str, handler: impl Handler<T, ApiState>) -> Route {
+    Route { method: Method::PUT, path, pace: Pace::Quick, handler: routing::put(handler) }
+}
+
+fn delete<T: 'static>(path: &'static str, handler: impl Handler<T, ApiState>) -> Route {
+    Route { method: Method::DELETE, path, pace: Pace::Quick, handler: routing::delete(handler) }
+}
+
+fn slow(route: Route) -> Route {
+    Route { pace: Pace::Slow, ..route }
+}

@@ -1,0 +1,19 @@
+//! The rules that users may ask for, as a rule editor needs them.
+
+use axum::Json as Answer;
+use axum::extract::State;
+use tidings_domain::rules::RuleInfo;
+use tidings_domain::text::one_line;
+
+use super::read::Path;
+use super::{ApiState, Problem};
+
+pub(super) async fn list(State(api): State<ApiState>) -> Answer<Vec<RuleInfo>> {
+    Answer(api.knowledge.snapshot().references.catalogue.rules().to_vec())
+}
+
+pub(super) async fn view(State(api): State<ApiState>, Path(name): Path<String>) -> Result<Answer<RuleInfo>, Problem> {
+    let snapshot = api.knowledge.snapshot();
+    let rule = snapshot.references.catalogue.rules().iter().find(|rule| rule.name == name);
+    rule.cloned().map(Answer).ok_or_else(|| Problem::missing("rule", &one_line(&name, 100)))
+}

@@ -1,0 +1,154 @@
+//! Subscriptions over HTTP. Path and body make one; what is stored is what its channel's plugin makes of the addresses and
+//! what the catalogue understands. A change is stored, then in force, then announced.
+
+use axum::Json as Answer;
+use axum::extract::{Extension, State};
+use axum::http::StatusCode;
+use serde::Deserialize;
+use tidings_domain::subscription::{DigestOptions, Filter, Style, Subscription};
+use tidings_domain::text::one_line;
+use tidings_store::StoreError;
+
+use super::deliveries::rows;
+use super::read::{Json, Path, Query};
+use super::{ApiState, Mistake, Problem, Turns, validate};
+use crate::channels::ChannelError;
+use crate::clock;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    user: Option<String>,
+    /// Continue behind this user.
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+/// A subscription as `Subscription` writes it. The path says whose it is: `user` and `channel` may be there, and do not
+/// count.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Body {
+    #[serde(default, rename = "user")]
+    _user: Option<String>,
+    #[serde(default, rename = "channel")]
+    _channel: Option<String>,
+    #[serde(default = "yes")]
+    enabled: bool,
+    #[serde(default)]
+    addresses: Vec<String>,
+    #[serde(default)]
+    digest: Option<DigestOptions>,
+    #[serde(default)]
+    style: Style,
+    #[serde(default)]
+    filters: Vec<Filter>,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// All of a user's, or everybody's in the order of users. A page of everybody's ends with all of its last user's, so that
+/// `after` can continue there; it may be that much longer than `limit`.
+pub(super) async fn list(
+    State(api): State<ApiState>,
+    Query(query): Query<ListQuery>,
+) -> Result<Answer<Vec<Subscription>>, Problem> {
+    if let Some(user) = &query.user {
+        return Ok(Answer(api.store.subscriptions_of(user).await?));
+    }
+    let limit = rows(query.limit)?;
+    let mut all = api.store.subscriptions().await?;
+    all.retain(|one| query.after.as_ref().is_none_or(|after| one.user > *after));
+    all.sort_by(|a, b| (&a.user, &a.channel).cmp(&(&b.user, &b.channel)));
+    if let Some(last) = all.get(limit - 1).map(|one| one.user.clone()) {
+        all.retain(|one| one.user <= last);
+    }
+    Ok(Answer(all))
+}
+
+pub(super) async fn view(
+    State(api): State<ApiState>,
+    Path((user, channel)): Path<(String, String)>,
+) -> Result<Answer<Subscription>, Problem> {
+    let found = find(&api, &user, &channel).await?;
+    found.map(Answer).ok_or_else(|| missing(&user, &channel))
+}
+
+/// Answers what was stored.
+pub(super) async fn put(
+    State(api): State<ApiState>,
+    Extension(turns): Extension<Turns>,
+    Path((user, channel)): Path<(String, String)>,
+    Json(body): Json<Body>,
+) -> Result<(StatusCode, Answer<Subscription>), Problem> {
+    let Body { enabled, addresses, digest, style, filters, .. } = body;
+    let mut subscription = Subscription { user, channel, enabled, addresses, digest, style, filters };
+    let mistakes = validate::mistakes(&subscription, &api.knowledge.snapshot().references.catalogue);
+    if !mistakes.is_empty() {
+        return Err(Problem::invalid("the subscription is not good", mistakes));
+    }
+    subscription.addresses = check_addresses(&api, &subscription).await?;
+    let _turn = turns.subscriptions.lock().await;
+    let (user, channel) = (&subscription.user, &subscription.channel);
+    let before = find(&api, user, channel).await?;
+    api.store.put_subscription(&subscription, clock::now()).await?;
+    api.knowledge.reload_user(user).await?;
+    api.changes.preference(user, channel, what_changed(before.as_ref(), &subscription)).await;
+    let status = if before.is_none() { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Answer(subscription)))
+}
+
+pub(super) async fn delete(
+    State(api): State<ApiState>,
+    Extension(turns): Extension<Turns>,
+    Path((user, channel)): Path<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    let _turn = turns.subscriptions.lock().await;
+    if !api.store.delete_subscription(&user, &channel, clock::now()).await? {
+        return Err(missing(&user, &channel));
+    }
+    api.knowledge.reload_user(&user).await?;
+    api.changes.preference(&user, &channel, "filters").await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn find(api: &ApiState, user: &str, channel: &str) -> Result<Option<Subscription>, StoreError> {
+    let subscriptions = api.store.subscriptions_of(user).await?;
+    Ok(subscriptions.into_iter().find(|one| one.channel == channel))
+}
+
+/// The addresses as the channel's plugin normalises them, each once. Where there is no such channel (yet) they are taken
+/// as they are.
+async fn check_addresses(api: &ApiState, subscription: &Subscription) -> Result<Vec<String>, Problem> {
+    let (mut addresses, mut mistakes) = (Vec::new(), Vec::new());
+    for (n, address) in subscription.addresses.iter().enumerate() {
+        let checked = match api.channels.check_address(&subscription.channel, address).await {
+            Ok(normalised) => normalised,
+            Err(ChannelError::Store(StoreError::Missing { .. })) => address.clone(),
+            Err(ChannelError::Address(reason)) => {
+                mistakes.push(Mistake::new(format!("addresses[{n}]"), reason));
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if !addresses.contains(&checked) {
+            addresses.push(checked);
+        }
+    }
+    if mistakes.is_empty() { Ok(addresses) } else { Err(Problem::invalid("the channel refuses an address", mistakes)) }
+}
+
+/// FMN's word for the most telling difference.
+fn what_changed(before: Option<&Subscription>, after: &Subscription) -> &'static str {
+    match before {
+        Some(before) if before.filters == after.filters && before.enabled != after.enabled => "enabled",
+        Some(before) if before.filters == after.filters => "details",
+        _ => "filters",
+    }
+}
+
+fn missing(user: &str, channel: &str) -> Problem {
+    Problem::missing("subscription", &one_line(&format!("{user}/{channel}"), 100))
+}

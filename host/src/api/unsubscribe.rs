@@ -1,0 +1,114 @@
+//! One click and no more mail (RFC 8058). The link in a notification names, signed, the one address it stops. Opening it
+//! only asks, since mail scanners open links; posting stops. The subscription stays with its filters and its other
+//! addresses: one without any address reaches nobody until its user adds one.
+
+use axum::extract::{Extension, Request, State};
+use axum::http::StatusCode;
+use axum::response::Html;
+
+use super::guard::Pace;
+use super::read::Path;
+use super::{ApiState, Problem, Turns, read, subscriptions};
+use crate::clock;
+use crate::links::Unsubscribe;
+
+/// The body that a mail client posts is a few dozen bytes.
+const BODY_BYTES: usize = 4096;
+
+/// The page with the button.
+pub(super) async fn ask(State(api): State<ApiState>, Path(token): Path<String>) -> Result<Html<String>, Problem> {
+    let what = read_token(&api, &token)?;
+    let form = "<form method=\"post\"><input type=\"hidden\" name=\"List-Unsubscribe\" value=\"One-Click\">\
+                <button>Stop notifications</button></form>";
+    Ok(page(&format!("Stop notifications by {} to {}?", escape(&what.channel), escape(&what.address)), form))
+}
+
+/// What mail clients and the button post. Doing it twice is as good as once.
+pub(super) async fn act(
+    State(api): State<ApiState>,
+    Extension(turns): Extension<Turns>,
+    Path(token): Path<String>,
+    request: Request,
+) -> Result<Html<String>, Problem> {
+    let what = read_token(&api, &token)?;
+    let body = read::body(request, BODY_BYTES, Pace::Quick).await?;
+    if !is_one_click(&String::from_utf8_lossy(&body)) {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "the body is not `List-Unsubscribe=One-Click`"));
+    }
+    stop(&api, &turns, &what).await?;
+    let (channel, address) = (escape(&what.channel), escape(&what.address));
+    Ok(page("Done", &format!("<p>No more notifications go by {channel} to {address}.</p>")))
+}
+
+async fn stop(api: &ApiState, turns: &Turns, what: &Unsubscribe) -> Result<(), Problem> {
+    let _turn = turns.subscriptions.lock().await;
+    let Some(mut subscription) = subscriptions::find(api, &what.user, &what.channel).await? else { return Ok(()) };
+    let before = subscription.addresses.len();
+    subscription.addresses.retain(|address| *address != what.address);
+    if subscription.addresses.len() == before {
+        return Ok(());
+    }
+    api.store.put_subscription(&subscription, clock::now()).await?;
+    api.knowledge.reload_user(&what.user).await?;
+    api.changes.preference(&what.user, &what.channel, "details").await;
+    tracing::info!(user = what.user, channel = what.channel, "an address was unsubscribed by its link");
+    Ok(())
+}
+
+fn read_token(api: &ApiState, token: &str) -> Result<Unsubscribe, Problem> {
+    let unknown = || Problem::new(StatusCode::NOT_FOUND, "this link was not made here, or not by the present key");
+    api.links.read_token(token).ok_or_else(unknown)
+}
+
+/// RFC 8058 allows a form of either encoding.
+fn is_one_click(body: &str) -> bool {
+    let multipart = || body.contains("name=\"List-Unsubscribe\"") && body.contains("One-Click");
+    body.split('&').any(|pair| pair.trim() == "List-Unsubscribe=One-Click") || multipart()
+}
+
+fn page(title: &str, body: &str) -> Html<String> {
+    Html(format!(
+        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" \
+         content=\"width=device-width\"><meta name=\"color-scheme\" content=\"light dark\">\
+         <title>{title}</title><h1>{title}</h1>{body}</html>\n"
+    ))
+}
+
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            _ => out.push(char),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_encodings_of_the_one_click_are_read_and_nothing_else() {
+        let multipart = "--b\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--b--\r\n";
+        for (body, good) in [
+            ("List-Unsubscribe=One-Click", true),
+            ("x=y&List-Unsubscribe=One-Click\r\n", true),
+            (multipart, true),
+            ("", false),
+            ("List-Unsubscribe=No", false),
+        ] {
+            assert_eq!(is_one_click(body), good, "{body}");
+        }
+    }
+
+    #[test]
+    fn an_address_cannot_break_out_of_the_page() {
+        assert_eq!(escape("<a href='x'>\"&"), "&lt;a href=&#39;x&#39;&gt;&quot;&amp;");
+    }
+}

@@ -1,0 +1,268 @@
+//! The daemon put together: which room is made from what, in which order it starts, and in which it stops. Start is from
+//! the inside out (store, plugins, rules, dispatch, API, bus), so that nothing comes in before it can go out; stop is the
+//! reverse.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use tidings_bus::{Endpoint, Publisher, Received, Sink, Source, Subscription, ZmqSettings, ZmqSource};
+use tidings_sandbox::{Sandbox, SandboxOptions};
+use tidings_store::{Mode, Store};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::{self, ApiState};
+use crate::changes::Changes;
+use crate::channels::{Channels, Environment, PluginHost};
+use crate::clock;
+use crate::config::Config;
+use crate::dispatch::{Dispatch, Wakers};
+use crate::intake::{Intake, chain};
+use crate::knowledge::Knowledge;
+use crate::links::Links;
+use crate::telemetry::Metrics;
+use crate::verify::Policy;
+
+/// How often old messages are forgotten.
+const PRUNE_EVERY: Duration = Duration::from_secs(3600);
+
+/// The rooms that serve and replay have in common.
+struct Core {
+    store: Arc<dyn Store>,
+    knowledge: Arc<Knowledge>,
+    wakers: Arc<Wakers>,
+    metrics: Arc<Metrics>,
+}
+
+impl Core {
+    async fn open(config: &Config) -> anyhow::Result<Core> {
+        make_data_dir(&config.data_dir.0)?;
+        let metrics = Arc::new(Metrics::default());
+        let store = tidings_store::open(&config.data_dir.database(), Mode::Daemon).await?;
+        // Nobody else has this store: what a killed daemon had leased is free.
+        let freed = store.release_all().await?;
+        if freed > 0 {
+            tracing::info!(freed, "leases of an earlier run are given back");
+        }
+        let knowledge = Arc::new(Knowledge::load(config, Arc::clone(&store), Arc::clone(&metrics)).await?);
+        Ok(Core { store, knowledge, wakers: Arc::default(), metrics })
+    }
+
+    fn intake(&self, config: &Config) -> Intake {
+        Intake {
+            knowledge: Arc::clone(&self.knowledge),
+            store: Arc::clone(&self.store),
+            policy: Policy { max_age: config.bus.max_message_age },
+            wakers: Arc::clone(&self.wakers),
+            metrics: Arc::clone(&self.metrics),
+        }
+    }
+}
+
+/// Runs the daemon until a signal ends it. SIGTERM and SIGINT drain: intake stops, calls in flight finish within their
+/// grace; a second one ends at once. SIGHUP reads catalogue, aliases and access lists again.
+pub async fn serve(config: Config, config_file: PathBuf) -> anyhow::Result<()> {
+    let mut signals = Signals::listen()?;
+    let core = Core::open(&config).await?;
+    let links = Arc::new(Links::open(&config).context("the key of links")?);
+    let channels = Arc::new(Channels::new(Environment {
+        store: Arc::clone(&core.store),
+        sandbox: Sandbox::new(SandboxOptions {
+            cache_dir: config.data_dir.cache(),
+            tls_ca_file: config.tls.ca_file.clone(),
+            max_instances: config.sandbox.max_instances,
+        })?,
+        host: Arc::new(PluginHost::new(Arc::clone(&core.store), Arc::clone(&core.knowledge))),
+        links: Arc::clone(&links),
+        wakers: Arc::clone(&core.wakers),
+        metrics: Arc::clone(&core.metrics),
+        dispatch: Dispatch {
+            batch: config.dispatch.batch,
+            window: config.dispatch.window,
+            policy: config.dispatch.retry_policy(),
+            stop_grace: config.dispatch.stop_grace,
+        },
+    }));
+    let bus = Bus::prepare(&config)?;
+    let listener = TcpListener::bind(config.api.listen).await.with_context(|| format!("api.listen {}", config.api.listen))?;
+    let publisher = match &config.bus.publish {
+        None => None,
+        Some(publish) => Some(Publisher::bind(&publish.bind, "tidings").await.context("bus.publish")?),
+    };
+    channels.start().await?;
+
+    let stop = CancellationToken::new();
+    let topic_prefix = format!("{}.{}", config.bus.topic_prefix, config.bus.environment);
+    let state = ApiState {
+        store: Arc::clone(&core.store),
+        channels: Arc::clone(&channels),
+        knowledge: Arc::clone(&core.knowledge),
+        changes: Arc::new(Changes::new(publisher, topic_prefix)),
+        links,
+        metrics: Arc::clone(&core.metrics),
+        endpoints: bus.endpoints.clone(),
+    };
+    let mut api = tokio::spawn(api::serve(listener, state, stop.child_token()));
+    let bus_stop = CancellationToken::new();
+    let (sources, queue) = bus.start(&bus_stop);
+    let mut intake = tokio::spawn(core.intake(&config).run(queue, stop.child_token()));
+    let pruning = tokio::spawn(prune(Arc::clone(&core.store), config.retention.messages));
+    tracing::info!(listen = %config.api.listen, "tidings runs");
+
+    let end = loop {
+        tokio::select! {
+            next = signals.next() => match next {
+                Wish::Reload => reload(&core.knowledge, &config_file).await,
+                Wish::Stop => break Ok(()),
+            },
+            ended = &mut api => break Err(anyhow!("the API ended: {ended:?}")),
+            ended = &mut intake => break Err(anyhow!("intake ended: {ended:?}")),
+        }
+    };
+
+    tracing::info!("stopping: intake first, then calls in flight");
+    let drain = async {
+        bus_stop.cancel();
+        drop(sources);
+        if !intake.is_finished() {
+            // The sources are gone: intake ends when the buffer is empty.
+            let _ = (&mut intake).await;
+        }
+        channels.stop().await;
+        stop.cancel();
+        pruning.abort();
+        core.store.close().await;
+    };
+    tokio::select! {
+        () = drain => tracing::info!("stopped"),
+        () = signals.second() => tracing::warn!("stopped at once; leases are given back at the next start"),
+    }
+    end
+}
+
+/// Takes the messages of a source into the outbox, without sending anything. For a daemon that is not running.
+pub async fn replay(config: &Config, source: Box<dyn Source>) -> anyhow::Result<Arc<Metrics>> {
+    let core = Core::open(config).await?;
+    let (sink, queue) = tidings_bus::buffer();
+    let stop = CancellationToken::new();
+    let intake = tokio::spawn(core.intake(config).run(queue, stop.clone()));
+    let end = source.run(sink, stop).await;
+    intake.await.context("intake")?;
+    core.store.close().await;
+    end?;
+    Ok(core.metrics)
+}
+
+/// The sources of the configuration.
+struct Bus {
+    sources: Vec<Box<dyn Source>>,
+    endpoints: Vec<Arc<Endpoint>>,
+}
+
+impl Bus {
+    fn prepare(config: &Config) -> anyhow::Result<Bus> {
+        let mut bus = Bus { sources: Vec::new(), endpoints: Vec::new() };
+        for zeromq in &config.bus.zeromq {
+            let subscription =
+                |address: &String| Subscription { address: address.clone(), topics: zeromq.topics.clone() };
+            let settings = ZmqSettings { idle: zeromq.idle_timeout, ..ZmqSettings::default() };
+            let source = ZmqSource::new(zeromq.endpoints.iter().map(subscription).collect(), settings)?;
+            bus.endpoints.extend(source.endpoints());
+            bus.sources.push(Box::new(source));
+        }
+        Ok(bus)
+    }
+
+    fn start(self, stop: &CancellationToken) -> (JoinSet<()>, mpsc::Receiver<Received>) {
+        let (sink, queue) = tidings_bus::buffer();
+        let mut tasks = JoinSet::new();
+        for source in self.sources {
+            let (sink, stop) = (sink.clone(), stop.clone());
+            tasks.spawn(async move {
+                if let Err(error) = source.run(sink, stop).await {
+                    tracing::error!(error = %chain(&error), "a bus source ended");
+                }
+            });
+        }
+        if tasks.is_empty() {
+            // Without a source the buffer stays open, so that the daemon serves its API and what is queued.
+            tasks.spawn(hold(sink, stop.clone()));
+        }
+        (tasks, queue)
+    }
+}
+
+async fn hold(_sink: Sink, stop: CancellationToken) {
+    stop.cancelled().await;
+}
+
+async fn reload(knowledge: &Knowledge, config_file: &Path) {
+    let reloaded = match Config::load(config_file, std::env::vars()) {
+        Ok(config) => knowledge.reload(&config).await,
+        Err(error) => Err(error.into()),
+    };
+    match reloaded {
+        Ok(()) => tracing::info!("catalogue, aliases, access lists and rules are read again"),
+        Err(error) => tracing::error!(error = format!("{error:#}"), "the reload failed; what was in force stays"),
+    }
+}
+
+async fn prune(store: Arc<dyn Store>, retention: Duration) {
+    loop {
+        tokio::time::sleep(PRUNE_EVERY).await;
+        match store.prune(clock::now().before(retention)).await {
+            Ok(0) => {}
+            Ok(forgotten) => tracing::info!(forgotten, "old messages are forgotten"),
+            Err(error) => tracing::warn!(error = %chain(&error), "old messages could not be forgotten"),
+        }
+    }
+}
+
+fn make_data_dir(path: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .with_context(|| format!("data_dir {} cannot be made", path.display()))
+}
+
+/// What a signal asks for.
+enum Wish {
+    Stop,
+    Reload,
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Wish {
+        tokio::select! {
+            _ = self.terminate.recv() => Wish::Stop,
+            _ = self.interrupt.recv() => Wish::Stop,
+            _ = self.hangup.recv() => Wish::Reload,
+        }
+    }
+
+    /// Another wish to stop.
+    async fn second(&mut self) {
+        while let Wish::Reload = self.next().await {}
+    }
+}

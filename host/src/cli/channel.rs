@@ -1,0 +1,258 @@
+//! Channels from the command line: from a component file to the first delivery. Each command is one or two requests to the
+//! API; what a plugin asks for is shown in plain words.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, anyhow, bail, ensure};
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+use tidings_domain::limits;
+
+use super::client::{ApiArgs, Client};
+use super::output::Output;
+
+#[derive(Debug, Args)]
+pub(super) struct ChannelArgs {
+    #[command(flatten)]
+    api: ApiArgs,
+    #[command(subcommand)]
+    command: ChannelCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ChannelCommand {
+    /// All channels and what each is doing
+    List,
+    /// One channel: its plugin, configuration and grants
+    Show { name: String },
+    /// Check a component file and make a channel of it, or switch an existing channel to it
+    Install { name: String, file: PathBuf },
+    /// Set configuration values
+    Configure {
+        name: String,
+        /// `key=value`; `key=@FILE` takes the value from a file, `key=` removes it
+        #[arg(required = true, value_name = "KEY=VALUE")]
+        values: Vec<String>,
+    },
+    /// Say what the plugin may reach, instead of what it might before
+    Grant(GrantArgs),
+    /// Send, also what was held
+    Enable { name: String },
+    /// Hold all deliveries; returns when no call is under way any more
+    Disable { name: String },
+    /// Send one test message to an address
+    TestSend { name: String, address: String },
+}
+
+#[derive(Debug, Args)]
+struct GrantArgs {
+    name: String,
+    /// Grant what the plugin asks for with its present configuration
+    #[arg(long, required_unless_present_any = ["net", "http"], conflicts_with_all = ["net", "http"])]
+    as_asked: bool,
+    /// Grant TCP and TLS connections there
+    #[arg(long, value_name = "HOST:PORT", num_args = 1..)]
+    net: Vec<String>,
+    /// Grant HTTPS requests there
+    #[arg(long, value_name = "HOST:PORT", num_args = 1..)]
+    http: Vec<String>,
+    /// Also where names lead to private, loopback or link-local addresses
+    #[arg(long)]
+    private: bool,
+    /// With --http: also without TLS
+    #[arg(long, requires = "http")]
+    plain_http: bool,
+}
+
+pub(super) async fn run(args: ChannelArgs, out: &mut Output) -> anyhow::Result<()> {
+    let client = Client::new(&args.api)?;
+    match args.command {
+        ChannelCommand::List => list(&client.get(&client.api(&["channels"])).await?, out),
+        ChannelCommand::Show { name } => show(&client.get(&client.api(&["channels", &name])).await?, out),
+        ChannelCommand::Install { name, file } => install(&client, &name, &file, out).await,
+        ChannelCommand::Configure { name, values } => {
+            let values = values.iter().map(|pair| assignment(pair)).collect::<anyhow::Result<Map<_, _>>>()?;
+            show(&client.put(&client.api(&["channels", &name, "config"]), &values).await?, out)
+        }
+        ChannelCommand::Grant(args) => {
+            let url = client.api(&["channels", &args.name, "grants"]);
+            show(&client.put(&url, &grants(&args)?).await?, out)
+        }
+        ChannelCommand::Enable { name } => switch(&client, &name, "enable", out).await,
+        ChannelCommand::Disable { name } => switch(&client, &name, "disable", out).await,
+        ChannelCommand::TestSend { name, address } => {
+            let body = json!({ "address": address }).to_string();
+            sent(&client.post(&client.api(&["channels", &name, "test-send"]), body).await?, out)
+        }
+    }
+}
+
+async fn install(client: &Client, name: &str, file: &PathBuf, out: &mut Output) -> anyhow::Result<()> {
+    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    ensure!(
+        bytes.len() <= limits::COMPONENT_BYTES,
+        "{} is larger than a component may be ({} bytes)",
+        file.display(),
+        limits::COMPONENT_BYTES
+    );
+    let component = client.post(&client.api(&["components"]), bytes).await?;
+    show(&client.put(&client.api(&["channels", name]), &json!({ "component": component["digest"] })).await?, out)
+}
+
+async fn switch(client: &Client, name: &str, word: &str, out: &mut Output) -> anyhow::Result<()> {
+    let channel = client.post(&client.api(&["channels", name, word]), "").await?;
+    if out.is_json() {
+        return Ok(out.json(&channel)?);
+    }
+    Ok(out.line(&format!("{name} is {}", state(&channel)))?)
+}
+
+/// A pair of a configuration field and its value; null removes it.
+fn assignment(pair: &str) -> anyhow::Result<(String, Value)> {
+    let (key, value) = pair.split_once('=').ok_or_else(|| anyhow!("`{pair}` is not KEY=VALUE"))?;
+    let value = match value.strip_prefix('@') {
+        Some(file) => {
+            let text = std::fs::read_to_string(file).with_context(|| format!("{key}: cannot read {file}"))?;
+            // Editors end files with a line break that is not meant.
+            Value::String(text.strip_suffix('\n').unwrap_or(&text).to_owned())
+        }
+        None if value.is_empty() => Value::Null,
+        None => Value::String(value.to_owned()),
+    };
+    Ok((key.to_owned(), value))
+}
+
+fn grants(args: &GrantArgs) -> anyhow::Result<Value> {
+    if args.as_asked {
+        return Ok(json!({ "as_asked": true, "private": args.private }));
+    }
+    let grant = |capability: &'static str, plain_http: bool| {
+        move |place: &String| -> anyhow::Result<Value> {
+            let (host, port) = place.rsplit_once(':').ok_or_else(|| anyhow!("`{place}` is not HOST:PORT"))?;
+            let port: u16 = port.parse().with_context(|| format!("`{port}` is no port"))?;
+            let host = host.trim_matches(['[', ']']);
+            let private = args.private;
+            Ok(json!({ "capability": capability, "host": host, "port": port, "private": private, "plain_http": plain_http }))
+        }
+    };
+    let net = args.net.iter().map(grant("net", false));
+    let http = args.http.iter().map(grant("http", args.plain_http));
+    let reach = net.chain(http).collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(json!({ "reach": reach }))
+}
+
+fn list(channels: &Value, out: &mut Output) -> anyhow::Result<()> {
+    if out.is_json() {
+        return Ok(out.json(channels)?);
+    }
+    let rows = channels.as_array().into_iter().flatten().map(|channel| {
+        let manifest = &channel["manifest"];
+        [text(&channel["name"]), format!("{} {}", text(&manifest["name"]), text(&manifest["version"])), state(channel)]
+    });
+    Ok(out.table(["channel", "plugin", "state"], &rows.collect::<Vec<_>>())?)
+}
+
+fn show(channel: &Value, out: &mut Output) -> anyhow::Result<()> {
+    if out.is_json() {
+        return Ok(out.json(channel)?);
+    }
+    let manifest = &channel["manifest"];
+    out.line(&format!("{}: {}", text(&channel["name"]), state(channel)))?;
+    let (plugin, version) = (text(&manifest["name"]), text(&manifest["version"]));
+    out.line(&format!("  plugin     {plugin} {version}: {}", text(&manifest["summary"])))?;
+    out.line(&format!("  component  {}", text(&channel["component"])))?;
+    for field in manifest["config"].as_array().into_iter().flatten() {
+        out.line(&format!("  setting    {}", setting(field, channel)))?;
+    }
+    for ask in channel["asks"].as_array().into_iter().flatten() {
+        let granted = if ask["granted"] == true { "granted" } else { "NOT granted" };
+        out.line(&format!("  asks       {} ({}): {granted}", place(&ask["grant"]), text(&ask["why"])))?;
+    }
+    for grant in channel["reach"].as_array().into_iter().flatten() {
+        out.line(&format!("  may reach  {}", place(grant)))?;
+    }
+    for credential in channel["credentials"].as_array().into_iter().flatten() {
+        out.line(&format!("  has        the credential {}", text(credential)))?;
+    }
+    Ok(())
+}
+
+/// `port = 587`, with the default where nothing is set, and without secrets.
+fn setting(field: &Value, channel: &Value) -> String {
+    let name = text(&field["name"]);
+    let secret = channel["secrets_set"].as_array().is_some_and(|names| names.contains(&field["name"]));
+    match (&channel["config"][&name], &field["default"]) {
+        _ if secret => format!("{name} is set (secret)"),
+        (Value::String(value), _) => format!("{name} = {value}"),
+        (_, Value::String(default)) => format!("{name} = {default} (default)"),
+        _ if field["required"] == true => format!("{name} is NOT set and required: {}", text(&field["label"])),
+        _ => format!("{name} is not set"),
+    }
+}
+
+fn place(grant: &Value) -> String {
+    let private = if grant["private"] == true { ", private addresses too" } else { "" };
+    let plain = if grant["plain_http"] == true { ", without TLS too" } else { "" };
+    format!("{} to {}:{}{private}{plain}", text(&grant["capability"]), text(&grant["host"]), text(&grant["port"]))
+}
+
+fn state(channel: &Value) -> String {
+    match &channel["reason"] {
+        Value::String(reason) => format!("{} ({reason})", text(&channel["state"])),
+        _ => text(&channel["state"]),
+    }
+}
+
+fn sent(outcome: &Value, out: &mut Output) -> anyhow::Result<()> {
+    let (word, detail) = (text(&outcome["outcome"]), text(&outcome["detail"]));
+    if out.is_json() {
+        out.json(outcome)?;
+    } else {
+        out.line(format!("{word} {detail}").trim_end())?;
+    }
+    if word == "delivered" { Ok(()) } else { bail!("the test message was not delivered") }
+}
+
+/// A string as it is, anything else as JSON, null as nothing.
+pub(super) fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn configuration_values_are_set_read_from_files_and_removed() {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(file.path(), "s3cret\n").expect("it can be written");
+        let from_file = format!("password=@{}", file.path().display());
+        for (pair, expected) in [
+            ("host=mail.example.org", Some(("host", json!("mail.example.org")))),
+            ("note=a=b", Some(("note", json!("a=b")))),
+            ("host=", Some(("host", Value::Null))),
+            (from_file.as_str(), Some(("password", json!("s3cret")))),
+            ("key=@/nonexistent", None),
+            ("host", None),
+        ] {
+            let read = assignment(pair).ok();
+            assert_eq!(read, expected.map(|(key, value)| (key.to_owned(), value)), "{pair}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_shown_as_set() {
+        let field = json!({ "name": "password", "default": null, "required": true, "label": "Password" });
+        for (channel, shown) in [
+            (json!({ "config": {}, "secrets_set": ["password"] }), "password is set (secret)"),
+            (json!({ "config": {}, "secrets_set": [] }), "password is NOT set and required: Password"),
+            (json!({ "config": { "password": "x" }, "secrets_set": [] }), "password = x"),
+        ] {
+            assert_eq!(setting(&field, &channel), shown);
+        }
+    }
+}

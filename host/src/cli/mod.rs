@@ -1,0 +1,173 @@
+//! The command line: what can be asked for, and which room answers. Commands about messages and rules are pure functions of
+//! the domain and need no configuration; `token`, `migrate`, `replay` and `doctor` open the store; the rest talk to the
+//! running daemon through its API.
+//!
+//! Exit codes: 0 done, 1 failed, 2 wrong usage, 64 bad configuration.
+
+mod channel;
+mod client;
+mod daemon;
+mod deliveries;
+mod doctor;
+mod input;
+mod messages;
+mod output;
+mod rules;
+mod status;
+mod subscription;
+mod token;
+
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, ConfigError};
+use client::{ApiArgs, Client};
+use output::Output;
+
+/// Bad configuration (`EX_USAGE` of sysexits.h, as other daemons have it).
+const EXIT_CONFIG: u8 = 64;
+
+/// Tells people what happens on a message bus.
+#[derive(Debug, Parser)]
+#[command(name = "tidings", version, propagate_version = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+struct Common {
+    /// The configuration file; TIDINGS__SECTION__KEY variables go over it
+    #[arg(long, global = true, env = "TIDINGS_CONFIG", value_name = "FILE", default_value = "/etc/tidings/tidings.toml")]
+    config: PathBuf,
+    /// Print JSON for programs
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon. SIGTERM drains, SIGHUP reads catalogue, aliases and access lists again
+    Serve,
+    /// Say whether the configuration and the files it names are good
+    CheckConfig,
+    /// Bring the database to this version's schema
+    Migrate,
+    /// Tokens for the API
+    Token(token::TokenArgs),
+    /// Ways to reach people: install, configure, grant, switch, test
+    Channel(channel::ChannelArgs),
+    /// Who wants to be told of what
+    Subscription(subscription::SubscriptionArgs),
+    /// What is queued, sent, dead
+    Deliveries(deliveries::DeliveriesArgs),
+    /// How many deliveries are in each state
+    Books(ApiArgs),
+    /// What the daemon is doing
+    Status(ApiArgs),
+    /// Take messages from a file into the database of a daemon that is not running
+    Replay(daemon::ReplayArgs),
+    /// Print what messages are about, one JSON object for each line of standard input
+    Facts(messages::FactsArgs),
+    /// Print who would be told of messages, one JSON object for each line of standard input
+    Match(messages::MatchArgs),
+    /// The rules that filters are made of
+    Rules(rules::RulesArgs),
+    /// Look for what keeps this installation from working
+    Doctor,
+}
+
+/// Reads the arguments, does what they say, and reports to standard error what went wrong.
+pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come this way too, and go to standard output.
+            let printed = error.print();
+            return if printed.is_ok() { exit_code(error.exit_code()) } else { ExitCode::FAILURE };
+        }
+    };
+    let mut out = Output::stdout(cli.common.json);
+    let done = dispatch(cli, &mut out).and_then(|code| out.flush().map(|()| code).map_err(Into::into));
+    match done {
+        Ok(code) => code,
+        // Whoever reads the output has seen enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tidings: {error:#}");
+            if error.is::<ConfigError>() { ExitCode::from(EXIT_CONFIG) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+fn dispatch(cli: Cli, out: &mut Output) -> anyhow::Result<ExitCode> {
+    let Cli { common, command } = cli;
+    let config = || Config::load(&common.config, std::env::vars());
+    match command {
+        Command::Serve => block_on(daemon::serve(config()?, common.config.clone()))?,
+        Command::CheckConfig => daemon::check_config(&config()?, &common.config, out)?,
+        Command::Migrate => block_on(daemon::migrate(&config()?, out))?,
+        Command::Token(args) => block_on(token::run(args, &config()?, out))?,
+        Command::Channel(args) => block_on(channel::run(args, out))?,
+        Command::Subscription(args) => block_on(subscription::run(args, out))?,
+        Command::Deliveries(args) => block_on(deliveries::run(args, out))?,
+        Command::Books(args) => block_on(deliveries::books(&Client::new(&args)?, out))?,
+        Command::Status(args) => block_on(status::run(&Client::new(&args)?, out))?,
+        Command::Replay(args) => block_on(daemon::replay(args, &config()?, &common.config, out))?,
+        Command::Facts(args) => messages::facts(&args, out)?,
+        Command::Match(args) => messages::recipients(&args, out)?,
+        Command::Rules(args) => rules::run(args, out)?,
+        Command::Doctor => return block_on(doctor::run(&common.config, out)),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}
+
+fn exit_code(code: i32) -> ExitCode {
+    u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let broken = |cause: &std::io::Error| cause.kind() == ErrorKind::BrokenPipe;
+    error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(broken))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn common_options_may_stand_anywhere() {
+        for line in [
+            "tidings token create ops --config x.toml --json",
+            "tidings --config x.toml --json token create ops",
+            "tidings token --json create --config x.toml ops --expires 30d",
+        ] {
+            let cli = Cli::try_parse_from(line.split(' ')).expect(line);
+            assert_eq!((cli.common.config.to_str(), cli.common.json), (Some("x.toml"), true), "{line}");
+        }
+    }
+
+    #[test]
+    fn only_a_reader_that_went_away_is_no_error() {
+        let pipe = anyhow::Error::from(std::io::Error::from(ErrorKind::BrokenPipe)).context("writing");
+        assert!(is_broken_pipe(&pipe));
+        assert!(!is_broken_pipe(&anyhow::anyhow!("Broken pipe")));
+    }
+}

@@ -1,0 +1,110 @@
+//! Subscriptions from the command line: who wants to be told of what.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use super::channel::text;
+use super::client::{ApiArgs, Client};
+use super::input;
+use super::output::Output;
+
+#[derive(Debug, Args)]
+pub(super) struct SubscriptionArgs {
+    #[command(flatten)]
+    api: ApiArgs,
+    #[command(subcommand)]
+    command: SubscriptionCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum SubscriptionCommand {
+    /// A user's subscriptions, or everybody's
+    List {
+        #[arg(long)]
+        user: Option<String>,
+    },
+    /// One subscription as JSON
+    Show { user: String, channel: String },
+    /// Store all subscriptions of a file of JSON Lines; `-` is standard input
+    Load { file: PathBuf },
+    /// Remove one
+    Delete { user: String, channel: String },
+}
+
+pub(super) async fn run(args: SubscriptionArgs, out: &mut Output) -> anyhow::Result<()> {
+    let client = Client::new(&args.api)?;
+    match args.command {
+        SubscriptionCommand::List { user } => list(&client, user, out).await,
+        SubscriptionCommand::Show { user, channel } => {
+            Ok(out.json(&client.get(&client.api(&["subscriptions", &user, &channel])).await?)?)
+        }
+        SubscriptionCommand::Load { file } => load(&client, &file, out).await,
+        SubscriptionCommand::Delete { user, channel } => {
+            client.delete(&client.api(&["subscriptions", &user, &channel])).await.map(drop)
+        }
+    }
+}
+
+async fn list(client: &Client, user: Option<String>, out: &mut Output) -> anyhow::Result<()> {
+    let mut all = Vec::new();
+    let mut after: Option<String> = None;
+    loop {
+        let mut url = client.api(&["subscriptions"]);
+        if let Some(user) = &user {
+            url.query_pairs_mut().append_pair("user", user);
+        } else {
+            let limit = tidings_domain::limits::API_ROWS_MAX.to_string();
+            url.query_pairs_mut().append_pair("limit", &limit);
+            if let Some(after) = &after {
+                url.query_pairs_mut().append_pair("after", after);
+            }
+        }
+        let Value::Array(page) = client.get(&url).await? else { bail!("the daemon's answer is no list") };
+        after = page.last().map(|one| text(&one["user"]));
+        all.extend(page);
+        if user.is_some() || after.is_none() {
+            break;
+        }
+    }
+    if out.is_json() {
+        return Ok(out.json(&all)?);
+    }
+    let count = |value: &Value| value.as_array().map_or(0, Vec::len).to_string();
+    let row = |one: &Value| {
+        let enabled = if one["enabled"] == true { "on" } else { "off" };
+        let (user, channel) = (text(&one["user"]), text(&one["channel"]));
+        [user, channel, enabled.into(), count(&one["filters"]), count(&one["addresses"])]
+    };
+    let rows: Vec<_> = all.iter().map(row).collect();
+    Ok(out.table(["user", "channel", "state", "filters", "addresses"], &rows)?)
+}
+
+/// Stores what is good, and names each that is not.
+async fn load(client: &Client, file: &PathBuf, out: &mut Output) -> anyhow::Result<()> {
+    let subscriptions: Vec<(usize, Value)> = input::json_lines(file)?;
+    let total = subscriptions.len();
+    let mut refused = 0;
+    for (line, subscription) in subscriptions {
+        let name = |key: &str| {
+            let name = subscription[key].as_str();
+            name.with_context(|| format!("{}, line {line}: `{key}` is not a text", file.display()))
+        };
+        let url = client.api(&["subscriptions", name("user")?, name("channel")?]);
+        if let Err(error) = client.put(&url, &subscription).await {
+            if error.chain().any(|cause| cause.is::<std::io::Error>()) || error.to_string().starts_with("cannot reach") {
+                return Err(error);
+            }
+            eprintln!("{}, line {line}: {error:#}", file.display());
+            refused += 1;
+        }
+    }
+    if out.is_json() {
+        out.json(&serde_json::json!({ "stored": total - refused, "refused": refused }))?;
+    } else {
+        out.line(&format!("{} subscriptions stored, {refused} refused", total - refused))?;
+    }
+    if refused == 0 { Ok(()) } else { bail!("{refused} of {total} subscriptions were refused") }
+}

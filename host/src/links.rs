@@ -1,0 +1,152 @@
+//! Links that go out with a delivery: where its filter is edited, and where one click ends it. An unsubscribe link carries
+//! what it ends, signed, so that nobody can make one for another's address and nothing needs to be stored for it.
+
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, Mac as _};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+use tidings_domain::secret::Secret;
+
+use crate::config::Config;
+
+const KEY_BYTES: usize = 32;
+const MAC_BYTES: usize = 32;
+
+/// Makes links, and reads its own back.
+pub struct Links {
+    key: Secret<[u8; KEY_BYTES]>,
+    public_url: Option<String>,
+    settings: Option<String>,
+}
+
+/// What an unsubscribe link ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unsubscribe {
+    pub user: String,
+    pub channel: String,
+    pub address: String,
+}
+
+impl Links {
+    /// Reads the signing key from the data directory; makes one at the first start.
+    pub fn open(config: &Config) -> Result<Links, std::io::Error> {
+        let key = read_or_make_key(&config.data_dir.0.join("links.key"))?;
+        let trimmed = |url: &String| url.trim_end_matches('/').to_owned();
+        Ok(Links {
+            key,
+            public_url: config.api.public_url.as_ref().map(trimmed),
+            settings: config.links.settings.clone(),
+        })
+    }
+
+    /// Where the user edits a filter, if `links.settings` is set.
+    pub fn settings_link(&self, user: &str, channel: &str, filter: &str) -> Option<String> {
+        let template = self.settings.as_ref()?;
+        let mut link = template.clone();
+        for (name, value) in [("{user}", user), ("{channel}", channel), ("{filter}", filter)] {
+            link = link.replace(name, &escape(value));
+        }
+        Some(link)
+    }
+
+    /// Where one click stops deliveries to an address, if `api.public_url` is set.
+    pub fn unsubscribe_link(&self, user: &str, channel: &str, address: &str) -> Option<String> {
+        let url = self.public_url.as_ref()?;
+        let what = Unsubscribe { user: user.into(), channel: channel.into(), address: address.into() };
+        Some(format!("{url}/unsubscribe/{}", self.sign(&what)?))
+    }
+
+    /// What a link's token ends; none where this key did not sign it.
+    pub fn read_token(&self, token: &str) -> Option<Unsubscribe> {
+        let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
+        let (tag, payload) = bytes.split_at_checked(MAC_BYTES)?;
+        let mut mac = self.mac()?;
+        mac.update(payload);
+        mac.verify_slice(tag).ok()?;
+        serde_json::from_slice(payload).ok()
+    }
+
+    fn sign(&self, what: &Unsubscribe) -> Option<String> {
+        let payload = serde_json::to_vec(what).ok()?;
+        let mut mac = self.mac()?;
+        mac.update(&payload);
+        let mut bytes = mac.finalize().into_bytes().to_vec();
+        bytes.extend(payload);
+        Some(URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    fn mac(&self) -> Option<Hmac<Sha256>> {
+        Hmac::new_from_slice(self.key.expose()).ok()
+    }
+}
+
+/// Percent-encodes what is not unreserved in a URL (RFC 3986).
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(byte as char),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
+fn read_or_make_key(path: &Path) -> Result<Secret<[u8; KEY_BYTES]>, std::io::Error> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    match std::fs::read(path) {
+        Ok(bytes) => {
+            let key = <[u8; KEY_BYTES]>::try_from(bytes.as_slice());
+            let damaged = || std::io::Error::other(format!("{} is not {KEY_BYTES} bytes long", path.display()));
+            Ok(Secret::new(key.map_err(|_| damaged())?))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let key: [u8; KEY_BYTES] = rand::random();
+            let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+            file.write_all(&key)?;
+            file.sync_all()?;
+            Ok(Secret::new(key))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn links(key: u8) -> Links {
+        Links {
+            key: Secret::new([key; KEY_BYTES]),
+            public_url: Some("https://tell.example.org".into()),
+            settings: Some("https://apps.example.org/{user}/{channel}?filter={filter}".into()),
+        }
+    }
+
+    #[test]
+    fn an_unsubscribe_link_ends_what_it_was_made_for_and_cannot_be_forged() {
+        let link = links(1).unsubscribe_link("ralph", "email", "ralph@example.org").expect("there is a public URL");
+        let token = link.strip_prefix("https://tell.example.org/unsubscribe/").expect("it leads to the server");
+        let what =
+            Unsubscribe { user: "ralph".into(), channel: "email".into(), address: "ralph@example.org".into() };
+        assert_eq!(links(1).read_token(token), Some(what));
+        assert_eq!(links(2).read_token(token), None);
+        let mut changed = token.to_owned();
+        changed.replace_range(60..61, if &token[60..61] == "A" { "B" } else { "A" });
+        for bad in [changed.as_str(), "", "AAAA", "%%%"] {
+            assert_eq!(links(1).read_token(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_settings_link_is_escaped() {
+        assert_eq!(
+            links(1).settings_link("ralph", "email", "my packages & more").as_deref(),
+            Some("https://apps.example.org/ralph/email?filter=my%20packages%20%26%20more")
+        );
+    }
+}

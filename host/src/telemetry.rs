@@ -1,0 +1,125 @@
+//! What operators see from outside: the log and the metrics. Counters are the only copy of their number; the API's status
+//! reads them from here. It decides nothing.
+
+use std::fmt;
+
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+use tidings_domain::message::Refusal;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{LogConfig, LogFormat};
+
+/// Sends the log to standard error in the configured form. Call it once.
+pub fn start_log(config: &LogConfig) -> Result<(), String> {
+    let level = config.level.as_deref().unwrap_or("info");
+    let filter = EnvFilter::try_new(level).map_err(|error| format!("log.level: {error}"))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match config.format {
+        LogFormat::Text => builder.with_ansi(false).try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
+    started.map_err(|error| error.to_string())
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ReasonLabel {
+    pub reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ChannelLabel {
+    pub channel: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct OutcomeLabel {
+    pub channel: String,
+    pub outcome: &'static str,
+}
+
+/// Every counter of the daemon.
+pub struct Metrics {
+    registry: Registry,
+    /// Messages that intake took from the buffer. Each ends as one of the following.
+    pub received: Counter,
+    pub matched: Counter,
+    pub unmatched: Counter,
+    pub duplicate: Counter,
+    pub conflict: Counter,
+    pub refused: Family<ReasonLabel, Counter>,
+    /// Messages that broke the code that looked at them.
+    pub poison: Counter,
+    /// Deliveries that intake made.
+    pub deliveries: Counter,
+    /// Commits that had to be repeated since the store was unavailable.
+    pub store_retries: Counter,
+    /// What became of attempts.
+    pub outcomes: Family<OutcomeLabel, Counter>,
+    pub calls: Family<ChannelLabel, Counter>,
+    pub call_seconds: Family<ChannelLabel, Histogram>,
+    /// Users whose rules were read anew.
+    pub rule_reloads: Counter,
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let metrics = Metrics {
+            registry: Registry::with_prefix("tidings"),
+            received: Counter::default(),
+            matched: Counter::default(),
+            unmatched: Counter::default(),
+            duplicate: Counter::default(),
+            conflict: Counter::default(),
+            refused: Family::default(),
+            poison: Counter::default(),
+            deliveries: Counter::default(),
+            store_retries: Counter::default(),
+            outcomes: Family::default(),
+            calls: Family::default(),
+            call_seconds: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.001, 4.0, 9))),
+            rule_reloads: Counter::default(),
+        };
+        metrics.registered()
+    }
+}
+
+impl Metrics {
+    fn registered(mut self) -> Self {
+        let registry = &mut self.registry;
+        registry.register("messages_received", "Messages taken from the bus", self.received.clone());
+        registry.register("messages_matched", "Messages with a recipient", self.matched.clone());
+        registry.register("messages_unmatched", "Messages without a recipient", self.unmatched.clone());
+        registry.register("messages_duplicate", "Messages seen before", self.duplicate.clone());
+        registry.register("messages_conflict", "Other content under a known id", self.conflict.clone());
+        registry.register("messages_refused", "Messages refused, by reason", self.refused.clone());
+        registry.register("messages_poison", "Messages that broke the code", self.poison.clone());
+        registry.register("deliveries_accepted", "Deliveries committed", self.deliveries.clone());
+        registry.register("store_retries", "Commits repeated", self.store_retries.clone());
+        registry.register("attempts", "Attempts by channel and outcome", self.outcomes.clone());
+        registry.register("plugin_calls", "Calls of plugins", self.calls.clone());
+        registry.register("plugin_call_seconds", "Duration of calls", self.call_seconds.clone());
+        registry.register("rule_reloads", "Users whose rules were read anew", self.rule_reloads.clone());
+        self
+    }
+
+    pub fn refuse(&self, refusal: Refusal) {
+        self.refused.get_or_create(&ReasonLabel { reason: refusal.as_str() }).inc();
+    }
+
+    /// OpenMetrics text.
+    pub fn encode(&self) -> Result<String, fmt::Error> {
+        let mut out = String::new();
+        text::encode(&mut out, &self.registry)?;
+        Ok(out)
+    }
+}

@@ -1,0 +1,5 @@
+//! Tells Cargo to build anew when a migration is added or changed, since they are embedded.
+
+fn main() {
+    println!("cargo::rerun-if-changed=../../migrations/sqlite");
+}

@@ -1,0 +1,144 @@
+//! Addresses that change while deliveries wait: they leave or move within the user's subscription, and what is pending
+//! follows. Part of the transaction that found out.
+
+use std::collections::BTreeSet;
+
+use sqlx::sqlite::SqliteConnection;
+
+use super::failure::Failure;
+use super::value::{from_json, id_bytes, to_json};
+use crate::Lease;
+
+/// Whose address it is, and when it is found gone.
+pub(super) struct Subscriber {
+    pub(super) channel: String,
+    pub(super) user: String,
+    pub(super) now: i64,
+}
+
+impl Subscriber {
+    /// The address does not exist any more: it leaves the subscription, and what waits for it is cancelled.
+    pub(super) async fn leaves(&self, connection: &mut SqliteConnection, address: &str) -> Result<(), Failure> {
+        self.edit_addresses(connection, address, None).await?;
+        sqlx::query(
+            "UPDATE deliveries SET state = 'cancelled', lease = NULL, gathered = NULL, updated_at = ?, \
+             note = 'the address does not exist any more' \
+             WHERE channel = ? AND user = ? AND state = 'pending' AND address = ?",
+        )
+        .bind(self.now)
+        .bind(&self.channel)
+        .bind(&self.user)
+        .bind(address)
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+
+    /// The address has a successor: the subscription, the delivery that found out and all others that wait move there,
+    /// due now. Those in flight keep their lease. Where the same message goes there already, one of the two is cancelled.
+    pub(super) async fn moves(
+        &self,
+        connection: &mut SqliteConnection,
+        lease: &Lease,
+        new: &str,
+        reason: &str,
+    ) -> Result<(), Failure> {
+        let old = lease.delivery().address.as_str();
+        self.edit_addresses(connection, old, Some(new)).await?;
+        sqlx::query(
+            "UPDATE deliveries SET lease = NULL, due_at = ?1, not_before = ?1, updated_at = ?1, attempts = attempts + 1, \
+             note = ?2 WHERE lease = ?3 AND state = 'pending' AND (id = ?4 OR digest = ?4)",
+        )
+        .bind(self.now)
+        .bind(reason)
+        .bind(lease.token())
+        .bind(id_bytes(&lease.delivery().id)?)
+        .execute(&mut *connection)
+        .await?;
+        if old == new {
+            return Ok(());
+        }
+        sqlx::query(
+            "UPDATE OR IGNORE deliveries SET address = ?1, not_before = ?2, due_at = iif(lease IS NULL, ?2, due_at) \
+             WHERE channel = ?3 AND user = ?4 AND state = 'pending' AND address = ?5",
+        )
+        .bind(new)
+        .bind(self.now)
+        .bind(&self.channel)
+        .bind(&self.user)
+        .bind(old)
+        .execute(&mut *connection)
+        .await?;
+        sqlx::query(
+            "UPDATE deliveries SET state = 'cancelled', lease = NULL, gathered = NULL, digest = NULL, updated_at = ?, \
+             note = 'its message goes to the new address already' \
+             WHERE channel = ? AND user = ? AND state = 'pending' AND address = ?",
+        )
+        .bind(self.now)
+        .bind(&self.channel)
+        .bind(&self.user)
+        .bind(old)
+        .execute(&mut *connection)
+        .await?;
+        self.mend_groups(connection, new).await
+    }
+
+    /// After a move a digest may have lost its leader, and two that gathered may have met: every group has one leader
+    /// again, and what gathers there is due now.
+    async fn mend_groups(&self, connection: &mut SqliteConnection, address: &str) -> Result<(), Failure> {
+        sqlx::query(
+            "UPDATE deliveries SET not_before = ?1, due_at = ?1 \
+             WHERE channel = ?2 AND user = ?3 AND address = ?4 AND gathered IS NOT NULL",
+        )
+        .bind(self.now)
+        .bind(&self.channel)
+        .bind(&self.user)
+        .bind(address)
+        .execute(&mut *connection)
+        .await?;
+        sqlx::query(
+            "WITH grouped (seq, place) AS ( \
+             SELECT seq, row_number() OVER (PARTITION BY digest ORDER BY seq) FROM deliveries \
+             WHERE channel = ?1 AND user = ?2 AND state = 'pending' AND address = ?3 \
+             AND (gathered IS NOT NULL OR digest IS NOT NULL)) \
+             UPDATE deliveries SET lead = (place = 1) FROM grouped WHERE deliveries.seq = grouped.seq",
+        )
+        .bind(&self.channel)
+        .bind(&self.user)
+        .bind(address)
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+
+    /// Removes an address from the subscription, or puts another in its place.
+    async fn edit_addresses(
+        &self,
+        connection: &mut SqliteConnection,
+        old: &str,
+        new: Option<&str>,
+    ) -> Result<(), Failure> {
+        let stored: Option<String> =
+            sqlx::query_scalar("SELECT addresses FROM subscriptions WHERE user = ? AND channel = ?")
+                .bind(&self.user)
+                .bind(&self.channel)
+                .fetch_optional(&mut *connection)
+                .await?;
+        let Some(stored) = stored else { return Ok(()) };
+        let addresses: Vec<String> = from_json("subscription", &stored)?;
+        let edited = addresses.into_iter().filter_map(|address| match new {
+            _ if address != old => Some(address),
+            new => new.map(str::to_owned),
+        });
+        let mut seen = BTreeSet::new();
+        let edited: Vec<String> = edited.filter(|address| seen.insert(address.clone())).collect();
+        sqlx::query("UPDATE subscriptions SET addresses = ?, updated_at = ? WHERE user = ? AND channel = ?")
+            .bind(to_json("subscription", &edited)?)
+            .bind(self.now)
+            .bind(&self.user)
+            .bind(&self.channel)
+            .execute(connection)
+            .await?;
+        Ok(())
+    }
+}

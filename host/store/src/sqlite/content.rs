@@ -1,0 +1,180 @@
+//! What a lease stands for: its rows with the texts of their messages, as a plugin gets them. A delivery whose text cannot
+//! be read is given up with that reason, so that it does not stop the others.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use sqlx::sqlite::{Sqlite, SqliteConnection};
+use sqlx::{FromRow, QueryBuilder};
+use tidings_domain::delivery::{Content, Delivery, StoredEvent};
+use tidings_domain::limits::DIGEST_BYTES;
+use tidings_domain::time::Timestamp;
+
+use super::failure::Failure;
+use super::turns;
+use super::value::{delivery_id, millis, size, style, timestamp};
+use crate::{Lease, LeaseRequest};
+
+/// Messages in one statement, below SQLite's 32,766 variables.
+const MESSAGES: usize = 1000;
+
+/// A claimed row, in the columns of both queries below.
+#[derive(FromRow)]
+struct Row {
+    id: Vec<u8>,
+    message: i64,
+    user: String,
+    address: String,
+    filter: String,
+    style: i64,
+    attempts: u32,
+    accepted_at: i64,
+    digest: Option<Vec<u8>>,
+    /// The length of its message's text.
+    bytes: Option<i64>,
+}
+
+/// Leading rows of the lease, oldest due first.
+const LEADERS: &str = "SELECT d.id, d.message, d.user, d.address, d.filter, d.style, d.attempts, d.accepted_at, d.digest, \
+     octet_length(m.event) AS bytes FROM deliveries d JOIN messages m ON m.seq = d.message \
+     WHERE d.lease = ? AND d.lead = 1 ORDER BY d.not_before, d.seq";
+
+/// Members of a digest, oldest first.
+const MEMBERS: &str = "SELECT d.id, d.message, d.user, d.address, d.filter, d.style, d.attempts, d.accepted_at, d.digest, \
+     octet_length(m.event) AS bytes FROM deliveries d JOIN messages m ON m.seq = d.message \
+     WHERE d.digest = ? AND d.lease = ? ORDER BY d.seq LIMIT ?";
+
+/// Builds the leases of a token.
+pub(super) async fn load(
+    connection: &mut SqliteConnection,
+    token: i64,
+    request: &LeaseRequest,
+    until: Timestamp,
+) -> Result<Vec<Lease>, Failure> {
+    let rows: Vec<Row> = sqlx::query_as(LEADERS).bind(token).fetch_all(&mut *connection).await?;
+    let singles = rows.iter().filter(|row| row.digest.is_none()).map(|row| row.message);
+    let singles: Vec<i64> = singles.collect::<BTreeSet<_>>().into_iter().collect();
+    let events = events(connection, &singles).await?;
+    let mut leases = Vec::with_capacity(rows.len());
+    let mut unreadable = Vec::new();
+    for row in rows {
+        let content = match &row.digest {
+            Some(digest) => digest_content(connection, digest, token, request).await?,
+            None => events.get(&row.message).map(|event| (Content::Single(Arc::clone(event)), None)),
+        };
+        match content {
+            Some((content, last)) => leases.push(Lease::new(delivery(row, content, last)?, until, token)),
+            None => unreadable.push(row),
+        }
+    }
+    for row in unreadable {
+        give_up(connection, &request.channel, row, request.now).await?;
+    }
+    Ok(leases)
+}
+
+/// What the rows of a digest say as a whole.
+struct Common {
+    /// Of the latest member: the user's most recent wish.
+    style: i64,
+    /// Of all members, if they have the same.
+    filter: Option<String>,
+}
+
+fn delivery(row: Row, content: Content, common: Option<Common>) -> Result<Delivery, Failure> {
+    let (style_bits, filter) = match common {
+        Some(common) => (common.style, common.filter),
+        None => (row.style, Some(row.filter)),
+    };
+    Ok(Delivery {
+        id: delivery_id(row.digest.as_deref().unwrap_or(&row.id))?,
+        attempt: row.attempts.saturating_add(1),
+        accepted_at: timestamp(row.accepted_at),
+        user: row.user,
+        address: row.address,
+        filter,
+        style: style(style_bits),
+        content,
+    })
+}
+
+/// A digest with the events that fit; none where not one can be read.
+async fn digest_content(
+    connection: &mut SqliteConnection,
+    digest: &[u8],
+    token: i64,
+    request: &LeaseRequest,
+) -> Result<Option<(Content, Option<Common>)>, Failure> {
+    let members: i64 = sqlx::query_scalar("SELECT count(*) FROM deliveries WHERE digest = ? AND lease = ?")
+        .bind(digest)
+        .bind(token)
+        .fetch_one(&mut *connection)
+        .await?;
+    let rows: Vec<Row> = sqlx::query_as(MEMBERS)
+        .bind(digest)
+        .bind(token)
+        .bind(size(request.digest_events.max(1)))
+        .fetch_all(&mut *connection)
+        .await?;
+    let Some((first, last)) = rows.first().zip(rows.last()) else { return Ok(None) };
+    let filter = rows.iter().all(|row| row.filter == first.filter).then(|| first.filter.clone());
+    let common = Common { style: last.style, filter };
+    let mut room = size(DIGEST_BYTES);
+    let shown = rows.iter().take_while(|row| {
+        let fits = room > 0;
+        room = room.saturating_sub(row.bytes.unwrap_or(0));
+        fits
+    });
+    let shown: Vec<i64> = shown.map(|row| row.message).collect();
+    let mut texts = events(connection, &shown).await?;
+    let events: Vec<Arc<StoredEvent>> = shown.iter().filter_map(|message| texts.remove(message)).collect();
+    if events.is_empty() {
+        return Ok(None);
+    }
+    let omitted = members.saturating_sub(size(events.len()));
+    let omitted = u32::try_from(omitted).unwrap_or(u32::MAX);
+    Ok(Some((Content::Digest { events, omitted }, Some(common))))
+}
+
+/// The texts of messages by number, each read once; one that cannot be read is missing.
+async fn events(
+    connection: &mut SqliteConnection,
+    messages: &[i64],
+) -> Result<HashMap<i64, Arc<StoredEvent>>, Failure> {
+    let mut events = HashMap::with_capacity(messages.len());
+    for messages in messages.chunks(MESSAGES) {
+        let mut query = QueryBuilder::<Sqlite>::new("SELECT seq, event FROM messages WHERE seq IN (");
+        let mut list = query.separated(", ");
+        for message in messages {
+            list.push_bind(message);
+        }
+        query.push(")");
+        // As bytes: text that is no UTF-8 is one message's trouble.
+        let rows: Vec<(i64, Option<Vec<u8>>)> =
+            query.build_query_as().persistent(false).fetch_all(&mut *connection).await?;
+        for (message, text) in rows {
+            match serde_json::from_slice::<StoredEvent>(&text.unwrap_or_default()) {
+                Ok(event) => {
+                    events.insert(message, Arc::new(event));
+                }
+                Err(error) => tracing::error!(message, %error, "the text of a stored message cannot be read"),
+            }
+        }
+    }
+    Ok(events)
+}
+
+/// Nothing of this unit can be read: it is dead, and an administrator sees why.
+async fn give_up(connection: &mut SqliteConnection, channel: &str, row: Row, now: Timestamp) -> Result<(), Failure> {
+    sqlx::query(
+        "UPDATE deliveries SET state = 'dead', lease = NULL, gathered = NULL, updated_at = ?, \
+         note = 'its stored message cannot be read' WHERE state = 'pending' AND (id = ? OR digest = ?)",
+    )
+    .bind(millis(now))
+    .bind(row.id)
+    .bind(row.digest)
+    .execute(&mut *connection)
+    .await?;
+    let pair = (channel.to_owned(), row.user);
+    turns::refresh(connection, &BTreeSet::from([pair])).await
+}

@@ -1,0 +1,67 @@
+//! What goes wrong inside the SQLite store, before it is put in the words of `StoreError`: which failures are the fault
+//! of one statement's data and which are the surroundings' (disk, locks, the file itself).
+
+use std::sync::Arc;
+
+use sqlx::Error;
+
+use crate::StoreError;
+
+/// An error on its way out of a transaction.
+#[derive(Debug)]
+pub(super) enum Failure {
+    Sql(Error),
+    Store(StoreError),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        Failure::Sql(error)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Failure {
+        Failure::Store(error)
+    }
+}
+
+/// Primary result codes of SQLite: <https://www.sqlite.org/rescode.html>.
+const CORRUPT: i32 = 11;
+const TOO_BIG: i32 = 18;
+const CONSTRAINT: i32 = 19;
+const NOT_A_DATABASE: i32 = 26;
+
+impl Failure {
+    /// Whether the data is at fault: the same call alone, or a group without it, would end differently.
+    pub(super) fn is_own(&self) -> bool {
+        match self {
+            Failure::Sql(error) => matches!(code(error), Some(CONSTRAINT | TOO_BIG)),
+            Failure::Store(error) => !matches!(error, StoreError::Unavailable { .. } | StoreError::Corrupt { .. }),
+        }
+    }
+
+    /// The error for callers. `path` is the database's, `doing` completes "unavailable while it …".
+    pub(super) fn into_error(self, path: &str, doing: &'static str) -> StoreError {
+        let error = match self {
+            Failure::Store(error) => return error,
+            Failure::Sql(error) => error,
+        };
+        match code(&error) {
+            Some(CORRUPT | NOT_A_DATABASE) => StoreError::Corrupt { path: path.to_owned(), detail: error.to_string() },
+            Some(CONSTRAINT | TOO_BIG) => StoreError::Refused { what: "row", detail: error.to_string() },
+            _ => StoreError::Unavailable { doing, source: Arc::new(error) },
+        }
+    }
+}
+
+/// SQLite's primary result code, where the error came from SQLite.
+fn code(error: &Error) -> Option<i32> {
+    let extended: i32 = error.as_database_error()?.code()?.parse().ok()?;
+    Some(extended & 0xff)
+}
+
+/// The error for a column that does not hold what this program writes.
+pub(super) fn damaged(what: &'static str, detail: impl std::fmt::Display) -> Failure {
+    Failure::Store(StoreError::Damaged { what, detail: detail.to_string() })
+}

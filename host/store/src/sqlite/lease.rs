@@ -1,0 +1,173 @@
+//! Dispatch's claim: due units of one channel, round robin by user, each marked with the token of its lease. A lease is
+//! there to save work; what a stale one may still do is decided where outcomes are settled.
+
+use sqlx::sqlite::SqliteConnection;
+use tidings_domain::delivery::DeliveryId;
+
+use super::content;
+use super::failure::Failure;
+use super::turns;
+use super::value::{delivery_id, id_bytes, millis, size};
+use crate::{Lease, LeaseRequest};
+
+/// The users whose turn it is, those who waited longest first.
+pub(super) const READY: &str =
+    "SELECT user FROM turns WHERE channel = ?1 AND ready_at <= ?2 ORDER BY ready_at, turn LIMIT ?3";
+
+/// Claims the first due units of each of them.
+pub(super) const CLAIM: &str = "UPDATE deliveries SET lease = ?5, due_at = ?6 WHERE seq IN ( \
+     SELECT d.seq FROM (SELECT user FROM turns WHERE channel = ?1 AND ready_at <= ?2 \
+     ORDER BY ready_at, turn LIMIT ?3) t CROSS JOIN deliveries d ON d.seq IN ( \
+     SELECT x.seq FROM deliveries x WHERE x.channel = ?1 AND x.user = t.user AND x.lead = 1 AND x.state = 'pending' \
+     AND x.due_at <= ?2 ORDER BY x.due_at, x.seq LIMIT ?4)) \
+     RETURNING channel, user, address, gathered IS NOT NULL, digest";
+
+/// They were served: behind everybody who is ready now, or until they are due again.
+pub(super) const SERVED: &str = "UPDATE turns SET served_at = ?2, turn = ?4, ready_at = max(?2, \
+     (SELECT min(d.due_at) FROM deliveries d \
+      WHERE d.channel = turns.channel AND d.user = turns.user AND d.lead = 1 AND d.state = 'pending')) \
+     WHERE channel = ?1 AND user IN (SELECT user FROM turns WHERE channel = ?1 AND ready_at <= ?2 \
+     ORDER BY ready_at, turn LIMIT ?3)";
+
+/// A row that was claimed: channel, user, address, whether it leads an open digest, and the closed digest it leads.
+type Claimed = (String, String, String, bool, Option<Vec<u8>>);
+
+/// One call's claim.
+struct Claim<'a> {
+    request: &'a LeaseRequest,
+    token: i64,
+    now: i64,
+    until: i64,
+}
+
+/// Leases up to `request.max` units. `clock_went_back` says that `now` lies before an earlier request's.
+pub(super) async fn lease(
+    connection: &mut SqliteConnection,
+    request: &LeaseRequest,
+    clock_went_back: bool,
+) -> Result<Vec<Lease>, Failure> {
+    let until = request.now.after(request.lifetime);
+    if clock_went_back {
+        shorten(connection, millis(until)).await?;
+    }
+    let token = sqlx::query_scalar("UPDATE counters SET n = n + 1 WHERE name = 'lease' RETURNING n")
+        .fetch_one(&mut *connection)
+        .await?;
+    let claim = Claim { request, token, now: millis(request.now), until: millis(until) };
+    let mut free = request.max;
+    while free > 0 {
+        let claimed = claim.round(connection, free).await?;
+        if claimed.is_empty() {
+            break;
+        }
+        free = free.saturating_sub(claimed.len());
+        for row in claimed {
+            claim.complete(connection, row).await?;
+        }
+    }
+    content::load(connection, token, request, until).await
+}
+
+impl Claim<'_> {
+    /// One round: every ready user gets the same share of what is free. Empty when nobody is ready.
+    async fn round(&self, connection: &mut SqliteConnection, free: usize) -> Result<Vec<Claimed>, Failure> {
+        let channel = self.request.channel.as_str();
+        loop {
+            let ready: Vec<String> = sqlx::query_scalar(READY)
+                .bind(channel)
+                .bind(self.now)
+                .bind(size(free))
+                .fetch_all(&mut *connection)
+                .await?;
+            if ready.is_empty() {
+                return Ok(Vec::new());
+            }
+            let claimed: Vec<Claimed> = sqlx::query_as(CLAIM)
+                .bind(channel)
+                .bind(self.now)
+                .bind(size(free))
+                .bind(size(free / ready.len()))
+                .bind(self.token)
+                .bind(self.until)
+                .fetch_all(&mut *connection)
+                .await?;
+            sqlx::query(SERVED)
+                .bind(channel)
+                .bind(self.now)
+                .bind(size(free))
+                .bind(self.token)
+                .execute(&mut *connection)
+                .await?;
+            // None of them had anything due: their turns are right again, and others may be ready.
+            if !claimed.is_empty() {
+                return Ok(claimed);
+            }
+        }
+    }
+
+    /// Claims the other members of a digest with its leader. One that still gathered is closed: from here on it has an id
+    /// and keeps its members. A digest of one is a single delivery.
+    async fn complete(&self, connection: &mut SqliteConnection, row: Claimed) -> Result<(), Failure> {
+        let (channel, user, address, gathering, digest) = row;
+        if let Some(digest) = digest {
+            sqlx::query("UPDATE deliveries SET lease = ?, due_at = ? WHERE digest = ? AND state = 'pending'")
+                .bind(self.token)
+                .bind(self.until)
+                .bind(digest)
+                .execute(connection)
+                .await?;
+            return Ok(());
+        }
+        if !gathering {
+            return Ok(());
+        }
+        let first: Vec<Vec<u8>> = sqlx::query_scalar(
+            "SELECT id FROM deliveries WHERE channel = ? AND user = ? AND address = ? AND gathered IS NOT NULL \
+             ORDER BY gathered LIMIT 2",
+        )
+        .bind(&channel)
+        .bind(&user)
+        .bind(&address)
+        .fetch_all(&mut *connection)
+        .await?;
+        let digest = match first.as_slice() {
+            [first, _] => Some(id_bytes(&DeliveryId::digest_of(&delivery_id(first)?))?),
+            _ => None,
+        };
+        sqlx::query(
+            "UPDATE deliveries SET gathered = NULL, digest = ?, lease = ?, due_at = ? \
+             WHERE channel = ? AND user = ? AND address = ? AND gathered IS NOT NULL",
+        )
+        .bind(digest)
+        .bind(self.token)
+        .bind(self.until)
+        .bind(channel)
+        .bind(user)
+        .bind(address)
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+}
+
+/// The clock went back: no lease may live longer than one given now, and nobody waits for a moment of service that has
+/// become the future.
+async fn shorten(connection: &mut SqliteConnection, until: i64) -> Result<(), Failure> {
+    sqlx::query("UPDATE deliveries SET due_at = ?1 WHERE lease IS NOT NULL AND due_at > ?1")
+        .bind(until)
+        .execute(&mut *connection)
+        .await?;
+    turns::reset(connection).await
+}
+
+/// Gives up all leases: they belong to a process that is gone. Returns how many there were.
+pub(super) async fn release_all(connection: &mut SqliteConnection) -> Result<i64, Failure> {
+    let leases = sqlx::query_scalar("SELECT count(*) FROM deliveries WHERE lease IS NOT NULL AND lead = 1")
+        .fetch_one(&mut *connection)
+        .await?;
+    sqlx::query("UPDATE deliveries SET lease = NULL, due_at = not_before WHERE lease IS NOT NULL")
+        .execute(&mut *connection)
+        .await?;
+    turns::reset(connection).await?;
+    Ok(leases)
+}

@@ -1,0 +1,68 @@
+//! The one connection that writes. Whoever has it has the write lock to himself; a transaction that fails leaves nothing
+//! behind, and a connection that is no longer usable is replaced at the next call.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions as _, Connection as _};
+
+use super::failure::Failure;
+
+/// A future that borrows the connection.
+pub(super) type Step<'c, T> = Pin<Box<dyn Future<Output = T> + Send + 'c>>;
+
+pub(super) struct Link {
+    options: SqliteConnectOptions,
+    connection: Option<SqliteConnection>,
+}
+
+impl Link {
+    pub(super) fn new(options: SqliteConnectOptions, connection: SqliteConnection) -> Link {
+        Link { options, connection: Some(connection) }
+    }
+
+    /// Begins a transaction, with the write lock from the start.
+    pub(super) async fn begin(&mut self) -> Result<&mut SqliteConnection, Failure> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.options.connect().await?,
+        };
+        // A connection that cannot begin is not put back: it is busy, broken, or stuck in a transaction.
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await?;
+        Ok(self.connection.insert(connection))
+    }
+
+    /// Commits where `outcome` is good, and rolls back where it is not or where the commit fails.
+    pub(super) async fn end<T>(&mut self, outcome: Result<T, Failure>) -> Result<T, Failure> {
+        let Some(connection) = self.connection.as_mut() else { return outcome };
+        let outcome = match outcome {
+            Ok(value) => sqlx::query("COMMIT").execute(&mut *connection).await.map(|_| value).map_err(Failure::from),
+            Err(failure) => Err(failure),
+        };
+        if outcome.is_err() {
+            // On a full disk SQLite has rolled back by itself, and this says so by an error.
+            let _ = sqlx::query("ROLLBACK").execute(&mut *connection).await;
+        }
+        outcome
+    }
+
+    /// One transaction around `work`.
+    pub(super) async fn transact<T>(
+        &mut self,
+        work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> Step<'c, Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let connection = self.begin().await?;
+        let outcome = work(connection).await;
+        self.end(outcome).await
+    }
+
+    /// Closes the files.
+    pub(super) async fn close(mut self) {
+        if let Some(connection) = self.connection.take()
+            && let Err(error) = connection.close().await
+        {
+            tracing::warn!(%error, "the database did not close cleanly");
+        }
+    }
+}

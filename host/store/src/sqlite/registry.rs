@@ -1,0 +1,270 @@
+//! What an administrator set up: channels, components and tokens. Secrets have a column of their own, which nothing but
+//! the channel itself reads.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use sqlx::FromRow;
+use sqlx::sqlite::SqliteConnection;
+use tidings_domain::grant::{Credential, Grant, Grants};
+use tidings_domain::manifest::Manifest;
+use tidings_domain::secret::Secret;
+
+use super::failure::{Failure, damaged};
+use super::value::{count, from_json, millis, timestamp, to_json};
+use crate::{Channel, ComponentInfo, StoreError, Token};
+
+#[derive(FromRow)]
+struct ChannelRow {
+    name: String,
+    component: String,
+    enabled: bool,
+    config: String,
+    grants: String,
+    limits: String,
+    secrets: String,
+}
+
+/// The column `grants`.
+#[derive(Deserialize, Serialize)]
+struct StoredGrants {
+    reach: Vec<Grant>,
+    credentials: Vec<StoredCredential>,
+}
+
+/// A credential without its value.
+#[derive(Deserialize, Serialize)]
+struct StoredCredential {
+    name: String,
+    header: String,
+    host: String,
+}
+
+/// The column `secrets`: values by the names of fields and of credentials.
+#[derive(Default, Deserialize, Serialize)]
+struct Secrets {
+    config: BTreeMap<String, String>,
+    credentials: BTreeMap<String, String>,
+}
+
+impl ChannelRow {
+    fn read(self) -> Result<Channel, Failure> {
+        let mut config: BTreeMap<String, String> = from_json("channel", &self.config)?;
+        let grants: StoredGrants = from_json("channel", &self.grants)?;
+        let mut secrets: Secrets = from_json("channel", &self.secrets)?;
+        config.append(&mut secrets.config);
+        let credentials = grants.credentials.into_iter().map(|StoredCredential { name, header, host }| {
+            let value = secrets.credentials.remove(&name);
+            let value = value.ok_or_else(|| damaged("channel", format!("credential {name} has no value")))?;
+            Ok(Credential { name, header, host, value: Secret::new(value) })
+        });
+        let credentials = credentials.collect::<Result<Vec<_>, Failure>>()?;
+        Ok(Channel {
+            name: self.name,
+            component: self.component,
+            config,
+            grants: Grants { reach: grants.reach, credentials },
+            limits: from_json("channel", &self.limits)?,
+            enabled: self.enabled,
+        })
+    }
+}
+
+/// All channels, by name.
+pub(super) async fn channels(connection: &mut SqliteConnection) -> Result<Vec<Channel>, Failure> {
+    let rows: Vec<ChannelRow> =
+        sqlx::query_as("SELECT name, component, enabled, config, grants, limits, secrets FROM channels ORDER BY name")
+            .fetch_all(connection)
+            .await?;
+    rows.into_iter().map(ChannelRow::read).collect()
+}
+
+pub(super) async fn channel(connection: &mut SqliteConnection, name: &str) -> Result<Channel, Failure> {
+    let row: Option<ChannelRow> =
+        sqlx::query_as("SELECT name, component, enabled, config, grants, limits, secrets FROM channels WHERE name = ?")
+            .bind(name)
+            .fetch_optional(connection)
+            .await?;
+    row.ok_or_else(|| missing("channel", name))?.read()
+}
+
+pub(super) async fn put_channel(connection: &mut SqliteConnection, channel: &Channel, now: i64) -> Result<(), Failure> {
+    let (config, secrets) = split(connection, channel).await?;
+    let credentials = channel.grants.credentials.iter().map(|Credential { name, header, host, value: _ }| {
+        StoredCredential { name: name.clone(), header: header.clone(), host: host.clone() }
+    });
+    let grants = StoredGrants { reach: channel.grants.reach.clone(), credentials: credentials.collect() };
+    sqlx::query(
+        "INSERT INTO channels (name, component, enabled, updated_at, config, grants, limits, secrets) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET component = excluded.component, \
+         enabled = excluded.enabled, updated_at = excluded.updated_at, config = excluded.config, \
+         grants = excluded.grants, limits = excluded.limits, secrets = excluded.secrets",
+    )
+    .bind(&channel.name)
+    .bind(&channel.component)
+    .bind(channel.enabled)
+    .bind(now)
+    .bind(to_json("channel", &config)?)
+    .bind(to_json("channel", &grants)?)
+    .bind(to_json("channel", &channel.limits)?)
+    .bind(to_json("channel", &secrets)?)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Parts the configuration by its component's manifest. What no manifest calls public is treated as secret.
+async fn split<'a>(
+    connection: &mut SqliteConnection,
+    channel: &'a Channel,
+) -> Result<(BTreeMap<&'a str, &'a str>, Secrets), Failure> {
+    let manifest: Option<String> = sqlx::query_scalar("SELECT manifest FROM components WHERE digest = ?")
+        .bind(&channel.component)
+        .fetch_optional(connection)
+        .await?;
+    let manifest: Option<Manifest> = manifest.map(|text| from_json("component", &text)).transpose()?;
+    let fields = manifest.iter().flat_map(|manifest| &manifest.config);
+    let public: BTreeSet<&str> = fields.filter(|field| !field.secret).map(|field| field.name.as_str()).collect();
+    let mut config = BTreeMap::new();
+    let mut secrets = Secrets::default();
+    for (name, value) in &channel.config {
+        if public.contains(name.as_str()) {
+            config.insert(name.as_str(), value.as_str());
+        } else {
+            secrets.config.insert(name.clone(), value.clone());
+        }
+    }
+    for credential in &channel.grants.credentials {
+        secrets.credentials.insert(credential.name.clone(), credential.value.expose().clone());
+    }
+    Ok((config, secrets))
+}
+
+#[derive(FromRow)]
+struct ComponentRow {
+    digest: String,
+    manifest: String,
+    bytes: i64,
+    installed_at: i64,
+}
+
+impl ComponentRow {
+    fn read(self) -> Result<ComponentInfo, Failure> {
+        Ok(ComponentInfo {
+            digest: self.digest,
+            manifest: from_json("component", &self.manifest)?,
+            bytes: count(self.bytes),
+            installed_at: timestamp(self.installed_at),
+        })
+    }
+}
+
+/// Keeps a component. One with the same digest is the same file and stays as it is.
+pub(super) async fn put_component(
+    connection: &mut SqliteConnection,
+    info: &ComponentInfo,
+    file: Vec<u8>,
+) -> Result<(), Failure> {
+    sqlx::query(
+        "INSERT INTO components (digest, manifest, bytes, installed_at, file) VALUES (?, ?, ?, ?, ?) \
+         ON CONFLICT (digest) DO NOTHING",
+    )
+    .bind(&info.digest)
+    .bind(to_json("component", &info.manifest)?)
+    .bind(i64::try_from(info.bytes).unwrap_or(i64::MAX))
+    .bind(millis(info.installed_at))
+    .bind(file)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// All components, oldest first.
+pub(super) async fn components(connection: &mut SqliteConnection) -> Result<Vec<ComponentInfo>, Failure> {
+    let rows: Vec<ComponentRow> =
+        sqlx::query_as("SELECT digest, manifest, bytes, installed_at FROM components ORDER BY installed_at, digest")
+            .fetch_all(connection)
+            .await?;
+    rows.into_iter().map(ComponentRow::read).collect()
+}
+
+pub(super) async fn component(
+    connection: &mut SqliteConnection,
+    digest: &str,
+) -> Result<(ComponentInfo, Vec<u8>), Failure> {
+    let row: Option<ComponentRow> =
+        sqlx::query_as("SELECT digest, manifest, bytes, installed_at FROM components WHERE digest = ?")
+            .bind(digest)
+            .fetch_optional(&mut *connection)
+            .await?;
+    let info = row.ok_or_else(|| missing("component", digest))?.read()?;
+    let file =
+        sqlx::query_scalar("SELECT file FROM components WHERE digest = ?").bind(digest).fetch_one(connection).await?;
+    Ok((info, file))
+}
+
+#[derive(FromRow)]
+struct TokenRow {
+    id: String,
+    name: String,
+    hash: Vec<u8>,
+    created_at: i64,
+    expires_at: Option<i64>,
+}
+
+impl TokenRow {
+    fn read(self) -> Result<Token, Failure> {
+        Ok(Token {
+            hash: self.hash.try_into().map_err(|_| damaged("token", "its hash does not have 32 bytes"))?,
+            id: self.id,
+            name: self.name,
+            created_at: timestamp(self.created_at),
+            expires_at: self.expires_at.map(timestamp),
+        })
+    }
+}
+
+pub(super) async fn put_token(connection: &mut SqliteConnection, token: &Token) -> Result<(), Failure> {
+    let written = sqlx::query(
+        "INSERT INTO tokens (id, name, hash, created_at, expires_at) VALUES (?, ?, ?, ?, ?) \
+         ON CONFLICT (id) DO NOTHING",
+    )
+    .bind(&token.id)
+    .bind(&token.name)
+    .bind(&token.hash[..])
+    .bind(millis(token.created_at))
+    .bind(token.expires_at.map(millis))
+    .execute(connection)
+    .await?;
+    match written.rows_affected() {
+        0 => Err(StoreError::Exists { what: "token", name: token.id.clone() }.into()),
+        _ => Ok(()),
+    }
+}
+
+pub(super) async fn token(connection: &mut SqliteConnection, id: &str) -> Result<Option<Token>, Failure> {
+    let row: Option<TokenRow> =
+        sqlx::query_as("SELECT id, name, hash, created_at, expires_at FROM tokens WHERE id = ?")
+            .bind(id)
+            .fetch_optional(connection)
+            .await?;
+    row.map(TokenRow::read).transpose()
+}
+
+/// All tokens, oldest first.
+pub(super) async fn tokens(connection: &mut SqliteConnection) -> Result<Vec<Token>, Failure> {
+    let rows: Vec<TokenRow> =
+        sqlx::query_as("SELECT id, name, hash, created_at, expires_at FROM tokens ORDER BY created_at, id")
+            .fetch_all(connection)
+            .await?;
+    rows.into_iter().map(TokenRow::read).collect()
+}
+
+pub(super) async fn delete_token(connection: &mut SqliteConnection, id: &str) -> Result<bool, Failure> {
+    let deleted = sqlx::query("DELETE FROM tokens WHERE id = ?").bind(id).execute(connection).await?;
+    Ok(deleted.rows_affected() > 0)
+}
+
+fn missing(what: &'static str, name: &str) -> Failure {
+    StoreError::Missing { what, name: name.to_owned() }.into()
+}

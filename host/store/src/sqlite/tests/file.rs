@@ -1,0 +1,186 @@
+//! Files: damaged, newer, older, new, shared, and left behind by a killed process.
+
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use sqlx::{ConnectOptions as _, Connection as _};
+use tidings_domain::delivery::Acceptance;
+use tidings_domain::outcome::Settlement;
+use tokio::task::JoinSet;
+
+use super::super::open;
+use super::{Fixture, at, files_as_they_are, message, request};
+use crate::{Mode, Store as _, StoreError, Token};
+
+/// Runs SQL on a database that nobody has open.
+async fn execute(path: &Path, sql: &'static str) {
+    let mut connection = open::reading(path).read_only(false).connect().await.unwrap();
+    sqlx::query(sql).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_new_database_is_made_with_its_directory_for_its_owner_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("var/lib/tidings.db");
+    let store = crate::open(&path, Mode::Daemon).await.unwrap();
+    store.check().await.unwrap();
+    for name in ["tidings.db", "tidings.db-wal", "tidings.db-shm", "tidings.db.lock"] {
+        let mode = path.with_file_name(name).metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_made_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("file"), "").unwrap();
+    let refused = crate::open(&directory.path().join("file/tidings.db"), Mode::Daemon).await.err().unwrap();
+    let StoreError::Unavailable { source, .. } = &refused else { panic!("{refused:?}") };
+    assert!(source.to_string().contains(&*directory.path().join("file").to_string_lossy()), "{source}");
+}
+
+/// Row 18 of the list of failures.
+#[tokio::test]
+async fn a_second_daemon_is_refused_while_a_tool_works_beside_the_first() {
+    let fixture = Fixture::new().await;
+    let second = crate::open(&fixture.path(), Mode::Daemon).await.err();
+    assert!(matches!(second, Some(StoreError::Locked { .. })), "{second:?}");
+    let tool = crate::open(&fixture.path(), Mode::Tool).await.unwrap();
+    let token = Token { id: "t".into(), name: "ops".into(), hash: [1; 32], created_at: at(1), expires_at: None };
+    tool.put_token(&token).await.unwrap();
+    assert_eq!(fixture.store.token("t").await.unwrap(), Some(token));
+    tool.close().await;
+    fixture.store.close().await;
+    let next = crate::open(&fixture.path(), Mode::Daemon).await.unwrap();
+    next.close().await;
+}
+
+#[tokio::test]
+async fn a_tool_may_be_the_first_and_keeps_no_daemon_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tidings.db");
+    let tool = crate::open(&path, Mode::Tool).await.unwrap();
+    let daemon = crate::open(&path, Mode::Daemon).await.unwrap();
+    tool.check().await.unwrap();
+    daemon.check().await.unwrap();
+}
+
+/// Row 20 of the list of failures.
+#[tokio::test]
+async fn a_newer_schema_is_refused_and_left_alone() {
+    let fixture = Fixture::new().await;
+    fixture.store.close().await;
+    execute(
+        &fixture.path(),
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         VALUES (9999, 'later', 1, x'00', 0)",
+    )
+    .await;
+    let before = std::fs::read(fixture.path()).unwrap();
+    for mode in [Mode::Daemon, Mode::Tool] {
+        let refused = crate::open(&fixture.path(), mode).await.err();
+        assert!(matches!(refused, Some(StoreError::Newer { found: 9999, .. })), "{refused:?}");
+    }
+    assert_eq!(std::fs::read(fixture.path()).unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_migration_that_was_edited_after_it_ran_is_noticed() {
+    let fixture = Fixture::new().await;
+    fixture.store.close().await;
+    execute(&fixture.path(), "UPDATE _sqlx_migrations SET checksum = x'00'").await;
+    let refused = crate::open(&fixture.path(), Mode::Daemon).await.err();
+    assert!(matches!(refused, Some(StoreError::Damaged { what: "schema", .. })), "{refused:?}");
+}
+
+/// Row 15 of the list of failures.
+#[tokio::test]
+async fn a_damaged_file_is_refused_and_left_alone() {
+    let fixture = Fixture::new().await;
+    for n in 0..50 {
+        fixture.accept(&format!("m{n}"), "ann").await.unwrap();
+    }
+    fixture.store.close().await;
+    let path = fixture.path();
+    // Every page but the first, which has the schema, loses the head that says what it is.
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    let pages = file.metadata().unwrap().len() / 4096;
+    for page in 2..pages {
+        file.write_all_at(&[0x5a; 64], page * 4096).unwrap();
+    }
+    drop(file);
+    let before = std::fs::read(&path).unwrap();
+    let refused = crate::open(&path, Mode::Daemon).await.err().unwrap();
+    let StoreError::Corrupt { path: named, detail } = &refused else { panic!("{refused:?}") };
+    assert_eq!(*named, path.display().to_string());
+    assert!(!detail.is_empty());
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_refused_and_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tidings.db");
+    let text = "This is a letter, and a long one.\n".repeat(500);
+    std::fs::write(&path, &text).unwrap();
+    for mode in [Mode::Daemon, Mode::Tool] {
+        let refused = crate::open(&path, mode).await.err();
+        assert!(matches!(refused, Some(StoreError::Corrupt { .. })), "{refused:?}");
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+}
+
+/// Rows 16 (b), (c) and 17 of the list of failures: the files as a killed process leaves them.
+#[tokio::test]
+async fn what_was_answered_survives_a_kill_at_any_moment() {
+    let fixture = Fixture::new().await;
+    let path = fixture.path();
+    let mut calls = JoinSet::new();
+    for n in 0..400 {
+        let store = Arc::clone(&fixture.store);
+        calls.spawn(async move {
+            tokio::time::sleep(std::time::Duration::from_micros(n * 100)).await;
+            let id = format!("m{n}");
+            assert_eq!(store.accept(message(&id, &["ann", "bob"], 100), at(1)).await.unwrap(), NEW);
+            id
+        });
+    }
+    const NEW: Acceptance = Acceptance::New { deliveries: 2 };
+    let mut answered = Vec::new();
+    while answered.len() < 150 {
+        answered.push(calls.join_next().await.unwrap().unwrap());
+    }
+    let leases = fixture.lease(10).await;
+    assert_eq!(leases.len(), 100);
+    let (kept, settled): (Vec<_>, Vec<_>) = leases.into_iter().enumerate().partition(|(n, _)| *n < 30);
+    let settled = settled.into_iter().map(|(_, lease)| (lease, Settlement::Delivered { receipt: None })).collect();
+    fixture.store.settle(settled, at(20)).await.unwrap();
+
+    let (_directory, copy) = files_as_they_are(&path);
+    let after = crate::open(&copy, Mode::Daemon).await.unwrap();
+    assert_eq!(after.release_all().await.unwrap(), kept.len() as u64);
+    let books = after.books().await.unwrap().remove("email").unwrap();
+    assert!(books.balance() && books.delivered == 70 && books.accepted >= 300, "{books:?}");
+    for id in &answered {
+        assert_eq!(after.accept(message(id, &["ann"], 100), at(30)).await.unwrap(), Acceptance::Duplicate);
+    }
+    let mut request = request(30);
+    request.max = 10_000;
+    assert_eq!(after.lease(request).await.unwrap().len() as u64, books.pending);
+    after.close().await;
+}
+
+/// Row 16 (e) of the list of failures: a killed migration leaves no tables behind, or all of them.
+#[tokio::test]
+async fn a_database_without_its_first_migration_gets_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tidings.db");
+    std::fs::write(&path, "").unwrap();
+    execute(&path, "PRAGMA user_version = 1").await;
+    let store = crate::open(&path, Mode::Daemon).await.unwrap();
+    store.check().await.unwrap();
+    assert_eq!(store.books().await.unwrap().len(), 0);
+}

@@ -1,0 +1,42 @@
+//! Plans: no statement of the queue's daily work reads a table from end to end.
+
+use sqlx::{AssertSqlSafe, Row as _};
+
+use super::Fixture;
+use crate::sqlite::{lease, settle, turns};
+
+async fn plan(fixture: &Fixture, sql: String) -> String {
+    let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+    let run = fixture.store.writer.write("is tested", move |connection| {
+        Box::pin(async move {
+            let rows = sqlx::query(explain).fetch_all(connection).await?;
+            rows.iter().map(|row| Ok(row.try_get::<String, _>("detail")?)).collect::<Result<Vec<_>, _>>()
+        })
+    });
+    run.await.unwrap().join("\n")
+}
+
+#[tokio::test]
+async fn the_statements_of_the_queue_use_its_indexes() {
+    let fixture = Fixture::new().await;
+    let [single, digest] = settle::statements();
+    let cases = [
+        ("ready", lease::READY.to_owned(), vec!["turns_ready"]),
+        ("claim", lease::CLAIM.to_owned(), vec!["turns_ready", "deliveries_due"]),
+        ("served", lease::SERVED.to_owned(), vec!["turns_ready", "deliveries_due"]),
+        ("next due", turns::NEXT_DUE.to_owned(), vec!["turns_ready"]),
+        ("refresh", turns::statement(), vec!["deliveries_due"]),
+        ("settle", single, vec!["sqlite_autoindex_deliveries_1"]),
+        ("settle a digest", digest, vec!["deliveries_digest"]),
+    ];
+    for (name, sql, indexes) in cases {
+        let plan = plan(&fixture, sql).await;
+        for index in indexes {
+            assert!(plan.contains(index), "{name} does not use {index}:\n{plan}");
+        }
+        for table in ["SCAN deliveries", "SCAN d\n", "SCAN x", "SCAN turns"] {
+            assert!(!plan.contains(table), "{name} reads a whole table:\n{plan}");
+        }
+        assert!(!plan.contains("USE TEMP B-TREE FOR ORDER BY"), "{name} sorts:\n{plan}");
+    }
+}

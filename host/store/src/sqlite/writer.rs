@@ -1,0 +1,289 @@
+//! Group commit: one task owns the writing connection. It takes whatever `accept` and `settle` calls wait, applies them
+//! in one transaction, and answers after the commit. Other writes pass through the same task, each in a transaction of
+//! its own, so that a caller who goes away never leaves one half done. It decides nothing about what is written.
+
+use std::fs::File;
+use std::slice;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use sqlx::sqlite::SqliteConnection;
+use tidings_domain::delivery::{Acceptance, Accepted};
+use tidings_domain::limits::{INTAKE_BATCH, INTAKE_LINGER, STORE_GROUP_ROWS, STORE_QUEUE};
+use tidings_domain::outcome::Settlement;
+use tidings_domain::time::Timestamp;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
+
+use super::failure::Failure;
+use super::link::{Link, Step};
+use super::{accept, settle};
+use crate::{Lease, Result, StoreError};
+
+/// Any other write: it begins and ends its own transaction and answers its caller.
+type Errand = Box<dyn for<'c> FnOnce(&'c mut Link) -> Step<'c, ()> + Send>;
+
+/// A message to accept.
+pub(super) struct Intake {
+    pub(super) message: Accepted,
+    pub(super) now: Timestamp,
+}
+
+/// Outcomes of one caller.
+pub(super) struct Outcomes {
+    pub(super) settled: Vec<(Lease, Settlement)>,
+    pub(super) now: Timestamp,
+}
+
+type Reply<T> = oneshot::Sender<Result<T>>;
+
+enum Job {
+    Accept(Intake, Reply<Acceptance>),
+    Settle(Outcomes, Reply<usize>),
+    Errand(Errand),
+    Close(oneshot::Sender<()>),
+}
+
+/// The callers' end of the writer.
+pub(super) struct Writer {
+    jobs: mpsc::Sender<Job>,
+    /// Calls of `accept` and `settle` under way: those that the task may expect for its group.
+    callers: Arc<AtomicUsize>,
+    path: Arc<str>,
+}
+
+/// Counts its holder among the callers.
+struct Calling(Arc<AtomicUsize>);
+
+impl Calling {
+    fn new(callers: &Arc<AtomicUsize>) -> Calling {
+        callers.fetch_add(1, Ordering::Relaxed);
+        Calling(Arc::clone(callers))
+    }
+}
+
+impl Drop for Calling {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Writer {
+    /// Starts the task. It keeps `lock` until the connection is closed.
+    pub(super) fn start(link: Link, lock: Option<File>, path: Arc<str>) -> Writer {
+        let (jobs, waiting) = mpsc::channel(STORE_QUEUE);
+        let callers = Arc::new(AtomicUsize::new(0));
+        let task = Task { waiting, link, callers: Arc::clone(&callers), path: Arc::clone(&path) };
+        tokio::spawn(task.run(lock));
+        Writer { jobs, callers, path }
+    }
+
+    pub(super) async fn accept(&self, message: Accepted, now: Timestamp) -> Result<Acceptance> {
+        let _calling = Calling::new(&self.callers);
+        self.ask(|reply| Job::Accept(Intake { message, now }, reply)).await?
+    }
+
+    pub(super) async fn settle(&self, settled: Vec<(Lease, Settlement)>, now: Timestamp) -> Result<usize> {
+        let _calling = Calling::new(&self.callers);
+        self.ask(|reply| Job::Settle(Outcomes { settled, now }, reply)).await?
+    }
+
+    /// Runs `work` in a transaction of its own. `doing` completes "unavailable while it …".
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> Step<'c, Result<T, Failure>> + Send + 'static,
+    ) -> Result<T> {
+        let errand = |reply: oneshot::Sender<Result<T, Failure>>| -> Errand {
+            Box::new(move |link| {
+                Box::pin(async move {
+                    // A caller that went away does not need the answer.
+                    let _ = reply.send(link.transact(work).await);
+                })
+            })
+        };
+        let outcome = self.ask(|reply| Job::Errand(errand(reply))).await?;
+        outcome.map_err(|failure| failure.into_error(&self.path, doing))
+    }
+
+    /// Finishes what waits, closes the connection and gives up the lock.
+    pub(super) async fn close(&self) {
+        // An error says that it is closed already.
+        let _ = self.ask(Job::Close).await;
+    }
+
+    async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T> {
+        let (reply, answer) = oneshot::channel();
+        self.jobs.send(job(reply)).await.map_err(closed)?;
+        answer.await.map_err(closed)
+    }
+}
+
+fn closed<E>(_: E) -> StoreError {
+    StoreError::Unavailable { doing: "takes a write", source: Arc::from(Box::from("it is closed")) }
+}
+
+/// What shares a transaction, with the ways to answer, in the same order.
+#[derive(Default)]
+struct Group {
+    intakes: Vec<Intake>,
+    acceptors: Vec<Reply<Acceptance>>,
+    outcomes: Vec<Outcomes>,
+    settlers: Vec<Reply<usize>>,
+    /// Rows to be written, roughly.
+    rows: usize,
+}
+
+impl Group {
+    fn len(&self) -> usize {
+        self.intakes.len() + self.outcomes.len()
+    }
+
+    fn is_full(&self) -> bool {
+        self.len() >= INTAKE_BATCH || self.rows >= STORE_GROUP_ROWS
+    }
+
+    /// Takes a job that may share a transaction; gives any other back.
+    fn take(&mut self, job: Job) -> Option<Job> {
+        match job {
+            Job::Accept(intake, reply) => {
+                self.rows += 1 + intake.message.recipients.len();
+                self.intakes.push(intake);
+                self.acceptors.push(reply);
+                None
+            }
+            Job::Settle(outcomes, reply) => {
+                self.rows += outcomes.settled.len();
+                self.outcomes.push(outcomes);
+                self.settlers.push(reply);
+                None
+            }
+            other => Some(other),
+        }
+    }
+}
+
+struct Task {
+    waiting: mpsc::Receiver<Job>,
+    link: Link,
+    callers: Arc<AtomicUsize>,
+    path: Arc<str>,
+}
+
+impl Task {
+    async fn run(mut self, lock: Option<File>) {
+        let mut closing = None;
+        let mut next = None;
+        while closing.is_none() {
+            let job = match next.take() {
+                Some(job) => job,
+                None => match self.waiting.recv().await {
+                    Some(job) => job,
+                    None => break,
+                },
+            };
+            match job {
+                Job::Errand(errand) => errand(&mut self.link).await,
+                Job::Close(reply) => closing = Some(reply),
+                entry => next = self.group(entry).await,
+            }
+        }
+        self.waiting.close();
+        self.link.close().await;
+        drop(lock);
+        if let Some(reply) = closing {
+            let _ = reply.send(());
+        }
+    }
+
+    /// Gathers and commits the group that begins with `first`: whatever waits, and for a moment those who are about to
+    /// call. Returns the job that ended it, which is to be done next.
+    async fn group(&mut self, first: Job) -> Option<Job> {
+        let deadline = Instant::now() + INTAKE_LINGER;
+        let mut group = Group::default();
+        let mut other = group.take(first);
+        while other.is_none() && !group.is_full() {
+            let job = match self.waiting.try_recv() {
+                Ok(job) => job,
+                // Nobody else is on the way: waiting would only cost time.
+                Err(_) if self.callers.load(Ordering::Relaxed) <= group.len() => break,
+                Err(_) => match timeout_at(deadline, self.waiting.recv()).await {
+                    Ok(Some(job)) => job,
+                    Ok(None) | Err(_) => break,
+                },
+            };
+            other = group.take(job);
+        }
+        self.commit(group).await;
+        other
+    }
+
+    async fn commit(&mut self, group: Group) {
+        match self.apply(&group.intakes, &group.outcomes).await {
+            Ok((accepted, settled)) => {
+                tracing::trace!(messages = accepted.len(), outcomes = settled.len(), "group committed");
+                answer(group.acceptors, Ok(accepted));
+                answer(group.settlers, Ok(settled));
+            }
+            Err(failure) if failure.is_own() && group.len() > 1 => self.commit_singly(group).await,
+            Err(failure) => {
+                let error = failure.into_error(&self.path, "commits");
+                answer(group.acceptors, Err(error.clone()));
+                answer(group.settlers, Err(error));
+            }
+        }
+    }
+
+    /// One entry's data spoiled the group: each is tried alone, so that only that one fails.
+    async fn commit_singly(&mut self, group: Group) {
+        for (intake, reply) in group.intakes.iter().zip(group.acceptors) {
+            let outcome = self.apply(slice::from_ref(intake), &[]).await;
+            let outcome = outcome.map_err(|failure| failure.into_error(&self.path, "accepts a message"));
+            answer(vec![reply], outcome.map(|(accepted, _)| accepted));
+        }
+        for (outcomes, reply) in group.outcomes.iter().zip(group.settlers) {
+            let outcome = self.apply(&[], slice::from_ref(outcomes)).await;
+            let outcome = outcome.map_err(|failure| failure.into_error(&self.path, "settles deliveries"));
+            answer(vec![reply], outcome.map(|(_, settled)| settled));
+        }
+    }
+
+    /// One transaction: the answers to all of them, or an error and nothing written.
+    async fn apply(&mut self, intakes: &[Intake], outcomes: &[Outcomes]) -> Result<Answers, Failure> {
+        let connection = self.link.begin().await?;
+        let answers = write(connection, intakes, outcomes).await;
+        self.link.end(answers).await
+    }
+}
+
+/// What became of each intake, and for each set of outcomes how many leases were stale.
+type Answers = (Vec<Acceptance>, Vec<usize>);
+
+async fn write(
+    connection: &mut SqliteConnection,
+    intakes: &[Intake],
+    outcomes: &[Outcomes],
+) -> Result<Answers, Failure> {
+    let accepted = if intakes.is_empty() { Vec::new() } else { accept::accept(connection, intakes).await? };
+    let mut settled = Vec::with_capacity(outcomes.len());
+    for outcomes in outcomes {
+        settled.push(settle::settle(connection, outcomes).await?);
+    }
+    Ok((accepted, settled))
+}
+
+/// Answers everybody; a caller that went away does not need it.
+fn answer<T>(replies: Vec<Reply<T>>, outcome: Result<Vec<T>>) {
+    match outcome {
+        Ok(values) => {
+            for (reply, value) in replies.into_iter().zip(values) {
+                let _ = reply.send(Ok(value));
+            }
+        }
+        Err(error) => {
+            for reply in replies {
+                let _ = reply.send(Err(error.clone()));
+            }
+        }
+    }
+}

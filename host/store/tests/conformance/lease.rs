@@ -1,0 +1,173 @@
+//! Claiming work: what is due, in which order, and for how long.
+
+use std::collections::BTreeMap;
+
+use tidings_domain::delivery::Recipient;
+
+use crate::fixture::{Fixture, LIFETIME, again, at, delivered, gathered, messages, store, to, users};
+
+async fn backlog(fixture: &Fixture, user: &str, count: usize, now: u64) {
+    for n in 0..count {
+        fixture.accept(now, &format!("{user}{n}"), vec![to(user)]).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_due_comes_oldest_first_with_its_content() {
+    let fixture = store().await;
+    fixture.accept(300, "m3", vec![to("cy")]).await;
+    fixture.accept(100, "m1", vec![to("ann")]).await;
+    fixture.accept(200, "m2", vec![to("bob")]).await;
+    fixture.accept(5000, "m4", vec![to("dee")]).await;
+    let leases = fixture.lease(1000, 10).await;
+    assert_eq!(users(&leases), ["ann", "bob", "cy"]);
+    let delivery = leases[0].delivery();
+    assert_eq!(delivery.id, fixture.rows().await[1].id);
+    assert_eq!((delivery.attempt, delivery.accepted_at), (1, at(100)));
+    assert_eq!(delivery.address, "ann@example.org");
+    assert_eq!(delivery.filter.as_deref(), Some("mine"));
+    assert_eq!(delivery.style, to("ann").style);
+    assert_eq!(messages(&leases[0]).0, ["m1"]);
+    assert_eq!(leases[0].until(), at(1000 + LIFETIME));
+}
+
+#[tokio::test]
+async fn a_channel_gets_only_its_own() {
+    let fixture = store().await;
+    let irc = Recipient { channel: "irc".into(), ..to("ann") };
+    fixture.accept(100, "m1", vec![irc]).await;
+    assert!(fixture.lease(1000, 10).await.is_empty());
+    assert_eq!(fixture.store.next_due("email").await.unwrap(), None);
+    assert_eq!(fixture.store.next_due("irc").await.unwrap(), Some(at(100)));
+}
+
+/// Row 16 (c) of the list of failures: the worker is gone, its lease ends.
+#[tokio::test]
+async fn a_lease_keeps_others_away_until_it_ends() {
+    let fixture = store().await;
+    fixture.accept(100, "m1", vec![to("ann")]).await;
+    let first = fixture.lease_one(1000).await;
+    assert!(fixture.lease(1000, 10).await.is_empty());
+    assert!(fixture.lease(999 + LIFETIME, 10).await.is_empty());
+    assert_eq!(fixture.store.next_due("email").await.unwrap(), Some(at(1000 + LIFETIME)));
+    let second = fixture.lease_one(1000 + LIFETIME).await;
+    assert_eq!(first.delivery().id, second.delivery().id);
+    assert_eq!(second.delivery().attempt, 1, "nobody knows whether the first one tried");
+}
+
+#[tokio::test]
+async fn released_leases_are_due_as_before() {
+    let fixture = store().await;
+    fixture.accept(100, "m1", vec![to("ann")]).await;
+    let lease = fixture.lease_one(1000).await;
+    fixture.store.release(vec![lease]).await.unwrap();
+    assert_eq!(fixture.rows().await[0].not_before, at(100));
+    let lease = fixture.lease_one(1001).await;
+    assert_eq!(lease.delivery().attempt, 1);
+    // A lease that another holder got does not release that one's.
+    let stale = lease.clone();
+    fixture.store.release(vec![lease]).await.unwrap();
+    fixture.lease_one(1002).await;
+    fixture.store.release(vec![stale]).await.unwrap();
+    assert!(fixture.lease(1003, 10).await.is_empty());
+}
+
+#[tokio::test]
+async fn all_leases_of_a_dead_process_are_given_up_at_start() {
+    let fixture = store().await;
+    backlog(&fixture, "ann", 3, 100).await;
+    fixture.accept(100, "d1", vec![gathered("bob", 0, None)]).await;
+    fixture.accept(100, "d2", vec![gathered("bob", 0, None)]).await;
+    assert_eq!(fixture.lease(1000, 10).await.len(), 4);
+    assert_eq!(fixture.store.release_all().await.unwrap(), 4);
+    assert_eq!(fixture.store.release_all().await.unwrap(), 0);
+    assert_eq!(fixture.lease(1000, 10).await.len(), 4);
+}
+
+/// Row 12 of the list of failures: one user with a long queue.
+#[tokio::test]
+async fn a_user_with_a_long_queue_does_not_starve_the_others() {
+    let fixture = store().await;
+    backlog(&fixture, "heavy", 40, 100).await;
+    for user in ["ann", "bob", "cy"] {
+        backlog(&fixture, user, 2, 200).await;
+    }
+    let leases = fixture.lease(1000, 8).await;
+    let mut shares = BTreeMap::new();
+    for user in users(&leases) {
+        *shares.entry(user).or_insert(0) += 1;
+    }
+    assert_eq!(shares, BTreeMap::from([("ann", 2), ("bob", 2), ("cy", 2), ("heavy", 2)]));
+    assert_eq!(fixture.lease(1000, 30).await.len(), 30, "a batch is filled by whoever has more");
+}
+
+#[tokio::test]
+async fn many_users_with_long_queues_do_not_starve_a_newcomer() {
+    let fixture = store().await;
+    for n in 0..6 {
+        backlog(&fixture, &format!("heavy{n}"), 10, 100).await;
+    }
+    assert_eq!(fixture.lease(1000, 4).await.len(), 4);
+    fixture.accept(1500, "m1", vec![to("newcomer")]).await;
+    let mut served = Vec::new();
+    for _ in 0..2 {
+        let leases = fixture.lease(2000, 4).await;
+        served.extend(users(&leases).into_iter().map(str::to_owned));
+    }
+    served.sort();
+    let once_each = ["heavy0", "heavy1", "heavy2", "heavy3", "heavy4", "heavy5", "newcomer"];
+    served.dedup();
+    assert_eq!(served, once_each, "everybody is served once before anybody is served twice");
+}
+
+#[tokio::test]
+async fn turns_go_round_at_the_same_moment_too() {
+    let fixture = store().await;
+    for user in ["ann", "bob", "cy"] {
+        backlog(&fixture, user, 2, 100).await;
+    }
+    let mut served = Vec::new();
+    for _ in 0..6 {
+        served.extend(users(&fixture.lease(1000, 1).await).into_iter().map(str::to_owned));
+    }
+    assert_eq!(served, ["ann", "bob", "cy", "ann", "bob", "cy"]);
+}
+
+#[tokio::test]
+async fn next_due_follows_every_change() {
+    let fixture = store().await;
+    let next = async || fixture.store.next_due("email").await.unwrap();
+    assert_eq!(next().await, None);
+    fixture.accept(500, "m1", vec![to("ann")]).await;
+    assert_eq!(next().await, Some(at(500)));
+    fixture.accept(400, "m2", vec![to("bob")]).await;
+    assert_eq!(next().await, Some(at(400)));
+    let mut leases = fixture.lease(1000, 10).await;
+    assert_eq!(users(&leases), ["bob", "ann"]);
+    assert_eq!(next().await, Some(at(1000 + LIFETIME)));
+    let (ann, bob) = (leases.remove(1), leases.remove(0));
+    fixture.settle(ann, again(7000), 1100).await;
+    assert_eq!(next().await, Some(at(7000)));
+    fixture.settle(bob, delivered(), 1100).await;
+    assert_eq!(next().await, Some(at(7000)));
+    let ann = fixture.lease_one(7000).await;
+    fixture.settle(ann, delivered(), 7100).await;
+    assert_eq!(next().await, None);
+}
+
+/// Row 21 of the list of failures.
+#[tokio::test]
+async fn a_clock_that_goes_back_makes_no_lease_eternal_and_keeps_nobody_waiting() {
+    let fixture = store().await;
+    let hour = 3_600_000;
+    backlog(&fixture, "ann", 2, 100).await;
+    let abandoned = fixture.lease(10 * hour, 1).await;
+    assert_eq!(abandoned.len(), 1);
+    // The clock is set back by nine hours: ann's other delivery is served at once, the abandoned one when a lease given
+    // now would end.
+    let second = fixture.lease(hour, 10).await;
+    assert_eq!(second.len(), 1);
+    assert_ne!(second[0].delivery().id, abandoned[0].delivery().id);
+    let third = fixture.lease(hour + LIFETIME, 10).await;
+    assert!(third.iter().any(|lease| lease.delivery().id == abandoned[0].delivery().id));
+}

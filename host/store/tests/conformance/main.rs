@@ -1,0 +1,12 @@
+//! What every store must do, written against the trait alone. Each test opens its own store by `fixture::store`; another
+//! database joins by being opened there.
+
+mod digest;
+mod fixture;
+mod intake;
+mod lease;
+mod outcome;
+mod property;
+mod pruning;
+mod setup;
+mod subscription;

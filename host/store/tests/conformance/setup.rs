@@ -1,0 +1,139 @@
+//! Channels, components, tokens and plugins' own state.
+
+use std::collections::BTreeMap;
+
+use tidings_domain::grant::{Credential, Grant, Grants};
+use tidings_domain::limits::PluginLimits;
+use tidings_domain::manifest::{Capability, Manifest};
+use tidings_domain::secret::Secret;
+use tidings_store::{Channel, ComponentInfo, StoreError, Token};
+
+use crate::fixture::{at, store};
+
+fn channel(name: &str) -> Channel {
+    Channel {
+        name: name.into(),
+        component: "c".repeat(64),
+        config: BTreeMap::from([("host".into(), "mx.example.org".into()), ("password".into(), "hunter2".into())]),
+        grants: Grants {
+            reach: vec![Grant {
+                capability: Capability::Net,
+                host: "mx.example.org".into(),
+                port: 25,
+                private: true,
+                plain_http: false,
+            }],
+            credentials: vec![Credential {
+                name: "fcm".into(),
+                header: "authorization".into(),
+                value: Secret::new("Bearer hunter3".into()),
+                host: "fcm.example.org".into(),
+            }],
+        },
+        limits: PluginLimits { deadline_ms: 7, ..PluginLimits::default() },
+        enabled: true,
+    }
+}
+
+#[tokio::test]
+async fn a_channel_comes_back_whole_and_its_debug_form_shows_no_secret() {
+    let fixture = store().await;
+    let mut wish = channel("email");
+    fixture.store.put_channel(&channel("irc"), at(1)).await.unwrap();
+    fixture.store.put_channel(&channel("email"), at(1)).await.unwrap();
+    wish.enabled = false;
+    wish.config.remove("host");
+    fixture.store.put_channel(&wish, at(2)).await.unwrap();
+    let stored = fixture.store.channel("email").await.unwrap();
+    assert_eq!((&stored.name, &stored.component, stored.enabled), (&wish.name, &wish.component, false));
+    assert_eq!((&stored.config, stored.limits), (&wish.config, wish.limits));
+    assert_eq!(stored.grants.reach, wish.grants.reach);
+    let (kept, given) = (&stored.grants.credentials[0], &wish.grants.credentials[0]);
+    assert_eq!((&kept.name, &kept.header, &kept.host), (&given.name, &given.header, &given.host));
+    assert_eq!(kept.value, given.value);
+    let names: Vec<String> = fixture.store.channels().await.unwrap().into_iter().map(|channel| channel.name).collect();
+    assert_eq!(names, ["email", "irc"]);
+    let debug = format!("{stored:?}");
+    assert!(!debug.contains("hunter"), "{debug}");
+    let missing = fixture.store.channel("fax").await;
+    assert!(matches!(missing, Err(StoreError::Missing { what: "channel", .. })));
+}
+
+#[tokio::test]
+async fn a_component_is_kept_under_its_digest() {
+    let fixture = store().await;
+    let manifest = Manifest {
+        name: "email".into(),
+        version: "1.0.0".into(),
+        summary: "Mail".into(),
+        address_label: "Address".into(),
+        address_example: "a@example.org".into(),
+        ..serde_json::from_str(EMPTY_MANIFEST).unwrap()
+    };
+    let info = ComponentInfo { digest: "a".repeat(64), manifest, bytes: 4, installed_at: at(9) };
+    fixture.store.put_component(&info, b"\0asm").await.unwrap();
+    fixture.store.put_component(&ComponentInfo { installed_at: at(10), ..info.clone() }, b"\0asm").await.unwrap();
+    let (stored, file) = fixture.store.component(&info.digest).await.unwrap();
+    assert_eq!((stored.manifest, stored.bytes, stored.installed_at), (info.manifest, 4, at(9)));
+    assert_eq!(file, b"\0asm");
+    assert_eq!(fixture.store.components().await.unwrap().len(), 1);
+    let missing = fixture.store.component("none").await;
+    assert!(matches!(missing, Err(StoreError::Missing { what: "component", .. })));
+}
+
+const EMPTY_MANIFEST: &str = r#"{"name": "", "version": "", "summary": "", "address_label": "", "address_example": "",
+    "config": [], "grants": []}"#;
+
+#[tokio::test]
+async fn tokens_are_found_by_id_until_they_are_deleted() {
+    let fixture = store().await;
+    let token = |id: &str, at_: u64| Token {
+        id: id.into(),
+        name: "ops".into(),
+        hash: [7; 32],
+        created_at: at(at_),
+        expires_at: (at_ == 1).then(|| at(99)),
+    };
+    let (one, two) = (token("one", 1), token("two", 0));
+    fixture.store.put_token(&one).await.unwrap();
+    fixture.store.put_token(&two).await.unwrap();
+    let twice = fixture.store.put_token(&one).await;
+    assert!(matches!(twice, Err(StoreError::Exists { what: "token", .. })), "{twice:?}");
+    assert_eq!(fixture.store.token("one").await.unwrap(), Some(one.clone()));
+    assert_eq!(fixture.store.tokens().await.unwrap(), [two, one]);
+    assert!(fixture.store.delete_token("one").await.unwrap());
+    assert!(!fixture.store.delete_token("one").await.unwrap());
+    assert_eq!(fixture.store.token("one").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn plugin_state_stays_within_its_keys_and_bytes() {
+    let fixture = store().await;
+    let set = async |channel: &str, key: &str, value: &[u8]| {
+        fixture.store.plugin_state_set(channel, key, value, 2, 20).await.unwrap()
+    };
+    assert!(set("irc", "ab", &[1; 8]).await);
+    assert!(set("irc", "cd", &[2; 8]).await, "20 bytes fit");
+    assert!(!set("irc", "ab", &[3; 9]).await, "21 do not");
+    assert!(!set("irc", "x", &[]).await, "nor a third key");
+    assert!(set("irc", "ab", &[4; 1]).await);
+    assert!(set("email", "ab", &[5; 18]).await, "each channel has its own room");
+    assert_eq!(fixture.store.plugin_state_get("irc", "ab").await.unwrap(), Some(vec![4]));
+    assert_eq!(fixture.store.plugin_state_get("irc", "x").await.unwrap(), None);
+    assert_eq!(fixture.store.plugin_state_keys("irc", "").await.unwrap(), ["ab", "cd"]);
+    assert_eq!(fixture.store.plugin_state_keys("irc", "c").await.unwrap(), ["cd"]);
+    fixture.store.plugin_state_delete("irc", "ab").await.unwrap();
+    assert_eq!(fixture.store.plugin_state_keys("irc", "").await.unwrap(), ["cd"]);
+    assert!(set("irc", "é%_", &[1]).await);
+    assert_eq!(fixture.store.plugin_state_keys("irc", "é%").await.unwrap(), ["é%_"]);
+}
+
+#[tokio::test]
+async fn the_check_passes_until_the_store_is_closed() {
+    let fixture = store().await;
+    fixture.store.check().await.unwrap();
+    fixture.store.check().await.unwrap();
+    fixture.store.close().await;
+    assert!(matches!(fixture.store.check().await, Err(StoreError::Unavailable { .. })));
+    fixture.store.close().await;
+}

@@ -1,0 +1,89 @@
+//! Subscriptions: kept as written, and what waits for them follows their edits.
+
+use tidings_domain::delivery::{Recipient, State};
+use tidings_domain::subscription::{DigestOptions, Rule, Style};
+
+use crate::fixture::{again, at, delivered, filter, store, subscription, to};
+
+#[tokio::test]
+async fn a_subscription_comes_back_as_it_was_written() {
+    let fixture = store().await;
+    let mut full = subscription("zoë", &["zoë@example.org", "\"odd\\one\"@example.org"]);
+    full.digest = Some(DigestOptions { interval_seconds: 3600, count: Some(10) });
+    full.style = Style { markup: true, triggered_by: false, verbose: false };
+    let mut many = filter("näme ✓", true);
+    many.rules.push(Rule { rule: "regex".into(), arguments: [("q".into(), "'\";--".into())].into(), negated: true });
+    many.active = false;
+    full.filters = vec![filter("mine", false), many, filter("mine", false)];
+    let mut irc = subscription("zoë", &[]);
+    irc.channel = "irc".into();
+    irc.enabled = false;
+    let other = subscription("ann", &["a@x"]);
+    for wish in [&full, &irc, &other] {
+        fixture.store.put_subscription(wish, at(1)).await.unwrap();
+    }
+    assert_eq!(fixture.store.subscriptions().await.unwrap(), [other, full.clone(), irc.clone()]);
+    assert_eq!(fixture.store.subscriptions_of("zoë").await.unwrap(), [full, irc]);
+    assert_eq!(fixture.store.subscriptions_of("nobody").await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn an_edit_replaces_the_subscription_and_a_deletion_removes_it() {
+    let fixture = store().await;
+    let mut wish = subscription("ann", &["a@x"]);
+    fixture.store.put_subscription(&wish, at(1)).await.unwrap();
+    wish.filters.clear();
+    wish.addresses = vec!["b@x".into()];
+    fixture.store.put_subscription(&wish, at(2)).await.unwrap();
+    assert_eq!(fixture.store.subscriptions().await.unwrap(), [wish.clone()]);
+    assert!(fixture.store.delete_subscription("ann", "email", at(3)).await.unwrap());
+    assert!(!fixture.store.delete_subscription("ann", "email", at(3)).await.unwrap());
+    assert!(!fixture.store.delete_subscription("ann", "irc", at(3)).await.unwrap());
+    assert_eq!(fixture.store.subscriptions().await.unwrap(), []);
+    fixture.store.put_subscription(&wish, at(4)).await.unwrap();
+    assert_eq!(fixture.store.subscriptions().await.unwrap(), [wish]);
+}
+
+/// Row 44 of the list of failures: while it waits.
+#[tokio::test]
+async fn what_waits_for_an_address_that_was_given_up_is_cancelled() {
+    let fixture = store().await;
+    let mut wish = subscription("ann", &["a@x", "b@x"]);
+    fixture.store.put_subscription(&wish, at(1)).await.unwrap();
+    let address = |address: &str| Recipient { address: address.into(), ..to("ann") };
+    fixture.accept(100, "m1", vec![address("a@x"), address("b@x"), to("bob")]).await;
+    wish.addresses.remove(0);
+    fixture.store.put_subscription(&wish, at(200)).await.unwrap();
+    let states = async || fixture.rows().await.into_iter().map(|row| row.state).collect::<Vec<_>>();
+    assert_eq!(states().await, [State::Cancelled, State::Pending, State::Pending]);
+    wish.enabled = false;
+    fixture.store.put_subscription(&wish, at(300)).await.unwrap();
+    assert_eq!(states().await, [State::Cancelled, State::Cancelled, State::Pending]);
+    assert_eq!(fixture.books().await.cancelled, 2);
+}
+
+#[tokio::test]
+async fn what_is_in_flight_when_it_is_cancelled_may_still_turn_out_delivered() {
+    for (settlement, state) in [(delivered(), State::Delivered), (again(5), State::Cancelled)] {
+        let fixture = store().await;
+        fixture.store.put_subscription(&subscription("ann", &["ann@example.org"]), at(1)).await.unwrap();
+        fixture.accept(100, "m1", vec![to("ann")]).await;
+        let lease = fixture.lease_one(200).await;
+        fixture.store.delete_subscription("ann", "email", at(300)).await.unwrap();
+        fixture.settle(lease, settlement, 400).await;
+        assert_eq!(fixture.rows().await[0].state, state);
+        fixture.books().await;
+    }
+}
+
+#[tokio::test]
+async fn an_address_has_an_owner_while_somebody_is_subscribed_with_it() {
+    let fixture = store().await;
+    fixture.store.put_subscription(&subscription("ann", &["a@x", "b@x"]), at(1)).await.unwrap();
+    let owner = async |channel: &str, address: &str| fixture.store.owner_of(channel, address).await.unwrap();
+    assert_eq!(owner("email", "b@x").await.as_deref(), Some("ann"));
+    assert_eq!(owner("email", "c@x").await, None);
+    assert_eq!(owner("irc", "b@x").await, None);
+    fixture.store.delete_subscription("ann", "email", at(2)).await.unwrap();
+    assert_eq!(owner("email", "b@x").await, None);
+}

@@ -1,0 +1,50 @@
+//! Tidings' email channel: writes the mail and hands it to a relay by SMTP.
+//!
+//! [`mail`] makes the text of a mail, [`smtp`] the dialogue with the server; neither knows the host, whose functions
+//! appear in `host` alone. So everything but that is tested on the machine at hand.
+
+pub mod address;
+mod host;
+pub mod mail;
+pub mod settings;
+pub mod smtp;
+
+use tidings_plugin::{Channel, Delivery, Manifest, Outcome, Problem, config, progress};
+
+use address::Address;
+use host::{HostClock, HostNetwork};
+use settings::Settings;
+
+pub struct Email;
+
+impl Channel for Email {
+    fn describe() -> Manifest {
+        Manifest {
+            name: "email".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            summary: "Sends notifications as mail through an SMTP server.".into(),
+            address_label: "email address".into(),
+            address_example: "ralph@example.org".into(),
+            config: settings::fields(),
+            grants: settings::grants(),
+        }
+    }
+
+    fn check_address(address: String) -> Result<String, Problem> {
+        match Address::parse(&address) {
+            Ok(address) => Ok(address.to_string()),
+            Err(error) => Err(Problem { message: error.to_string() }),
+        }
+    }
+
+    fn deliver(batch: Vec<Delivery>) -> Vec<Outcome> {
+        match Settings::read(config::get) {
+            Ok(settings) => smtp::deliver(&HostNetwork, &HostClock, &settings, &batch, |place, outcome| {
+                progress::settled(place as u32, outcome);
+            }),
+            Err(error) => vec![Outcome::trouble(None, error.to_string()); batch.len()],
+        }
+    }
+}
+
+tidings_plugin::export!(Email);

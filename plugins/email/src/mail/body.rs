@@ -1,0 +1,124 @@
+//! The body of a mail: plain text in UTF-8, made harmless, and the encoding that carries it.
+
+use quoted_printable::{InputMode, Options};
+
+/// RFC 5322, 2.1.1: the longest line without its CRLF, in octets.
+const LINE_OCTETS: usize = 998;
+
+/// RFC 2045, 6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransferEncoding {
+    SevenBit,
+    EightBit,
+    QuotedPrintable,
+    Base64,
+}
+
+impl TransferEncoding {
+    pub fn name(self) -> &'static str {
+        match self {
+            TransferEncoding::SevenBit => "7bit",
+            TransferEncoding::EightBit => "8bit",
+            TransferEncoding::QuotedPrintable => "quoted-printable",
+            TransferEncoding::Base64 => "base64",
+        }
+    }
+}
+
+/// Text whose lines end with CRLF, without any other control character than the tabulator.
+pub struct Body {
+    text: String,
+}
+
+impl Body {
+    /// Every kind of line break becomes CRLF; other control characters, which could steer a reader's terminal, become
+    /// U+FFFD.
+    pub fn new(text: &str) -> Self {
+        let mut body = String::with_capacity(text.len() + text.len() / 32);
+        let mut characters = text.chars().peekable();
+        while let Some(c) = characters.next() {
+            match c {
+                '\r' => {
+                    characters.next_if_eq(&'\n');
+                    body.push_str("\r\n");
+                }
+                '\n' | '\u{85}' | '\u{2028}' | '\u{2029}' => body.push_str("\r\n"),
+                '\t' => body.push('\t'),
+                c if c.is_control() => body.push('\u{fffd}'),
+                c => body.push(c),
+            }
+        }
+        if !body.ends_with("\r\n") {
+            body.push_str("\r\n");
+        }
+        Body { text: body }
+    }
+
+    /// The lightest encoding that is allowed, and the text in it, ending with CRLF.
+    pub fn encode(self, eight_bit: bool) -> (TransferEncoding, String) {
+        let short = self.text.split("\r\n").all(|line| line.len() <= LINE_OCTETS);
+        if short && self.text.is_ascii() {
+            return (TransferEncoding::SevenBit, self.text);
+        }
+        if short && eight_bit {
+            return (TransferEncoding::EightBit, self.text);
+        }
+        let beyond = self.text.bytes().filter(|byte| !byte.is_ascii() || *byte == b'=').count();
+        // A quoted octet takes three, and base64 takes four for three of any kind.
+        let (encoding, mut text) = if beyond * 6 < self.text.len() {
+            let options = Options::default().input_mode(InputMode::Text);
+            (TransferEncoding::QuotedPrintable, quoted_printable::encode_with_options(&self.text, options))
+        } else {
+            let mut text = String::new();
+            // Writing into a string cannot fail.
+            let _ = email_encoding::body::base64::encode(self.text.as_bytes(), &mut text);
+            (TransferEncoding::Base64, text)
+        };
+        if !text.ends_with("\r\n") {
+            text.push_str("\r\n");
+        }
+        (encoding, text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use TransferEncoding::{Base64, EightBit, QuotedPrintable, SevenBit};
+
+    #[test]
+    fn the_lightest_allowed_encoding_is_taken() {
+        let mostly_ascii = format!("{} ü", "word ".repeat(20));
+        let long = "x".repeat(1200);
+        for (text, eight_bit, expected) in [
+            ("plain", false, SevenBit),
+            ("plain", true, SevenBit),
+            (mostly_ascii.as_str(), true, EightBit),
+            (mostly_ascii.as_str(), false, QuotedPrintable),
+            ("日本語の本文", true, EightBit),
+            ("日本語の本文", false, Base64),
+            (long.as_str(), false, QuotedPrintable),
+            (long.as_str(), true, QuotedPrintable),
+        ] {
+            let (encoding, encoded) = Body::new(text).encode(eight_bit);
+            assert_eq!(encoding, expected, "{text}");
+            assert!(encoded.split("\r\n").all(|line| line.len() <= LINE_OCTETS));
+            assert!(encoded.ends_with("\r\n"));
+        }
+    }
+
+    #[test]
+    fn no_line_break_but_crlf_and_no_control_character_remains() {
+        let evil = "a\rb\nc\r\nd\u{85}e\u{2028}f\u{2029}g\0h\u{1b}[31mi\u{9b}j\tk\n.\nl\n\rm";
+        let (_, text) = Body::new(evil).encode(true);
+        assert_eq!(text, "a\r\nb\r\nc\r\nd\r\ne\r\nf\r\ng\u{fffd}h\u{fffd}[31mi\u{fffd}j\tk\r\n.\r\nl\r\n\r\nm\r\n");
+    }
+
+    #[test]
+    fn quoted_printable_keeps_the_space_of_a_signature_line_and_short_lines() {
+        let (encoding, text) = Body::new(&format!("{}\n-- \nfooter", "x ".repeat(700))).encode(false);
+        assert_eq!(encoding, QuotedPrintable);
+        assert!(text.lines().all(|line| line.len() <= 76 && !line.ends_with(' ')), "{text}");
+        assert!(text.contains("--=20\r\nfooter\r\n"), "{text}");
+    }
+}

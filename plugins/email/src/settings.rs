@@ -1,0 +1,226 @@
+//! The channel's settings: their form for administrators, and their meaning for the rest of the plugin. The host has
+//! checked kinds and choices; what only mail knows is checked here.
+
+use thiserror::Error;
+use tidings_plugin::manifest::{field, net};
+use tidings_plugin::text::{HeaderSafe, Unsafe};
+use tidings_plugin::{Field, FieldKind, GrantRequest};
+
+use crate::address::{Address, AddressError};
+
+/// How the connection is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tls {
+    /// Never encrypted, also where the server offers it.
+    None,
+    /// Encrypted where the server offers it; no certificate is verified, since the alternative is none.
+    Opportunistic,
+    /// Encrypted by STARTTLS with a good certificate, or not used.
+    Required,
+    /// Encrypted with a good certificate from the first byte (port 465).
+    Implicit,
+}
+
+/// An address with the name that is shown for it; the name may be empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mailbox {
+    pub name: HeaderSafe,
+    pub address: Address,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    pub username: String,
+    pub password: String,
+}
+
+/// All settings, checked.
+#[derive(Clone)]
+pub struct Settings {
+    pub host: String,
+    pub port: u16,
+    pub tls: Tls,
+    pub credentials: Option<Credentials>,
+    /// Whom the mail says it is from.
+    pub from: Mailbox,
+    /// Where bounces go.
+    pub envelope_from: Address,
+    /// What the plugin calls itself in EHLO.
+    pub helo: String,
+    pub subject_prefix: HeaderSafe,
+    pub list_id: HeaderSafe,
+    pub footer: String,
+}
+
+/// Which setting makes no sense, and why.
+#[derive(Debug, Error)]
+pub enum SettingsError {
+    #[error("the setting `{0}` is missing")]
+    Missing(&'static str),
+    #[error("the setting `{0}` is no {1}")]
+    Not(&'static str, &'static str),
+    #[error("the setting `{0}`: {1}")]
+    Address(&'static str, AddressError),
+    #[error("the setting `{0}`: {1}")]
+    Unsafe(&'static str, Unsafe),
+    #[error("the settings `username` and `password` go together")]
+    HalfCredentials,
+}
+
+/// The settings' form.
+pub fn fields() -> Vec<Field> {
+    use FieldKind::{Choice, Host, Port, Text};
+    vec![
+        field("host", Host, "Mail server", "The relay that takes mail for everybody.").required(),
+        field("port", Port, "Port", "25 for a relay, 587 for submission, 465 with `implicit`.").default("25"),
+        field(
+            "tls",
+            Choice,
+            "Encryption",
+            "none; opportunistic: STARTTLS where offered, any certificate (with a password it is treated as required); \
+             required: STARTTLS with a good certificate; implicit: TLS from the first byte.",
+        )
+        .default("opportunistic")
+        .choices(&["none", "opportunistic", "required", "implicit"]),
+        field("username", Text, "User name", "For AUTH PLAIN or LOGIN; empty where the relay asks for none.").max(255),
+        field("password", Text, "Password", "For AUTH.").max(255).secret(),
+        field("from", Text, "From", "The sender, e.g. `Tidings <notifications@example.org>`.").required().max(320),
+        field("envelope_from", Text, "Bounce address", "Where bounces go; the address in From unless given.").max(254),
+        field("helo", Text, "Name in EHLO", "This host's public name; the domain of From unless given.").max(255),
+        field("subject_prefix", Text, "Subject prefix", "Put before each subject.").max(78),
+        field("list_id", Text, "List-Id", "For mail filters; `tidings.` and the domain of From unless given.").max(255),
+        field("footer", Text, "Footer", "A line below each mail.").max(500),
+    ]
+}
+
+/// What the plugin asks to reach.
+pub fn grants() -> Vec<GrantRequest> {
+    vec![net("{host}", "{port}", "To hand mail to the mail server.")]
+}
+
+impl Settings {
+    /// From `get`, which answers a setting's value or default. An empty text is as good as none.
+    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let get = |name: &str| get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+        let need = |name| get(name).ok_or(SettingsError::Missing(name));
+        let line = |name| match HeaderSafe::refuse(&get(name).unwrap_or_default()) {
+            Ok(line) => Ok(line),
+            Err(error) => Err(SettingsError::Unsafe(name, error)),
+        };
+
+        let from = mailbox(&need("from")?)?;
+        let domain = from.address.domain().to_owned();
+        let envelope_from = match get("envelope_from") {
+            Some(text) => Address::parse(&text).map_err(|error| SettingsError::Address("envelope_from", error))?,
+            None => from.address.clone(),
+        };
+        let credentials = match (get("username"), get("password")) {
+            (None, None) => None,
+            (Some(username), Some(password)) if !username.contains('\0') && !password.contains('\0') => {
+                Some(Credentials { username, password })
+            }
+            _ => return Err(SettingsError::HalfCredentials),
+        };
+        Ok(Settings {
+            host: need("host")?,
+            port: port(get("port"))?,
+            tls: tls(get("tls"))?,
+            credentials,
+            envelope_from,
+            helo: helo(get("helo"), &domain)?,
+            subject_prefix: line("subject_prefix")?,
+            list_id: list_id(line("list_id")?, &domain)?,
+            footer: get("footer").unwrap_or_default(),
+            from,
+        })
+    }
+}
+
+fn port(value: Option<String>) -> Result<u16, SettingsError> {
+    match value.as_deref().unwrap_or("25").parse() {
+        Ok(port) if port != 0 => Ok(port),
+        _ => Err(SettingsError::Not("port", "port")),
+    }
+}
+
+fn tls(value: Option<String>) -> Result<Tls, SettingsError> {
+    match value.as_deref() {
+        Some("none") => Ok(Tls::None),
+        None | Some("opportunistic") => Ok(Tls::Opportunistic),
+        Some("required") => Ok(Tls::Required),
+        Some("implicit") => Ok(Tls::Implicit),
+        Some(_) => Err(SettingsError::Not("tls", "way to encrypt")),
+    }
+}
+
+fn helo(value: Option<String>, domain: &str) -> Result<String, SettingsError> {
+    match value {
+        None if domain.is_ascii() => Ok(domain.to_owned()),
+        None => Ok("localhost".to_owned()),
+        Some(name) if name.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(name),
+        Some(_) => Err(SettingsError::Not("helo", "host name")),
+    }
+}
+
+fn list_id(value: HeaderSafe, domain: &str) -> Result<HeaderSafe, SettingsError> {
+    let bare = value.as_str().trim_start_matches('<').trim_end_matches('>');
+    let bare = if bare.is_empty() { format!("tidings.{domain}") } else { bare.to_owned() };
+    if bare.contains(['<', '>', ' ']) {
+        return Err(SettingsError::Not("list_id", "List-Id: letters, digits, dots and hyphens"));
+    }
+    HeaderSafe::refuse(&bare).map_err(|error| SettingsError::Unsafe("list_id", error))
+}
+
+/// `Name <address>`, `"Name" <address>` or the address alone.
+fn mailbox(text: &str) -> Result<Mailbox, SettingsError> {
+    let (name, address) = match text.strip_suffix('>').and_then(|text| text.rsplit_once('<')) {
+        Some((name, address)) => (name.trim().trim_matches('"'), address),
+        None => ("", text),
+    };
+    Ok(Mailbox {
+        name: HeaderSafe::refuse(name).map_err(|error| SettingsError::Unsafe("from", error))?,
+        address: Address::parse(address).map_err(|error| SettingsError::Address("from", error))?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(values: &[(&str, &str)]) -> Result<Settings, String> {
+        let get = |name: &str| values.iter().rev().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        Settings::read(get).map_err(|error| error.to_string())
+    }
+
+    const LEAST: [(&str, &str); 2] = [("host", "mx.example.org"), ("from", "Tidings <tidings@Example.org>")];
+
+    #[test]
+    fn host_and_from_are_enough() {
+        let settings = read(&LEAST).unwrap();
+        assert_eq!((settings.port, settings.tls), (25, Tls::Opportunistic));
+        assert_eq!(settings.from.name.as_str(), "Tidings");
+        assert_eq!(settings.envelope_from.as_str(), "tidings@example.org");
+        assert_eq!(settings.helo, "example.org");
+        assert_eq!(settings.list_id.as_str(), "tidings.example.org");
+        assert!(settings.credentials.is_none());
+    }
+
+    #[test]
+    fn a_setting_that_makes_no_sense_is_named() {
+        for (name, value) in [
+            ("from", "nobody"),
+            ("from", "Evil\r\nBcc: x <tidings@example.org>"),
+            ("envelope_from", "no address"),
+            ("port", "0"),
+            ("tls", "perhaps"),
+            ("helo", "two words"),
+            ("subject_prefix", "a\r\nBcc: x@example.org"),
+            ("list_id", "a <b> c"),
+            ("username", "half"),
+        ] {
+            let error = read(&[&LEAST[..], &[(name, value)]].concat()).err().unwrap();
+            assert!(error.contains(name), "{name}: {error}");
+        }
+        assert!(read(&LEAST[..1]).err().unwrap().contains("from"));
+    }
+}

@@ -1,0 +1,194 @@
+//! Misbehaviour itself. Whatever returns, returns one outcome for each delivery unless that is the point.
+
+use std::hint::black_box;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tidings_plugin::{Delivery, Gone, Outcome, Retry, Trouble};
+use tidings_plugin::{clock, config, http, log, net, progress, random, state};
+
+use crate::Behaviour;
+
+const MIB: usize = 1024 * 1024;
+const TEN_YEARS_MS: u64 = 10 * 365 * 24 * 3600 * 1000;
+/// A line break, a forged log line, an ANSI colour and a NUL.
+const FORGED: &str = "harmless\r\n2026-01-01T00:00:00Z ERROR forged line \u{1b}[31mred\u{1b}[0m\0";
+
+/// Does it, and answers for a batch where it comes to that.
+pub fn act(behaviour: Behaviour, batch: &[Delivery]) -> Vec<Outcome> {
+    let all = |outcome: Outcome| vec![outcome; batch.len()];
+    let delivered = || all(Outcome::Delivered(None));
+    match behaviour {
+        Behaviour::Loop => spin(),
+        Behaviour::Memory => devour_memory(),
+        Behaviour::Trap => trap(),
+        Behaviour::Recurse => {
+            black_box(recurse(1, u64::MAX));
+            delivered()
+        }
+        Behaviour::LogFlood => {
+            (0..10_000_000).for_each(|line| log::log(log::Level::Info, &format!("line {line}")));
+            delivered()
+        }
+        Behaviour::LogHuge => {
+            log::log(log::Level::Warning, &"x".repeat(16 * MIB));
+            delivered()
+        }
+        Behaviour::ClockFlood => {
+            for _ in 0..1_000_000_000 {
+                black_box(clock::now_ms());
+            }
+            delivered()
+        }
+        Behaviour::RandomHuge => {
+            black_box(random::bytes(u32::MAX));
+            delivered()
+        }
+        Behaviour::StateFlood => all(Outcome::Rejected(flood_state())),
+        Behaviour::Short => vec![Outcome::Delivered(None); batch.len().saturating_sub(1)],
+        Behaviour::Long => vec![Outcome::Delivered(None); batch.len() + 1],
+        Behaviour::GarbageRetry => all(garbage(0)),
+        Behaviour::GarbageReceipt => all(garbage(1)),
+        Behaviour::GarbageGone => all(garbage(2)),
+        Behaviour::GarbageTrouble => all(garbage(3)),
+        Behaviour::Garbage => (0..batch.len()).map(garbage).collect(),
+        Behaviour::HugeResult => {
+            let mut outcomes = delivered();
+            outcomes[0] = Outcome::Delivered(Some("x".repeat(32 * MIB)));
+            outcomes
+        }
+        Behaviour::Connect => all(Outcome::Rejected(connect())),
+        Behaviour::Http => all(Outcome::Rejected(request())),
+        Behaviour::Handles => all(Outcome::Rejected(hoard_connections())),
+        Behaviour::Slow => all(Outcome::Rejected(read_for_ever())),
+        Behaviour::ProgressThenTrap => {
+            progress::settled(0, &Outcome::Delivered(Some("settled".into())));
+            trap()
+        }
+        Behaviour::ProgressThenLoop => {
+            (0..batch.len() as u32).for_each(|place| progress::settled(place, &Outcome::Delivered(None)));
+            spin()
+        }
+        Behaviour::ProgressBeyond => {
+            progress::settled(batch.len() as u32, &Outcome::Delivered(None));
+            progress::settled(u32::MAX, &Outcome::Delivered(None));
+            delivered()
+        }
+        Behaviour::Counter => {
+            static CALLS: AtomicU32 = AtomicU32::new(0);
+            let calls = CALLS.fetch_add(1, Ordering::Relaxed) + 1;
+            all(Outcome::Delivered(Some(format!("count {calls}"))))
+        }
+        Behaviour::Ok => delivered(),
+    }
+}
+
+/// Runs for ever.
+pub fn spin() -> ! {
+    let mut turns = 0u64;
+    loop {
+        turns = black_box(turns.wrapping_add(1));
+    }
+}
+
+/// Ends in the `unreachable` instruction.
+#[expect(clippy::panic, reason = "a trap is the point")]
+pub fn trap() -> ! {
+    panic!("asked to trap")
+}
+
+fn devour_memory() -> ! {
+    let mut hoard = Vec::new();
+    loop {
+        hoard.push(black_box(vec![1u8; MIB]));
+    }
+}
+
+/// Deeper than any stack; not a tail call, since the sum needs every frame.
+fn recurse(depth: u64, bottom: u64) -> u64 {
+    if depth == bottom {
+        return 0;
+    }
+    let frame = black_box([depth; 16]);
+    black_box(recurse(black_box(depth + 1), bottom)).wrapping_add(frame[(depth % 16) as usize])
+}
+
+fn garbage(place: usize) -> Outcome {
+    match place % 4 {
+        0 => Outcome::Retry(Retry { after_ms: Some(TEN_YEARS_MS), reason: FORGED.into() }),
+        1 => Outcome::Delivered(Some(FORGED.repeat(MIB / FORGED.len()))),
+        2 => Outcome::AddressGone(Gone {
+            replacement: Some("evil@example.org\r\nBcc: everybody@example.org".into()),
+            reason: FORGED.into(),
+        }),
+        _ => Outcome::ChannelTrouble(Trouble { after_ms: Some(u64::MAX), reason: FORGED.into() }),
+    }
+}
+
+fn flood_state() -> String {
+    for key in 0u64.. {
+        if let Err(error) = state::set(&format!("key {key}"), &[b'x'; 1024]) {
+            return format!("{key} keys, then {error:?}");
+        }
+    }
+    "the state is endless".into()
+}
+
+/// The configured host and port.
+fn target() -> (String, u16) {
+    let host = config::get("host").unwrap_or_else(|| "127.0.0.1".into());
+    let port = config::get("port").and_then(|port| port.parse().ok()).unwrap_or(9);
+    (host, port)
+}
+
+fn open() -> Result<net::Connection, net::Error> {
+    let (host, port) = target();
+    net::connect(&host, port, None)
+}
+
+fn connect() -> String {
+    match open() {
+        Ok(_) => "connected".into(),
+        Err(error) => format!("{error:?}"),
+    }
+}
+
+fn request() -> String {
+    let (host, port) = target();
+    let request = http::Request {
+        method: "GET".into(),
+        url: format!("http://{host}:{port}/"),
+        headers: Vec::new(),
+        body: Vec::new(),
+        credential: None,
+        redirects: 3,
+        timeout_ms: None,
+    };
+    match http::send(&request) {
+        Ok(response) => format!("status {}, {} bytes", response.status, response.body.len()),
+        Err(error) => format!("{error:?}"),
+    }
+}
+
+fn hoard_connections() -> String {
+    let mut hoard = Vec::new();
+    loop {
+        match open() {
+            Ok(connection) => hoard.push(connection),
+            Err(error) => return format!("{} connections, then {error:?}", hoard.len()),
+        }
+    }
+}
+
+fn read_for_ever() -> String {
+    let connection = match open() {
+        Ok(connection) => connection,
+        Err(error) => return format!("{error:?}"),
+    };
+    loop {
+        match connection.read(1) {
+            Ok(bytes) if bytes.is_empty() => return "the far side closed".into(),
+            Ok(_) | Err(net::Error::Timeout) => {}
+            Err(error) => return format!("{error:?}"),
+        }
+    }
+}

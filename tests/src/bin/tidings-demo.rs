@@ -1,0 +1,30 @@
+//! Runs the whole on this machine: `cargo xtask run` builds everything and starts this.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tidings_tests::demo::{self, Options};
+
+#[derive(Parser)]
+#[command(version, about = "From a message on the bus to a mail, on this machine")]
+struct Arguments {
+    /// Publish the samples once, wait for every expected mail, print a summary and stop
+    #[arg(long)]
+    once: bool,
+    /// Where the page is to be; port 0 is any free one
+    #[arg(long, default_value = "127.0.0.1:0")]
+    page: SocketAddr,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match demo::run(Options { once: arguments.once, page: arguments.page }).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Publishes a file of messages on a ZeroMQ PUB socket, in fedmsg's wire format. It says `bound ENDPOINT` and begins at
+//! the line `go` on its standard input, so that a subscriber that needs time to connect misses nothing. The end of its
+//! input ends it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use clap::Parser;
+use tidings_tests::publisher::Publisher;
+use tidings_tests::samples;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin, stdin};
+use tokio::time::{MissedTickBehavior, interval};
+
+#[derive(Parser)]
+#[command(version, about = "Publish a file of bus messages over ZeroMQ")]
+struct Arguments {
+    /// One JSON object on each line, with `topic` and `msg`
+    file: PathBuf,
+    /// The loopback port to listen on
+    #[arg(long)]
+    port: u16,
+    /// Messages per second; as fast as possible if not given
+    #[arg(long)]
+    rate: Option<f64>,
+    /// Begin again at the end of the file
+    #[arg(long)]
+    forever: bool,
+    /// Begin at once, without waiting for `go`
+    #[arg(long)]
+    now: bool,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    ensure!(arguments.rate.is_none_or(|rate| rate > 0.0 && rate.is_finite()), "--rate must be more than 0");
+    let mut publisher = Publisher::bind(arguments.port).await?;
+    println!("bound {}", publisher.endpoint());
+    let mut lines = BufReader::new(stdin()).lines();
+    if !arguments.now && !told_to_go(&mut lines).await? {
+        return Ok(());
+    }
+    tokio::select! {
+        result = publish(&mut publisher, &arguments) => result?,
+        _ = input_ends(&mut lines) => return Ok(()),
+    }
+    // The socket stays: what is on its way must arrive.
+    input_ends(&mut lines).await;
+    Ok(())
+}
+
+async fn publish(publisher: &mut Publisher, arguments: &Arguments) -> Result<()> {
+    let messages = samples::json_lines(&arguments.file)?;
+    ensure!(!messages.is_empty(), "{} has no messages", arguments.file.display());
+    let mut pace = arguments.rate.map(|rate| interval(Duration::from_secs_f64(1.0 / rate)));
+    if let Some(pace) = &mut pace {
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    }
+    loop {
+        for message in &messages {
+            match &mut pace {
+                Some(pace) => drop(pace.tick().await),
+                None => tokio::task::yield_now().await,
+            }
+            publisher.send(message).await?;
+        }
+        println!("published {} messages", messages.len());
+        if !arguments.forever {
+            return Ok(());
+        }
+    }
+}
+
+/// Whether the line `go` came before the end of the input.
+async fn told_to_go(lines: &mut Lines<BufReader<Stdin>>) -> Result<bool> {
+    while let Some(line) = lines.next_line().await? {
+        if line.trim() == "go" {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+async fn input_ends(lines: &mut Lines<BufReader<Stdin>>) {
+    while let Ok(Some(_)) = lines.next_line().await {}
+}

@@ -1,0 +1,43 @@
+//! A mail server for trying things out: it keeps what it gets in memory, shows it on a page, and sends nothing on.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use tidings_tests::client::Client;
+use tidings_tests::sink::Sink;
+
+#[derive(Parser)]
+#[command(version, about = "A mail server that shows its mail on a page")]
+struct Arguments {
+    /// Where to take mail
+    #[arg(long, default_value = "127.0.0.1:2525")]
+    smtp: SocketAddr,
+    /// Where to show it
+    #[arg(long, default_value = "127.0.0.1:8025")]
+    http: SocketAddr,
+    /// The API of a daemon whose queue to show as well, as address:port
+    #[arg(long, requires = "token_file")]
+    daemon: Option<SocketAddr>,
+    /// A file with a token for it
+    #[arg(long)]
+    token_file: Option<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let token = match &arguments.token_file {
+        Some(path) => {
+            let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+            Some(text.trim().to_owned())
+        }
+        None => None,
+    };
+    let mut sink = Sink::start(arguments.smtp).await?;
+    let page = sink.show(arguments.http, arguments.daemon.map(|address| Client::new(address, token))).await?;
+    println!("mail at {}, page at http://{page}/", sink.smtp);
+    tokio::signal::ctrl_c().await.context("waiting for Ctrl-C")
+}

@@ -1,0 +1,158 @@
+//! A client of the daemon's API, as small as the tests need: one connection for each request.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{Method, Request, header};
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// One request in all, from connecting to the last byte.
+const REQUEST_TIME: Duration = Duration::from_secs(60);
+/// The largest answer that is read, in bytes.
+const ANSWER_BYTES: usize = 256 * 1024 * 1024;
+
+/// Where the API is, and the token to use.
+#[derive(Clone, Debug)]
+pub struct Client {
+    address: SocketAddr,
+    token: Option<String>,
+}
+
+/// A status and a body, whatever they are.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// The body, where the status is a success; else an error with the problem's text.
+    pub fn success(self) -> Result<Bytes> {
+        let text = String::from_utf8_lossy(&self.body);
+        ensure!((200..300).contains(&self.status), "status {}: {text}", self.status);
+        Ok(self.body)
+    }
+}
+
+/// Deliveries of one channel by their state; `accepted` is counted apart from the others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Books {
+    pub accepted: u64,
+    pub delivered: u64,
+    pub dead: u64,
+    pub cancelled: u64,
+    pub pending: u64,
+}
+
+impl Books {
+    /// `accepted = delivered + dead + cancelled + pending`.
+    pub fn balance(&self) -> bool {
+        self.accepted == self.delivered + self.dead + self.cancelled + self.pending
+    }
+}
+
+/// What the daemon says of itself.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Status {
+    pub bus: Vec<Endpoint>,
+    pub messages: Messages,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Endpoint {
+    pub name: String,
+    pub state: String,
+}
+
+/// What became of the messages since the daemon started.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Messages {
+    pub received: u64,
+    pub matched: u64,
+    pub unmatched: u64,
+    pub duplicate: u64,
+    pub conflict: u64,
+    /// Messages that the daemon itself failed on.
+    pub poison: u64,
+    /// By reason.
+    pub refused: BTreeMap<String, u64>,
+}
+
+impl Messages {
+    /// Messages whose fate is known; equals `received` when nothing is under way.
+    pub fn settled(&self) -> u64 {
+        self.matched
+            + self.unmatched
+            + self.duplicate
+            + self.conflict
+            + self.poison
+            + self.refused.values().sum::<u64>()
+    }
+}
+
+impl Client {
+    pub fn new(address: SocketAddr, token: Option<String>) -> Client {
+        Client { address, token }
+    }
+
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        let body =
+            self.send(Method::GET, path, Bytes::new()).await?.success().with_context(|| format!("GET {path}"))?;
+        serde_json::from_slice(&body).with_context(|| format!("GET {path} answered {}", String::from_utf8_lossy(&body)))
+    }
+
+    pub async fn put(&self, path: &str, body: &Value) -> Result<Bytes> {
+        let answer = self.send(Method::PUT, path, body.to_string().into()).await?;
+        answer.success().with_context(|| format!("PUT {path}"))
+    }
+
+    pub async fn post(&self, path: &str, body: impl Into<Bytes>) -> Result<Bytes> {
+        self.send(Method::POST, path, body.into()).await?.success().with_context(|| format!("POST {path}"))
+    }
+
+    pub async fn books(&self) -> Result<BTreeMap<String, Books>> {
+        self.get("/api/v1/books").await
+    }
+
+    pub async fn status(&self) -> Result<Status> {
+        self.get("/api/v1/status").await
+    }
+
+    /// Any request; a status that is no success is an answer like any other.
+    pub async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Answer> {
+        timeout(REQUEST_TIME, self.exchange(method, path, body))
+            .await
+            .with_context(|| format!("no answer to {path} within {REQUEST_TIME:?}"))?
+            .with_context(|| format!("asking http://{}{path}", self.address))
+    }
+
+    async fn exchange(&self, method: Method, path: &str, body: Bytes) -> Result<Answer> {
+        let stream = TcpStream::connect(self.address).await?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        let driver = tokio::spawn(connection);
+        let kind = if body.starts_with(b"\0asm") { "application/wasm" } else { "application/json" };
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, self.address.to_string())
+            .header(header::CONTENT_TYPE, kind);
+        if let Some(token) = &self.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let response = sender.send_request(request.body(Full::new(body))?).await?;
+        let status = response.status().as_u16();
+        let body = Limited::new(response.into_body(), ANSWER_BYTES).collect().await;
+        let body = body.map_err(|error| anyhow::anyhow!("reading the answer: {error}"))?.to_bytes();
+        driver.abort();
+        Ok(Answer { status, body })
+    }
+}

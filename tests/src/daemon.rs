@@ -1,0 +1,161 @@
+//! A running daemon, started from its program with a configuration file, as an administrator would, and everything one
+//! can do to it from outside: ask it, end it, kill it, start it again on the same data.
+
+use std::fs::{self, File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Output, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+use crate::client::Client;
+use crate::paths;
+use crate::settings::Settings;
+use crate::wait;
+
+/// From the start of the process to `/-/ready`. A first start compiles its plugins.
+const READY_TIME: Duration = Duration::from_secs(60);
+/// From SIGTERM to the end of the process.
+const STOP_TIME: Duration = Duration::from_secs(60);
+/// A command that talks to a daemon, or refuses to start one.
+const COMMAND_TIME: Duration = Duration::from_secs(60);
+/// How much of the log a failed test prints, in lines.
+const LOG_LINES: usize = 200;
+
+/// The directory of a daemon: its configuration, data and log. It outlives the process; where it goes, is its maker's
+/// business.
+#[derive(Debug)]
+pub struct Home {
+    dir: PathBuf,
+    pub settings: Settings,
+}
+
+impl Home {
+    /// Writes the configuration into an existing directory.
+    pub fn new(dir: &Path, settings: Settings) -> Result<Home> {
+        let home = Home { dir: dir.to_owned(), settings };
+        home.settings.write(&home.config())?;
+        Ok(home)
+    }
+
+    /// The configuration file.
+    pub fn config(&self) -> PathBuf {
+        self.dir.join("tidings.toml")
+    }
+
+    /// What all the daemons of this directory wrote, in one file.
+    pub fn log(&self) -> PathBuf {
+        self.dir.join("tidings.log")
+    }
+
+    /// Runs `tidings` with this configuration until it ends by itself. `arguments` come before `--config`.
+    pub async fn command(&self, arguments: &[&str]) -> Result<Output> {
+        let mut command = Command::new(paths::program("tidings")?);
+        command.args(arguments).arg("--config").arg(self.config()).stdin(Stdio::null()).kill_on_drop(true);
+        timeout(COMMAND_TIME, command.output())
+            .await
+            .with_context(|| format!("tidings {arguments:?} did not end within {COMMAND_TIME:?}"))?
+            .with_context(|| format!("tidings {arguments:?}"))
+    }
+
+    /// Makes a token of that name and returns it.
+    pub async fn token(&self, name: &str) -> Result<String> {
+        let output = self.command(&["token", "create", name]).await?;
+        let errors = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "tidings token create: {}: {errors}", output.status);
+        Ok(String::from_utf8(output.stdout).context("the token")?.trim().to_owned())
+    }
+
+    fn open_log(&self) -> Result<File> {
+        let path = self.log();
+        OpenOptions::new().create(true).append(true).open(&path).with_context(|| format!("opening {}", path.display()))
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = fs::read_to_string(self.log()).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            let last = &lines[lines.len().saturating_sub(LOG_LINES)..];
+            eprintln!("--- the last lines of the daemon's log ---\n{}\n--- end of log ---", last.join("\n"));
+        }
+    }
+}
+
+/// A daemon's process. Dropping it kills it.
+pub struct Daemon {
+    process: Child,
+    client: Client,
+}
+
+impl Daemon {
+    /// Starts the daemon and waits until it is ready. Without a token its client may ask only what everybody may.
+    pub async fn start(home: &Home, token: Option<&str>) -> Result<Daemon> {
+        let mut daemon = Daemon::spawn(home, token)?;
+        let process = &mut daemon.process;
+        let client = &daemon.client;
+        wait::until("the daemon is ready", READY_TIME, async || {
+            if let Some(status) = process.try_wait()? {
+                bail!("the daemon ended with {status}; see {}", home.log().display());
+            }
+            // Nobody listens at first.
+            Ok(client.get::<serde_json::Value>("/-/ready").await.ok().map(|_| ()))
+        })
+        .await?;
+        Ok(daemon)
+    }
+
+    /// Starts the daemon without waiting for anything.
+    pub fn spawn(home: &Home, token: Option<&str>) -> Result<Daemon> {
+        let log = home.open_log()?;
+        let process = Command::new(paths::program("tidings")?)
+            .args(["serve", "--config"])
+            .arg(home.config())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().context("the log")?)
+            .stderr(log)
+            // Signals of the terminal are for its starter, which ends it in order.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .context("starting tidings serve")?;
+        let address = home.settings.api.listen.parse().context("api.listen")?;
+        Ok(Daemon { process, client: Client::new(address, token.map(str::to_owned)) })
+    }
+
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Waits until every endpoint of the bus is subscribed.
+    pub async fn subscribed(&self, limit: Duration) -> Result<()> {
+        wait::until("every endpoint of the bus is subscribed", limit, async || {
+            let status = self.client.status().await?;
+            Ok(status.bus.iter().all(|one| one.state == "subscribed").then_some(()))
+        })
+        .await
+    }
+
+    /// SIGKILL; returns when the process is gone.
+    pub async fn kill(mut self) -> Result<()> {
+        self.process.kill().await.context("killing the daemon")
+    }
+
+    /// SIGTERM, and how the process ended.
+    pub async fn terminate(mut self) -> Result<ExitStatus> {
+        let id = self.process.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
+        let id = id.context("the daemon has ended already")?;
+        kill_process(id, Signal::TERM).context("sending SIGTERM")?;
+        self.ended(STOP_TIME).await
+    }
+
+    /// Waits until the process ends by itself.
+    pub async fn ended(&mut self, limit: Duration) -> Result<ExitStatus> {
+        let status = timeout(limit, self.process.wait()).await;
+        status.with_context(|| format!("the daemon did not end within {limit:?}"))?.context("waiting for the daemon")
+    }
+}

@@ -1,0 +1,39 @@
+//! Which of the expected mails have arrived, and what arrived that nobody expected.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::samples::Expected;
+use crate::sink::Mail;
+
+/// The difference between what was expected and what came.
+#[derive(Debug, Default)]
+pub struct Difference<'a> {
+    pub missing: Vec<&'a Expected>,
+    pub surplus: Vec<Arc<Mail>>,
+}
+
+impl Difference<'_> {
+    pub fn is_none(&self) -> bool {
+        self.missing.is_empty() && self.surplus.is_empty()
+    }
+}
+
+/// Compares. Each mail answers one expectation, except digests, which answer any number; each mail must answer one.
+pub fn compare<'a>(expected: &'a [Expected], mails: &[Arc<Mail>]) -> Difference<'a> {
+    let mut used = BTreeSet::new();
+    let missing = expected.iter().filter(|one| !answered(one, mails, &mut used)).collect();
+    let surplus = mails.iter().filter(|mail| !used.contains(&mail.number)).cloned().collect();
+    Difference { missing, surplus }
+}
+
+fn answered(expected: &Expected, mails: &[Arc<Mail>], used: &mut BTreeSet<u64>) -> bool {
+    let found = mails.iter().filter(|mail| mail.is_for(&expected.recipient)).find(|mail| match expected.digest {
+        true => mail.subject.contains(&expected.text) || mail.text.contains(&expected.text),
+        false => mail.subject.contains(&expected.text) && !used.contains(&mail.number),
+    });
+    found.is_some_and(|mail| {
+        used.insert(mail.number);
+        true
+    })
+}

@@ -1,0 +1,93 @@
+//! The sample messages and who asked for what: files in `tests/samples`, and any other file of the same shape.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::paths;
+
+/// A message to be published: what its sender decides. The publisher adds time, id and counter.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Message {
+    /// A label for `expected.jsonl`; it does not go over the bus.
+    #[serde(default)]
+    pub id: String,
+    pub topic: String,
+    #[serde(default)]
+    pub msg: Value,
+    #[serde(default)]
+    pub headers: Option<Value>,
+}
+
+impl Message {
+    pub fn new(topic: &str, msg: Value) -> Message {
+        Message { id: String::new(), topic: topic.to_owned(), msg, headers: None }
+    }
+}
+
+/// A mail that must arrive.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Expected {
+    pub recipient: String,
+    /// Text in the mail's subject, or, where it is in a digest, in its body.
+    pub text: String,
+    #[serde(default)]
+    pub digest: bool,
+    /// The label of the message that it tells of.
+    pub message: String,
+}
+
+/// The messages, in the order to publish them.
+pub fn messages() -> Result<Vec<Message>> {
+    json_lines(&paths::sample("messages.jsonl"))
+}
+
+/// Subscriptions as `PUT /api/v1/subscriptions/USER/CHANNEL` takes them.
+pub fn subscriptions() -> Result<Vec<Value>> {
+    json_lines(&paths::sample("subscriptions.jsonl"))
+}
+
+/// The mails that one publication of all messages causes, and no others.
+pub fn expected() -> Result<Vec<Expected>> {
+    json_lines(&paths::sample("expected.jsonl"))
+}
+
+/// One JSON value on each line; empty lines are skipped.
+pub fn json_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
+    let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines
+        .map(|(number, line)| {
+            serde_json::from_str(line).with_context(|| format!("{}, line {}", path.display(), number + 1))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_expected_mail_names_a_sample_message_and_an_address_that_somebody_has() {
+        let (messages, subscriptions) = (messages().unwrap(), subscriptions().unwrap());
+        let labels: BTreeSet<&str> = messages.iter().map(|message| message.id.as_str()).collect();
+        assert_eq!(labels.len(), messages.len(), "labels are unique");
+        let addresses: BTreeSet<&str> = subscriptions
+            .iter()
+            .filter_map(|one| one["addresses"].as_array())
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        for mail in expected().unwrap() {
+            assert!(labels.contains(mail.message.as_str()), "{mail:?}");
+            assert!(addresses.contains(mail.recipient.as_str()), "{mail:?}");
+            assert!(!mail.text.is_empty(), "{mail:?}");
+        }
+    }
+}

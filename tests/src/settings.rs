@@ -1,0 +1,101 @@
+//! The daemon's configuration file, as far as tests set it; what is not here keeps the daemon's default.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use crate::port;
+
+/// One TOML file.
+#[derive(Clone, Debug, Serialize)]
+pub struct Settings {
+    pub data_dir: PathBuf,
+    pub api: Api,
+    pub bus: Bus,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acl: Option<Acl>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub catalogue: Option<Catalogue>,
+    pub dispatch: Dispatch,
+    pub log: Log,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Api {
+    /// `address:port`.
+    pub listen: String,
+    pub public_url: String,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Bus {
+    pub topic_prefix: String,
+    pub environment: String,
+    pub zeromq: Vec<ZeroMq>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct ZeroMq {
+    pub endpoints: Vec<String>,
+    pub topics: Vec<String>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Acl {
+    pub file: PathBuf,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Catalogue {
+    pub aliases: PathBuf,
+}
+
+/// Durations are written as `60s`, `200ms`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Dispatch {
+    pub batch: usize,
+    pub window: usize,
+    pub backoff_min: String,
+    pub backoff_max: String,
+    pub max_age: String,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Log {
+    pub format: String,
+}
+
+impl Settings {
+    /// A daemon with its data below `home`, on a free port, that hears these endpoints, with the sample access lists.
+    /// Failed deliveries are tried again after a second at most, so that nobody waits for a retry.
+    pub fn new(home: &Path, endpoints: &[&str]) -> Result<Settings> {
+        let listen = format!("127.0.0.1:{}", port::free()?);
+        let endpoints = endpoints.iter().map(|&endpoint| endpoint.to_owned()).collect();
+        Ok(Settings {
+            data_dir: home.join("data"),
+            api: Api { public_url: format!("http://{listen}"), listen },
+            bus: Bus {
+                topic_prefix: "org.fedoraproject".into(),
+                environment: "dev".into(),
+                zeromq: vec![ZeroMq { endpoints, topics: vec![String::new()] }],
+            },
+            acl: Some(Acl { file: crate::paths::sample("acls.json") }),
+            catalogue: Some(Catalogue { aliases: crate::paths::sample("aliases.json") }),
+            dispatch: Dispatch {
+                batch: 10,
+                window: 4,
+                backoff_min: "1s".into(),
+                backoff_max: "1s".into(),
+                max_age: "5d".into(),
+            },
+            log: Log { format: "text".into() },
+        })
+    }
+
+    /// Writes it to `path`.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let text = toml::to_string(self).context("the configuration as TOML")?;
+        std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))
+    }
+}

@@ -1,0 +1,135 @@
+//! The words of SMTP (RFC 5321) that a mail server must understand, and the connections that speak it.
+
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use super::mails::Mailbox;
+use super::script::Script;
+use super::session;
+
+/// Connections at a time; more wait until one closes.
+const CONNECTIONS_MAX: usize = 100;
+/// The largest mail, in bytes: said in EHLO's `SIZE`.
+pub(super) const MAIL_BYTES: usize = 25 * 1024 * 1024;
+
+/// Takes connections until it is aborted.
+pub(super) async fn serve(listener: TcpListener, mails: Mailbox, script: Script) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok(place) = places.clone().acquire_owned().await else { return };
+        let Ok((stream, _)) = listener.accept().await else { continue };
+        let session = session::Session::new(stream, mails.clone(), script.clone());
+        tokio::spawn(async move {
+            // A client that goes away in the middle is its own business.
+            let _ = session.run().await;
+            drop(place);
+        });
+    }
+}
+
+/// A line of the client.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Command {
+    Ehlo,
+    Helo,
+    Mail(Sender),
+    Rcpt(String),
+    Data,
+    Rset,
+    Noop,
+    Vrfy,
+    Quit,
+    /// A known command with wrong arguments.
+    Wrong(&'static str),
+    Unknown,
+}
+
+/// `MAIL FROM` and its parameters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sender {
+    pub address: String,
+    /// The client said that addresses or headers are UTF-8.
+    pub utf8: bool,
+    /// The size that the client announced, in bytes.
+    pub size: usize,
+}
+
+/// Reads one line, without its end.
+pub(super) fn command(line: &str) -> Command {
+    let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
+    match verb.to_ascii_uppercase().as_str() {
+        "EHLO" if !rest.trim().is_empty() => Command::Ehlo,
+        "HELO" if !rest.trim().is_empty() => Command::Helo,
+        "EHLO" | "HELO" => Command::Wrong("501 5.5.4 a name is missing"),
+        "MAIL" => mail(rest),
+        "RCPT" => match path(rest, "TO:") {
+            Some((address, parameters)) if !address.is_empty() && parameters.trim().is_empty() => {
+                Command::Rcpt(address.to_owned())
+            }
+            _ => Command::Wrong("501 5.5.4 RCPT TO:<address> without parameters"),
+        },
+        "DATA" => Command::Data,
+        "RSET" => Command::Rset,
+        "NOOP" => Command::Noop,
+        "VRFY" => Command::Vrfy,
+        "QUIT" => Command::Quit,
+        _ => Command::Unknown,
+    }
+}
+
+fn mail(rest: &str) -> Command {
+    let Some((address, parameters)) = path(rest, "FROM:") else {
+        return Command::Wrong("501 5.5.4 MAIL FROM:<address>");
+    };
+    let mut sender = Sender { address: address.to_owned(), ..Sender::default() };
+    for parameter in parameters.split_ascii_whitespace() {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        match (name.to_ascii_uppercase().as_str(), value.to_ascii_uppercase().as_str()) {
+            ("SMTPUTF8", "") => sender.utf8 = true,
+            ("BODY", "7BIT" | "8BITMIME") => {}
+            ("SIZE", digits) => match digits.parse() {
+                Ok(size) => sender.size = size,
+                Err(_) => return Command::Wrong("501 5.5.4 SIZE is a number"),
+            },
+            _ => return Command::Wrong("555 5.5.4 unknown parameter"),
+        }
+    }
+    Command::Mail(sender)
+}
+
+/// `KEYWORD<path> parameters`.
+fn path<'a>(rest: &'a str, keyword: &str) -> Option<(&'a str, &'a str)> {
+    let head = rest.get(..keyword.len())?;
+    let path = rest[keyword.len()..].trim_start().strip_prefix('<')?;
+    let (address, parameters) = path.split_once('>')?;
+    head.eq_ignore_ascii_case(keyword).then_some((address, parameters))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_read_as_rfc_5321_writes_them() {
+        let sender = |address: &str, utf8, size| Command::Mail(Sender { address: address.into(), utf8, size });
+        let table = [
+            ("EHLO tidings.example", Command::Ehlo),
+            ("EHLO", Command::Wrong("501 5.5.4 a name is missing")),
+            ("mail from:<a@b> size=12 BODY=8BITMIME smtputf8", sender("a@b", true, 12)),
+            ("MAIL FROM:<>", sender("", false, 0)),
+            ("MAIL FROM:<a@b> SIZE=much", Command::Wrong("501 5.5.4 SIZE is a number")),
+            ("MAIL FROM:<a@b> RET=HDRS", Command::Wrong("555 5.5.4 unknown parameter")),
+            ("MAIL a@b", Command::Wrong("501 5.5.4 MAIL FROM:<address>")),
+            ("RCPT TO:<zoë@example.org>", Command::Rcpt("zoë@example.org".into())),
+            ("RCPT TO:<>", Command::Wrong("501 5.5.4 RCPT TO:<address> without parameters")),
+            ("quit", Command::Quit),
+            ("BDAT 12", Command::Unknown),
+            ("zoë", Command::Unknown),
+        ];
+        for (line, expected) in table {
+            assert_eq!(command(line), expected, "{line}");
+        }
+    }
+}

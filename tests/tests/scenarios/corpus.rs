@@ -1,0 +1,90 @@
+//! Real messages: whatever they hold, each is counted as one thing or another, the books balance, and the daemon lives.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use tidings_tests::channel;
+use tidings_tests::client::Messages;
+use tidings_tests::paths;
+use tidings_tests::samples::{self, Message};
+use tidings_tests::scene::{Scene, about};
+use tidings_tests::settings::{Acl, Catalogue};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_message_of_the_corpus_is_counted_and_the_books_balance() {
+    let files = ["fedmsg.jsonl", "population.jsonl", "population-acls.json", "aliases.json"].map(paths::corpus);
+    let [Some(messages), Some(population), Some(acls), Some(aliases)] = files else {
+        println!("skipped: there is no corpus beside this checkout");
+        return;
+    };
+    let mut scene = Scene::set_with(|settings| {
+        settings.dispatch.batch = 50;
+        settings.acl = Some(Acl { file: acls });
+        settings.catalogue = Some(Catalogue { aliases });
+    })
+    .await
+    .unwrap();
+    for subscription in samples::json_lines::<Value>(&population).unwrap() {
+        if subscription["channel"] == "email" {
+            channel::subscribe(&scene.client, &subscription).await.unwrap();
+        }
+    }
+    let messages: Vec<Message> = samples::json_lines(&messages).unwrap();
+    for message in &messages {
+        scene.publisher.send_as(message, &message.id).await.unwrap();
+    }
+    let count = messages.len() as u64;
+    scene.dealt_with(count).await.unwrap();
+    let seen = scene.client.status().await.unwrap().messages;
+    assert_eq!((seen.received, seen.settled()), (count, count), "{seen:?}");
+    assert_eq!((seen.duplicate, seen.conflict, seen.poison), (0, 0, 0), "{seen:?}");
+    assert!(seen.matched > 0 && seen.unmatched > 0, "{seen:?}");
+
+    // The same again, with the same ids: nothing is sent twice. The publisher's time and number differ, so the body does.
+    for message in &messages {
+        scene.publisher.send_as(message, &message.id).await.unwrap();
+    }
+    scene.dealt_with(2 * count).await.unwrap();
+    let again = scene.client.status().await.unwrap().messages;
+    let repeated = again.duplicate + again.conflict + again.refused.values().sum::<u64>();
+    assert_eq!(repeated, count + seen.refused.values().sum::<u64>(), "{again:?}");
+    let books = scene.queue_empty("email").await.unwrap();
+    assert!(books.balance() && books.accepted == books.delivered, "{books:?}");
+    assert_eq!(books.delivered, scene.sink.mails.count());
+    println!("{count} messages, {} deliveries: {seen:?}", books.delivered);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_message_is_refused_with_its_reason_and_the_next_one_is_delivered() {
+    let mut scene = Scene::set().await.unwrap();
+    scene.wants_everything("amara", "email", &["amara@example.org"]).await.unwrap();
+    let topic = "org.fedoraproject.dev.git.branch";
+    let body = |value: Value| value.to_string().into_bytes();
+    let good = body(json!({"topic": topic, "msg": {}}));
+    let deep = format!("{{\"topic\":\"{topic}\",\"msg\":{}{}}}", "[".repeat(1000), "]".repeat(1000));
+    let large = body(json!({"topic": topic, "msg": "x".repeat(2 * 1024 * 1024)}));
+    let (long_topic, bad_id) = ("x".repeat(5000), body(json!({"topic": topic, "msg_id": 7})));
+    let table: [(&[&[u8]], &str); 9] = [
+        (&[topic.as_bytes()], "wrong_parts"),
+        (&[topic.as_bytes(), &good, b"more"], "wrong_parts"),
+        (&[topic.as_bytes(), &large], "too_large"),
+        (&[topic.as_bytes(), deep.as_bytes()], "too_deep"),
+        (&[topic.as_bytes(), b"\xff\xfe{}"], "not_json"),
+        (&[topic.as_bytes(), b"[1, 2]"], "no_topic"),
+        (&[b"org.fedoraproject.dev.git.receive", &good], "topic_mismatch"),
+        (&[long_topic.as_bytes(), &good], "bad_topic"),
+        (&[topic.as_bytes(), &bad_id], "bad_id"),
+    ];
+    let mut expected: BTreeMap<&str, u64> = BTreeMap::new();
+    for (parts, reason) in table {
+        scene.publisher.send_parts(parts).await.unwrap();
+        *expected.entry(reason).or_default() += 1;
+    }
+    scene.publisher.send(&about("lanternd")).await.unwrap();
+    scene.dealt_with(10).await.unwrap();
+    scene.queue_empty("email").await.unwrap();
+    let Messages { received, matched, refused, .. } = scene.client.status().await.unwrap().messages;
+    let refused: BTreeMap<&str, u64> = refused.iter().map(|(reason, count)| (reason.as_str(), *count)).collect();
+    assert_eq!((received, matched, refused), (10, 1, expected));
+    assert_eq!(scene.sink.mails.count(), 1);
+}

@@ -1,0 +1,11 @@
+//! The demonstration is a test of the whole: every sample message, every expected mail, and no other.
+
+use tidings_tests::demo::{self, Options};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demonstration_delivers_every_expected_mail_and_no_other() {
+    let page = "127.0.0.1:0".parse().unwrap();
+    if let Err(error) = demo::run(Options { once: true, page }).await {
+        panic!("{error:#}");
+    }
+}

@@ -1,0 +1,65 @@
+//! A plugin that misbehaves (rows 23 to 34): each behaviour ends in its outcome, and meanwhile another channel delivers.
+
+use serde_json::{Value, json};
+use tidings_tests::channel;
+use tidings_tests::paths;
+use tidings_tests::scene::{LIMIT, Scene, subscription};
+use tidings_tests::wait;
+
+/// What a behaviour must come to: the delivery's state, and words of its note.
+const OUTCOMES: &[(&str, &str, &str)] = &[
+    ("trap", "dead", "crashed (trap)"),
+    ("recurse", "dead", "crashed (trap)"),
+    ("memory", "dead", "crashed (memory)"),
+    ("log-flood", "dead", "crashed (host_calls)"),
+    ("random-huge", "dead", "crashed ("),
+    ("short", "dead", "crashed (nonsense)"),
+    ("long", "dead", "crashed (nonsense)"),
+    ("connect", "dead", "Denied"),
+    ("http", "dead", "Denied"),
+    ("state-flood", "dead", "keys, then"),
+    ("garbage-retry", "pending", "harmless"),
+    ("garbage-receipt", "delivered", "harmless"),
+    ("progress-then-trap", "delivered", "settled"),
+    ("counter", "delivered", "count 1"),
+    ("ok", "delivered", ""),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_misbehaviour_alone_ends_in_its_outcome_while_another_channel_delivers() {
+    let mut scene = Scene::set().await.unwrap();
+    scene.wants_everything("amara", "email", &["amara@example.org"]).await.unwrap();
+    let nothing = json!({"reach": []});
+    channel::install(&scene.client, "hostile", &paths::plugin("hostile").unwrap(), &json!({}), &nothing).await.unwrap();
+    for (behaviour, _, _) in OUTCOMES {
+        let only = json!({"rule": "package_filter", "arguments": {"package": behaviour}});
+        let address = format!("{behaviour}@example.org");
+        let subscription = subscription(behaviour, "hostile", &[&address], only);
+        channel::subscribe(&scene.client, &subscription).await.unwrap();
+    }
+    for (before, (behaviour, state, note)) in OUTCOMES.iter().enumerate() {
+        scene.publish([(*behaviour).to_owned()]).await.unwrap();
+        // The other channel first: nothing of the plugin's holds it up.
+        let arrived = scene.sink.mails.wait(behaviour, LIMIT, |all| (all.len() > before).then_some(()));
+        arrived.await.unwrap();
+        let row = settled(&scene, behaviour, state).await;
+        let text = row["note"].as_str().unwrap_or_default();
+        assert!(text.contains(note), "{behaviour}: {row}");
+        assert!(!text.chars().any(char::is_control) && text.chars().count() <= 600, "{behaviour}: {row}");
+    }
+    let books = scene.books("hostile").await.unwrap();
+    assert!(books.balance() && books.accepted == OUTCOMES.len() as u64, "{books:?}");
+    let books = scene.books("email").await.unwrap();
+    assert_eq!(books.delivered, OUTCOMES.len() as u64);
+}
+
+/// Waits until the delivery of that behaviour was tried and is in `state`.
+async fn settled(scene: &Scene, behaviour: &str, state: &str) -> Value {
+    let path = format!("/api/v1/deliveries?channel=hostile&user={behaviour}");
+    wait::until(&format!("{behaviour} is {state}"), LIMIT, async || {
+        let rows: Vec<Value> = scene.client.get(&path).await?;
+        Ok(rows.into_iter().find(|row| row["state"] == state && row["attempts"].as_u64() > Some(0)))
+    })
+    .await
+    .unwrap()
+}

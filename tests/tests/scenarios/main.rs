@@ -1,0 +1,10 @@
+//! Whole runs of the daemon, from a message on the bus to what arrives at the far side. Each test names what must hold.
+
+mod corpus;
+mod demo;
+mod foreign;
+mod hostile;
+mod kill;
+mod lifecycle;
+mod smtp;
+mod switch;

@@ -1,0 +1,21 @@
+//! `bench`: builds the programs as they are released and prints what they do, one JSON object a line.
+
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::plugins;
+
+/// Builds, and becomes the benchmark.
+pub fn run() -> Result<()> {
+    let root = plugins::repository();
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo).args(["build", "--release", "--workspace", "--bins"]).current_dir(root).status();
+    if !status.context("starting cargo")?.success() {
+        bail!("the programs do not build");
+    }
+    plugins::build(&plugins::Args::default()).context("building the plugins")?;
+    let bench = root.join("target/release/tidings-bench");
+    Err(Command::new(&bench).exec()).with_context(|| format!("starting {}", bench.display()))
+}
