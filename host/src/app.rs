@@ -89,7 +89,8 @@ pub async fn serve(config: Config, config_file: PathBuf) -> anyhow::Result<()> {
         },
     }));
     let bus = Bus::prepare(&config)?;
-    let listener = TcpListener::bind(config.api.listen).await.with_context(|| format!("api.listen {}", config.api.listen))?;
+    let listener =
+        TcpListener::bind(config.api.listen).await.with_context(|| format!("api.listen {}", config.api.listen))?;
     let publisher = match &config.bus.publish {
         None => None,
         Some(publish) => Some(Publisher::bind(&publish.bind, "tidings").await.context("bus.publish")?),

@@ -283,7 +283,10 @@ impl Config {
         check((1..=1000).contains(&dispatch.batch), "dispatch.batch must be 1 to 1000");
         check((1..=100).contains(&dispatch.window), "dispatch.window must be 1 to 100");
         check(!dispatch.backoff_min.is_zero(), "dispatch.backoff_min must be more than 0s");
-        check(dispatch.backoff_min <= dispatch.backoff_max, "dispatch.backoff_min must not exceed dispatch.backoff_max");
+        check(
+            dispatch.backoff_min <= dispatch.backoff_max,
+            "dispatch.backoff_min must not exceed dispatch.backoff_max",
+        );
         check((1..=10_000).contains(&self.sandbox.max_instances), "sandbox.max_instances must be 1 to 10000");
         check(is_word_path(&self.bus.topic_prefix), "bus.topic_prefix must be words joined by dots");
         check(is_word_path(&self.bus.environment), "bus.environment must be a word");

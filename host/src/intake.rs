@@ -46,6 +46,13 @@ struct Examined {
     changed_user: Option<String>,
 }
 
+impl Examined {
+    /// Whether rules are other ones after it: a one-shot filter matched, or somebody edited his.
+    fn changes_rules(&self) -> bool {
+        self.changed_user.is_some() || self.accepted.recipients.iter().any(|recipient| recipient.oneshot)
+    }
+}
+
 impl Intake {
     /// Works until the sources are gone and the buffer is empty, or until `stop`; then finishes the commits under way.
     pub async fn run(self, mut queue: mpsc::Receiver<Received>, stop: CancellationToken) {
@@ -56,30 +63,39 @@ impl Intake {
                 biased;
                 Some(()) = commits.next() => {}
                 () = stop.cancelled() => break,
-                received = queue.recv(), if commits.len() < 2 * limits::INTAKE_BATCH => match received {
-                    Some(received) => commits.push(self.take(received, &stop)),
-                    None => break,
-                },
+                received = queue.recv(), if commits.len() < 2 * limits::INTAKE_BATCH => {
+                    let Some(received) = received else { break };
+                    let Some(examined) = self.examine_safely(&received) else { continue };
+                    let changes_rules = examined.changes_rules();
+                    let commit = self.accept(received, examined, &stop);
+                    if changes_rules {
+                        // What it changes holds for the next message.
+                        commit.await;
+                    } else {
+                        commits.push(commit);
+                    }
+                }
             }
         }
         while commits.next().await.is_some() {}
     }
 
-    /// One message, from the frame to its end.
-    async fn take(&self, received: Received, stop: &CancellationToken) {
+    /// Poison is caught here: whatever a message breaks, the next one is looked at.
+    fn examine_safely(&self, received: &Received) -> Option<Examined> {
         self.metrics.received.inc();
-        // Poison is caught here: whatever a message breaks, the next one is looked at.
-        let examined = std::panic::catch_unwind(AssertUnwindSafe(|| self.examine(&received)));
-        match examined {
-            Ok(Ok(examined)) => self.accept(examined, stop).await,
+        let endpoint = received.origin.endpoint.name();
+        match std::panic::catch_unwind(AssertUnwindSafe(|| self.examine(received))) {
+            Ok(Ok(examined)) => Some(examined),
             Ok(Err(refusal)) => {
                 self.metrics.refuse(refusal);
-                tracing::debug!(endpoint = received.origin.endpoint.name(), reason = refusal.as_str(), "message refused");
+                tracing::debug!(endpoint, reason = refusal.as_str(), "message refused");
+                None
             }
             Err(_) => {
                 self.metrics.poison.inc();
-                let body = String::from_utf8_lossy(&received.frame.body).escape_debug().take(2000).collect::<String>();
-                tracing::error!(endpoint = received.origin.endpoint.name(), body, "a message broke the code; it is left out");
+                let body: String = String::from_utf8_lossy(&received.frame.body).escape_debug().take(2000).collect();
+                tracing::error!(endpoint, body, "a message broke the code; it is left out");
+                None
             }
         }
     }
@@ -107,11 +123,13 @@ impl Intake {
         })
     }
 
-    /// Commits, however long the store takes to be available again, and tells whoever must know.
-    async fn accept(&self, examined: Examined, stop: &CancellationToken) {
+    /// Commits, however long the store takes to be available again, and tells whoever must know. The message keeps its
+    /// place in the buffer until then.
+    async fn accept(&self, _received: Received, examined: Examined, stop: &CancellationToken) {
         let Examined { accepted, changed_user } = examined;
         let channels: BTreeSet<String> = accepted.recipients.iter().map(|r| r.channel.clone()).collect();
-        let fired: BTreeSet<String> = accepted.recipients.iter().filter(|r| r.oneshot).map(|r| r.user.clone()).collect();
+        let fired: BTreeSet<String> =
+            accepted.recipients.iter().filter(|r| r.oneshot).map(|r| r.user.clone()).collect();
         let id = accepted.id.clone();
         let Some(acceptance) = self.commit(accepted, stop).await else { return };
         match acceptance {

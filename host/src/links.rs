@@ -131,8 +131,7 @@ mod tests {
     fn an_unsubscribe_link_ends_what_it_was_made_for_and_cannot_be_forged() {
         let link = links(1).unsubscribe_link("ralph", "email", "ralph@example.org").expect("there is a public URL");
         let token = link.strip_prefix("https://tell.example.org/unsubscribe/").expect("it leads to the server");
-        let what =
-            Unsubscribe { user: "ralph".into(), channel: "email".into(), address: "ralph@example.org".into() };
+        let what = Unsubscribe { user: "ralph".into(), channel: "email".into(), address: "ralph@example.org".into() };
         assert_eq!(links(1).read_token(token), Some(what));
         assert_eq!(links(2).read_token(token), None);
         let mut changed = token.to_owned();

@@ -124,7 +124,7 @@ impl Stage {
     async fn settled(&self, published: u64) -> Result<(Messages, Books)> {
         let client = &self.client;
         let (seen, books) = wait::until("an empty queue", MAIL_TIME, async || {
-            let seen = client.status().await?.messages;
+            let seen = client.messages().await?;
             let books = client.books().await?.remove("email").unwrap_or_default();
             Ok((seen.settled() >= published && books.pending == 0).then_some((seen, books)))
         })

@@ -5,8 +5,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::process::{Child, ChildStdin, Command};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
@@ -21,6 +21,8 @@ const STOP_TIME: Duration = Duration::from_secs(10);
 pub struct Source {
     process: Mutex<Child>,
     input: Mutex<ChildStdin>,
+    /// Kept open: what writes to a closed pipe ends.
+    _output: Lines<BufReader<ChildStdout>>,
     endpoint: String,
 }
 
@@ -48,7 +50,7 @@ impl Source {
             timeout(BIND_TIME, lines.next_line()).await.context("tidings-publish does not say that it is bound")??;
         let endpoint = line.as_deref().and_then(|line| line.strip_prefix("bound ")).map(str::to_owned);
         let endpoint = endpoint.with_context(|| format!("tidings-publish said {line:?}"))?;
-        Ok(Source { process: Mutex::new(process), input: Mutex::new(input), endpoint })
+        Ok(Source { process: Mutex::new(process), input: Mutex::new(input), _output: lines, endpoint })
     }
 
     pub fn endpoint(&self) -> &str {

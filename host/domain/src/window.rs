@@ -29,8 +29,9 @@ pub struct Window {
 }
 
 impl Window {
-    /// A window of one call that may grow to `max`; rests are clamped to the two durations.
+    /// A window of one call that may grow to `max`; rests are clamped to the two durations, of which the second wins.
     pub fn new(max: usize, rest_min: Duration, rest_max: Duration) -> Window {
+        let rest_min = rest_min.min(rest_max);
         Window { max: max.max(1), size: 1, troubles: 0, rest_min, rest_max, resting_until: None }
     }
 
@@ -94,6 +95,13 @@ mod tests {
             })
             .collect();
         assert_eq!(sizes, [2, 3, 4, 4, 4, 4]);
+    }
+
+    #[test]
+    fn a_longest_rest_below_the_shortest_is_the_only_one() {
+        let mut window = Window::new(4, 10 * SECOND, SECOND);
+        window.observe(&CallResult::Trouble { after: Some(60 * SECOND) }, at(0));
+        assert_eq!(window.resting_until(at(0)), Some(at(1)));
     }
 
     #[test]

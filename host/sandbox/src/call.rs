@@ -2,12 +2,12 @@
 //! same for all: the store is dropped, whatever happened.
 
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tidings_domain::limits;
 use tidings_domain::outcome::{CrashKind, Outcome};
 use tokio::sync::OwnedSemaphorePermit;
-use wasmtime::{Engine, Store};
+use wasmtime::{Engine, Store, UpdateDeadline};
 
 use crate::report::Stats;
 use crate::room::Room;
@@ -32,9 +32,8 @@ impl Call {
         store.limiter(|room| &mut room.growth);
         store.set_hostcall_fuel(plugin.hostcall_bytes);
         store.set_max_component_handles(limits::GUEST_HANDLES);
-        // A guest yields at every tick: no thread of the executor is held longer, and the deadline is looked at.
         store.set_epoch_deadline(1);
-        store.epoch_deadline_async_yield_and_update(1);
+        store.epoch_deadline_callback(|store| Ok(tick(store.data())));
         Ok(Call { store, _place: place })
     }
 
@@ -58,4 +57,18 @@ impl Call {
         let (stats, settled) = room.into_report();
         (answer, stats, settled)
     }
+
+    /// What had been settled by now; the call ends here, without an answer.
+    pub(crate) fn abandon(self) -> Vec<Option<Outcome>> {
+        self.store.into_data().into_report().1
+    }
+}
+
+/// What a running guest does at every tick: it ends at the deadline, and otherwise yields. tokio's own way to yield lets
+/// the executor look at its timers and sockets first; a plain one would be run again at once, dozens of times in a row.
+fn tick(room: &Room) -> UpdateDeadline {
+    if Instant::now() >= room.deadline() {
+        return UpdateDeadline::Interrupt;
+    }
+    UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))
 }

@@ -1,6 +1,7 @@
 //! A plugin that was admitted, and the plugin of one channel: calls of it are here, each in a room of its own.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use tidings_domain::text::{is_one_line, one_line};
 
 use crate::Sandbox;
 use crate::abi::v1;
-use crate::call::Call;
+use crate::call::{Call, Ended};
 use crate::report::{Report, Stats, assemble};
 use crate::room::Furniture;
 
@@ -46,8 +47,8 @@ impl Admitted {
     }
 }
 
-/// What an administrator set for one channel.
-#[derive(Clone, Debug)]
+/// What an administrator set for one channel. Not `Debug`: secrets are in it.
+#[derive(Clone)]
 pub struct ChannelSettings {
     pub channel: String,
     /// As [`Manifest::configure`] returns it: checked, defaults applied, secrets included.
@@ -89,14 +90,36 @@ impl Plugin {
 
     /// Hands over a batch. Whatever happens, there is one outcome for each parcel.
     pub async fn deliver(&self, batch: &[Parcel<'_>]) -> Report {
-        let time = Duration::from_millis(self.furniture.limits.deadline_ms);
-        let Some(mut call) = self.sandbox.call(self.furniture.clone(), batch.len(), time).await else {
-            return busy(batch.len());
+        match self.open(batch).await {
+            Some(mut call) => {
+                let ended = self.answer(&mut call, batch).await;
+                report(call, ended)
+            }
+            None => busy(batch.len()),
+        }
+    }
+
+    /// The same, unless `cut_off` comes first: then the call is dropped with its connections, and what comes back is what
+    /// the plugin had settled by then. Of the other deliveries nothing is known.
+    pub async fn deliver_until(
+        &self,
+        batch: &[Parcel<'_>],
+        cut_off: impl Future<Output = ()>,
+    ) -> Result<Report, Vec<Option<Outcome>>> {
+        tokio::pin!(cut_off);
+        let call = tokio::select! {
+            call = self.open(batch) => call,
+            () = &mut cut_off => return Err(vec![None; batch.len()]),
         };
-        let answer = Call::within(time, v1::deliver(&self.admitted.inner.pre, call.store(), batch)).await;
-        let (answer, stats, settled) = call.leave(answer);
-        let (outcomes, crash) = assemble(answer, settled);
-        Report { outcomes, crash, stats }
+        let Some(mut call) = call else { return Ok(busy(batch.len())) };
+        let ended = tokio::select! {
+            ended = self.answer(&mut call, batch) => Some(ended),
+            () = &mut cut_off => None,
+        };
+        match ended {
+            Some(ended) => Ok(report(call, ended)),
+            None => Err(call.abandon()),
+        }
     }
 
     /// The address in the channel's normal form, or why it is none. The outer error is the plugin's crash.
@@ -120,6 +143,24 @@ impl Plugin {
             Err(problem) => Ok(Err(one_line(&problem, limits::REASON_CHARS))),
         }
     }
+
+    async fn open(&self, batch: &[Parcel<'_>]) -> Option<Call> {
+        self.sandbox.call(self.furniture.clone(), batch.len(), self.deadline()).await
+    }
+
+    async fn answer(&self, call: &mut Call, batch: &[Parcel<'_>]) -> Ended<Vec<Outcome>> {
+        Call::within(self.deadline(), v1::deliver(&self.admitted.inner.pre, call.store(), batch)).await
+    }
+
+    fn deadline(&self) -> Duration {
+        Duration::from_millis(self.furniture.limits.deadline_ms)
+    }
+}
+
+fn report(call: Call, ended: Ended<Vec<Outcome>>) -> Report {
+    let (answer, stats, settled) = call.leave(ended);
+    let (outcomes, crash) = assemble(answer, settled);
+    Report { outcomes, crash, stats }
 }
 
 const BUSY: &str = "all instances of the sandbox are busy";

@@ -45,7 +45,7 @@ pub(crate) fn crash(error: &wasmtime::Error, entered: bool) -> Crash {
         return (CrashKind::Instantiate, line(cause));
     }
     match error.downcast_ref::<Trap>() {
-        Some(Trap::Interrupt) => (CrashKind::Timeout, "interrupted".to_owned()),
+        Some(Trap::Interrupt) => (CrashKind::Timeout, "interrupted at the deadline".to_owned()),
         Some(trap) => (CrashKind::Trap, line(trap.to_string())),
         // The engine's error for too many bytes in one host call has no public type.
         None if cause.contains("fuel allocated for hostcalls") => {

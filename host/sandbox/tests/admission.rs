@@ -1,5 +1,7 @@
 //! What is admitted and what is not, with the sentence that the person who sent it reads.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "what tests share may fail as they do")]
+
 mod common;
 
 use common::guest::{component, plugin};

@@ -1,6 +1,8 @@
 //! A plugin that misbehaves in every way that the contract leaves open. Each limit is hit alone, with all others far away:
 //! it ends in its own outcome, within its own bound, and hurts nobody else. Row numbers are those of the list of failures.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "what tests share may fail as they do")]
+
 mod common;
 
 use std::time::{Duration, Instant};
@@ -197,17 +199,26 @@ async fn row_30_deep_recursion_is_a_trap() {
 
 #[tokio::test]
 async fn row_31_a_thousand_cancelled_calls_leave_a_working_plugin() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let silent = tokio::spawn(async move {
+        while let Ok((mut peer, _)) = listener.accept().await {
+            let read = async move { tokio::io::AsyncReadExt::read_to_end(&mut peer, &mut Vec::new()).await };
+            tokio::spawn(read);
+        }
+    });
     let place = Place::new();
-    let plugin = place.plugin(&place.hostile().await, far(), Vec::new(), 9);
-    let (bad, good) = ([delivery("loop@x")], [delivery("ok@x")]);
-    let (bad, good) = (parcels(&bad), parcels(&good));
+    let plugin = place.plugin(&place.hostile().await, far(), vec![grant(Capability::Net, port, true, false)], port);
+    let (in_host, in_guest, good) = ([delivery("slow@x")], [delivery("loop@x")], [delivery("ok@x")]);
     for round in 0..1000 {
-        let cancelled = tokio::time::timeout(Duration::from_micros(round % 3 * 700), plugin.deliver(&bad)).await;
-        assert!(cancelled.is_err(), "a loop does not end by itself");
+        let bad = parcels(if round % 10 == 0 { &in_guest } else { &in_host });
+        let cancelled = tokio::time::timeout(Duration::from_micros(round % 5 * 700), plugin.deliver(&bad)).await;
+        assert!(cancelled.is_err(), "neither ends by itself");
         if round % 50 == 0 {
-            assert_eq!(plugin.deliver(&good).await.crash, None, "round {round}");
+            assert_eq!(plugin.deliver(&parcels(&good)).await.crash, None, "round {round}");
         }
     }
+    silent.abort();
 }
 
 #[tokio::test]
@@ -286,6 +297,22 @@ async fn what_was_settled_survives_a_trap_and_a_timeout() {
     let timeout = report("progress-then-loop", 2, PluginLimits { deadline_ms: 200, ..far() }).await;
     assert_eq!(crash_of(&timeout).0, CrashKind::Timeout);
     assert_eq!(timeout.outcomes, vec![Outcome::Delivered { receipt: None }; 2]);
+}
+
+#[tokio::test]
+async fn what_was_settled_survives_being_cut_off() {
+    let place = Place::new();
+    let plugin = place.plugin(&place.hostile().await, far(), Vec::new(), 9);
+    let deliveries = [delivery("progress-then-loop@x"), delivery("ok@x")];
+    let soon = tokio::time::sleep(Duration::from_millis(300));
+    let settled = plugin.deliver_until(&parcels(&deliveries), soon).await.expect_err("cut off");
+    assert_eq!(settled, vec![Some(Outcome::Delivered { receipt: None }); 2]);
+    let nothing = [delivery("loop@x")];
+    let soon = tokio::time::sleep(Duration::from_millis(100));
+    assert_eq!(plugin.deliver_until(&parcels(&nothing), soon).await, Err(vec![None]));
+    let good = [delivery("ok@x")];
+    let report = plugin.deliver_until(&parcels(&good), std::future::pending()).await.expect("not cut off");
+    assert_eq!(report.outcomes, [Outcome::Delivered { receipt: None }]);
 }
 
 #[tokio::test]

@@ -96,9 +96,9 @@ fn refuse(denied: Denied) -> Response {
     let error = match denied {
         Denied::Store(error) => return Problem::from(error).into_response(),
         Denied::NoToken => None,
-        Denied::Unknown | Denied::Expired => Some(HeaderValue::from_static(
-            "Bearer realm=\"tidings\", error=\"invalid_token\"",
-        )),
+        Denied::Unknown | Denied::Expired => {
+            Some(HeaderValue::from_static("Bearer realm=\"tidings\", error=\"invalid_token\""))
+        }
     };
     let mut response = Problem::new(StatusCode::UNAUTHORIZED, denied.to_string()).into_response();
     if let Some(challenge) = error {

@@ -90,7 +90,11 @@ pub(super) async fn configure(
     Ok(Answer(api.channels.configure(&name, values).await?))
 }
 
-pub(super) async fn grant(State(api): State<ApiState>, Path(name): Path<String>, Json(body): Json<GrantBody>) -> Viewed {
+pub(super) async fn grant(
+    State(api): State<ApiState>,
+    Path(name): Path<String>,
+    Json(body): Json<GrantBody>,
+) -> Viewed {
     let given = body.reach.is_some() || body.credentials.is_some();
     if body.as_asked == given || (body.private && !body.as_asked) {
         let detail = "give either `as_asked` (and `private` with it), or `reach` and `credentials`";
@@ -105,10 +109,8 @@ pub(super) async fn grant(State(api): State<ApiState>, Path(name): Path<String>,
     }
     let present = api.store.channel(&name).await?.grants;
     let credentials = body.credentials.map(|given| given.into_iter().map(CredentialBody::read).collect());
-    let grants = Grants {
-        reach: body.reach.unwrap_or(present.reach),
-        credentials: credentials.unwrap_or(present.credentials),
-    };
+    let grants =
+        Grants { reach: body.reach.unwrap_or(present.reach), credentials: credentials.unwrap_or(present.credentials) };
     Ok(Answer(api.channels.grant(&name, grants).await?))
 }
 

@@ -2,6 +2,7 @@
 //! client went away, and its answer carries headers that keep browsers from doing anything clever with it.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
@@ -31,24 +32,36 @@ impl Pace {
     }
 }
 
-/// The handler within its limits.
-pub(super) fn limited(pace: Pace, handler: MethodRouter<ApiState>) -> MethodRouter<ApiState, Infallible> {
-    handler.layer(middleware::from_fn_with_state(pace.limit(), isolate))
+/// What one route is held to.
+#[derive(Clone)]
+struct Bounds {
+    /// The route as the log calls it: a path itself may hold a secret.
+    route: Arc<str>,
+    limit: Duration,
+}
+
+/// The handler, whose answer is there within `limit`, whatever happens.
+pub(super) fn limited(
+    route: String,
+    limit: Duration,
+    handler: MethodRouter<ApiState>,
+) -> MethodRouter<ApiState, Infallible> {
+    let bounds = Bounds { route: route.into(), limit };
+    handler.layer(middleware::from_fn_with_state(bounds, isolate))
 }
 
 /// Runs the request as a task of its own. A change that has begun is neither cut short by a client that hangs up nor by
 /// the time limit; only the answer is.
-async fn isolate(State(limit): State<Duration>, request: Request, next: Next) -> Response {
-    let what = format!("{} {}", request.method(), request.uri().path());
+async fn isolate(State(Bounds { route, limit }): State<Bounds>, request: Request, next: Next) -> Response {
     let task = tokio::spawn(next.run(request));
     match tokio::time::timeout(limit, task).await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => {
-            tracing::error!(request = what, error = %error, "a request of the API broke the code");
+            tracing::error!(route = &*route, error = %error, "a request of the API broke the code");
             Problem::internal().into_response()
         }
         Err(_) => {
-            tracing::warn!(request = what, "a request of the API takes too long");
+            tracing::warn!(route = &*route, "a request of the API takes too long");
             let detail = format!("no answer within {} s; what was begun goes on", limit.as_secs());
             Problem::new(StatusCode::GATEWAY_TIMEOUT, detail).into_response()
         }

@@ -13,6 +13,8 @@ mod rules;
 mod serve;
 mod status;
 mod subscriptions;
+#[cfg(test)]
+mod tests;
 mod unsubscribe;
 mod validate;
 
@@ -60,15 +62,14 @@ struct Turns {
 
 /// Every route, guarded: tokens, time limits, panics, headers.
 pub fn router(state: ApiState) -> Router {
-    let turns =
-        Turns { subscriptions: Arc::default(), uploads: Arc::new(Semaphore::new(limits::API_UPLOADS)) };
+    let turns = Turns { subscriptions: Arc::default(), uploads: Arc::new(Semaphore::new(limits::API_UPLOADS)) };
     let mut router = Router::new();
     for route in routes::public() {
-        router = router.route(route.path, guard::limited(route.pace, route.handler));
+        router = router.route(route.path, route.guarded());
     }
-    for route in routes::protected() {
-        let handler = route.handler.layer(middleware::from_fn_with_state(Arc::clone(&state.store), auth::require));
-        router = router.route(route.path, guard::limited(route.pace, handler));
+    for mut route in routes::protected() {
+        route.handler = route.handler.layer(middleware::from_fn_with_state(Arc::clone(&state.store), auth::require));
+        router = router.route(route.path, route.guarded());
     }
     router
         .fallback(problem::no_such_page)

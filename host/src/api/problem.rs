@@ -122,9 +122,10 @@ impl From<ChannelError> for Problem {
     fn from(error: ChannelError) -> Problem {
         match error {
             ChannelError::Store(error) => error.into(),
-            ChannelError::Config(lines) => {
-                Problem::invalid("the configuration is not good", lines.iter().map(|line| config_mistake(line)).collect())
-            }
+            ChannelError::Config(lines) => Problem::invalid(
+                "the configuration is not good",
+                lines.iter().map(|line| config_mistake(line)).collect(),
+            ),
             ChannelError::Admission(AdmissionError::TooLarge { .. }) => {
                 Problem::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string())
             }

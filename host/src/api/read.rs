@@ -54,7 +54,10 @@ fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
         match inner.classify() {
             serde_json::error::Category::Data => {
                 let path = if path == "." { String::new() } else { path };
-                Problem::invalid("the body does not have the expected form", vec![Mistake::new(path, inner.to_string())])
+                Problem::invalid(
+                    "the body does not have the expected form",
+                    vec![Mistake::new(path, inner.to_string())],
+                )
             }
             _ => not_json(&inner),
         }

@@ -5,7 +5,7 @@ use axum::handler::Handler;
 use axum::http::Method;
 use axum::routing::{self, MethodRouter};
 
-use super::guard::Pace;
+use super::guard::{self, Pace};
 use super::{ApiState, channels, components, deliveries, rules, status, subscriptions, unsubscribe};
 
 /// One method of one path.
@@ -14,6 +14,13 @@ pub(super) struct Route {
     pub(super) path: &'static str,
     pub(super) pace: Pace,
     pub(super) handler: MethodRouter<ApiState>,
+}
+
+impl Route {
+    /// The handler within its bounds.
+    pub(super) fn guarded(self) -> MethodRouter<ApiState> {
+        guard::limited(format!("{} {}", self.method, self.path), self.pace.limit(), self.handler)
+    }
 }
 
 /// Open to everybody who can connect.

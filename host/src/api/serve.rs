@@ -40,7 +40,10 @@ pub async fn serve(listener: TcpListener, state: ApiState, shutdown: Cancellatio
 }
 
 /// The next connection, once there is room for it. Failures to accept pass.
-async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (tokio::net::TcpStream, Option<OwnedSemaphorePermit>) {
+async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> (tokio::net::TcpStream, Option<OwnedSemaphorePermit>) {
     // The semaphore is never closed.
     let permit = Arc::clone(room).acquire_owned().await.ok();
     loop {

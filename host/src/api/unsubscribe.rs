@@ -95,7 +95,8 @@ mod tests {
 
     #[test]
     fn both_encodings_of_the_one_click_are_read_and_nothing_else() {
-        let multipart = "--b\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--b--\r\n";
+        let multipart =
+            "--b\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--b--\r\n";
         for (body, good) in [
             ("List-Unsubscribe=One-Click", true),
             ("x=y&List-Unsubscribe=One-Click\r\n", true),

@@ -33,7 +33,11 @@ fn bounds(subscription: &Subscription) -> Vec<Mistake> {
         }
     };
     check(is_name(&subscription.user, limits::USER_CHARS), "user", not_a_name(limits::USER_CHARS));
-    check(is_channel(&subscription.channel), "channel", "not a channel name: lower-case letters, digits and `-`".into());
+    check(
+        is_channel(&subscription.channel),
+        "channel",
+        "not a channel name: lower-case letters, digits and `-`".into(),
+    );
     let addresses = subscription.addresses.len();
     let most = limits::ADDRESSES_PER_SUBSCRIPTION;
     check(addresses <= most, "addresses", format!("{addresses} addresses; at most {most}"));
@@ -167,9 +171,11 @@ mod tests {
             rule: rule.into(),
             reason: "no such rule".into(),
         };
-        for (problem, path) in
-            [(problem("mine", "b"), "filters[1].rules[1]"), (problem("builds", "x"), "filters[0]"), (problem("x", "b"), "")]
-        {
+        for (problem, path) in [
+            (problem("mine", "b"), "filters[1].rules[1]"),
+            (problem("builds", "x"), "filters[0]"),
+            (problem("x", "b"), ""),
+        ] {
             let mistake = rule_mistake(&subscription(), &problem);
             assert_eq!(mistake.path, path);
             assert!(mistake.detail.contains("no such rule"), "{mistake:?}");

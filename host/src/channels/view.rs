@@ -47,9 +47,14 @@ pub enum ChannelState {
     Disabled,
     Running,
     /// In trouble; deliveries wait until then.
-    Resting { until: Timestamp, reason: String },
+    Resting {
+        until: Timestamp,
+        reason: String,
+    },
     /// Enabled, but it cannot run; deliveries are held.
-    Failed { reason: String },
+    Failed {
+        reason: String,
+    },
 }
 
 impl ChannelView {

@@ -132,7 +132,9 @@ fn grants(args: &GrantArgs) -> anyhow::Result<Value> {
             let port: u16 = port.parse().with_context(|| format!("`{port}` is no port"))?;
             let host = host.trim_matches(['[', ']']);
             let private = args.private;
-            Ok(json!({ "capability": capability, "host": host, "port": port, "private": private, "plain_http": plain_http }))
+            Ok(
+                json!({ "capability": capability, "host": host, "port": port, "private": private, "plain_http": plain_http }),
+            )
         }
     };
     let net = args.net.iter().map(grant("net", false));

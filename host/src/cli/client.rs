@@ -118,7 +118,8 @@ impl Client {
             return if body.is_empty() {
                 Ok(Value::Null)
             } else {
-                serde_json::from_slice(&body).with_context(|| format!("what answers at {} is no Tidings daemon", self.base))
+                serde_json::from_slice(&body)
+                    .with_context(|| format!("what answers at {} is no Tidings daemon", self.base))
             };
         }
         let problem: Problem = serde_json::from_slice(&body).unwrap_or_default();

@@ -44,7 +44,13 @@ struct Cli {
 #[derive(Debug, Args)]
 struct Common {
     /// The configuration file; TIDINGS__SECTION__KEY variables go over it
-    #[arg(long, global = true, env = "TIDINGS_CONFIG", value_name = "FILE", default_value = "/etc/tidings/tidings.toml")]
+    #[arg(
+        long,
+        global = true,
+        env = "TIDINGS_CONFIG",
+        value_name = "FILE",
+        default_value = "/etc/tidings/tidings.toml"
+    )]
     config: PathBuf,
     /// Print JSON for programs
     #[arg(long, global = true)]

@@ -86,9 +86,11 @@ mod tests {
 
     #[test]
     fn any_time_can_be_written() {
-        for (millis, text) in
-            [(0, "1970-01-01T00:00:00Z"), (1_700_000_000_999, "2023-11-14T22:13:20Z"), (u64::MAX, "9999-12-31T23:59:59Z")]
-        {
+        for (millis, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (1_700_000_000_999, "2023-11-14T22:13:20Z"),
+            (u64::MAX, "9999-12-31T23:59:59Z"),
+        ] {
             assert_eq!(time(Timestamp::from_millis(millis)), text);
         }
     }

@@ -13,9 +13,8 @@ pub(super) async fn run(client: &Client, out: &mut Output) -> anyhow::Result<()>
     }
     out.line(&format!("tidings {}", text(&status["version"])))?;
     let list = |key: &str| status[key].as_array().cloned().unwrap_or_default();
-    let endpoint = |one: &Value| {
-        ["name", "state", "messages", "missing", "reconnects", "trouble"].map(|key| text(&one[key]))
-    };
+    let endpoint =
+        |one: &Value| ["name", "state", "messages", "missing", "reconnects", "trouble"].map(|key| text(&one[key]));
     let rows: Vec<_> = list("bus").iter().map(endpoint).collect();
     out.table(["bus", "state", "messages", "missing", "reconnects", "last trouble"], &rows)?;
     let mut rows = Vec::new();

@@ -94,7 +94,8 @@ async fn load(client: &Client, file: &PathBuf, out: &mut Output) -> anyhow::Resu
         };
         let url = client.api(&["subscriptions", name("user")?, name("channel")?]);
         if let Err(error) = client.put(&url, &subscription).await {
-            if error.chain().any(|cause| cause.is::<std::io::Error>()) || error.to_string().starts_with("cannot reach") {
+            if error.chain().any(|cause| cause.is::<std::io::Error>()) || error.to_string().starts_with("cannot reach")
+            {
                 return Err(error);
             }
             eprintln!("{}, line {line}: {error:#}", file.display());

@@ -68,7 +68,8 @@ async fn create(store: &dyn Store, name: &str, expires: Option<Duration>, out: &
 async fn list(store: &dyn Store, out: &mut Output) -> anyhow::Result<()> {
     let tokens = store.tokens().await?;
     if out.is_json() {
-        let view = |t: &Token| json!({ "id": t.id, "name": t.name, "created_at": t.created_at, "expires_at": t.expires_at });
+        let view =
+            |t: &Token| json!({ "id": t.id, "name": t.name, "created_at": t.created_at, "expires_at": t.expires_at });
         return Ok(out.json(&tokens.iter().map(view).collect::<Vec<_>>())?);
     }
     let now = clock::now();

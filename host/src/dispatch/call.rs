@@ -57,10 +57,8 @@ impl Sender {
     }
 
     fn parcel<'a>(&self, delivery: &'a Delivery) -> Parcel<'a> {
-        let settings = delivery
-            .filter
-            .as_ref()
-            .and_then(|filter| self.links.settings_link(&delivery.user, &self.channel, filter));
+        let settings =
+            delivery.filter.as_ref().and_then(|filter| self.links.settings_link(&delivery.user, &self.channel, filter));
         let unsubscribe = self.links.unsubscribe_link(&delivery.user, &self.channel, &delivery.address);
         let summary = match &delivery.content {
             Content::Digest { events, .. } => events.iter().map(|event| event.subtitle.clone()).collect(),

@@ -263,7 +263,9 @@ impl Worker {
         loop {
             let error = match self.store.settle(settled.clone(), clock::now()).await {
                 Ok(0) => return,
-                Ok(stale) => return tracing::warn!(channel = self.channel, stale, "leases had ended before their calls"),
+                Ok(stale) => {
+                    return tracing::warn!(channel = self.channel, stale, "leases had ended before their calls");
+                }
                 Err(error) => error,
             };
             let again = matches!(error, StoreError::Unavailable { .. }) && clock::now() < until;

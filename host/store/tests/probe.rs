@@ -26,6 +26,7 @@ async fn probe() {
     let el = t.elapsed();
     println!("accept 1e6 deliveries, {n} messages: {el:?} = {:.0} rows/s", n as f64 * 50.0 / el.as_secs_f64());
     println!("{:?}", f.store.books().await.unwrap());
+    if std::env::var_os("ONLY").is_some() { return; }
     let t = Instant::now();
     let mut held = Vec::new();
     for i in 0..100u64 { held.push(f.lease(10_000_000 + i, 50).await); }

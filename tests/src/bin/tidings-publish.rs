@@ -65,7 +65,6 @@ async fn publish(publisher: &mut Publisher, arguments: &Arguments) -> Result<()>
             }
             publisher.send(message).await?;
         }
-        println!("published {} messages", messages.len());
         if !arguments.forever {
             return Ok(());
         }

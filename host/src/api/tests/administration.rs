@@ -1,0 +1,162 @@
+//! What administrators do: components, channels, deliveries, status.
+
+use serde_json::json;
+use tidings_domain::delivery::{Accepted, DeliveryId, Recipient, StoredEvent};
+use tidings_domain::message::MessageId;
+use tidings_domain::outcome::Settlement;
+use tidings_domain::subscription::Style;
+use tidings_store::LeaseRequest;
+
+use super::*;
+
+/// A channel of that name.
+pub(super) async fn install(stand: &Stand, name: &str, component: Vec<u8>) {
+    let installed = stand.ask(Method::POST, "/api/v1/components", component).await;
+    assert_eq!(installed.status, 201, "{}", installed.text());
+    let digest = installed.json()["digest"].clone();
+    let made = stand.put(&format!("/api/v1/channels/{name}"), &json!({ "component": digest })).await;
+    assert_eq!(made.status, 200, "{}", made.text());
+}
+
+#[tokio::test]
+async fn a_channel_is_installed_configured_granted_and_no_secret_comes_out_again() {
+    let Some(component) = email_component() else { return };
+    let stand = Stand::new().await;
+    install(&stand, "email", component).await;
+    let components = stand.get("/api/v1/components").await.json();
+    assert_eq!(components[0]["manifest"]["name"], "email", "{components}");
+
+    let config = json!({ "host": "mail.example.org", "from": "t@example.org", "username": "u", "password": "hunter2" });
+    let configured = stand.put("/api/v1/channels/email/config", &config).await;
+    assert_eq!(configured.status, 200, "{}", configured.text());
+    assert_eq!(configured.json()["secrets_set"], json!(["password"]));
+    let odd = stand.put("/api/v1/channels/email/config", &json!({ "colour": "red" })).await;
+    assert_eq!((odd.status, odd.paths()), (422, vec!["colour".to_owned()]));
+
+    let grants = json!({
+        "reach": [{ "capability": "net", "host": "mail.example.org", "port": 587 }],
+        "credentials": [{ "name": "key", "header": "x-key", "value": "hunter3", "host": "mail.example.org" }],
+    });
+    let granted = stand.put("/api/v1/channels/email/grants", &grants).await;
+    assert_eq!((granted.status, &granted.json()["credentials"]), (200, &json!(["key"])), "{}", granted.text());
+    let narrowed = stand.put("/api/v1/channels/email/grants", &json!({ "reach": [] })).await.json();
+    assert_eq!((&narrowed["reach"], &narrowed["credentials"]), (&json!([]), &json!(["key"])), "what is absent stays");
+
+    let enabled = stand.post("/api/v1/channels/email/enable", &json!({})).await;
+    assert_eq!((enabled.status, &enabled.json()["state"]), (200, &json!("running")), "{}", enabled.text());
+    let status = stand.get("/api/v1/status").await;
+    assert_eq!(status.json()["channels"], json!([{ "name": "email", "state": "running" }]));
+    let disabled = stand.post("/api/v1/channels/email/disable", &json!({})).await;
+    assert_eq!(disabled.json()["state"], "disabled");
+    for answer in [configured, granted, enabled, disabled, stand.get("/api/v1/channels").await, status] {
+        assert!(!answer.text().contains("hunter"), "{}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn a_channel_that_lacks_its_configuration_cannot_be_enabled() {
+    let Some(component) = email_component() else { return };
+    let stand = Stand::new().await;
+    install(&stand, "email", component).await;
+    let answer = stand.post("/api/v1/channels/email/enable", &json!({})).await;
+    assert_eq!(answer.status, 422, "{}", answer.text());
+    assert!(answer.paths().contains(&"host".to_owned()), "{}", answer.text());
+}
+
+fn accepted(number: usize) -> Accepted {
+    let body = format!("{{\"topic\": \"a.b.c.d\", \"msg_id\": \"m{number}\"}}");
+    let frame = tidings_domain::message::Frame { topic: None, body: body.into_bytes() };
+    let envelope = tidings_domain::message::Envelope::read(&frame).expect("it is a message");
+    let id: MessageId = envelope.id().clone();
+    let event = StoredEvent {
+        id: id.clone(),
+        topic: "a.b.c.d".into(),
+        timestamp: clock::now(),
+        application: None,
+        title: "c.d".into(),
+        subtitle: format!("message {number}"),
+        long_form: String::new(),
+        link: None,
+        icon: None,
+        secondary_icon: None,
+        agent: None,
+        usernames: Vec::new(),
+        packages: Vec::new(),
+        objects: Vec::new(),
+        thread: None,
+        body: "{}".into(),
+    };
+    let recipient = Recipient {
+        user: "ralph".into(),
+        channel: "email".into(),
+        address: "ralph@example.org".into(),
+        filter: "mine".into(),
+        oneshot: false,
+        style: Style::default(),
+        digest: None,
+    };
+    let digest = [number as u8; 32];
+    Accepted { id, topic: "a.b.c.d".into(), digest, event: Some(Arc::new(event)), recipients: vec![recipient] }
+}
+
+#[tokio::test]
+async fn deliveries_are_listed_paged_and_the_dead_get_another_chance() {
+    let stand = Stand::new().await;
+    let store = &stand.state.store;
+    let subscription = json!({
+        "addresses": ["ralph@example.org"],
+        "filters": [{ "name": "mine", "rules": [{ "rule": "user_filter", "arguments": { "fasnick": "ralph" } }] }],
+    });
+    assert_eq!(stand.put("/api/v1/subscriptions/ralph/email", &subscription).await.status, 201);
+    for number in 1..=3 {
+        store.accept(accepted(number), clock::now()).await.expect("it is accepted");
+    }
+    let request = LeaseRequest {
+        channel: "email".into(),
+        now: clock::now(),
+        lifetime: std::time::Duration::from_secs(60),
+        max: 1,
+        digest_events: 10,
+    };
+    let leased = store.lease(request).await.expect("one is due");
+    let id: DeliveryId = leased[0].delivery().id.clone();
+    let dead = leased.into_iter().map(|lease| (lease, Settlement::Dead { reason: "no such mailbox".into() }));
+    store.settle(dead.collect(), clock::now()).await.expect("it is settled");
+
+    let ids = async |query: &str| {
+        let rows = stand.get(&format!("/api/v1/deliveries{query}")).await.json();
+        rows.as_array().expect("a list").iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids("?state=dead").await, [id.to_string()]);
+    let all = ids("?channel=email&user=ralph").await;
+    assert_eq!(all.len(), 3);
+    let first = ids("?limit=2").await;
+    assert_eq!([first.clone(), ids(&format!("?after={}", first[1])).await].concat(), all);
+    assert_eq!(ids("?user=lena").await, Vec::<String>::new());
+    let dead = stand.get("/api/v1/deliveries?state=dead").await.json();
+    assert_eq!((&dead[0]["note"], &dead[0]["attempts"]), (&json!("no such mailbox"), &json!(1)));
+    let books = json!({ "email": { "accepted": 3, "delivered": 0, "dead": 1, "cancelled": 0, "pending": 2 } });
+    assert_eq!(stand.get("/api/v1/books").await.json(), books);
+
+    let other = stand.post("/api/v1/deliveries/retry", &json!({ "channel": "irc" })).await;
+    assert_eq!((other.status, other.json()), (200, json!({ "retried": 0 })));
+    let again = stand.post("/api/v1/deliveries/retry", &json!({ "channel": "email", "id": id.as_str() })).await;
+    assert_eq!((again.status, again.json()), (200, json!({ "retried": 1 })));
+    assert_eq!(ids("?state=pending").await.len(), 3);
+}
+
+#[tokio::test]
+async fn status_counts_what_became_of_messages() {
+    let stand = Stand::new().await;
+    stand.state.metrics.received.inc_by(2);
+    stand.state.metrics.unmatched.inc();
+    stand.state.metrics.refuse(tidings_domain::message::Refusal::NoTopic);
+    let status = stand.get("/api/v1/status").await.json();
+    let messages = json!({
+        "received": 2, "matched": 0, "unmatched": 1, "duplicate": 0, "conflict": 0, "poison": 0,
+        "refused": { "no_topic": 1 },
+    });
+    assert_eq!(status["messages"], messages);
+    assert_eq!((&status["bus"], &status["channels"]), (&json!([]), &json!([])));
+    assert_eq!(status["version"], env!("CARGO_PKG_VERSION"));
+}
