@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use tidings_bus::{Endpoint, Publisher, Received, Sink, Source, Subscription, ZmqSettings, ZmqSource};
+use tidings_bus::{Endpoint, EndpointStatus, Publisher, Received, Sink, Source, Subscription, ZmqSettings, ZmqSource};
 use tidings_sandbox::{Sandbox, SandboxOptions};
 use tidings_store::{Mode, Store};
 use tokio::net::TcpListener;
@@ -146,17 +146,22 @@ pub async fn serve(config: Config, config_file: PathBuf) -> anyhow::Result<()> {
     end
 }
 
-/// Takes the messages of a source into the outbox, without sending anything. For a daemon that is not running.
-pub async fn replay(config: &Config, source: Box<dyn Source>) -> anyhow::Result<Arc<Metrics>> {
+/// Takes the messages of a source into the outbox, without sending anything, and says what became of them. For a daemon
+/// that is not running.
+pub async fn replay(
+    config: &Config,
+    source: Box<dyn Source>,
+) -> anyhow::Result<(Arc<Metrics>, Vec<EndpointStatus>)> {
     let core = Core::open(config).await?;
     let (sink, queue) = tidings_bus::buffer();
     let stop = CancellationToken::new();
     let intake = tokio::spawn(core.intake(config).run(queue, stop.clone()));
+    let endpoints = source.endpoints();
     let end = source.run(sink, stop).await;
     intake.await.context("intake")?;
     core.store.close().await;
     end?;
-    Ok(core.metrics)
+    Ok((core.metrics, endpoints.iter().map(|endpoint| endpoint.status()).collect()))
 }
 
 /// The sources of the configuration.

@@ -18,7 +18,7 @@ use tidings_domain::outcome::Outcome;
 use tidings_domain::subscription::Style;
 use tidings_sandbox::{Admitted, ChannelSettings, Sandbox};
 use tidings_store::{Channel, ComponentInfo, Store, StoreError};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
 
 pub use host::PluginHost;
@@ -38,7 +38,7 @@ pub enum ChannelError {
     /// The configuration does not fit the manifest's schema; one line for each mistake.
     #[error("the configuration is not good: {}", .0.join("; "))]
     Config(Vec<String>),
-    #[error("`{0}` is no channel name: use 1 to 50 lower-case letters, digits and `-`")]
+    #[error("`{0}` is no channel name: use 1 to {max} lower-case letters, digits and `-`", max = limits::CHANNEL_NAME_CHARS)]
     Name(String),
     /// The address is none of this channel's.
     #[error("the address is refused: {0}")]
@@ -75,6 +75,9 @@ enum Slot {
     Running(WorkerHandle),
     Failed(String),
 }
+
+/// The right to make a change: taken before the channel is read, so that no other change comes between.
+type Workers<'a> = MutexGuard<'a, HashMap<String, Slot>>;
 
 impl Channels {
     pub fn new(environment: Environment) -> Channels {
@@ -131,10 +134,11 @@ impl Channels {
 
     /// Creates a channel, disabled, or switches it to another component; its configuration must fit that one.
     pub async fn put(&self, name: &str, component: &str) -> Result<ChannelView, ChannelError> {
-        if !is_name(name) {
+        if !is_channel_name(name) {
             return Err(ChannelError::Name(name.to_owned()));
         }
         let admitted = self.admitted(component).await?;
+        let workers = self.workers.lock().await;
         let existing = match self.environment.store.channel(name).await {
             Ok(channel) => Some(channel),
             Err(StoreError::Missing { .. }) => None,
@@ -154,7 +158,7 @@ impl Channels {
                 enabled: false,
             },
         };
-        self.change(channel).await
+        self.change(workers, channel).await
     }
 
     /// Sets configuration values; none removes one. Values are checked now, whether all required ones are there when the
@@ -164,6 +168,7 @@ impl Channels {
         name: &str,
         values: BTreeMap<String, Option<String>>,
     ) -> Result<ChannelView, ChannelError> {
+        let workers = self.workers.lock().await;
         let mut channel = self.environment.store.channel(name).await?;
         for (key, value) in values {
             match value {
@@ -177,38 +182,53 @@ impl Channels {
         } else {
             well_formed(&manifest, &channel.config)?;
         }
-        self.change(channel).await
+        self.change(workers, channel).await
     }
 
     /// Replaces all that the channel may reach.
     pub async fn grant(&self, name: &str, grants: Grants) -> Result<ChannelView, ChannelError> {
+        let workers = self.workers.lock().await;
         let channel = self.environment.store.channel(name).await?;
-        self.change(Channel { grants, ..channel }).await
+        self.change(workers, Channel { grants, ..channel }).await
     }
 
     /// Grants what the plugin asks for with its present configuration; with `private` also where it leads to private or
     /// loopback addresses. Credentials stay.
     pub async fn grant_as_asked(&self, name: &str, private: bool) -> Result<ChannelView, ChannelError> {
+        let workers = self.workers.lock().await;
         let mut channel = self.environment.store.channel(name).await?;
         let manifest = self.admitted(&channel.component).await?.manifest().clone();
         let config = manifest.configure(&channel.config).map_err(mistakes)?;
         let asked: Result<Vec<Grant>, _> = manifest.grants.iter().map(|request| request.resolve(&config)).collect();
         let asked = asked.map_err(|error| ChannelError::Config(vec![error.to_string()]))?;
         channel.grants.reach = asked.into_iter().map(|grant| Grant { private, ..grant }).collect();
-        self.change(channel).await
+        self.change(workers, channel).await
+    }
+
+    /// Sets what the plugin may use.
+    pub async fn limit(&self, name: &str, limits: limits::PluginLimits) -> Result<ChannelView, ChannelError> {
+        let wrong = limits.mistakes();
+        if !wrong.is_empty() {
+            return Err(ChannelError::Config(wrong.iter().map(|(name, what)| format!("{name} {what}")).collect()));
+        }
+        let workers = self.workers.lock().await;
+        let channel = self.environment.store.channel(name).await?;
+        self.change(workers, Channel { limits, ..channel }).await
     }
 
     /// Lets deliveries go out, the held ones too. A channel that cannot run stays disabled.
     pub async fn enable(&self, name: &str) -> Result<ChannelView, ChannelError> {
+        let workers = self.workers.lock().await;
         let channel = self.environment.store.channel(name).await?;
         self.sender(&channel).await?;
-        self.change(Channel { enabled: true, ..channel }).await
+        self.change(workers, Channel { enabled: true, ..channel }).await
     }
 
     /// Holds deliveries. Returns when no call is in flight any more.
     pub async fn disable(&self, name: &str) -> Result<ChannelView, ChannelError> {
+        let workers = self.workers.lock().await;
         let channel = self.environment.store.channel(name).await?;
-        self.change(Channel { enabled: false, ..channel }).await
+        self.change(workers, Channel { enabled: false, ..channel }).await
     }
 
     /// Sends one message outside the outbox, also through a disabled channel.
@@ -218,6 +238,14 @@ impl Channels {
         let address = self.check_address(name, address).await?;
         let delivery = test_delivery(name, &address);
         sender.send(&delivery).await.ok_or_else(|| ChannelError::NotReady("the plugin gave no answer".into()))
+    }
+
+    /// Makes a channel's worker look for due deliveries now; without a name, every one.
+    pub fn wake(&self, name: Option<&str>) {
+        match name {
+            Some(name) => self.environment.wakers.wake(name),
+            None => self.environment.wakers.wake_all(),
+        }
     }
 
     /// The address in the channel's normal form.
@@ -234,8 +262,7 @@ impl Channels {
     }
 
     /// Stores a channel as it is to be and restarts its worker.
-    async fn change(&self, channel: Channel) -> Result<ChannelView, ChannelError> {
-        let mut workers = self.workers.lock().await;
+    async fn change(&self, mut workers: Workers<'_>, channel: Channel) -> Result<ChannelView, ChannelError> {
         self.environment.store.put_channel(&channel, clock::now()).await?;
         self.restart(&mut workers, &channel).await;
         drop(workers);
@@ -320,9 +347,6 @@ impl Channels {
             _ if !channel.enabled => ChannelState::Disabled,
             None => ChannelState::Disabled,
             Some(Slot::Failed(reason)) => ChannelState::Failed { reason: reason.clone() },
-            Some(Slot::Running(worker)) if worker.is_finished() => {
-                ChannelState::Failed { reason: "its worker ended; see the log".into() }
-            }
             Some(Slot::Running(worker)) => match worker.status().resting {
                 Some((until, reason)) => ChannelState::Resting { until, reason },
                 None => ChannelState::Running,
@@ -343,8 +367,9 @@ fn well_formed(manifest: &Manifest, config: &BTreeMap<String, String>) -> Result
     if wrong.is_empty() { Ok(()) } else { Err(mistakes(wrong)) }
 }
 
-fn is_name(name: &str) -> bool {
-    (1..=50).contains(&name.len())
+/// Whether a channel may be called so.
+pub fn is_channel_name(name: &str) -> bool {
+    (1..=limits::CHANNEL_NAME_CHARS).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 

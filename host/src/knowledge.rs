@@ -113,11 +113,11 @@ impl References {
         })?;
         let aliases = match &config.catalogue.aliases {
             None => Aliases::default(),
-            Some(file) => parse(file, |text| Aliases::from_json(text))?,
+            Some(file) => parse(file, Aliases::from_json)?,
         };
         let acl = match &config.acl.file {
             None => AclTable::default(),
-            Some(file) => parse(file, |text| AclTable::from_json(text))?,
+            Some(file) => parse(file, AclTable::from_json)?,
         };
         Ok(References { catalogue: Arc::new(catalogue), aliases, acl })
     }

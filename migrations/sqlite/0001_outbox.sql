@@ -19,7 +19,7 @@ CREATE INDEX messages_seen ON messages (seen_at);
 -- one leads. Members of a unit are claimed, settled and cancelled together.
 CREATE TABLE deliveries (
     seq         INTEGER PRIMARY KEY,
-    id          BLOB    NOT NULL UNIQUE CHECK (length(id) = 16),
+    id          BLOB    NOT NULL CHECK (length(id) = 16),  -- derived from message, channel and address, so unique too
     message     INTEGER NOT NULL REFERENCES messages (seq),
     channel     TEXT    NOT NULL CHECK (channel <> ''),
     user        TEXT    NOT NULL CHECK (user <> ''),
@@ -46,7 +46,7 @@ CREATE INDEX deliveries_due ON deliveries (channel, user, lead, due_at) WHERE st
 CREATE INDEX deliveries_gathering ON deliveries (channel, user, address, gathered) WHERE gathered IS NOT NULL;
 CREATE INDEX deliveries_digest ON deliveries (digest) WHERE digest IS NOT NULL;
 CREATE INDEX deliveries_leased ON deliveries (lease) WHERE lease IS NOT NULL;
-CREATE INDEX deliveries_open ON deliveries (state) WHERE state <> 'delivered';
+CREATE INDEX deliveries_failed ON deliveries (state) WHERE state IN ('dead', 'cancelled');
 CREATE INDEX deliveries_user ON deliveries (user);
 
 -- Whose turn it is: one row for each channel and user who had deliveries. ready_at is the later of the user's earliest
@@ -62,8 +62,8 @@ CREATE TABLE turns (
 
 CREATE INDEX turns_ready ON turns (channel, ready_at, turn) WHERE ready_at IS NOT NULL;
 
--- The books. `accepted` is bumped by intake, `kept` by the triggers below as rows come, change and go, `pruned` by
--- pruning: a row that vanishes in any other way unbalances them.
+-- The books. Intake bumps `accepted` and what is kept as pending; the triggers below move `kept` as rows change and go,
+-- and pruning bumps `pruned`: a row that vanishes in any other way unbalances them.
 CREATE TABLE books_accepted (
     channel TEXT PRIMARY KEY,
     n       INTEGER NOT NULL
@@ -76,11 +76,6 @@ CREATE TABLE books (
     pruned  INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (channel, state)
 ) STRICT, WITHOUT ROWID;
-
-CREATE TRIGGER deliveries_came AFTER INSERT ON deliveries BEGIN
-    INSERT INTO books (channel, state, kept) VALUES (new.channel, new.state, 1)
-        ON CONFLICT (channel, state) DO UPDATE SET kept = kept + 1;
-END;
 
 CREATE TRIGGER deliveries_changed AFTER UPDATE OF state ON deliveries WHEN old.state <> new.state BEGIN
     UPDATE books SET kept = kept - 1 WHERE channel = old.channel AND state = old.state;

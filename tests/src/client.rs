@@ -71,14 +71,6 @@ pub struct Status {
 pub struct Endpoint {
     pub name: String,
     pub state: String,
-    /// Messages that got no further than the wire: wrong in size or number of parts.
-    pub refused: Vec<Refused>,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Refused {
-    pub reason: String,
-    pub count: u64,
 }
 
 /// What became of the messages since the daemon started.
@@ -133,17 +125,6 @@ impl Client {
 
     pub async fn status(&self) -> Result<Status> {
         self.get("/api/v1/status").await
-    }
-
-    /// What became of all messages, those that an endpoint refused included.
-    pub async fn messages(&self) -> Result<Messages> {
-        let Status { bus, mut messages } = self.status().await?;
-        for Refused { reason, count } in bus.into_iter().flat_map(|endpoint| endpoint.refused) {
-            messages.received += count;
-            *messages.refused.entry(reason).or_default() += count;
-        }
-        messages.refused.retain(|_, count| *count > 0);
-        Ok(messages)
     }
 
     /// Any request; a status that is no success is an answer like any other.

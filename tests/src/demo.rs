@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -38,6 +38,8 @@ pub struct Options {
     pub once: bool,
     /// Where the page is to be; port 0 is any free one.
     pub page: SocketAddr,
+    /// Where configuration, database and log are to be, and stay. Emptied first.
+    pub dir: PathBuf,
 }
 
 /// Everything that runs.
@@ -50,7 +52,7 @@ struct Stage {
     page: SocketAddr,
 }
 
-/// Runs the demonstration below `target/demo`, where its log and database stay. An error says what is missing.
+/// Runs the demonstration. An error says what is missing.
 pub async fn run(options: Options) -> Result<()> {
     let stage = Stage::set(&options).await?;
     println!("\n  Queue and mail: http://{}/\n", stage.page);
@@ -68,13 +70,14 @@ pub async fn run(options: Options) -> Result<()> {
 
 impl Stage {
     async fn set(options: &Options) -> Result<Stage> {
-        let dir = fresh_dir()?;
+        let dir = &options.dir;
+        make_empty(dir)?;
         let mut sink = Sink::start(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         println!("mail server   {}", sink.smtp);
         let rate = (!options.once).then_some(WATCHED_RATE);
         let source = Source::start(port::free()?, &paths::sample("messages.jsonl"), rate, !options.once).await?;
         println!("publisher     {}", source.endpoint());
-        let home = Home::new(&dir, Settings::new(&dir, &[source.endpoint()])?)?;
+        let home = Home::new(dir, Settings::new(dir, &[source.endpoint()])?)?;
         let token = home.token("demo").await?;
         let daemon = Daemon::start(&home, Some(&token)).await?;
         println!("daemon        http://{}/, configuration {}", home.settings.api.listen, home.config().display());
@@ -124,7 +127,7 @@ impl Stage {
     async fn settled(&self, published: u64) -> Result<(Messages, Books)> {
         let client = &self.client;
         let (seen, books) = wait::until("an empty queue", MAIL_TIME, async || {
-            let seen = client.messages().await?;
+            let seen = client.status().await?.messages;
             let books = client.books().await?.remove("email").unwrap_or_default();
             Ok((seen.settled() >= published && books.pending == 0).then_some((seen, books)))
         })
@@ -145,14 +148,11 @@ impl Stage {
     }
 }
 
-/// An empty `target/demo`.
-fn fresh_dir() -> Result<PathBuf> {
-    let dir = paths::root().join("target/demo");
+fn make_empty(dir: &Path) -> Result<()> {
     if dir.exists() {
-        fs::remove_dir_all(&dir).with_context(|| format!("removing {}", dir.display()))?;
+        fs::remove_dir_all(dir).with_context(|| format!("removing {}", dir.display()))?;
     }
-    fs::create_dir_all(&dir).with_context(|| format!("making {}", dir.display()))?;
-    Ok(dir)
+    fs::create_dir_all(dir).with_context(|| format!("making {}", dir.display()))
 }
 
 fn describe(difference: &Difference<'_>) -> String {

@@ -70,7 +70,7 @@ impl Scene {
     /// Waits until the daemon, since its start, has dealt with so many messages.
     pub async fn dealt_with(&self, messages: u64) -> Result<()> {
         wait::until("all messages are dealt with", LIMIT, async || {
-            let seen = self.client.messages().await?;
+            let seen = self.client.status().await?.messages;
             Ok((seen.settled() >= messages).then_some(()))
         })
         .await

@@ -77,8 +77,10 @@ pub const SUSPECTS: usize = 10_000;
 /// The shortest rest of a channel in trouble.
 pub const CHANNEL_REST_MIN: Duration = Duration::from_secs(10);
 
-/// How long one call of a plugin may take in all, guest code and host calls; setting `sandbox.deadline`.
+/// How long one call of a plugin may take in all, guest code and host calls; a channel's limit `deadline_ms`.
 pub const CALL_DEADLINE: Duration = Duration::from_secs(120);
+/// The longest deadline that a channel may be given, in milliseconds.
+pub const CALL_DEADLINE_MAX_MS: usize = 15 * 60 * 1000;
 /// How much longer than a call's deadline its lease lives, so that nobody else runs the same delivery meanwhile.
 pub const LEASE_MARGIN: Duration = Duration::from_secs(60);
 
@@ -144,6 +146,7 @@ pub const REGEX_BYTES: usize = 64 * 1024;
 pub const INSTANCES: u32 = 64;
 /// How long a call waits for a free instance. Together with its deadline it stays below the lease.
 pub const INSTANCE_WAIT: Duration = Duration::from_secs(20);
+const _: () = assert!(INSTANCE_WAIT.as_secs() * 2 <= LEASE_MARGIN.as_secs(), "a lease must outlive its call");
 /// How long `describe` and `check-address` may take: they compute, they do not talk.
 pub const QUESTION_DEADLINE: Duration = Duration::from_secs(5);
 /// How often a running plugin is made to yield, and so the precision of its deadline.
@@ -245,6 +248,26 @@ pub struct PluginLimits {
     /// Keys, and bytes of keys and values, in its `state`.
     pub state_keys: u32,
     pub state_bytes: u64,
+}
+
+impl PluginLimits {
+    /// The limits that are outside of what the sandbox can be asked for, each with what it may be. Zero host calls or
+    /// connections are good: such a plugin can only compute.
+    pub fn mistakes(&self) -> Vec<(&'static str, String)> {
+        let mut mistakes = Vec::new();
+        let mut check = |name, value: usize, least: usize, most: usize| {
+            if !(least..=most).contains(&value) {
+                mistakes.push((name, format!("must be {least} to {most}")));
+            }
+        };
+        check("deadline_ms", usize::try_from(self.deadline_ms).unwrap_or(usize::MAX), 100, CALL_DEADLINE_MAX_MS);
+        check("memory_bytes", self.memory_bytes, 1024 * 1024, PLUGIN_MEMORY_CEILING);
+        check("table_elements", self.table_elements, 100, PLUGIN_TABLE_CEILING);
+        check("hostcall_bytes", self.hostcall_bytes, 64 * 1024, PLUGIN_MEMORY_CEILING);
+        check("log_lines", self.log_lines as usize, 0, 100_000);
+        check("connections", self.connections as usize, 0, 1000);
+        mistakes
+    }
 }
 
 impl Default for PluginLimits {

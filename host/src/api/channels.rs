@@ -1,4 +1,4 @@
-//! Channels over HTTP: see, create, configure, grant, switch, test. A secret goes in and never comes out.
+//! Channels over HTTP: see, create, configure, grant, limit, switch, test. A secret goes in and never comes out.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use tidings_domain::grant::{Credential, Grant, Grants};
-use tidings_domain::limits;
+use tidings_domain::limits::{self, PluginLimits};
 use tidings_domain::network::HostName;
 use tidings_domain::outcome::Outcome;
 use tidings_domain::secret::Secret;
@@ -112,6 +112,14 @@ pub(super) async fn grant(
     let grants =
         Grants { reach: body.reach.unwrap_or(present.reach), credentials: credentials.unwrap_or(present.credentials) };
     Ok(Answer(api.channels.grant(&name, grants).await?))
+}
+
+pub(super) async fn limit(
+    State(api): State<ApiState>,
+    Path(name): Path<String>,
+    Json(limits): Json<PluginLimits>,
+) -> Viewed {
+    Ok(Answer(api.channels.limit(&name, limits).await?))
 }
 
 pub(super) async fn enable(State(api): State<ApiState>, Path(name): Path<String>) -> Viewed {

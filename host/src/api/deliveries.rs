@@ -71,6 +71,7 @@ pub(super) async fn retry(
         None => None,
     };
     let retried = api.store.retry_dead(body.channel.as_deref(), id.as_ref(), clock::now()).await?;
+    api.channels.wake(body.channel.as_deref());
     Ok(Answer(Retried { retried }))
 }
 

@@ -48,6 +48,7 @@ pub(super) fn protected() -> Vec<Route> {
         slow(put("/api/v1/channels/{name}", channels::put)),
         slow(put("/api/v1/channels/{name}/config", channels::configure)),
         slow(put("/api/v1/channels/{name}/grants", channels::grant)),
+        slow(put("/api/v1/channels/{name}/limits", channels::limit)),
         slow(post("/api/v1/channels/{name}/enable", channels::enable)),
         slow(post("/api/v1/channels/{name}/disable", channels::disable)),
         slow(post("/api/v1/channels/{name}/test-send", channels::test_send)),

@@ -13,6 +13,7 @@ use tidings_domain::message::Refusal;
 
 use super::{ApiState, Problem};
 use crate::channels::ChannelState;
+use crate::clock;
 use crate::telemetry::{Metrics, ReasonLabel};
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -47,23 +48,30 @@ struct ChannelStatus {
 
 pub(super) async fn status(State(api): State<ApiState>) -> Result<Answer<Status>, Problem> {
     let views = api.channels.list().await?;
+    let bus: Vec<EndpointStatus> = api.endpoints.iter().map(|endpoint| endpoint.status()).collect();
     Ok(Answer(Status {
         version: env!("CARGO_PKG_VERSION"),
-        bus: api.endpoints.iter().map(|endpoint| endpoint.status()).collect(),
-        messages: MessageCounts::read(&api.metrics),
+        messages: MessageCounts::read(&api.metrics, &bus),
+        bus,
         channels: views.into_iter().map(|view| ChannelStatus { name: view.name, state: view.state }).collect(),
     }))
 }
 
 impl MessageCounts {
-    pub fn read(metrics: &Metrics) -> MessageCounts {
+    /// What a source refuses was received as well, though it never reached intake.
+    pub fn read(metrics: &Metrics, bus: &[EndpointStatus]) -> MessageCounts {
+        let at_source = |refusal: Refusal| -> u64 {
+            bus.iter().flat_map(|endpoint| &endpoint.refused).filter(|r| r.reason == refusal).map(|r| r.count).sum()
+        };
         let refused = Refusal::ALL.into_iter().filter_map(|refusal| {
             let reason = refusal.as_str();
-            let count = metrics.refused.get(&ReasonLabel { reason })?.get();
+            let by_intake = metrics.refused.get(&ReasonLabel { reason }).map_or(0, |counter| counter.get());
+            let count = by_intake + at_source(refusal);
             (count > 0).then_some((reason, count))
         });
+        let refused_at_source: u64 = Refusal::ALL.into_iter().map(at_source).sum();
         MessageCounts {
-            received: metrics.received.get(),
+            received: metrics.received.get() + refused_at_source,
             matched: metrics.matched.get(),
             unmatched: metrics.unmatched.get(),
             duplicate: metrics.duplicate.get(),
@@ -101,7 +109,9 @@ pub(super) async fn ready(State(api): State<ApiState>) -> Result<Answer<Value>, 
 }
 
 pub(super) async fn metrics(State(api): State<ApiState>) -> Result<([(HeaderName, &'static str); 1], String), Problem> {
-    let text = api.metrics.encode().map_err(|error| {
+    let bus: Vec<EndpointStatus> = api.endpoints.iter().map(|endpoint| endpoint.status()).collect();
+    let books = api.store.books().await?;
+    let text = api.metrics.encode(&bus, &books, clock::now()).map_err(|error| {
         tracing::error!(error = %error, "the metrics could not be written");
         Problem::internal()
     })?;
@@ -119,7 +129,7 @@ mod tests {
         metrics.matched.inc();
         metrics.refuse(Refusal::NotJson);
         metrics.refuse(Refusal::NotJson);
-        let counts = MessageCounts::read(&metrics);
+        let counts = MessageCounts::read(&metrics, &[]);
         assert_eq!((counts.received, counts.matched, counts.unmatched), (3, 1, 0));
         assert_eq!(counts.refused, BTreeMap::from([("not_json", 2)]));
     }

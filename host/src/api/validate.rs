@@ -12,6 +12,7 @@ use tidings_domain::subscription::{DigestOptions, Filter, Rule, Subscription};
 use tidings_domain::text::{is_one_line, one_line};
 
 use super::Mistake;
+use crate::channels::is_channel_name;
 
 /// Everything that is wrong with it; empty where it may be stored.
 pub(super) fn mistakes(subscription: &Subscription, catalogue: &Arc<Catalogue>) -> Vec<Mistake> {
@@ -34,7 +35,7 @@ fn bounds(subscription: &Subscription) -> Vec<Mistake> {
     };
     check(is_name(&subscription.user, limits::USER_CHARS), "user", not_a_name(limits::USER_CHARS));
     check(
-        is_channel(&subscription.channel),
+        is_channel_name(&subscription.channel),
         "channel",
         "not a channel name: lower-case letters, digits and `-`".into(),
     );
@@ -97,11 +98,6 @@ fn is_name(text: &str, most_chars: usize) -> bool {
 
 fn not_a_name(most_chars: usize) -> String {
     format!("not 1 to {most_chars} characters of one line, without spaces around them")
-}
-
-fn is_channel(name: &str) -> bool {
-    (1..=limits::CHANNEL_NAME_CHARS).contains(&name.len())
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 #[cfg(test)]

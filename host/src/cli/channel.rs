@@ -1,7 +1,7 @@
 //! Channels from the command line: from a component file to the first delivery. Each command is one or two requests to the
 //! API; what a plugin asks for is shown in plain words.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail, ensure};
 use clap::{Args, Subcommand};
@@ -36,6 +36,12 @@ enum ChannelCommand {
     },
     /// Say what the plugin may reach, instead of what it might before
     Grant(GrantArgs),
+    /// Set what the plugin may use in a call: deadline_ms, memory_bytes, connections, ... (see `--json channel show`)
+    Limit {
+        name: String,
+        #[arg(required = true, value_name = "KEY=NUMBER")]
+        values: Vec<String>,
+    },
     /// Send, also what was held
     Enable { name: String },
     /// Hold all deliveries; returns when no call is under way any more
@@ -78,6 +84,16 @@ pub(super) async fn run(args: ChannelArgs, out: &mut Output) -> anyhow::Result<(
             let url = client.api(&["channels", &args.name, "grants"]);
             show(&client.put(&url, &grants(&args)?).await?, out)
         }
+        ChannelCommand::Limit { name, values } => {
+            let channel: Value = client.get(&client.api(&["channels", &name])).await?;
+            let mut limits = channel["limits"].as_object().cloned().unwrap_or_default();
+            for pair in &values {
+                let (key, value) = pair.split_once('=').ok_or_else(|| anyhow!("`{pair}` is not KEY=NUMBER"))?;
+                let value: u64 = value.parse().with_context(|| format!("{key}: `{value}` is not a number"))?;
+                limits.insert(key.to_owned(), value.into());
+            }
+            show(&client.put(&client.api(&["channels", &name, "limits"]), &limits).await?, out)
+        }
         ChannelCommand::Enable { name } => switch(&client, &name, "enable", out).await,
         ChannelCommand::Disable { name } => switch(&client, &name, "disable", out).await,
         ChannelCommand::TestSend { name, address } => {
@@ -87,7 +103,7 @@ pub(super) async fn run(args: ChannelArgs, out: &mut Output) -> anyhow::Result<(
     }
 }
 
-async fn install(client: &Client, name: &str, file: &PathBuf, out: &mut Output) -> anyhow::Result<()> {
+async fn install(client: &Client, name: &str, file: &Path, out: &mut Output) -> anyhow::Result<()> {
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     ensure!(
         bytes.len() <= limits::COMPONENT_BYTES,

@@ -8,7 +8,7 @@ use anyhow::{Context as _, anyhow, bail};
 use bytes::Bytes;
 use clap::Args;
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::{Method, Request, header};
+use hyper::{Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -22,6 +22,8 @@ use url::Url;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The largest answer that is read, in bytes.
 const ANSWER_BYTES: usize = 512 * 1024 * 1024;
+/// The longest line of a problem that is shown, in characters.
+const LINE_CHARS: usize = 1000;
 
 /// Where the daemon is and who asks.
 #[derive(Debug, Args)]
@@ -30,10 +32,10 @@ pub(super) struct ApiArgs {
     #[arg(long, global = true, env = "TIDINGS_URL", default_value = "http://127.0.0.1:8900")]
     url: String,
     /// A token of the API; other users of this machine can see it in the list of processes
-    #[arg(long, global = true, env = "TIDINGS_TOKEN", hide_env_values = true, conflicts_with = "token_file")]
+    #[arg(long, global = true, env = "TIDINGS_TOKEN", hide_env_values = true)]
     token: Option<String>,
-    /// A file with the token
-    #[arg(long, global = true, env = "TIDINGS_TOKEN_FILE", value_name = "FILE")]
+    /// A file with the token; goes over --token
+    #[arg(long, global = true, value_name = "FILE")]
     token_file: Option<PathBuf>,
 }
 
@@ -41,6 +43,24 @@ pub(super) struct ApiArgs {
 pub(super) struct Client {
     base: Url,
     token: Option<Secret>,
+}
+
+/// The daemon understood and would not.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub(super) struct Refused {
+    status: StatusCode,
+    text: String,
+}
+
+impl Refused {
+    /// Whether the fault is in this one request, so that the next may be good.
+    pub(super) fn is_of_the_request(&self) -> bool {
+        matches!(
+            self.status,
+            StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY
+        )
+    }
 }
 
 /// A problem document, as far as it is shown.
@@ -59,13 +79,12 @@ struct Mistake {
 
 impl Client {
     pub(super) fn new(args: &ApiArgs) -> anyhow::Result<Client> {
-        let token = match (&args.token, &args.token_file) {
-            (Some(token), _) => Some(token.clone()),
-            (None, Some(file)) => {
+        let token = match &args.token_file {
+            Some(file) => {
                 let text = std::fs::read_to_string(file);
                 Some(text.with_context(|| format!("cannot read the token from {}", file.display()))?)
             }
-            (None, None) => None,
+            None => args.token.clone(),
         };
         Client::at(&args.url, token.map(|token| Secret::new(token.trim().to_owned())))
     }
@@ -122,18 +141,10 @@ impl Client {
                     .with_context(|| format!("what answers at {} is no Tidings daemon", self.base))
             };
         }
-        let problem: Problem = serde_json::from_slice(&body).unwrap_or_default();
-        let mut text = if problem.detail.is_empty() { format!("the daemon answered {status}") } else { problem.detail };
-        for Mistake { path, detail } in problem.errors {
-            text.push_str(&format!("\n  {path}{}{detail}", if path.is_empty() { "" } else { ": " }));
-        }
-        if status == hyper::StatusCode::UNAUTHORIZED {
-            text.push_str("\n  `tidings token create NAME` makes a token; give it as TIDINGS_TOKEN or by --token-file");
-        }
-        Err(anyhow!(text.lines().map(|line| one_line(line, 1000)).collect::<Vec<_>>().join("\n")))
+        Err(refused(status, serde_json::from_slice(&body).unwrap_or_default()).into())
     }
 
-    async fn exchange(&self, method: Method, url: &Url, body: Bytes) -> anyhow::Result<(hyper::StatusCode, Bytes)> {
+    async fn exchange(&self, method: Method, url: &Url, body: Bytes) -> anyhow::Result<(StatusCode, Bytes)> {
         let stream = self.connect().await.map_err(|error| {
             anyhow!("cannot reach the daemon at {}: is it running? ({error})", self.base.as_str().trim_end_matches('/'))
         })?;
@@ -163,6 +174,19 @@ impl Client {
             Err(_) => Err(std::io::ErrorKind::TimedOut.into()),
         }
     }
+}
+
+fn refused(status: StatusCode, problem: Problem) -> Refused {
+    let mut lines =
+        vec![if problem.detail.is_empty() { format!("the daemon answered {status}") } else { problem.detail }];
+    for Mistake { path, detail } in problem.errors {
+        lines.push(format!("  {path}{}{detail}", if path.is_empty() { "" } else { ": " }));
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        lines.push("  `tidings token create NAME` makes a token; give it as TIDINGS_TOKEN or by --token-file".into());
+    }
+    let lines: Vec<String> = lines.iter().map(|line| one_line(line, LINE_CHARS)).collect();
+    Refused { status, text: lines.join("\n") }
 }
 
 #[cfg(test)]

@@ -50,8 +50,8 @@ pub(super) async fn replay(args: ReplayArgs, config: &Config, file: &Path, out: 
     log(config, file)?;
     let source =
         if args.file == Path::new("-") { ReplaySource::stdin() } else { ReplaySource::open(&args.file).await? };
-    let metrics = app::replay(config, Box::new(source)).await?;
-    let counts = MessageCounts::read(&metrics);
+    let (metrics, endpoints) = app::replay(config, Box::new(source)).await?;
+    let counts = MessageCounts::read(&metrics, &endpoints);
     if out.is_json() {
         return Ok(out.json(&counts)?);
     }

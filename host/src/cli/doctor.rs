@@ -1,7 +1,6 @@
 //! What keeps an installation from working: every part is looked at, and each finding is one line. It changes nothing but
 //! what opening the database changes (an older schema is migrated).
 
-use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,7 +12,7 @@ use tidings_store::Store;
 
 use super::client::Client;
 use super::daemon::open_store;
-use super::output::Output;
+use super::output::{Output, OutputError};
 use crate::config::Config;
 use crate::knowledge::References;
 
@@ -35,7 +34,7 @@ struct Report<'a> {
 }
 
 impl Report<'_> {
-    fn add(&mut self, part: &'static str, result: anyhow::Result<String>) -> io::Result<()> {
+    fn add(&mut self, part: &'static str, result: anyhow::Result<String>) -> Result<(), OutputError> {
         let ok = result.is_ok();
         let detail = result.unwrap_or_else(|error| format!("{error:#}"));
         if !self.out.is_json() {
@@ -46,7 +45,7 @@ impl Report<'_> {
         Ok(())
     }
 
-    fn end(self) -> io::Result<ExitCode> {
+    fn end(self) -> Result<ExitCode, OutputError> {
         if self.out.is_json() {
             self.out.json(&self.findings)?;
         }

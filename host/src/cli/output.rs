@@ -10,6 +10,20 @@ use tidings_domain::time::Timestamp;
 /// The longest cell of a table, in characters.
 const CELL_CHARS: usize = 120;
 
+/// Standard output could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write the output")]
+pub(super) struct OutputError(#[from] io::Error);
+
+impl OutputError {
+    /// Whoever reads the output has seen enough.
+    pub(super) fn is_broken_pipe(&self) -> bool {
+        self.0.kind() == io::ErrorKind::BrokenPipe
+    }
+}
+
+type Result = std::result::Result<(), OutputError>;
+
 /// Standard output.
 pub(super) struct Output {
     out: BufWriter<Stdout>,
@@ -27,23 +41,23 @@ impl Output {
     }
 
     /// One line of text.
-    pub(super) fn line(&mut self, text: &str) -> io::Result<()> {
-        writeln!(self.out, "{}", one_line(text, usize::MAX))
+    pub(super) fn line(&mut self, text: &str) -> Result {
+        Ok(writeln!(self.out, "{}", one_line(text, usize::MAX))?)
     }
 
     /// One JSON value on a line of its own.
-    pub(super) fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
-        serde_json::to_writer(&mut self.out, value)?;
-        self.out.write_all(b"\n")
+    pub(super) fn json(&mut self, value: &impl Serialize) -> Result {
+        serde_json::to_writer(&mut self.out, value).map_err(io::Error::from)?;
+        Ok(self.out.write_all(b"\n")?)
     }
 
     /// Rows in aligned columns, under their heads. Nothing where there are no rows.
-    pub(super) fn table<const N: usize>(&mut self, heads: [&str; N], rows: &[[String; N]]) -> io::Result<()> {
-        self.out.write_all(align(heads, rows).as_bytes())
+    pub(super) fn table<const N: usize>(&mut self, heads: [&str; N], rows: &[[String; N]]) -> Result {
+        Ok(self.out.write_all(align(heads, rows).as_bytes())?)
     }
 
-    pub(super) fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
+    pub(super) fn flush(&mut self) -> Result {
+        Ok(self.out.flush()?)
     }
 }
 

@@ -1,13 +1,14 @@
 //! Subscriptions from the command line: who wants to be told of what.
 
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::channel::text;
-use super::client::{ApiArgs, Client};
+use super::client::{ApiArgs, Client, Refused};
 use super::input;
 use super::output::Output;
 
@@ -83,7 +84,7 @@ async fn list(client: &Client, user: Option<String>, out: &mut Output) -> anyhow
 }
 
 /// Stores what is good, and names each that is not.
-async fn load(client: &Client, file: &PathBuf, out: &mut Output) -> anyhow::Result<()> {
+async fn load(client: &Client, file: &Path, out: &mut Output) -> anyhow::Result<()> {
     let subscriptions: Vec<(usize, Value)> = input::json_lines(file)?;
     let total = subscriptions.len();
     let mut refused = 0;
@@ -93,13 +94,13 @@ async fn load(client: &Client, file: &PathBuf, out: &mut Output) -> anyhow::Resu
             name.with_context(|| format!("{}, line {line}: `{key}` is not a text", file.display()))
         };
         let url = client.api(&["subscriptions", name("user")?, name("channel")?]);
-        if let Err(error) = client.put(&url, &subscription).await {
-            if error.chain().any(|cause| cause.is::<std::io::Error>()) || error.to_string().starts_with("cannot reach")
-            {
-                return Err(error);
+        match client.put(&url, &subscription).await {
+            Ok(_) => {}
+            Err(error) if error.downcast_ref::<Refused>().is_some_and(Refused::is_of_the_request) => {
+                writeln!(std::io::stderr(), "{}, line {line}: {error}", file.display())?;
+                refused += 1;
             }
-            eprintln!("{}, line {line}: {error:#}", file.display());
-            refused += 1;
+            Err(error) => return Err(error),
         }
     }
     if out.is_json() {

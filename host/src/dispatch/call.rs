@@ -49,11 +49,19 @@ impl Sender {
     pub(super) async fn call(self: Arc<Self>, batch: Vec<Lease>, cut_off: CancellationToken) -> Called {
         let began = std::time::Instant::now();
         let parcels: Vec<Parcel<'_>> = batch.iter().map(|lease| self.parcel(lease.delivery())).collect();
-        let report = tokio::select! {
-            report = self.plugin.deliver(&parcels) => report,
-            () = cut_off.cancelled() => return Called { tried: Vec::new(), untried: batch, took: began.elapsed() },
+        let outcomes = match self.plugin.deliver_until(&parcels, cut_off.cancelled()).await {
+            Ok(report) => report.outcomes.into_iter().map(Some).collect(),
+            Err(settled) => settled,
         };
-        Called { tried: batch.into_iter().zip(report.outcomes).collect(), untried: Vec::new(), took: began.elapsed() }
+        let took = began.elapsed();
+        let (mut tried, mut untried) = (Vec::with_capacity(batch.len()), Vec::new());
+        for (lease, outcome) in batch.into_iter().zip(outcomes) {
+            match outcome {
+                Some(outcome) => tried.push((lease, outcome)),
+                None => untried.push(lease),
+            }
+        }
+        Called { tried, untried, took }
     }
 
     fn parcel<'a>(&self, delivery: &'a Delivery) -> Parcel<'a> {

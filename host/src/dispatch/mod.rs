@@ -27,6 +27,12 @@ impl Wakers {
         }
     }
 
+    /// Wakes every worker.
+    pub fn wake_all(&self) {
+        let channels = self.channels.read().unwrap_or_else(PoisonError::into_inner);
+        channels.values().for_each(|waker| waker.notify_one());
+    }
+
     /// The waker that a new worker of the channel listens to.
     pub fn register(&self, channel: &str) -> Arc<Notify> {
         let mut channels = self.channels.write().unwrap_or_else(PoisonError::into_inner);

@@ -23,6 +23,8 @@ use crate::telemetry::{ChannelLabel, Metrics, OutcomeLabel};
 
 /// How long a worker pauses when the store is unavailable.
 const STORE_PAUSE: Duration = Duration::from_millis(500);
+/// How long a worker that broke stays away.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
 /// A worker looks for due deliveries at least this often, whatever it was told: clocks jump.
 const LOOK_AT_LEAST: Duration = Duration::from_secs(30);
 
@@ -61,14 +63,10 @@ impl WorkerHandle {
     pub fn status(&self) -> WorkerStatus {
         self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
-
-    /// Whether it ended without having been told to.
-    pub fn is_finished(&self) -> bool {
-        self.task.is_finished()
-    }
 }
 
 /// The worker of one channel.
+#[derive(Clone)]
 pub struct Worker {
     pub channel: String,
     pub sender: Arc<Sender>,
@@ -93,12 +91,22 @@ struct State {
 }
 
 impl Worker {
-    /// Starts it.
+    /// Starts it. Should it break, it is started again: its leases end, and what they held is sent again.
     pub fn start(self) -> WorkerHandle {
         let stop = self.stop.clone();
         let status = Arc::new(Mutex::new(WorkerStatus::default()));
-        let task = tokio::spawn(self.run(Arc::clone(&status)));
+        let task = tokio::spawn(self.supervise(Arc::clone(&status)));
         WorkerHandle { stop, task, status }
+    }
+
+    async fn supervise(self, status: Arc<Mutex<WorkerStatus>>) {
+        while let Err(error) = tokio::spawn(self.clone().run(Arc::clone(&status))).await {
+            tracing::error!(channel = self.channel, error = %error, "a channel's worker broke and is started again");
+            tokio::select! {
+                () = tokio::time::sleep(RESTART_PAUSE) => {}
+                () = self.stop.cancelled() => return,
+            }
+        }
     }
 
     async fn run(self, status: Arc<Mutex<WorkerStatus>>) {

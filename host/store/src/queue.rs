@@ -12,16 +12,22 @@ pub struct Lease {
     delivery: Delivery,
     until: Timestamp,
     token: i64,
+    /// The row, or the leading one of a digest.
+    row: i64,
 }
 
 impl Lease {
     /// For the stores of this crate alone: whoever holds a lease holds the rows it stands for.
-    pub(crate) fn new(delivery: Delivery, until: Timestamp, token: i64) -> Lease {
-        Lease { delivery, until, token }
+    pub(crate) fn new(delivery: Delivery, until: Timestamp, token: i64, row: i64) -> Lease {
+        Lease { delivery, until, token, row }
     }
 
     pub(crate) fn token(&self) -> i64 {
         self.token
+    }
+
+    pub(crate) fn row(&self) -> i64 {
+        self.row
     }
 
     /// What to send, and to whom.

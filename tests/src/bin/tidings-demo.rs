@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tidings_tests::demo::{self, Options};
+use tidings_tests::paths;
 
 #[derive(Parser)]
 #[command(version, about = "From a message on the bus to a mail, on this machine")]
@@ -20,7 +21,8 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match demo::run(Options { once: arguments.once, page: arguments.page }).await {
+    let dir = paths::root().join("target/demo");
+    match demo::run(Options { once: arguments.once, page: arguments.page, dir }).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error:#}");

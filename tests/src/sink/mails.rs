@@ -88,6 +88,7 @@ impl Default for Mailbox {
 impl Mailbox {
     pub(super) fn add(&self, from: String, recipients: Vec<String>, raw: Bytes) -> u64 {
         let mut kept = self.lock();
+        // Counted under the lock: no two mails have the same number.
         let number = *self.arrived.borrow() + 1;
         kept.bytes += raw.len();
         kept.mails.push_back(Arc::new(Mail::parse(number, from, recipients, raw)));
@@ -95,7 +96,6 @@ impl Mailbox {
             let Some(oldest) = kept.mails.pop_front() else { break };
             kept.bytes -= oldest.raw.len();
         }
-        drop(kept);
         self.arrived.send_replace(number);
         number
     }

@@ -4,8 +4,9 @@ use tidings_tests::demo::{self, Options};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demonstration_delivers_every_expected_mail_and_no_other() {
-    let page = "127.0.0.1:0".parse().unwrap();
-    if let Err(error) = demo::run(Options { once: true, page }).await {
+    let home = tempfile::tempdir().unwrap();
+    let options = Options { once: true, page: "127.0.0.1:0".parse().unwrap(), dir: home.path().join("demo") };
+    if let Err(error) = demo::run(options).await {
         panic!("{error:#}");
     }
 }

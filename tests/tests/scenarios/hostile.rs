@@ -29,15 +29,18 @@ const OUTCOMES: &[(&str, &str, &str)] = &[
 async fn each_misbehaviour_alone_ends_in_its_outcome_while_another_channel_delivers() {
     let mut scene = Scene::set().await.unwrap();
     scene.wants_everything("amara", "email", &["amara@example.org"]).await.unwrap();
-    let nothing = json!({"reach": []});
-    channel::install(&scene.client, "hostile", &paths::plugin("hostile").unwrap(), &json!({}), &nothing).await.unwrap();
+    let (plugin, nothing) = (paths::plugin("hostile").unwrap(), json!({"reach": []}));
+    for name in ["hostile", "endless"] {
+        channel::install(&scene.client, name, &plugin, &json!({}), &nothing).await.unwrap();
+    }
+    // One that never returns, all the while.
+    wants_only(&scene, "loop", "endless").await;
+    scene.publish(["loop".to_owned()]).await.unwrap();
     for (behaviour, _, _) in OUTCOMES {
-        let only = json!({"rule": "package_filter", "arguments": {"package": behaviour}});
-        let address = format!("{behaviour}@example.org");
-        let subscription = subscription(behaviour, "hostile", &[&address], only);
-        channel::subscribe(&scene.client, &subscription).await.unwrap();
+        wants_only(&scene, behaviour, "hostile").await;
     }
     for (before, (behaviour, state, note)) in OUTCOMES.iter().enumerate() {
+        let before = before + 1;
         scene.publish([(*behaviour).to_owned()]).await.unwrap();
         // The other channel first: nothing of the plugin's holds it up.
         let arrived = scene.sink.mails.wait(behaviour, LIMIT, |all| (all.len() > before).then_some(()));
@@ -50,7 +53,18 @@ async fn each_misbehaviour_alone_ends_in_its_outcome_while_another_channel_deliv
     let books = scene.books("hostile").await.unwrap();
     assert!(books.balance() && books.accepted == OUTCOMES.len() as u64, "{books:?}");
     let books = scene.books("email").await.unwrap();
-    assert_eq!(books.delivered, OUTCOMES.len() as u64);
+    assert_eq!(books.delivered, OUTCOMES.len() as u64 + 1);
+    // A call that does not end holds up no administrator, and its delivery is held, not lost.
+    channel::switch(&scene.client, "endless", false).await.unwrap();
+    let books = scene.books("endless").await.unwrap();
+    assert_eq!((books.accepted, books.pending), (1, 1), "{books:?}");
+}
+
+/// A user named like the behaviour wants messages about a package of that name, at an address that asks for it.
+async fn wants_only(scene: &Scene, behaviour: &str, channel: &str) {
+    let only = json!({"rule": "package_filter", "arguments": {"package": behaviour}});
+    let address = format!("{behaviour}@example.org");
+    channel::subscribe(&scene.client, &subscription(behaviour, channel, &[&address], only)).await.unwrap();
 }
 
 /// Waits until the delivery of that behaviour was tried and is in `state`.

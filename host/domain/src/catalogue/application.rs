@@ -19,6 +19,8 @@ pub struct Application {
     pub lines: Vec<usize>,
     /// Entries by the one topic that they name, without the category.
     pub literal: HashMap<String, Vec<usize>>,
+    /// Entries by the schemas that they name.
+    pub schemas: HashMap<String, Vec<usize>>,
     /// Entries by patterns.
     pub patterns: Vec<(Pattern, usize)>,
     /// For messages that no entry is about.
@@ -47,6 +49,13 @@ pub struct Example {
 impl Application {
     pub fn new(name: &str, file: &str) -> Application {
         Application { name: name.to_owned(), file: file.to_owned(), ..Application::default() }
+    }
+
+    /// The position of the first entry, in the order of the file, that is about messages of this schema; none for the
+    /// defaults.
+    pub fn find_schema(&self, schema: &str, message: &Message<'_>) -> Option<usize> {
+        let entries = self.schemas.get(schema).into_iter().flatten().copied();
+        entries.filter(|entry| self.entries[*entry].applies(message)).min()
     }
 
     /// The position of the first entry, in the order of the file, that is about this message; none for the defaults.

@@ -27,7 +27,10 @@ pub fn file(name: &str, text: &str, library: &mut Library, report: &mut Report<'
             return None;
         }
     };
-    for (given, key) in [(file.defaults.topics.is_some(), "topics"), (file.defaults.when.is_some(), "when")] {
+    let defaults = &file.defaults;
+    let misplaced =
+        [("topics", defaults.topics.is_some()), ("schemas", defaults.schemas.is_some()), ("when", defaults.when.is_some())];
+    for (key, given) in misplaced {
         if given {
             report.add(0, format!("`{key}` is not possible in `[defaults]`"));
         }
@@ -61,12 +64,18 @@ pub fn file(name: &str, text: &str, library: &mut Library, report: &mut Report<'
     Some(application)
 }
 
-/// Files an entry under its topic patterns.
+/// Files an entry under its schemas and topic patterns.
 fn patterns(application: &mut Application, raw: &Spanned<format::Entry>, report: &mut Report<'_>) {
     let number = application.entries.len();
-    let Some(topics) = raw.get_ref().topics.as_ref().filter(|topics| !topics.is_empty()) else {
-        return report.add(raw.span().start, "a `[[topic]]` needs `topics`, a list of patterns".to_owned());
-    };
+    let schemas = raw.get_ref().schemas.as_deref().unwrap_or_default();
+    let topics = raw.get_ref().topics.as_deref().unwrap_or_default();
+    if schemas.is_empty() && topics.is_empty() {
+        let what = "a `[[topic]]` needs `topics`, a list of patterns, or `schemas`, a list of names";
+        report.add(raw.span().start, what.to_owned());
+    }
+    for schema in schemas {
+        application.schemas.entry(schema.get_ref().clone()).or_default().push(number);
+    }
     for topic in topics {
         match Pattern::parse(topic.get_ref()) {
             Err(what) => report.add(topic.span().start, what),
@@ -92,14 +101,18 @@ fn rule(
         report.add(raw.test.span().start, what);
         Conditions::never()
     });
-    let arguments = raw.arguments.iter();
-    let arguments = arguments.map(|a| Argument { name: a.name.clone(), kind: a.kind, help: a.help.clone() }).collect();
+    let argument = |a: &format::Argument| Argument {
+        name: a.name.clone(),
+        kind: a.kind,
+        help: a.help.clone(),
+        default: a.default.clone(),
+    };
     let info = RuleInfo {
         name: raw.name.get_ref().clone(),
         application: Some(application.to_owned()),
         title: raw.title.clone(),
         help: raw.help.clone(),
-        arguments,
+        arguments: raw.arguments.iter().map(argument).collect(),
     };
     NamedRule { info, condition, line: report.line(raw.name.span().start) }
 }
@@ -173,13 +186,13 @@ impl<'c, 'r, 't> EntryCompiler<'c, 'r, 't> {
         let raw = self.raw.clone();
         Entry {
             when: raw.when.as_ref().and_then(|when| self.condition(when.get_ref(), when.span().start)),
-            usernames: self.sources(raw.usernames.as_deref()),
-            packages: self.sources(raw.packages.as_deref()),
-            containers: self.sources(raw.containers.as_deref()),
-            modules: self.sources(raw.modules.as_deref()),
-            flatpaks: self.sources(raw.flatpaks.as_deref()),
-            groups: self.sources(raw.groups.as_deref()),
-            agent: raw.agent.as_ref().and_then(|agent| self.source(agent.get_ref(), agent.span().start)),
+            usernames: self.sources(raw.usernames.as_deref().unwrap_or_default()),
+            packages: self.sources(raw.packages.as_deref().unwrap_or_default()),
+            containers: self.sources(raw.containers.as_deref().unwrap_or_default()),
+            modules: self.sources(raw.modules.as_deref().unwrap_or_default()),
+            flatpaks: self.sources(raw.flatpaks.as_deref().unwrap_or_default()),
+            groups: self.sources(raw.groups.as_deref().unwrap_or_default()),
+            agent: self.sources(raw.agent.as_slice()).pop(),
             text: self.texts(&raw, id, library),
         }
     }
@@ -193,9 +206,9 @@ impl<'c, 'r, 't> EntryCompiler<'c, 'r, 't> {
         self.names.source(text).map_err(|what| self.report.add(at, what)).ok()
     }
 
-    fn sources(&mut self, raw: Option<&[Spanned<format::Sourced>]>) -> Vec<Guarded> {
+    fn sources(&mut self, raw: &[Spanned<format::Sourced>]) -> Vec<Guarded> {
         let mut compiled = Vec::new();
-        for sourced in raw.into_iter().flatten() {
+        for sourced in raw {
             let at = sourced.span().start;
             let when = sourced.get_ref().when.as_ref().and_then(|when| self.condition(when, at));
             compiled.extend(self.source(&sourced.get_ref().from, at).map(|source| Guarded { source, when }));

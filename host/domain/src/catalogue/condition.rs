@@ -51,6 +51,8 @@ pub(super) enum FieldTest {
         argument: String,
         fold: bool,
     },
+    /// It has a value, and none that this source has.
+    DiffersFrom(Source),
     Present,
     True,
 }
@@ -107,6 +109,12 @@ impl FieldTest {
             FieldTest::Equals(wanted) => any(&|item| equals(&item, wanted)),
             FieldTest::OneOf(wanted) => any(&|item| wanted.iter().any(|wanted| equals(&item, wanted))),
             FieldTest::Contains(part) => any(&|item| item.text().is_some_and(|text| text.contains(part.as_str()))),
+            FieldTest::DiffersFrom(other) => {
+                let Some(value) = source.first(message) else { return false };
+                let mut same = false;
+                other.values(message, &mut |item| same = same || item.text().is_some_and(|text| text == value));
+                !same
+            }
             FieldTest::Present => source.part(message).is_some() || any(&|_| true),
             FieldTest::True => any(&|item| is_true(&item)),
             FieldTest::InArgument { argument, fold } => {

@@ -41,7 +41,13 @@ impl<'c, 'r> Conditions<'c, 'r> {
             tests.push(Test::All(vec![self.rule(rule)?]));
         }
         match &raw.field {
-            Some(field) => tests.push(Test::Field(self.names.source(field)?, self.field(raw)?)),
+            Some(field) => {
+                let test = match &raw.differs_from {
+                    Some(other) if Self::asks(raw).len() == 1 => FieldTest::DiffersFrom(self.names.source(other)?),
+                    _ => self.field(raw)?,
+                };
+                tests.push(Test::Field(self.names.source(field)?, test));
+            }
             None if Self::asks(raw).is_empty() => {}
             None => return Err(format!("`{}` needs a `field`", Self::asks(raw)[0])),
         }
@@ -86,13 +92,14 @@ impl<'c, 'r> Conditions<'c, 'r> {
             ("one_of", raw.one_of.is_some()),
             ("contains", raw.contains.is_some()),
             ("in_argument", raw.in_argument.is_some()),
+            ("differs_from", raw.differs_from.is_some()),
             ("is", raw.is.is_some()),
         ];
         asks.into_iter().filter(|(_, there)| *there).map(|(name, _)| name).collect()
     }
 
     fn field(&self, raw: &format::Condition) -> Result<FieldTest, String> {
-        const EXPECTED: &str = "expected exactly one of equals, one_of, contains, in_argument, is";
+        const EXPECTED: &str = "expected exactly one of equals, one_of, contains, in_argument, differs_from, is";
         if Self::asks(raw).len() != 1 {
             return Err(format!("`field` with {} tests: {EXPECTED}", Self::asks(raw).len()));
         }

@@ -2,12 +2,34 @@
 
 /// File name and text of each application.
 pub const EMBEDDED: &[(&str, &str)] = &[
+    ("anitya.toml", include_str!("../../../../catalogue/anitya.toml")),
+    ("autocloud.toml", include_str!("../../../../catalogue/autocloud.toml")),
     ("bodhi.toml", include_str!("../../../../catalogue/bodhi.toml")),
+    ("bugzilla.toml", include_str!("../../../../catalogue/bugzilla.toml")),
     ("buildsys.toml", include_str!("../../../../catalogue/buildsys.toml")),
+    ("ci.toml", include_str!("../../../../catalogue/ci.toml")),
+    ("copr.toml", include_str!("../../../../catalogue/copr.toml")),
+    ("faf.toml", include_str!("../../../../catalogue/faf.toml")),
     ("fas.toml", include_str!("../../../../catalogue/fas.toml")),
+    ("fedbadges.toml", include_str!("../../../../catalogue/fedbadges.toml")),
+    ("fedimg.toml", include_str!("../../../../catalogue/fedimg.toml")),
     ("fmn.toml", include_str!("../../../../catalogue/fmn.toml")),
     ("git.toml", include_str!("../../../../catalogue/git.toml")),
+    ("greenwave.toml", include_str!("../../../../catalogue/greenwave.toml")),
+    ("hotness.toml", include_str!("../../../../catalogue/hotness.toml")),
+    ("koschei.toml", include_str!("../../../../catalogue/koschei.toml")),
+    ("logger.toml", include_str!("../../../../catalogue/logger.toml")),
+    ("mbs.toml", include_str!("../../../../catalogue/mbs.toml")),
+    ("mdapi.toml", include_str!("../../../../catalogue/mdapi.toml")),
+    ("odcs.toml", include_str!("../../../../catalogue/odcs.toml")),
+    ("openqa.toml", include_str!("../../../../catalogue/openqa.toml")),
+    ("pdc.toml", include_str!("../../../../catalogue/pdc.toml")),
     ("pkgdb.toml", include_str!("../../../../catalogue/pkgdb.toml")),
+    ("rats.toml", include_str!("../../../../catalogue/rats.toml")),
+    ("releng.toml", include_str!("../../../../catalogue/releng.toml")),
+    ("summershum.toml", include_str!("../../../../catalogue/summershum.toml")),
+    ("taskotron.toml", include_str!("../../../../catalogue/taskotron.toml")),
+    ("waiverdb.toml", include_str!("../../../../catalogue/waiverdb.toml")),
 ];
 
 #[cfg(test)]

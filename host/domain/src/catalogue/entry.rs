@@ -18,7 +18,7 @@ pub struct Entry {
     pub modules: Vec<Guarded>,
     pub flatpaks: Vec<Guarded>,
     pub groups: Vec<Guarded>,
-    pub agent: Option<Source>,
+    pub agent: Option<Guarded>,
     pub text: Texts,
 }
 
@@ -54,8 +54,8 @@ pub enum Each {
     Source(Source),
 }
 
-/// The names a template may use besides those in `let`; `item` only with `each`.
-pub const NAMES: [&str; 11] = [
+/// The names a template may use besides those in `let`; `item` only with `each`, `subtitle` not before it is made.
+pub const NAMES: [&str; 12] = [
     "msg",
     "envelope",
     "topic",
@@ -67,6 +67,7 @@ pub const NAMES: [&str; 11] = [
     "groups",
     "agent",
     "item",
+    "subtitle",
 ];
 
 impl Entry {
@@ -87,7 +88,8 @@ impl Entry {
             agent: self
                 .agent
                 .as_ref()
-                .and_then(|agent| agent.first(message))
+                .filter(|agent| agent.when.as_ref().is_none_or(|when| holds(when, message)))
+                .and_then(|agent| agent.source.first(message))
                 .filter(|a| is_name(a))
                 .map(|a| a.into_owned()),
             severity: severity(message),
@@ -98,25 +100,30 @@ impl Entry {
     /// Renders the text. A template that fails leaves its fallback and a line in `problems`.
     pub fn text(&self, environment: &Environment<'static>, message: &Message<'_>, facts: &Facts) -> Text {
         let texts = &self.text;
-        let context = texts.context(message, facts);
+        let mut context = texts.context(message, facts);
         let mut problems = Vec::new();
-        let mut render = |name: &str, template: &Option<Template>| {
-            let rendered = template.as_ref()?.render(environment, &context);
+        let mut render = |name: &str, template: &Option<Template>, context: &Value| {
+            let rendered = template.as_ref()?.render(environment, context);
             rendered.unwrap_or_else(|error| {
                 problems.push(format!("{name}: {error}"));
                 None
             })
         };
-        let title = render("title", &texts.title).map(line);
+        let title = render("title", &texts.title, &context).map(line);
         let title = title.unwrap_or_else(|| message.rest.unwrap_or(message.topic).to_owned());
+        let subtitle = render("subtitle", &texts.subtitle, &context).map(line).unwrap_or_else(|| title.clone());
+        if texts.needs.names().any(|(name, _)| name == "subtitle") {
+            context = minijinja::context! { subtitle => &subtitle, ..context };
+        }
         let mut text = Text {
-            subtitle: render("subtitle", &texts.subtitle).map(line).unwrap_or_else(|| title.clone()),
-            long_form: render("long_form", &texts.long_form).map(|text| cut(text, limits::LONG_FORM_CHARS)),
-            link: render("link", &texts.link).map(line),
-            icon: render("icon", &texts.icon).map(line),
-            secondary_icon: render("secondary_icon", &texts.secondary_icon).map(line),
-            thread: render("thread", &texts.thread).map(line),
+            long_form: render("long_form", &texts.long_form, &context)
+                .map(|text| cut(text, limits::LONG_FORM_CHARS)),
+            link: render("link", &texts.link, &context).map(line),
+            icon: render("icon", &texts.icon, &context).map(line),
+            secondary_icon: render("secondary_icon", &texts.secondary_icon, &context).map(line),
+            thread: render("thread", &texts.thread, &context).map(line),
             title,
+            subtitle,
             ..Text::default()
         };
         text.objects = texts.objects(environment, message, facts, &context, &mut problems);
@@ -156,7 +163,10 @@ impl Texts {
     ) -> Vec<String> {
         let mut objects = Vec::new();
         let mut add = |template: &Template, context: &Value| match template.render(environment, context) {
-            Ok(object) => objects.extend(object.filter(|object| is_name(object))),
+            Ok(text) => {
+                let text = text.unwrap_or_default();
+                objects.extend(text.lines().map(str::trim).filter(|object| is_name(object)).map(str::to_owned));
+            }
             Err(error) => problems.push(format!("objects: {error}")),
         };
         for (each, template) in &self.objects {

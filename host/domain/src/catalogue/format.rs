@@ -34,6 +34,8 @@ pub struct File {
 pub struct Entry {
     /// Patterns for what follows the category. Not in `defaults`.
     pub topics: Option<Vec<Spanned<String>>>,
+    /// Names in the `fedora_messaging_schema` header; such a message is recognised whatever its topic. Not in `defaults`.
+    pub schemas: Option<Vec<Spanned<String>>>,
     /// Only for messages that meet this. Not in `defaults`.
     pub when: Option<Spanned<Condition>>,
     /// Sources with a name, for use in other sources and in templates.
@@ -45,7 +47,7 @@ pub struct Entry {
     pub modules: Option<Vec<Spanned<Sourced>>>,
     pub flatpaks: Option<Vec<Spanned<Sourced>>>,
     pub groups: Option<Vec<Spanned<Sourced>>>,
-    pub agent: Option<Spanned<String>>,
+    pub agent: Option<Spanned<Sourced>>,
     pub title: Option<Spanned<String>>,
     pub subtitle: Option<Spanned<String>>,
     pub long_form: Option<Spanned<String>>,
@@ -87,6 +89,8 @@ pub struct Condition {
     pub in_argument: Option<String>,
     /// With `in_argument`: upper and lower case are the same.
     pub ignore_case: Option<bool>,
+    /// Another source.
+    pub differs_from: Option<String>,
     /// `present` or `true`.
     pub is: Option<String>,
     pub all: Option<Vec<Condition>>,
@@ -116,6 +120,7 @@ pub struct Argument {
     pub kind: ArgumentKind,
     #[serde(default)]
     pub help: String,
+    pub default: Option<String>,
 }
 
 /// A message and what must come out of it.
@@ -133,6 +138,7 @@ impl Entry {
     pub fn or(self, defaults: &Entry) -> Entry {
         Entry {
             topics: self.topics,
+            schemas: self.schemas,
             when: self.when,
             names: self.names,
             usernames: self.usernames.or_else(|| defaults.usernames.clone()),

@@ -9,6 +9,7 @@ mod conditions;
 mod embedded;
 mod entry;
 mod examples;
+mod filters;
 mod format;
 mod lint;
 mod mistake;
@@ -47,6 +48,7 @@ pub struct EntryId {
 pub struct Catalogue {
     applications: Vec<Application>,
     by_category: HashMap<String, usize>,
+    by_schema: HashMap<String, usize>,
     environment: Environment<'static>,
     /// All rules sorted by name, and where the named ones are.
     infos: Vec<RuleInfo>,
@@ -60,6 +62,7 @@ impl Catalogue {
         let mut catalogue = Catalogue {
             applications: Vec::new(),
             by_category: HashMap::new(),
+            by_schema: HashMap::new(),
             environment: Environment::empty(),
             infos: rules::generic(),
             named: HashMap::new(),
@@ -95,6 +98,12 @@ impl Catalogue {
                 report.add(0, format!("the category `{category}` is also in {other}"));
             }
         }
+        for schema in application.schemas.keys() {
+            if let Some(taken) = self.by_schema.insert(schema.clone(), number) {
+                let other = self.applications.get(taken).map_or(report.file(), |other| other.file.as_str()).to_owned();
+                report.add(0, format!("the schema `{schema}` is also in {other}"));
+            }
+        }
         for (position, rule) in application.rules.iter().enumerate() {
             let name = &rule.info.name;
             if self.infos.iter().any(|info| info.name == *name) {
@@ -109,10 +118,10 @@ impl Catalogue {
     /// What a message is about. Never fails: what is missing or odd is empty.
     pub fn facts(&self, envelope: &Envelope, aliases: &Aliases) -> Facts {
         let message = self.message(envelope, aliases);
-        let Some((number, application)) = message.rest.and_then(|rest| self.application(rest)) else {
+        let Some((number, entry)) = self.find(&message) else {
             return Facts { severity: entry::severity(&message), ..Facts::default() };
         };
-        let entry = application.find(&message);
+        let application = &self.applications[number];
         Facts {
             application: Some(application.name.clone()),
             entry: Some(EntryId { application: number, entry }),
@@ -160,8 +169,15 @@ impl Catalogue {
         Message { envelope: envelope.value(), msg: envelope.msg(), topic, rest, aliases }
     }
 
-    fn application(&self, rest: &str) -> Option<(usize, &Application)> {
-        let number = *self.by_category.get(topic::category(rest))?;
-        Some((number, self.applications.get(number)?))
+    /// The application of a message, and its entry: by the schema that the message names, else by its topic.
+    fn find(&self, message: &Message<'_>) -> Option<(usize, Option<usize>)> {
+        let schema = message.envelope.get("headers").and_then(|headers| headers.get("fedora_messaging_schema")?.as_str());
+        if let Some(schema) = schema
+            && let Some(number) = self.by_schema.get(schema)
+        {
+            return Some((*number, self.applications[*number].find_schema(schema, message)));
+        }
+        let number = *self.by_category.get(topic::category(message.rest?))?;
+        Some((number, self.applications[number].find(message)))
     }
 }

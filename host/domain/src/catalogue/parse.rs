@@ -1,4 +1,5 @@
-//! Reads the notation of sources: `path ?? path | transformation ?? 'text'`. An error says what was expected and where.
+//! Reads the notation of sources: `path ?? path | transformation ?? path + 'text'`. An error says what was expected and
+//! where.
 
 use std::sync::Arc;
 
@@ -11,9 +12,9 @@ pub type Scope<'s> = dyn FnMut(&str) -> Result<Option<Arc<Source>>, String> + 's
 /// Compiles one source.
 pub fn source(text: &str, scope: &mut Scope<'_>) -> Result<Source, String> {
     let mut parser = Parser { text, at: 0 };
-    let mut alternatives = vec![parser.chain(scope)?];
+    let mut alternatives = vec![parser.sum(scope)?];
     while parser.eat("??") {
-        alternatives.push(parser.chain(scope)?);
+        alternatives.push(parser.sum(scope)?);
     }
     parser.blanks();
     if parser.at < text.len() {
@@ -28,6 +29,18 @@ struct Parser<'t> {
 }
 
 impl<'t> Parser<'t> {
+    fn sum(&mut self, scope: &mut Scope<'_>) -> Result<Chain, String> {
+        let first = self.chain(scope)?;
+        if !self.eat("+") {
+            return Ok(first);
+        }
+        let mut parts = vec![first, self.chain(scope)?];
+        while self.eat("+") {
+            parts.push(self.chain(scope)?);
+        }
+        Ok(Chain { head: Head::Sum(parts), transforms: Vec::new() })
+    }
+
     fn chain(&mut self, scope: &mut Scope<'_>) -> Result<Chain, String> {
         let head = self.head(scope)?;
         let mut transforms = Vec::new();
@@ -35,7 +48,7 @@ impl<'t> Parser<'t> {
             transforms.push(self.transform()?);
         }
         let keys = transforms.iter().position(|t| *t == Transform::Keys);
-        let on_path = matches!(head, Head::Path(Root::Msg | Root::Envelope, _));
+        let on_path = matches!(head, Head::Path(Root::Msg | Root::Envelope, _) | Head::Below(..));
         if keys.is_some_and(|position| position > 0 || !on_path) {
             return Err("`keys` is only possible directly behind a path into the message".to_owned());
         }
@@ -53,20 +66,25 @@ impl<'t> Parser<'t> {
             "envelope" => Root::Envelope,
             "topic" => return Ok(Head::Path(Root::Topic, Vec::new())),
             name => {
-                let found = scope(name)?;
-                return found.map(Head::Named).ok_or_else(|| {
+                let source = scope(name)?.ok_or_else(|| {
                     format!("unknown name `{name}`: expected `msg`, `envelope`, `topic` or a name from `let`")
-                });
+                })?;
+                let steps = self.steps(scope)?;
+                return Ok(if steps.is_empty() { Head::Named(source) } else { Head::Below(source, steps) });
             }
         };
-        let mut steps = Vec::new();
-        while let Some(step) = self.step()? {
-            steps.push(step);
-        }
-        Ok(Head::Path(root, steps))
+        Ok(Head::Path(root, self.steps(scope)?))
     }
 
-    fn step(&mut self) -> Result<Option<Step>, String> {
+    fn steps(&mut self, scope: &mut Scope<'_>) -> Result<Vec<Step>, String> {
+        let mut steps = Vec::new();
+        while let Some(step) = self.step(scope)? {
+            steps.push(step);
+        }
+        Ok(steps)
+    }
+
+    fn step(&mut self, scope: &mut Scope<'_>) -> Result<Option<Step>, String> {
         if self.eat_close(".") {
             return match self.word() {
                 Some(key) => Ok(Some(Step::Key(key.to_owned()))),
@@ -76,26 +94,46 @@ impl<'t> Parser<'t> {
         if !self.eat_close("[") {
             return Ok(None);
         }
-        let step = if self.eat("]") { return Ok(Some(Step::Each)) } else { self.selector()? };
+        let step = match () {
+            () if self.eat("]") => return Ok(Some(Step::Each)),
+            () if self.eat("(") => self.key_of(scope)?,
+            () => self.selector()?,
+        };
         if self.eat("]") { Ok(Some(step)) } else { Err(self.expected("`]`")) }
     }
 
+    fn key_of(&mut self, scope: &mut Scope<'_>) -> Result<Step, String> {
+        self.blanks();
+        let name = self.word().ok_or_else(|| self.expected("a name from `let`"))?;
+        let source = scope(name)?.ok_or_else(|| format!("unknown name `{name}`: expected a name from `let`"))?;
+        if self.eat(")") { Ok(Step::KeyOf(source)) } else { Err(self.expected("`)`")) }
+    }
+
     fn selector(&mut self) -> Result<Step, String> {
-        let Some(word) = self.word() else { return Err(self.expected("`]`, a position or `key=value`")) };
+        let Some(word) = self.word() else { return Err(self.expected("`]`, `(`, a position or `key=value`")) };
+        if self.eat("~=") {
+            return Ok(Step::Containing { key: word.to_owned(), part: self.value()? });
+        }
+        if word == "-1" {
+            return Ok(Step::Last);
+        }
         if let Ok(index) = word.parse() {
             return Ok(Step::Index(index));
         }
         let or_absent = self.eat("?=");
         if !or_absent && !self.eat("=") {
-            return Err(self.expected("`=` or `?=`"));
+            return Ok(Step::Having(word.to_owned()));
         }
+        Ok(Step::Where { key: word.to_owned(), value: self.value()?, or_absent })
+    }
+
+    /// What a field is compared with: a word or a quoted text.
+    fn value(&mut self) -> Result<String, String> {
         self.blanks();
-        let value = if self.text[self.at..].starts_with('\'') {
-            self.quoted()?
-        } else {
-            self.word().map(str::to_owned).ok_or_else(|| self.expected("a value"))?
-        };
-        Ok(Step::Where { key: word.to_owned(), value, or_absent })
+        if self.text[self.at..].starts_with('\'') {
+            return self.quoted();
+        }
+        self.word().map(str::to_owned).ok_or_else(|| self.expected("a value"))
     }
 
     fn transform(&mut self) -> Result<Transform, String> {
@@ -180,6 +218,10 @@ mod tests {
             "empty": "",
             "number": 7,
             "files": {"a.spec": 1, "b.patch": 2},
+            "rows": [["/bin/a", "x", "a"], ["b", "y"], 3],
+            "nicks": {"bob": "robert", "eve": "evelyn"},
+            "parent": {"name": "fork", "of": {"name": "origin"}},
+            "child": {"name": "origin", "of": null},
             "builds": [{"nvr": "six-1-1"}, {"nvr": "bash-5-1"}, {"odd": []}, 3],
             "packages": [
                 {"name": "a"}, {"name": "b", "namespace": "rpms"}, {"name": "c", "namespace": "modules"}
@@ -195,6 +237,8 @@ mod tests {
         };
         let mut scope = |name: &str| match name {
             "person" => source("msg.agent.username ?? msg.who", &mut |_| Ok(None)).map(|s| Some(Arc::new(s))),
+            "who" => source("msg.who", &mut |_| Ok(None)).map(|s| Some(Arc::new(s))),
+            "repo" => source("msg.missing ?? msg.parent", &mut |_| Ok(None)).map(|s| Some(Arc::new(s))),
             _ => Ok(None),
         };
         let source = source(text, &mut scope).unwrap();
@@ -218,11 +262,22 @@ mod tests {
             ("msg.packages[][namespace?=rpms].name", &["a", "b"]),
             ("msg.packages[][namespace='modules'].name", &["c"]),
             ("msg.files | keys", &["a.spec", "b.patch"]),
+            ("msg.rows[][0~='/'][-1]", &["a"]),
+            ("msg.packages[][name~=b].namespace", &["rpms"]),
             ("msg.files", &[]),
             ("envelope.username", &["apache"]),
             ("topic", &["git.receive.kernel.main"]),
             ("topic | after('git.receive.') | before_last('.')", &["kernel"]),
             ("person", &["ann"]),
+            ("msg.nicks[]", &["robert", "evelyn"]),
+            ("msg.nicks[(who)]", &["robert"]),
+            ("msg.nicks[(person)] ?? person", &["ann"]),
+            ("msg.parent[of].name", &["fork"]),
+            ("msg.child[of].name", &[]),
+            ("repo.of.name", &["origin"]),
+            ("repo.of | keys", &["name"]),
+            ("'mail/' + msg.who | lower + '/' + msg.number", &["mail/bob/7"]),
+            ("msg.missing + '/' + msg.who ?? msg.who", &["bob"]),
         ];
         for (text, expected) in table {
             assert_eq!(values(text), *expected, "{text}");
@@ -234,8 +289,10 @@ mod tests {
         let table = [
             ("", "expected a path"),
             ("msg.", "expected a key behind the dot"),
-            ("msg.a[", "expected `]`, a position or `key=value`"),
-            ("msg.a[b]", "expected `=` or `?=`"),
+            ("msg.a[", "expected `]`, `(`, a position or `key=value`"),
+            ("msg.a[b", "expected `]`, found the end"),
+            ("msg.a[(b)]", "unknown name `b`: expected a name from `let`"),
+            ("msg.a +", "expected a path"),
             ("msg.a b", "or the end, found `b`"),
             ("msg.a | nrv", "expected one of keys, nvr"),
             ("msg.a | split(',", "a closing quote"),

@@ -61,6 +61,10 @@ pub(super) enum Head {
     Path(Root, Vec<Step>),
     /// Another source, by its name in `let`.
     Named(Arc<Source>),
+    /// What is below the part of the message that a name leads to.
+    Below(Arc<Source>, Vec<Step>),
+    /// `a + b`: the first values of all of these, put together; nothing where one of them gives none.
+    Sum(Vec<Chain>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,13 +80,24 @@ pub(super) enum Step {
     Key(String),
     /// `[0]`
     Index(usize),
-    /// `[]`: every element of an array.
+    /// `[-1]`
+    Last,
+    /// `[]`: every element of an array or value of an object.
     Each,
+    /// `[(name)]`: what is under the key that another source gives.
+    KeyOf(Arc<Source>),
+    /// `[key]`: only an object that has something there: not null, false or empty.
+    Having(String),
     /// `[key=value]`: only an object with this field; with `?=` also one without the field.
     Where {
         key: String,
         value: String,
         or_absent: bool,
+    },
+    /// `[key~=text]`: only where this text is in that field, or in the element with that number.
+    Containing {
+        key: String,
+        part: String,
     },
 }
 
@@ -92,8 +107,8 @@ impl Source {
         self.alternatives.iter().any(|chain| {
             chain.transforms.iter().any(Transform::is_plural)
                 || match &chain.head {
-                    Head::Literal(_) => false,
-                    Head::Path(_, steps) => steps.contains(&Step::Each),
+                    Head::Literal(_) | Head::Sum(_) => false,
+                    Head::Path(_, steps) | Head::Below(_, steps) => steps.contains(&Step::Each),
                     Head::Named(source) => source.is_plural(),
                 }
         })
@@ -106,25 +121,22 @@ impl Source {
 
     /// The first value that is a text, number or boolean.
     pub fn first<'a>(&self, message: &Message<'a>) -> Option<Cow<'a, str>> {
-        let mut first = None;
-        self.values(message, &mut |item| {
-            if first.is_none() {
-                first = item.text();
-            }
-        });
-        first
+        self.alternatives.iter().find_map(|chain| chain.first(message))
     }
 
     /// The part of the message that the source leads to, where it is a plain path.
     pub fn part<'a>(&self, message: &Message<'a>) -> Option<&'a Value> {
-        self.alternatives.iter().find_map(|chain| match &chain.head {
-            Head::Path(root, steps) if chain.transforms.is_empty() && !steps.contains(&Step::Each) => {
-                let mut part = None;
-                walk(root.of(message)?, steps, &mut |value| part = part.or(Some(value)));
-                part.filter(|value| !value.is_null())
-            }
-            Head::Named(source) if chain.transforms.is_empty() => source.part(message),
-            _ => None,
+        let below = |start: Option<&'a Value>, steps: &[Step]| {
+            let mut part = None;
+            walk(start?, steps, message, &mut |value| part = part.or(Some(value)));
+            part.filter(|value| !value.is_null() && !steps.contains(&Step::Each))
+        };
+        let plain = self.alternatives.iter().filter(|chain| chain.transforms.is_empty());
+        plain.into_iter().find_map(|chain| match &chain.head {
+            Head::Path(root, steps) => below(root.of(message), steps),
+            Head::Below(source, steps) => below(source.part(message), steps),
+            Head::Named(source) => source.part(message),
+            Head::Literal(_) | Head::Sum(_) => None,
         })
     }
 }
@@ -140,18 +152,27 @@ impl Chain {
             Head::Named(source) => {
                 source.values(message, &mut emit);
             }
+            Head::Sum(parts) => {
+                let sum: Option<String> = parts.iter().map(|part| part.first(message)).collect();
+                sum.into_iter().for_each(|sum| emit(Item::Text(Cow::Owned(sum))));
+            }
             Head::Path(Root::Topic, _) => {
                 message.rest.into_iter().for_each(|rest| emit(Item::Text(Cow::Borrowed(rest))));
             }
-            Head::Path(root, steps) => {
-                if let Some(start) = root.of(message) {
-                    walk(start, steps, &mut |value| {
-                        if keys { each_key(value, &mut emit) } else { scalars(value, &mut emit) }
-                    });
-                }
-            }
+            Head::Path(root, steps) => below(root.of(message), steps, keys, message, &mut emit),
+            Head::Below(source, steps) => below(source.part(message), steps, keys, message, &mut emit),
         }
         any
+    }
+
+    fn first<'a>(&self, message: &Message<'a>) -> Option<Cow<'a, str>> {
+        let mut first = None;
+        self.values(message, &mut |item| {
+            if first.is_none() {
+                first = item.text();
+            }
+        });
+        first
     }
 }
 
@@ -165,17 +186,58 @@ impl Root {
     }
 }
 
-fn walk<'a>(value: &'a Value, steps: &[Step], out: &mut dyn FnMut(&'a Value)) {
+/// The scalars, or the keys, of what the steps lead to.
+fn below<'a>(
+    start: Option<&'a Value>,
+    steps: &[Step],
+    keys: bool,
+    message: &Message<'a>,
+    out: &mut dyn FnMut(Item<'a>),
+) {
+    let Some(start) = start else { return };
+    walk(start, steps, message, &mut |value| if keys { each_key(value, out) } else { scalars(value, out) });
+}
+
+fn walk<'a>(value: &'a Value, steps: &[Step], message: &Message<'a>, out: &mut dyn FnMut(&'a Value)) {
     let Some((step, steps)) = steps.split_first() else { return out(value) };
+    let mut go = |value: &'a Value| walk(value, steps, message, out);
     match step {
-        Step::Key(key) => value.get(key).into_iter().for_each(|value| walk(value, steps, out)),
-        Step::Index(index) => value.get(index).into_iter().for_each(|value| walk(value, steps, out)),
-        Step::Each => value.as_array().into_iter().flatten().for_each(|value| walk(value, steps, out)),
-        Step::Where { key, value: wanted, or_absent } => match value.get(key) {
-            None if *or_absent && value.is_object() => walk(value, steps, out),
-            Some(found) if Item::Json(found).text().is_some_and(|text| text == *wanted) => walk(value, steps, out),
+        Step::Key(key) => value.get(key).into_iter().for_each(go),
+        Step::Index(index) => value.get(index).into_iter().for_each(go),
+        Step::Last => value.as_array().and_then(|values| values.last()).into_iter().for_each(go),
+        Step::Each => match value {
+            Value::Array(values) => values.iter().for_each(go),
+            Value::Object(entries) => entries.values().for_each(go),
             _ => {}
         },
+        Step::KeyOf(source) => source.first(message).and_then(|key| value.get(key.as_ref())).into_iter().for_each(go),
+        Step::Having(key) => {
+            if value.get(key).is_some_and(is_there) {
+                go(value);
+            }
+        }
+        Step::Containing { key, part } => {
+            let element = || key.parse::<usize>().ok().and_then(|index| value.get(index));
+            let found = value.get(key).or_else(element).and_then(Value::as_str);
+            if found.is_some_and(|text| text.contains(part.as_str())) {
+                go(value);
+            }
+        }
+        Step::Where { key, value: wanted, or_absent } => match value.get(key) {
+            None if *or_absent && value.is_object() => go(value),
+            Some(found) if Item::Json(found).text().is_some_and(|text| text == *wanted) => go(value),
+            _ => {}
+        },
+    }
+}
+
+fn is_there(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(values) => !values.is_empty(),
+        Value::Object(entries) => !entries.is_empty(),
+        Value::Bool(true) | Value::Number(_) => true,
     }
 }
 

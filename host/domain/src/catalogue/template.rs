@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, Value};
 use serde_json::Value as Json;
 
+use super::filters;
 use super::transform::package_of_nvr;
 use crate::limits;
 
@@ -21,9 +22,14 @@ fn environment() -> Environment<'static> {
     }
     environment.add_filter("avatar", avatar);
     environment.add_filter("email_avatar", email_avatar);
+    environment.add_filter("openid_avatar", openid_avatar);
     environment.add_filter("ellipsis", ellipsis);
     environment.add_filter("nvr", |nvr: &str| package_of_nvr(nvr).to_owned());
     environment.add_filter("series", series);
+    environment.add_filter("query", query);
+    environment.add_filter("quoted", filters::quoted);
+    environment.add_filter("folded", filters::folded);
+    environment.add_filter("mail_date", filters::mail_date);
     environment
 }
 
@@ -137,11 +143,18 @@ pub fn map(entries: impl Iterator<Item = (String, Value)>) -> Value {
     Value::from(entries.collect::<BTreeMap<String, Value>>())
 }
 
-/// The libravatar picture of a Fedora account, found by its OpenID.
+/// The libravatar picture of a Fedora account, found by its OpenID. Services that act under their own name have another.
 fn avatar(account: &str) -> String {
+    if ["bodhi", "koschei", "taskotron"].contains(&account) {
+        return format!("https://apps.fedoraproject.org/img/icons/{account}-64.png");
+    }
+    openid_avatar(&format!("http://{account}.id.fedoraproject.org/"))
+}
+
+/// The libravatar picture of an OpenID.
+fn openid_avatar(openid: &str) -> String {
     use sha2::Digest as _;
-    let digest = sha2::Sha256::digest(format!("http://{account}.id.fedoraproject.org/"));
-    libravatar(&hex::encode(digest))
+    libravatar(&hex::encode(sha2::Sha256::digest(openid)))
 }
 
 /// The libravatar picture of an e-mail address.
@@ -154,16 +167,34 @@ fn libravatar(digest: &str) -> String {
     format!("https://seccdn.libravatar.org/avatar/{digest}?s=64&d=retro")
 }
 
-/// At most `length` characters, with dots where something was cut or nearly was.
-fn ellipsis(text: &str, length: usize) -> String {
+/// At most `length` characters, with dots (or another sign) where something was cut or nearly was.
+fn ellipsis(text: &str, length: usize, dots: Option<&str>) -> String {
     match text.char_indices().nth(length.saturating_sub(1)) {
         None => text.to_owned(),
-        Some((last, character)) => format!("{}...", &text[..last + character.len_utf8()]),
+        Some((last, character)) => format!("{}{}", &text[..last + character.len_utf8()], dots.unwrap_or("...")),
     }
 }
 
-/// `a`, `a and b`, `a, b, and c`.
-fn series(items: Vec<String>) -> String {
+/// A text as part of a URL's query: a blank is `+`.
+fn query(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b' ' => encoded.push('+'),
+            b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
+            _ if byte.is_ascii_alphanumeric() => encoded.push(char::from(byte)),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+/// `a`, `a and b`, `a, b, and c`; with a limit, those over it are counted: `a, b, and 2 others`.
+fn series(mut items: Vec<String>, limit: Option<usize>) -> String {
+    if let Some(limit) = limit.filter(|limit| (1..items.len()).contains(limit)) {
+        let others = items.split_off(limit - 1).len();
+        items.push(format!("{others} others"));
+    }
     match items.as_slice() {
         [] => String::new(),
         [one] => one.clone(),
@@ -197,10 +228,14 @@ mod tests {
             ("{{ msg.missing.deep or msg.who }}", Some("<ann>".to_owned())),
             ("{{ msg.null | default('none') }}", Some("none".to_owned())),
             ("{{ msg.list | series }}", Some("a, b, and c".to_owned())),
+            ("{{ msg.list | series(2) }}", Some("a and 2 others".to_owned())),
+            ("{{ msg.list | series(3) }}", Some("a, b, and c".to_owned())),
             ("{% if msg.missing %}x{% endif %} ", None),
             ("{{ msg.long | ellipsis(40) }}", Some(format!("{}...", "é".repeat(40)))),
             ("{{ msg.short | ellipsis(40) }}", Some("é".repeat(39))),
             ("{{ 'bash-5.2-1.fc40' | nvr }}", Some("bash".to_owned())),
+            ("{{ 'gtk+-3~rc é/1' | query }}", Some("gtk%2B-3~rc+%C3%A9%2F1".to_owned())),
+            ("{{ 'bodhi' | avatar }}", Some("https://apps.fedoraproject.org/img/icons/bodhi-64.png".to_owned())),
             ("plain", Some("plain".to_owned())),
         ];
         for (source, expected) in table {

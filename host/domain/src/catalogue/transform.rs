@@ -26,7 +26,15 @@ pub enum Transform {
     Words,
     /// The names in `thanks @ann and @bob`.
     Mentions,
+    /// The same, only where a blank or nothing is before the sign: not in an address.
+    MentionsApart,
     Lower,
+    /// The text unless it is this one; a `*` at either end of the pattern stands for anything.
+    Except(String),
+    /// The address in a header of a mail: `Ann <ann@example.org>` gives `ann@example.org`.
+    Address,
+    /// The first address of a web page in a text.
+    Url,
     /// The text if it is nothing but digits.
     Digits,
     /// What is before the first separator; all where there is none.
@@ -40,8 +48,8 @@ pub enum Transform {
 }
 
 /// Names and arguments, as a mistake lists them.
-pub const NAMES: &str = "keys, nvr, srpm, email('domain'), openid, alias, split('x'), words, mentions, lower, digits, \
-                         before('x'), before_last('x'), after('x'), after_last('x')";
+pub const NAMES: &str = "keys, nvr, srpm, email('domain'), openid, alias, split('x'), words, mentions, mentions_apart, lower, except('x'), \
+                         address, url, digits, before('x'), before_last('x'), after('x'), after_last('x')";
 
 impl Transform {
     /// The transformation with this name; `argument` is what stood in brackets.
@@ -54,7 +62,11 @@ impl Transform {
             ("alias", None) => Transform::Alias,
             ("words", None) => Transform::Words,
             ("mentions", None) => Transform::Mentions,
+            ("mentions_apart", None) => Transform::MentionsApart,
             ("lower", None) => Transform::Lower,
+            ("address", None) => Transform::Address,
+            ("url", None) => Transform::Url,
+            ("except", Some(pattern)) => Transform::Except(pattern),
             ("digits", None) => Transform::Digits,
             ("email", Some(domain)) => Transform::Email(domain),
             ("split", Some(by)) => Transform::Split(by),
@@ -68,7 +80,7 @@ impl Transform {
 
     /// Whether one value may become several.
     pub const fn is_plural(&self) -> bool {
-        matches!(self, Transform::Keys | Transform::Split(_) | Transform::Words | Transform::Mentions)
+        matches!(self, Transform::Keys | Transform::Split(_) | Transform::Words | Transform::Mentions | Transform::MentionsApart)
     }
 
     /// Hands what becomes of `text` to `out`.
@@ -88,8 +100,16 @@ impl Transform {
             Transform::Alias => out(aliases.resolve(text)),
             Transform::Split(by) => each(text, |t, found| t.split(by.as_str()).map(str::trim).for_each(found), out),
             Transform::Words => each(text, |t, found| t.split([' ', ',', '\t', '\n']).for_each(found), out),
-            Transform::Mentions => each(text, mentions, out),
+            Transform::Mentions => each(text, |t, found| mentions(t, false, found), out),
+            Transform::MentionsApart => each(text, |t, found| mentions(t, true, found), out),
             Transform::Lower => out(Cow::Owned(text.to_lowercase())),
+            Transform::Except(pattern) => {
+                if !fits(&text, pattern) {
+                    out(text);
+                }
+            }
+            Transform::Address => out(map(text, address)),
+            Transform::Url => each(text, |t, found| url(t).into_iter().for_each(found), out),
             Transform::Digits => {
                 if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
                     out(text);
@@ -110,11 +130,37 @@ pub fn package_of_nvr(nvr: &str) -> &str {
     nvr.rsplitn(3, '-').last().unwrap_or(nvr)
 }
 
-fn mentions(text: &str, found: &mut dyn FnMut(&str)) {
-    for rest in text.split('@').skip(1) {
+fn mentions(text: &str, apart: bool, found: &mut dyn FnMut(&str)) {
+    for (at, _) in text.match_indices('@') {
+        if apart && text[..at].ends_with(|before: char| !before.is_whitespace()) {
+            continue;
+        }
+        let rest = &text[at + 1..];
         let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
         found(&rest[..end]);
     }
+}
+
+/// Whether a text is what a pattern describes: a text, with `*` at either end for anything.
+fn fits(text: &str, pattern: &str) -> bool {
+    match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
+        (Some(_), Some(_)) => text.contains(pattern.trim_matches('*')),
+        (Some(end), None) => text.ends_with(end),
+        (None, Some(start)) => text.starts_with(start),
+        (None, None) => text == pattern,
+    }
+}
+
+fn address(header: &str) -> &str {
+    match header.rsplit_once('<') {
+        Some((_, behind)) => behind.split('>').next().unwrap_or(behind).trim(),
+        None => header.split('(').next().unwrap_or(header).trim(),
+    }
+}
+
+fn url(text: &str) -> Option<&str> {
+    let start = [text.find("https://"), text.find("http://")].into_iter().flatten().min()?;
+    text[start..].split_whitespace().next()
 }
 
 /// A part of a text, borrowed where the text is.
@@ -161,7 +207,17 @@ mod tests {
             ("split", Some(","), "a, b,,c", &["a", "b", "c"]),
             ("words", None, "a b,c  d", &["a", "b", "c", "d"]),
             ("mentions", None, "hi @ann, @bob_2. @", &["ann", "bob_2"]),
+            ("mentions_apart", None, "@ann, (@bob) cid@dom @eve", &["ann", "eve"]),
             ("lower", None, "FeDora", &["fedora"]),
+            ("except", Some("bot"), "bot", &[]),
+            ("except", Some("bot"), "robot", &["robot"]),
+            ("except", Some("bot*"), "bottle", &[]),
+            ("except", Some("*@*"), "ann@example.org", &[]),
+            ("except", Some("*@*"), "ann", &["ann"]),
+            ("address", None, "\"Ann <X>\" <ann@example.org>", &["ann@example.org"]),
+            ("address", None, "ann@example.org (Ann)", &["ann@example.org"]),
+            ("url", None, "see https://example.org/a?b=1 and more", &["https://example.org/a?b=1"]),
+            ("url", None, "see nothing", &[]),
             ("digits", None, "27", &["27"]),
             ("digits", None, "27m", &[]),
             ("before", Some("."), "a.b.c", &["a"]),

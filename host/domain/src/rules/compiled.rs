@@ -66,13 +66,20 @@ impl Compiled {
         if let Some(unknown) = rule.arguments.keys().find(|name| !known(name)) {
             return Err(format!("it has no argument `{unknown}`"));
         }
-        let given = |name: &str| rule.arguments.get(name).is_some_and(|value| !value.is_empty());
-        let names = info.arguments.iter().map(|argument| argument.name.clone());
-        let missing: Vec<String> = names.filter(|name| !given(name)).collect();
+        let mut arguments = rule.arguments.clone();
+        let mut missing = Vec::new();
+        for argument in &info.arguments {
+            let given = arguments.get(&argument.name).is_some_and(|value| !value.is_empty());
+            match &argument.default {
+                _ if given => {}
+                Some(default) => drop(arguments.insert(argument.name.clone(), default.clone())),
+                None => missing.push(argument.name.clone()),
+            }
+        }
         let test = match (generic::compile(&rule.rule, &rule.arguments), catalogue.named(&rule.rule)) {
             _ if !missing.is_empty() => Test::Never,
             (Some(test), _) => test?,
-            (None, Some(named)) => Test::Named(named.condition.clone(), rule.arguments.clone()),
+            (None, Some(named)) => Test::Named(named.condition.clone(), arguments),
             (None, None) => return Err("there is no rule with this name".to_owned()),
         };
         Ok(Compiled { test, missing })

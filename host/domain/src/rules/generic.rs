@@ -102,7 +102,12 @@ pub fn generic() -> Vec<RuleInfo> {
         application: None,
         title: rule.title.to_owned(),
         help: rule.help.to_owned(),
-        arguments: vec![Argument { name: rule.argument.0.to_owned(), kind: rule.argument.1, help: String::new() }],
+        arguments: vec![Argument {
+            name: rule.argument.0.to_owned(),
+            kind: rule.argument.1,
+            help: String::new(),
+            default: None,
+        }],
     };
     TABLE.iter().map(info).collect()
 }

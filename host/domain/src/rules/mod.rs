@@ -24,7 +24,7 @@ pub struct RuleInfo {
     pub title: String,
     /// More about it; may be empty.
     pub help: String,
-    /// All of them are required: without one, the rule is false.
+    /// Without one that has no default, the rule is false.
     pub arguments: Vec<Argument>,
 }
 
@@ -34,6 +34,9 @@ pub struct Argument {
     pub name: String,
     pub kind: ArgumentKind,
     pub help: String,
+    /// What counts where it is not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default: Option<String>,
 }
 
 /// What an argument's text means.

@@ -172,16 +172,18 @@ async fn insert_deliveries(connection: &mut SqliteConnection, rows: &[NewDeliver
     Ok(())
 }
 
-/// Bumps the count of deliveries ever accepted, and counts each message's.
+/// Bumps the counts of deliveries ever accepted and of those pending, and counts each message's.
 async fn count(connection: &mut SqliteConnection, first: i64) -> Result<HashMap<i64, usize>, Failure> {
-    sqlx::query(
+    for sql in [
         "INSERT INTO books_accepted (channel, n) \
          SELECT channel, count(*) FROM deliveries WHERE message >= ? GROUP BY channel \
          ON CONFLICT (channel) DO UPDATE SET n = n + excluded.n",
-    )
-    .bind(first)
-    .execute(&mut *connection)
-    .await?;
+        "INSERT INTO books (channel, state, kept) \
+         SELECT channel, 'pending', count(*) FROM deliveries WHERE message >= ? GROUP BY channel \
+         ON CONFLICT (channel, state) DO UPDATE SET kept = kept + excluded.kept",
+    ] {
+        sqlx::query(sql).bind(first).execute(&mut *connection).await?;
+    }
     let rows: Vec<(i64, i64)> =
         sqlx::query_as("SELECT message, count(*) FROM deliveries WHERE message >= ? GROUP BY message")
             .bind(first)

@@ -86,8 +86,8 @@ pub(super) async fn deliveries(
     );
     match query.state {
         // Said again in the words of the partial index, which a bound value does not match.
-        Some(state) if state != State::Delivered => {
-            sql.push(" AND d.state <> 'delivered' AND d.state = ").push_bind(state.as_str());
+        Some(state @ (State::Dead | State::Cancelled)) => {
+            sql.push(" AND d.state IN ('dead', 'cancelled') AND d.state = ").push_bind(state.as_str());
         }
         Some(state) => {
             sql.push(" AND d.state = ").push_bind(state.as_str());
@@ -101,7 +101,9 @@ pub(super) async fn deliveries(
         sql.push(" AND d.user = ").push_bind(user);
     }
     if let Some(after) = &query.after {
-        sql.push(" AND d.seq < (SELECT seq FROM deliveries WHERE id = ").push_bind(id_bytes(after)?).push(")");
+        // Ids have no index, which every insertion would pay for. Whoever pages is near the newest, where this begins.
+        sql.push(" AND d.seq < (SELECT seq FROM deliveries WHERE id = ").push_bind(id_bytes(after)?);
+        sql.push(" ORDER BY seq DESC LIMIT 1)");
     }
     sql.push(" ORDER BY d.seq DESC LIMIT ").push_bind(size(query.limit));
     let rows: Vec<Row> = sql.build_query_as().fetch_all(connection).await?;
@@ -117,7 +119,7 @@ pub(super) async fn retry_dead(
 ) -> Result<u64, Failure> {
     let rows: Vec<Pair> = sqlx::query_as(
         "UPDATE deliveries SET state = 'pending', attempts = 0, accepted_at = ?1, not_before = ?1, due_at = ?1, \
-         updated_at = ?1 WHERE state <> 'delivered' AND state = 'dead' AND (?2 IS NULL OR channel = ?2) AND (?3 IS NULL \
+         updated_at = ?1 WHERE state IN ('dead', 'cancelled') AND state = 'dead' AND (?2 IS NULL OR channel = ?2) AND (?3 IS NULL \
          OR id = ?3 OR digest = ?3 OR digest = (SELECT x.digest FROM deliveries x WHERE x.id = ?3)) \
          RETURNING channel, user",
     )

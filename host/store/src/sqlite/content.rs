@@ -21,6 +21,7 @@ const MESSAGES: usize = 1000;
 /// A claimed row, in the columns of both queries below.
 #[derive(FromRow)]
 struct Row {
+    seq: i64,
     id: Vec<u8>,
     message: i64,
     user: String,
@@ -35,12 +36,12 @@ struct Row {
 }
 
 /// Leading rows of the lease, oldest due first.
-const LEADERS: &str = "SELECT d.id, d.message, d.user, d.address, d.filter, d.style, d.attempts, d.accepted_at, d.digest, \
+const LEADERS: &str = "SELECT d.seq, d.id, d.message, d.user, d.address, d.filter, d.style, d.attempts, d.accepted_at, d.digest, \
      octet_length(m.event) AS bytes FROM deliveries d JOIN messages m ON m.seq = d.message \
      WHERE d.lease = ? AND d.lead = 1 ORDER BY d.not_before, d.seq";
 
 /// Members of a digest, oldest first.
-const MEMBERS: &str = "SELECT d.id, d.message, d.user, d.address, d.filter, d.style, d.attempts, d.accepted_at, d.digest, \
+const MEMBERS: &str = "SELECT d.seq, d.id, d.message, d.user, d.address, d.filter, d.style, d.attempts, d.accepted_at, d.digest, \
      octet_length(m.event) AS bytes FROM deliveries d JOIN messages m ON m.seq = d.message \
      WHERE d.digest = ? AND d.lease = ? ORDER BY d.seq LIMIT ?";
 
@@ -63,7 +64,10 @@ pub(super) async fn load(
             None => events.get(&row.message).map(|event| (Content::Single(Arc::clone(event)), None)),
         };
         match content {
-            Some((content, last)) => leases.push(Lease::new(delivery(row, content, last)?, until, token)),
+            Some((content, common)) => {
+                let seq = row.seq;
+                leases.push(Lease::new(delivery(row, content, common)?, until, token, seq));
+            }
             None => unreadable.push(row),
         }
     }
@@ -168,10 +172,10 @@ async fn events(
 async fn give_up(connection: &mut SqliteConnection, channel: &str, row: Row, now: Timestamp) -> Result<(), Failure> {
     sqlx::query(
         "UPDATE deliveries SET state = 'dead', lease = NULL, gathered = NULL, updated_at = ?, \
-         note = 'its stored message cannot be read' WHERE state = 'pending' AND (id = ? OR digest = ?)",
+         note = 'its stored message cannot be read' WHERE state = 'pending' AND (seq = ? OR digest = ?)",
     )
     .bind(millis(now))
-    .bind(row.id)
+    .bind(row.seq)
     .bind(row.digest)
     .execute(&mut *connection)
     .await?;

@@ -79,6 +79,8 @@ pub(super) fn reading(path: &Path) -> SqliteConnectOptions {
 fn writing(path: &Path) -> SqliteConnectOptions {
     // 64 MiB of pages, in KiB: the random inserts into the index of ids stay in memory.
     let options = basic(path).pragma("cache_size", "-65536");
+    // In pages of 4 KiB: what many commits changed is copied to the database once. The log is cut to that size again.
+    let options = options.pragma("wal_autocheckpoint", "8192").pragma("journal_size_limit", "33554432");
     options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full)
 }
 

@@ -15,11 +15,12 @@ use super::value::{id_bytes, millis};
 use super::writer::Outcomes;
 use crate::Lease;
 
-/// Units in one statement: seven variables each.
+/// Units in one statement: seven variables each, below SQLite's 32,766.
 const UNITS: usize = 1000;
 
 /// What a settlement writes.
 struct Change<'a> {
+    row: i64,
     id: Vec<u8>,
     token: i64,
     state: State,
@@ -30,7 +31,7 @@ struct Change<'a> {
     note: Option<&'a str>,
 }
 
-/// The rows of a unit: one by its id, or the members of a digest by the digest's.
+/// The rows of a unit: one by its number, or the members of a digest by the digest's id.
 #[derive(Clone, Copy)]
 enum Unit {
     Single,
@@ -131,12 +132,22 @@ fn change<'a>(lease: &Lease, settlement: &'a Settlement) -> Result<Option<Change
         Settlement::Dead { reason } => return dead(lease, reason).map(Some),
         Settlement::AddressGone { .. } => return Ok(None),
     };
-    Ok(Some(Change { id: id_bytes(&lease.delivery().id)?, token: lease.token(), state, not_before, used, note }))
+    written(lease, state, not_before, used, note).map(Some)
 }
 
 fn dead<'a>(lease: &Lease, reason: &'a str) -> Result<Change<'a>, Failure> {
+    written(lease, State::Dead, None, 1, Some(reason))
+}
+
+fn written<'a>(
+    lease: &Lease,
+    state: State,
+    not_before: Option<i64>,
+    used: i64,
+    note: Option<&'a str>,
+) -> Result<Change<'a>, Failure> {
     let id = id_bytes(&lease.delivery().id)?;
-    Ok(Change { id, token: lease.token(), state: State::Dead, not_before: None, used: 1, note: Some(reason) })
+    Ok(Change { row: lease.row(), id, token: lease.token(), state, not_before, used, note })
 }
 
 /// Writes the changes of distinct units; returns how many of them were stale.
@@ -160,9 +171,9 @@ async fn apply(
 
 /// The statement for these changes. It returns channel and user of each row, and whether the row leads its unit.
 fn update(unit: Unit, changes: &[Change<'_>], now: i64) -> QueryBuilder<Sqlite> {
-    let mut query = QueryBuilder::new("WITH new (id, token, state, not_before, used, note) AS (");
+    let mut query = QueryBuilder::new("WITH new (seq, id, token, state, not_before, used, note) AS (");
     query.push_values(changes, |mut row, change| {
-        row.push_bind(&change.id).push_bind(change.token).push_bind(change.state.as_str());
+        row.push_bind(change.row).push_bind(&change.id).push_bind(change.token).push_bind(change.state.as_str());
         row.push_bind(change.not_before).push_bind(change.used).push_bind(change.note);
     });
     query.push(
@@ -172,7 +183,8 @@ fn update(unit: Unit, changes: &[Change<'_>], now: i64) -> QueryBuilder<Sqlite> 
     );
     query.push_bind(now).push(" FROM new WHERE ");
     query.push(match unit {
-        Unit::Single => "deliveries.id = new.id",
+        // The id as well: a row that was pruned may have left its number to another.
+        Unit::Single => "deliveries.seq = new.seq AND deliveries.id = new.id",
         Unit::Digest => "deliveries.digest = new.id",
     });
     query.push(
@@ -198,6 +210,7 @@ async fn holder(connection: &mut SqliteConnection, lease: &Lease) -> Result<Opti
 /// The statements that settle one unit, for the check of their plans.
 #[cfg(test)]
 pub(super) fn statements() -> [String; 2] {
-    let change = Change { id: vec![0; 16], token: 1, state: State::Delivered, not_before: None, used: 1, note: None };
+    let change =
+        Change { row: 1, id: vec![0; 16], token: 1, state: State::Delivered, not_before: None, used: 1, note: None };
     [Unit::Single, Unit::Digest].map(|unit| update(unit, std::slice::from_ref(&change), 1).into_string())
 }

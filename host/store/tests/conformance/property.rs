@@ -92,6 +92,11 @@ impl Unit {
     }
 }
 
+enum Wish {
+    Addresses(Vec<String>),
+    DeletedAt(u64),
+}
+
 struct Held {
     lease: Lease,
     members: BTreeSet<Key>,
@@ -105,8 +110,8 @@ struct Model {
     units: Vec<Unit>,
     pruned: Books,
     accepted: u64,
-    /// None: deleted. A user without an entry never had a subscription.
-    subscriptions: BTreeMap<&'static str, Option<Vec<String>>>,
+    /// A user without an entry never had a subscription, or it is forgotten.
+    subscriptions: BTreeMap<&'static str, Wish>,
     held: Vec<Held>,
 }
 
@@ -130,8 +135,8 @@ impl Model {
 
     fn wants(&self, user: &str, address: &String) -> bool {
         match self.subscriptions.get(user) {
-            Some(Some(addresses)) => addresses.contains(address),
-            Some(None) => false,
+            Some(Wish::Addresses(addresses)) => addresses.contains(address),
+            Some(Wish::DeletedAt(_)) => false,
             None => true,
         }
     }
@@ -256,7 +261,7 @@ async fn settle(fixture: &Fixture, model: &mut Model, held: Held, word: Word) {
             unit.end(State::Dead);
             let (user, gone) = (unit.user, unit.address().to_owned());
             let keep: Vec<String> = addresses(user).into_iter().filter(|address| *address != gone).collect();
-            if let Some(Some(addresses)) = model.subscriptions.get_mut(user) {
+            if let Some(Wish::Addresses(addresses)) = model.subscriptions.get_mut(user) {
                 addresses.retain(|address| *address != gone);
             }
             model.cancel(user, &keep);
@@ -271,7 +276,7 @@ async fn subscribe(fixture: &Fixture, model: &mut Model, user: &'static str, wis
     fixture.store.put_subscription(&wish, at(model.now)).await.unwrap();
     let keep = if enabled { wished } else { Vec::new() };
     model.cancel(user, &keep);
-    model.subscriptions.insert(user, Some(keep));
+    model.subscriptions.insert(user, Wish::Addresses(keep));
     // The options are said anew, so that a full digest is due from now on, if it was not before.
     for unit in model.units.iter_mut().filter(|unit| unit.open && unit.user == user) {
         let full = unit.members.len() >= COUNT as usize;
@@ -308,6 +313,7 @@ async fn prune(fixture: &Fixture, model: &mut Model) {
         }
     }
     model.units.retain(|unit| !unit.members.is_empty());
+    model.subscriptions.retain(|_, wish| !matches!(wish, Wish::DeletedAt(at) if *at < before));
     // What a held lease stands for may have changed: such leases are settled elsewhere.
     model.held.retain(|held| model.units.iter().any(|unit| unit.members == held.members));
 }
@@ -337,12 +343,12 @@ async fn take(fixture: &Fixture, model: &mut Model, step: Step) {
         }
         Step::Unsubscribe { user } => {
             let user = USERS[user.index(USERS.len())];
-            let there = matches!(model.subscriptions.get(user), Some(Some(_)));
+            let there = matches!(model.subscriptions.get(user), Some(Wish::Addresses(_)));
             let deleted = fixture.store.delete_subscription(user, "email", at(model.now)).await.unwrap();
             assert_eq!(deleted, there);
             if there {
                 model.cancel(user, &[]);
-                model.subscriptions.insert(user, None);
+                model.subscriptions.insert(user, Wish::DeletedAt(model.now));
             }
         }
         Step::Retry => {

@@ -1,0 +1,118 @@
+//! The daemon, and the commands that talk to it.
+
+use std::net::TcpListener;
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use super::*;
+
+/// A port that nobody listens to.
+fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("it is bound").to_string()
+}
+
+/// A running daemon with a token for it.
+struct Daemon {
+    process: Child,
+    home: Home,
+    url: String,
+    token: String,
+}
+
+impl Daemon {
+    fn start() -> Daemon {
+        let address = free_address();
+        let home = Home::new(&format!("[api]\nlisten = \"{address}\"\n"));
+        let token = stdout(&home.run(&["token", "create", "test"])).trim_end().to_owned();
+        let config = home.dir.path().join("tidings.toml");
+        let mut serve = command(&["serve", "--config", config.to_str().expect("it is text")]);
+        let process = serve.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts");
+        let daemon = Daemon { process, home, url: format!("http://{address}"), token };
+        let end = Instant::now() + Duration::from_secs(60);
+        while !daemon.ask(&["status"]).status.success() {
+            assert!(Instant::now() < end, "the daemon does not answer: {}", stderr(&daemon.ask(&["status"])));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        daemon
+    }
+
+    fn ask(&self, arguments: &[&str]) -> Output {
+        run(&[arguments, &["--url", &self.url, "--token", &self.token]].concat(), "")
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        let output = self.ask(&[arguments, &["--json"]].concat());
+        serde_json::from_str(&stdout(&output)).expect("JSON")
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn commands_for_the_daemon_say_so_when_it_does_not_run() {
+    let url = format!("http://{}", free_address());
+    for arguments in
+        [&["status"][..], &["books"], &["channel", "list"], &["deliveries", "list"], &["subscription", "list"]]
+    {
+        let output = run(&[arguments, &["--url", &url]].concat(), "");
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        let expected = format!("cannot reach the daemon at {url}: is it running?");
+        assert!(stderr(&output).contains(&expected), "{arguments:?}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_running_daemon_is_administered_from_the_command_line() {
+    let daemon = Daemon::start();
+    assert_eq!(daemon.json(&["status"])["messages"]["received"], 0);
+    assert_eq!(daemon.json(&["books"]), json!({}));
+    assert_eq!(daemon.json(&["channel", "list"]), json!([]));
+    assert_eq!(daemon.json(&["deliveries", "list", "--state", "dead"]), json!([]));
+    assert_eq!(daemon.json(&["deliveries", "retry", "--all"]), json!({ "retried": 0 }));
+    for (arguments, detail) in [
+        (&["channel", "show", "email"][..], "no channel named email"),
+        (&["channel", "install", "email", "/etc/hostname"], "not WebAssembly"),
+        (&["subscription", "show", "ralph", "email"], "no subscription named ralph/email"),
+    ] {
+        let output = daemon.ask(arguments);
+        assert_eq!((output.status.code(), stderr(&output).contains(detail)), (Some(1), true), "{}", stderr(&output));
+    }
+
+    let stranger = run(&["status", "--url", &daemon.url], "");
+    assert_eq!(stranger.status.code(), Some(1));
+    assert!(stderr(&stranger).contains("tidings token create"), "{}", stderr(&stranger));
+
+    let replay = daemon.home.run(&["replay", "/dev/null"]);
+    assert_eq!(replay.status.code(), Some(1));
+    assert!(stderr(&replay).contains("another daemon uses the database"), "{}", stderr(&replay));
+}
+
+#[test]
+fn load_stores_the_good_subscriptions_and_names_the_others() {
+    let daemon = Daemon::start();
+    let good = json!({ "user": "ralph", "channel": "email", "addresses": ["r@a"], "filters": [
+        { "name": "builds", "rules": [{ "rule": "koji_build_failed" }] }] });
+    let bad =
+        json!({ "user": "lena", "channel": "email", "filters": [{ "name": "f", "rules": [{ "rule": "nope" }] }] });
+    let other = json!({ "user": "a/b c", "channel": "irc" });
+    let file = write(daemon.home.dir.path(), "all.jsonl", &format!("{good}\n{bad}\n\n{other}\n"));
+    let output = daemon.ask(&["subscription", "load", &file, "--json"]);
+    assert_eq!(output.status.code(), Some(1), "since one was refused");
+    assert_eq!(serde_json::from_slice::<Value>(&output.stdout).expect("JSON"), json!({ "stored": 2, "refused": 1 }));
+    assert!(stderr(&output).contains("all.jsonl, line 2") && stderr(&output).contains("nope"), "{}", stderr(&output));
+
+    let users =
+        |list: Value| list.as_array().expect("a list").iter().map(|one| one["user"].clone()).collect::<Vec<_>>();
+    assert_eq!(users(daemon.json(&["subscription", "list"])), ["a/b c", "ralph"]);
+    assert_eq!(users(daemon.json(&["subscription", "list", "--user", "ralph"])), ["ralph"]);
+    assert_eq!(daemon.json(&["subscription", "show", "a/b c", "irc"])["channel"], "irc");
+    assert!(daemon.ask(&["subscription", "delete", "a/b c", "irc"]).status.success());
+    assert_eq!(users(daemon.json(&["subscription", "list"])), ["ralph"]);
+}
