@@ -148,10 +148,7 @@ pub async fn serve(config: Config, config_file: PathBuf) -> anyhow::Result<()> {
 
 /// Takes the messages of a source into the outbox, without sending anything, and says what became of them. For a daemon
 /// that is not running.
-pub async fn replay(
-    config: &Config,
-    source: Box<dyn Source>,
-) -> anyhow::Result<(Arc<Metrics>, Vec<EndpointStatus>)> {
+pub async fn replay(config: &Config, source: Box<dyn Source>) -> anyhow::Result<(Arc<Metrics>, Vec<EndpointStatus>)> {
     let core = Core::open(config).await?;
     let (sink, queue) = tidings_bus::buffer();
     let stop = CancellationToken::new();

@@ -167,7 +167,8 @@ fn present(bus: &[EndpointStatus], books: &BTreeMap<String, Books>, now: Timesta
     let family = Family::<StateLabel, Gauge<f64, AtomicU64>>::default();
     for (channel, books) in books {
         let Books { accepted: _, delivered, dead, cancelled, pending } = books;
-        for (state, count) in [("delivered", delivered), ("dead", dead), ("cancelled", cancelled), ("pending", pending)] {
+        for (state, count) in [("delivered", delivered), ("dead", dead), ("cancelled", cancelled), ("pending", pending)]
+        {
             family.get_or_create(&StateLabel { channel: channel.clone(), state }).set(*count as f64);
         }
     }

@@ -87,7 +87,7 @@ CREATE TRIGGER deliveries_went AFTER DELETE ON deliveries BEGIN
     UPDATE books SET kept = kept - 1 WHERE channel = old.channel AND state = old.state;
 END;
 
--- One row for each user and channel; docs/adr/0001-subscriptions-as-documents.md says why. A deleted one stays as a mark
+-- One row for each user and channel; docs/adr/0004-subscriptions-as-documents.md says why. A deleted one stays as a mark
 -- until it is pruned, so that a message matched just before is not delivered just after.
 CREATE TABLE subscriptions (
     user       TEXT    NOT NULL CHECK (user <> ''),

@@ -6,6 +6,7 @@ pub mod acl;
 pub mod aliases;
 pub mod catalogue;
 pub mod delivery;
+pub mod digest;
 pub mod facts;
 pub mod gap;
 pub mod grant;

@@ -8,6 +8,7 @@ mod channel;
 mod client;
 mod daemon;
 mod deliveries;
+mod digest;
 mod doctor;
 mod input;
 mod messages;
@@ -83,6 +84,8 @@ enum Command {
     Facts(messages::FactsArgs),
     /// Print who would be told of messages, one JSON object for each line of standard input
     Match(messages::MatchArgs),
+    /// Print the lines of a digest, one JSON array for the array of messages on standard input
+    Digest(digest::DigestArgs),
     /// The rules that filters are made of
     Rules(rules::RulesArgs),
     /// Look for what keeps this installation from working
@@ -128,6 +131,7 @@ fn dispatch(cli: Cli, out: &mut Output) -> anyhow::Result<ExitCode> {
         Command::Replay(args) => block_on(daemon::replay(args, &config()?, &common.config, out))?,
         Command::Facts(args) => messages::facts(&args, out)?,
         Command::Match(args) => messages::recipients(&args, out)?,
+        Command::Digest(args) => digest::run(&args, out)?,
         Command::Rules(args) => rules::run(args, out)?,
         Command::Doctor => return block_on(doctor::run(&common.config, out)),
     }

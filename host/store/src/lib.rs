@@ -26,6 +26,7 @@ pub use sqlite::{Mode, open, schema_version};
 pub trait Store: Send + Sync + 'static {
     /// Intake: the message and all its deliveries, or neither. Unique by message id and by (message, channel, address). A
     /// recipient of a one-shot filter that already fired is left out; the filter is deactivated in the same transaction.
+    /// Left out too is a recipient whose subscription was deleted or disabled, or lost the address, after the match.
     async fn accept(&self, message: Accepted, now: Timestamp) -> Result<Acceptance>;
 
     /// Dispatch: due deliveries of a channel, oldest due first and fair among users, each leased to the caller. An
@@ -33,6 +34,7 @@ pub trait Store: Send + Sync + 'static {
     /// members and id over retries.
     async fn lease(&self, request: LeaseRequest) -> Result<Vec<Lease>>;
     /// When the earliest pending, unleased delivery of the channel (or an expiring lease) is due; none if none is pending.
+    /// A moment already past means now.
     async fn next_due(&self, channel: &str) -> Result<Option<Timestamp>>;
     /// Outcomes, in one transaction. A lease that expired and was taken over changes nothing any more (its count is
     /// returned), except that a delivered one is delivered.
@@ -44,7 +46,8 @@ pub trait Store: Send + Sync + 'static {
 
     async fn books(&self) -> Result<BTreeMap<String, Books>>;
     async fn deliveries(&self, query: DeliveryQuery) -> Result<Vec<DeliveryRow>>;
-    /// Dead deliveries become pending and due now, with their age and attempts starting anew; returns how many.
+    /// Dead deliveries become pending and due now, with their age and attempts starting anew; returns how many. Members of
+    /// a digest come back together, and `id` may be theirs or the digest's.
     async fn retry_dead(&self, channel: Option<&str>, id: Option<&DeliveryId>, now: Timestamp) -> Result<u64>;
     /// Forgets messages seen before `seen_before` that have no pending or dead delivery, with their settled deliveries
     /// (whose counts stay in the books); returns how many messages.
@@ -56,7 +59,8 @@ pub trait Store: Send + Sync + 'static {
     /// channel's subscriptions: for a user's command, not for messages.
     async fn owner_of(&self, channel: &str, address: &str) -> Result<Option<String>>;
     /// Replaces the user's subscription for that channel. Pending deliveries to addresses that it no longer has, or all
-    /// of them where it is disabled, are cancelled.
+    /// of them where it is disabled, are cancelled. A digest that gathers is due by the new options, and at once where
+    /// there are none any more.
     async fn put_subscription(&self, subscription: &Subscription, now: Timestamp) -> Result<()>;
     /// Returns whether there was one. Its pending deliveries are cancelled.
     async fn delete_subscription(&self, user: &str, channel: &str, now: Timestamp) -> Result<bool>;
@@ -66,6 +70,7 @@ pub trait Store: Send + Sync + 'static {
     /// Creates the channel or replaces it as a whole.
     async fn put_channel(&self, channel: &Channel, now: Timestamp) -> Result<()>;
 
+    /// Keeps a component. One with the same digest is the same file and stays as it is.
     async fn put_component(&self, info: &ComponentInfo, file: &[u8]) -> Result<()>;
     async fn components(&self) -> Result<Vec<ComponentInfo>>;
     async fn component(&self, digest: &str) -> Result<(ComponentInfo, Vec<u8>)>;
@@ -83,6 +88,7 @@ pub trait Store: Send + Sync + 'static {
     async fn plugin_state_delete(&self, channel: &str, key: &str) -> Result<()>;
     async fn plugin_state_keys(&self, channel: &str, prefix: &str) -> Result<Vec<String>>;
 
+    /// `Exists` where the id is taken.
     async fn put_token(&self, token: &Token) -> Result<()>;
     async fn token(&self, id: &str) -> Result<Option<Token>>;
     async fn tokens(&self) -> Result<Vec<Token>>;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::condition::Condition;
 use super::entry::Entry;
+use super::group::Group;
 use super::source::Message;
 use super::topic::Pattern;
 use crate::rules::RuleInfo;
@@ -27,6 +28,7 @@ pub struct Application {
     pub defaults: Entry,
     pub rules: Vec<NamedRule>,
     pub examples: Vec<Example>,
+    pub groups: Vec<Group>,
 }
 
 /// A named rule, compiled.

@@ -10,6 +10,7 @@ use super::application::{Application, Example, NamedRule};
 use super::conditions::Conditions;
 use super::entry::{self, Each, Entry, Guarded, Texts};
 use super::format;
+use super::group::{self, Group, GroupExample};
 use super::lint;
 use super::mistake::Report;
 use super::parse;
@@ -28,8 +29,11 @@ pub fn file(name: &str, text: &str, library: &mut Library, report: &mut Report<'
         }
     };
     let defaults = &file.defaults;
-    let misplaced =
-        [("topics", defaults.topics.is_some()), ("schemas", defaults.schemas.is_some()), ("when", defaults.when.is_some())];
+    let misplaced = [
+        ("topics", defaults.topics.is_some()),
+        ("schemas", defaults.schemas.is_some()),
+        ("when", defaults.when.is_some()),
+    ];
     for (key, given) in misplaced {
         if given {
             report.add(0, format!("`{key}` is not possible in `[defaults]`"));
@@ -56,12 +60,23 @@ pub fn file(name: &str, text: &str, library: &mut Library, report: &mut Report<'
     }
     for raw in &file.examples {
         let line = report.line(raw.span().start);
-        let expect = raw.get_ref().expect.iter();
-        let expect =
-            expect.map(|(key, value)| (key.clone(), (report.line(value.span().start), value.get_ref().clone())));
-        application.examples.push(Example { line, message: raw.get_ref().message.clone(), expect: expect.collect() });
+        let expect = expectations(&raw.get_ref().expect, report);
+        application.examples.push(Example { line, message: raw.get_ref().message.clone(), expect });
+    }
+    for (number, raw) in file.groups.iter().enumerate() {
+        let group = EntryCompiler::for_group(&file.defaults, raw.get_ref(), &rules, report);
+        application.groups.extend(group.group(raw, &format!("{name}/group/{number}"), library));
     }
     Some(application)
+}
+
+/// What must come out of an example, with its lines.
+fn expectations(
+    expect: &BTreeMap<String, Spanned<toml::Value>>,
+    report: &Report<'_>,
+) -> BTreeMap<String, (usize, toml::Value)> {
+    let line = |value: &Spanned<toml::Value>| report.line(value.span().start);
+    expect.iter().map(|(key, value)| (key.clone(), (line(value), value.get_ref().clone()))).collect()
 }
 
 /// Files an entry under its schemas and topic patterns.
@@ -159,6 +174,8 @@ struct EntryCompiler<'c, 'r, 't> {
     names: Names<'c>,
     rules: &'c HashMap<&'c str, &'c format::Condition>,
     report: &'r mut Report<'t>,
+    /// What its templates may name besides the names in `let`.
+    known: &'static [&'static str],
 }
 
 impl<'c, 'r, 't> EntryCompiler<'c, 'r, 't> {
@@ -170,7 +187,65 @@ impl<'c, 'r, 't> EntryCompiler<'c, 'r, 't> {
     ) -> EntryCompiler<'c, 'r, 't> {
         let raw = own.map_or_else(|| defaults.clone(), |own| own.clone().or(defaults));
         let names = Names::new([Some(&defaults.names), own.map(|own| &own.names)].into_iter().flatten());
-        EntryCompiler { raw, names, rules, report }
+        EntryCompiler { raw, names, rules, report, known: &entry::NAMES }
+    }
+
+    fn for_group(
+        defaults: &'c format::Entry,
+        group: &'c format::Group,
+        rules: &'c HashMap<&'c str, &'c format::Condition>,
+        report: &'r mut Report<'t>,
+    ) -> EntryCompiler<'c, 'r, 't> {
+        let names = Names::new([&defaults.names, &group.names]);
+        EntryCompiler { raw: format::Entry::default(), names, rules, report, known: &group::NAMES }
+    }
+
+    fn group(mut self, spanned: &Spanned<format::Group>, id: &str, library: &mut Library) -> Option<Group> {
+        let raw = spanned.get_ref();
+        let mut topics = Vec::new();
+        for topic in &raw.topics {
+            let pattern = Pattern::parse(topic.get_ref());
+            topics.extend(pattern.map_err(|what| self.report.add(topic.span().start, what)));
+        }
+        if raw.by.is_empty() || raw.topics.is_empty() {
+            self.report.add(
+                spanned.span().start,
+                "a `[[group]]` needs `topics` and `by`, lists that are not empty".to_owned(),
+            );
+        }
+        let when = raw.when.as_ref().and_then(|when| self.condition(when.get_ref(), when.span().start));
+        let mut by = Vec::new();
+        for sources in &raw.by {
+            let sources = sources.get_ref().as_slice().iter().map(|source| (source, sources.span().start));
+            by.push(sources.filter_map(|(source, at)| self.source(source, at)).collect());
+        }
+        let mut needs = Needs::default();
+        let mut template = |key: &str, raw: &Spanned<String>| {
+            self.template(&format!("{id}/{key}"), raw.get_ref(), raw.span().start, library, &mut needs)
+        };
+        let subtitle = template("subtitle", &raw.subtitle);
+        let subjective = raw.subjective.as_ref().and_then(|raw| template("subjective", raw));
+        let link = raw.link.as_ref().and_then(|raw| template("link", raw));
+        let secondary_icon = raw.secondary_icon.as_ref().and_then(|raw| template("secondary_icon", raw));
+        let example = raw.example.get_ref();
+        let example = GroupExample {
+            line: self.report.line(raw.example.span().start),
+            messages: example.messages.clone(),
+            expect: expectations(&example.expect, self.report),
+        };
+        let names = self.needed(&needs);
+        Some(Group { topics, when, by, names, needs, subtitle: subtitle?, subjective, link, secondary_icon, example })
+    }
+
+    /// The sources in `let` that are needed.
+    fn needed(&mut self, needs: &Needs) -> Vec<(String, Source)> {
+        let mut names = Vec::new();
+        for (name, _) in needs.names() {
+            if let Ok(Some(source)) = self.names.get(name) {
+                names.push((name.to_owned(), source.as_ref().clone()));
+            }
+        }
+        names
     }
 
     fn compile(mut self, id: &str, library: &mut Library) -> Entry {
@@ -243,11 +318,7 @@ impl<'c, 'r, 't> EntryCompiler<'c, 'r, 't> {
             let template = self.template(&name, &object.get_ref().text, at, library, &mut needs);
             texts.objects.extend(template.map(|template| (each, template)));
         }
-        for (name, _) in needs.names() {
-            if let Ok(Some(source)) = self.names.get(name) {
-                texts.names.push((name.to_owned(), source.as_ref().clone()));
-            }
-        }
+        texts.names = self.needed(&needs);
         texts.needs = needs;
         texts
     }
@@ -272,8 +343,8 @@ impl<'c, 'r, 't> EntryCompiler<'c, 'r, 't> {
             self.report.add(at, what);
         }
         for (name, _) in own.names() {
-            if !entry::NAMES.contains(&name) && !self.names.raw.contains_key(name) {
-                let known = entry::NAMES.join(", ");
+            if !self.known.contains(&name) && !self.names.raw.contains_key(name) {
+                let known = self.known.join(", ");
                 self.report
                     .add(at, format!("unknown name `{name}` in a template: expected {known} or a name from `let`"));
             }

@@ -116,8 +116,7 @@ impl Entry {
             context = minijinja::context! { subtitle => &subtitle, ..context };
         }
         let mut text = Text {
-            long_form: render("long_form", &texts.long_form, &context)
-                .map(|text| cut(text, limits::LONG_FORM_CHARS)),
+            long_form: render("long_form", &texts.long_form, &context).map(|text| cut(text, limits::LONG_FORM_CHARS)),
             link: render("link", &texts.link, &context).map(line),
             icon: render("icon", &texts.icon, &context).map(line),
             secondary_icon: render("secondary_icon", &texts.secondary_icon, &context).map(line),
@@ -254,7 +253,7 @@ pub fn severity(message: &Message<'_>) -> Option<Severity> {
 }
 
 /// A text of one line: what would break it is a blank.
-fn line(text: String) -> String {
+pub fn line(text: String) -> String {
     let text = cut(text, limits::LINE_CHARS);
     if text.contains(char::is_control) { text.replace(char::is_control, " ") } else { text }
 }

@@ -7,11 +7,14 @@ use serde_json::{Value, json};
 
 use super::Catalogue;
 use super::application::{Application, Example};
+use super::group::GroupExample;
 use super::mistake::Mistake;
 use crate::aliases::Aliases;
+use crate::digest::{self, Item};
 use crate::facts::Event;
 use crate::message::{Envelope, Frame};
 use crate::rules;
+use crate::time::Timestamp;
 
 /// What is wrong with an application's examples, in the order of the file.
 pub fn check(catalogue: &Catalogue, application: &Application) -> Vec<Mistake> {
@@ -28,6 +31,9 @@ pub fn check(catalogue: &Catalogue, application: &Application) -> Vec<Mistake> {
                 }
             }
         }
+    }
+    for group in &application.groups {
+        mistakes.extend(check_group(catalogue, &group.example).into_iter().map(|(line, what)| mistake(line, what)));
     }
     let bare = application.lines.iter().enumerate().filter(|(entry, _)| !shown.contains(entry));
     mistakes
@@ -67,6 +73,41 @@ fn run(catalogue: &Catalogue, example: &Example) -> Result<(Option<usize>, Value
         "rules": rules::holding(&event),
     });
     Ok((facts.entry.and_then(|id| id.entry), found))
+}
+
+/// What is wrong with a group's example: its messages must make one line, and the line what is expected.
+fn check_group(catalogue: &Catalogue, example: &GroupExample) -> Vec<(usize, String)> {
+    let aliases = Aliases::default();
+    let mut items = Vec::new();
+    for message in &example.messages {
+        let frame = Frame { topic: None, body: message.clone().into_bytes() };
+        match Envelope::read(&frame) {
+            Err(refusal) => return vec![(example.line, format!("a message of the example is refused: {refusal}"))],
+            Ok(envelope) => {
+                items.push(Item::of_event(&Event::new(catalogue, &aliases, &envelope), Timestamp::default()));
+            }
+        }
+    }
+    let (lines, problems) = digest::try_fold(catalogue, &aliases, &items, None);
+    if let Some(problem) = problems.first() {
+        return vec![(example.line, format!("a template fails on the example: {problem}"))];
+    }
+    let [line] = lines.as_slice() else {
+        let subtitles: Vec<&String> = lines.iter().map(|line| &line.subtitle).collect();
+        return vec![(example.line, format!("the example's messages make {} lines: {subtitles:?}", lines.len()))];
+    };
+    let found = json!({
+        "subtitle": line.subtitle,
+        "link": line.link,
+        "icon": line.icon,
+        "secondary_icon": line.secondary_icon,
+        "usernames": line.usernames,
+        "packages": line.packages,
+    });
+    let different = |(key, (at, expected)): (&String, &(usize, toml::Value))| {
+        difference(key, expected, &found).map(|what| (*at, what))
+    };
+    example.expect.iter().filter_map(different).collect()
 }
 
 fn difference(key: &str, expected: &toml::Value, found: &Value) -> Option<String> {

@@ -9,7 +9,11 @@ pub fn quoted(text: &str) -> String {
 const SAID: usize = 3;
 
 /// Each once, sorted, the rest counted: `a`, `a and b`, `a, b, and c`, `a, b, and 4 others`; `(nothing)` for none.
-pub fn folded(mut items: Vec<String>) -> String {
+/// `ending` goes behind each.
+pub fn folded(mut items: Vec<String>, ending: Option<&str>) -> String {
+    if let Some(ending) = ending {
+        items.iter_mut().for_each(|item| item.push_str(ending));
+    }
     items.sort_unstable();
     items.dedup();
     if items.len() > SAID {
@@ -32,8 +36,7 @@ pub fn mail_date(text: &str) -> String {
 
 fn date(text: &str) -> Option<String> {
     const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (day, time) = text.split_once(['T', ' '])?;
     let mut parts = day.split('-').map(str::parse::<usize>);
     let (year, month, day) = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
@@ -69,8 +72,9 @@ mod tests {
             (&["c", "a", "b", "d"], "a, b, and 2 others"),
         ];
         for (items, expected) in table {
-            assert_eq!(folded(items.iter().map(|item| (*item).to_owned()).collect()), *expected);
+            assert_eq!(folded(items.iter().map(|item| (*item).to_owned()).collect(), None), *expected);
         }
+        assert_eq!(folded(vec!["b".to_owned(), "a".to_owned()], Some("'s")), "a's and b's");
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub struct File {
     pub defaults: Entry,
     #[serde(default, rename = "topic")]
     pub topics: Vec<Spanned<Entry>>,
+    #[serde(default, rename = "group")]
+    pub groups: Vec<Spanned<Group>>,
     #[serde(default, rename = "rule")]
     pub rules: Vec<Rule>,
     #[serde(default, rename = "example")]
@@ -98,6 +100,52 @@ pub struct Condition {
     pub not: Option<Box<Condition>>,
     /// The name of another rule of this file that must hold too.
     pub rule: Option<String>,
+}
+
+/// Messages of a digest that fold into one line.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    /// Patterns for what follows the category.
+    pub topics: Vec<Spanned<String>>,
+    pub when: Option<Spanned<Condition>>,
+    /// Sources that must each have a value in common; a list of sources has the values of all of them.
+    pub by: Vec<Spanned<Sources>>,
+    /// Sources with a name; templates have the values of all messages.
+    #[serde(default, rename = "let")]
+    pub names: BTreeMap<String, Spanned<String>>,
+    pub subtitle: Spanned<String>,
+    /// The same for a reader who is its `subject`, perhaps.
+    pub subjective: Option<Spanned<String>>,
+    pub link: Option<Spanned<String>>,
+    pub secondary_icon: Option<Spanned<String>>,
+    pub example: Spanned<GroupExample>,
+}
+
+/// One source or several.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a source or a list of sources")]
+pub enum Sources {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Sources {
+    pub const fn as_slice(&self) -> &[String] {
+        match self {
+            Sources::One(source) => std::slice::from_ref(source),
+            Sources::Several(sources) => sources.as_slice(),
+        }
+    }
+}
+
+/// Messages that fold, and what must come out of it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GroupExample {
+    /// Whole envelopes, as JSON.
+    pub messages: Vec<String>,
+    pub expect: BTreeMap<String, Spanned<Value>>,
 }
 
 /// A named rule.

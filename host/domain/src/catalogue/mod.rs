@@ -6,11 +6,13 @@ mod application;
 mod compile;
 pub(crate) mod condition;
 mod conditions;
+mod defaults;
 mod embedded;
 mod entry;
 mod examples;
 mod filters;
 mod format;
+pub(crate) mod group;
 mod lint;
 mod mistake;
 mod parse;
@@ -30,7 +32,9 @@ use crate::aliases::Aliases;
 use crate::facts::{Facts, Text};
 use crate::message::Envelope;
 use crate::rules::{self, RuleInfo};
+use crate::subscription::Filter;
 use application::{Application, NamedRule};
+use group::Group;
 use mistake::Report;
 use source::Message;
 use template::Library;
@@ -52,6 +56,8 @@ pub struct Catalogue {
     environment: Environment<'static>,
     /// All rules sorted by name, and where the named ones are.
     infos: Vec<RuleInfo>,
+    /// A newcomer's filters.
+    defaults: Vec<Filter>,
     named: HashMap<String, (usize, usize)>,
 }
 
@@ -65,10 +71,13 @@ impl Catalogue {
             by_schema: HashMap::new(),
             environment: Environment::empty(),
             infos: rules::generic(),
+            defaults: Vec::new(),
             named: HashMap::new(),
         };
         let mut mistakes = Vec::new();
-        for (name, text) in files {
+        let (of_newcomers, of_applications): (Vec<_>, Vec<_>) =
+            files.iter().partition(|(name, _)| name == defaults::FILE);
+        for (name, text) in of_applications {
             let mut report = Report::new(name, text);
             let application = compile::file(name, text, &mut library, &mut report);
             if let Some(application) = application {
@@ -78,6 +87,11 @@ impl Catalogue {
         }
         catalogue.environment = library.environment;
         catalogue.infos.sort_by(|one, other| one.name.cmp(&other.name));
+        for (name, text) in of_newcomers {
+            let mut report = Report::new(name, text);
+            catalogue.defaults = defaults::read(text, |name| catalogue.rule(name), &mut report);
+            mistakes.append(&mut report.mistakes);
+        }
         // What is wrong in `[defaults]` is found again in every entry.
         mistakes.sort();
         mistakes.dedup();
@@ -145,6 +159,11 @@ impl Catalogue {
         &self.infos
     }
 
+    /// The filters that a newcomer begins with, on every channel.
+    pub fn defaults(&self, user: &str) -> Vec<Filter> {
+        defaults::filled(&self.defaults, user)
+    }
+
     /// The description of one rule.
     pub fn rule(&self, name: &str) -> Option<&RuleInfo> {
         let position = self.infos.binary_search_by(|info| info.name.as_str().cmp(name)).ok()?;
@@ -165,13 +184,27 @@ impl Catalogue {
     /// The message as sources and conditions see it.
     pub(crate) fn message<'a>(&self, envelope: &'a Envelope, aliases: &'a Aliases) -> Message<'a> {
         let topic = envelope.topic();
-        let rest = topic::rest(topic, |category| self.by_category.contains_key(category));
-        Message { envelope: envelope.value(), msg: envelope.msg(), topic, rest, aliases }
+        Message { envelope: envelope.value(), msg: envelope.msg(), topic, rest: self.rest(topic), aliases }
+    }
+
+    /// A topic without prefix and environment.
+    pub(crate) fn rest<'t>(&self, topic: &'t str) -> Option<&'t str> {
+        topic::rest(topic, |category| self.by_category.contains_key(category))
+    }
+
+    /// All groups that digests fold by, each with the categories of its application.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = (&[String], &Group)> {
+        self.applications.iter().flat_map(|app| app.groups.iter().map(|group| (app.categories.as_slice(), group)))
+    }
+
+    pub(crate) const fn environment(&self) -> &Environment<'static> {
+        &self.environment
     }
 
     /// The application of a message, and its entry: by the schema that the message names, else by its topic.
     fn find(&self, message: &Message<'_>) -> Option<(usize, Option<usize>)> {
-        let schema = message.envelope.get("headers").and_then(|headers| headers.get("fedora_messaging_schema")?.as_str());
+        let schema =
+            message.envelope.get("headers").and_then(|headers| headers.get("fedora_messaging_schema")?.as_str());
         if let Some(schema) = schema
             && let Some(number) = self.by_schema.get(schema)
         {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::topic;
 use super::transform::Transform;
 use crate::aliases::Aliases;
 
@@ -20,6 +21,13 @@ pub struct Message<'a> {
     /// The topic without prefix and environment.
     pub rest: Option<&'a str>,
     pub aliases: &'a Aliases,
+}
+
+impl<'a> Message<'a> {
+    /// What its topic begins with, behind prefix and environment.
+    pub fn category(&self) -> Option<&'a str> {
+        self.rest.map(topic::category)
+    }
 }
 
 /// One value that a source gives.

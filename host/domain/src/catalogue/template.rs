@@ -7,7 +7,7 @@ use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, Value};
 use serde_json::Value as Json;
 
 use super::filters;
-use super::transform::package_of_nvr;
+use super::transform::{address, package_of_nvr};
 use crate::limits;
 
 /// The environment of all templates.
@@ -29,6 +29,7 @@ fn environment() -> Environment<'static> {
     environment.add_filter("query", query);
     environment.add_filter("quoted", filters::quoted);
     environment.add_filter("folded", filters::folded);
+    environment.add_filter("address", |header: &str| address(header).to_owned());
     environment.add_filter("mail_date", filters::mail_date);
     environment
 }
@@ -55,11 +56,30 @@ impl Library {
         }
         self.environment.add_template_owned(name.to_owned(), source.to_owned())?;
         let mut needs = Needs::default();
-        let paths = self.environment.get_template(name)?.undeclared_variables(true);
+        let paths = self.environment.template_from_str(&without_cuts(source))?.undeclared_variables(true);
         paths.iter().for_each(|path| needs.add(path));
         self.known.insert(source.to_owned(), (name.to_owned(), needs.clone()));
         Ok((Template::Compiled(name.to_owned()), needs))
     }
+}
+
+/// A template without its cuts such as `[:8]`: minijinja does not say what is looked at by cutting something out of it.
+fn without_cuts(source: &str) -> String {
+    let mut kept = String::with_capacity(source.len());
+    let mut rest = source;
+    while let Some((before, behind)) = rest.split_once('[') {
+        kept.push_str(before);
+        let inside = behind.split(']').next().unwrap_or(behind);
+        let is_cut = inside.contains(':') && inside.chars().all(|c| c.is_ascii_digit() || " :-".contains(c));
+        rest = match behind.get(inside.len() + 1..) {
+            Some(rest) if is_cut => rest,
+            _ => {
+                kept.push('[');
+                behind
+            }
+        };
+    }
+    kept + rest
 }
 
 /// A text with or without anything to fill in.
@@ -157,10 +177,10 @@ fn openid_avatar(openid: &str) -> String {
     libravatar(&hex::encode(sha2::Sha256::digest(openid)))
 }
 
-/// The libravatar picture of an e-mail address.
+/// The libravatar picture of an e-mail address, as it is written: the old system did not make it lower case either.
 fn email_avatar(address: &str) -> String {
     use md5::Digest as _;
-    libravatar(&hex::encode(md5::Md5::digest(address.trim().to_lowercase())))
+    libravatar(&hex::encode(md5::Md5::digest(address.trim())))
 }
 
 fn libravatar(digest: &str) -> String {
@@ -228,6 +248,7 @@ mod tests {
             ("{{ msg.missing.deep or msg.who }}", Some("<ann>".to_owned())),
             ("{{ msg.null | default('none') }}", Some("none".to_owned())),
             ("{{ msg.list | series }}", Some("a, b, and c".to_owned())),
+            ("{{ msg.who[1:] }}{{ msg.user.name[:-1] }}", Some("ann>bo".to_owned())),
             ("{{ msg.list | series(2) }}", Some("a and 2 others".to_owned())),
             ("{{ msg.list | series(3) }}", Some("a, b, and c".to_owned())),
             ("{% if msg.missing %}x{% endif %} ", None),

@@ -31,6 +31,8 @@ pub enum Transform {
     Lower,
     /// The text unless it is this one; a `*` at either end of the pattern stands for anything.
     Except(String),
+    /// The text only if it is this one, with `*` as above.
+    Only(String),
     /// The address in a header of a mail: `Ann <ann@example.org>` gives `ann@example.org`.
     Address,
     /// The first address of a web page in a text.
@@ -48,7 +50,7 @@ pub enum Transform {
 }
 
 /// Names and arguments, as a mistake lists them.
-pub const NAMES: &str = "keys, nvr, srpm, email('domain'), openid, alias, split('x'), words, mentions, mentions_apart, lower, except('x'), \
+pub const NAMES: &str = "keys, nvr, srpm, email('domain'), openid, alias, split('x'), words, mentions, mentions_apart, lower, except('x'), only('x'), \
                          address, url, digits, before('x'), before_last('x'), after('x'), after_last('x')";
 
 impl Transform {
@@ -67,6 +69,7 @@ impl Transform {
             ("address", None) => Transform::Address,
             ("url", None) => Transform::Url,
             ("except", Some(pattern)) => Transform::Except(pattern),
+            ("only", Some(pattern)) => Transform::Only(pattern),
             ("digits", None) => Transform::Digits,
             ("email", Some(domain)) => Transform::Email(domain),
             ("split", Some(by)) => Transform::Split(by),
@@ -80,7 +83,10 @@ impl Transform {
 
     /// Whether one value may become several.
     pub const fn is_plural(&self) -> bool {
-        matches!(self, Transform::Keys | Transform::Split(_) | Transform::Words | Transform::Mentions | Transform::MentionsApart)
+        matches!(
+            self,
+            Transform::Keys | Transform::Split(_) | Transform::Words | Transform::Mentions | Transform::MentionsApart
+        )
     }
 
     /// Hands what becomes of `text` to `out`.
@@ -105,6 +111,11 @@ impl Transform {
             Transform::Lower => out(Cow::Owned(text.to_lowercase())),
             Transform::Except(pattern) => {
                 if !fits(&text, pattern) {
+                    out(text);
+                }
+            }
+            Transform::Only(pattern) => {
+                if fits(&text, pattern) {
                     out(text);
                 }
             }
@@ -151,7 +162,8 @@ fn fits(text: &str, pattern: &str) -> bool {
     }
 }
 
-fn address(header: &str) -> &str {
+/// The address in a header of a mail.
+pub fn address(header: &str) -> &str {
     match header.rsplit_once('<') {
         Some((_, behind)) => behind.split('>').next().unwrap_or(behind).trim(),
         None => header.split('(').next().unwrap_or(header).trim(),
@@ -214,6 +226,8 @@ mod tests {
             ("except", Some("bot*"), "bottle", &[]),
             ("except", Some("*@*"), "ann@example.org", &[]),
             ("except", Some("*@*"), "ann", &["ann"]),
+            ("only", Some("*.start"), "build.start", &["build.start"]),
+            ("only", Some("*.start"), "build.end", &[]),
             ("address", None, "\"Ann <X>\" <ann@example.org>", &["ann@example.org"]),
             ("address", None, "ann@example.org (Ann)", &["ann@example.org"]),
             ("url", None, "see https://example.org/a?b=1 and more", &["https://example.org/a?b=1"]),

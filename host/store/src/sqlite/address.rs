@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use sqlx::sqlite::SqliteConnection;
 
 use super::failure::Failure;
-use super::value::{from_json, id_bytes, to_json};
+use super::value::{id_bytes, to_json};
 use crate::Lease;
 
 /// Whose address it is, and when it is found gone.
@@ -125,7 +125,14 @@ impl Subscriber {
                 .fetch_optional(&mut *connection)
                 .await?;
         let Some(stored) = stored else { return Ok(()) };
-        let addresses: Vec<String> = from_json("subscription", &stored)?;
+        let addresses: Vec<String> = match serde_json::from_str(&stored) {
+            Ok(addresses) => addresses,
+            // One user's trouble: the outcomes beside this one are kept.
+            Err(error) => {
+                tracing::error!(user = self.user, channel = self.channel, %error, "a subscription cannot be read");
+                return Ok(());
+            }
+        };
         let edited = addresses.into_iter().filter_map(|address| match new {
             _ if address != old => Some(address),
             new => new.map(str::to_owned),

@@ -37,21 +37,28 @@ impl Failure {
     pub(super) fn is_own(&self) -> bool {
         match self {
             Failure::Sql(error) => matches!(code(error), Some(CONSTRAINT | TOO_BIG)),
-            Failure::Store(error) => !matches!(error, StoreError::Unavailable { .. } | StoreError::Corrupt { .. }),
+            Failure::Store(error) => !matches!(error, StoreError::Unavailable { .. }),
         }
     }
 
-    /// The error for callers. `path` is the database's, `doing` completes "unavailable while it …".
-    pub(super) fn into_error(self, path: &str, doing: &'static str) -> StoreError {
-        let error = match self {
-            Failure::Store(error) => return error,
-            Failure::Sql(error) => error,
-        };
-        match code(&error) {
-            Some(CORRUPT | NOT_A_DATABASE) => StoreError::Corrupt { path: path.to_owned(), detail: error.to_string() },
-            Some(CONSTRAINT | TOO_BIG) => StoreError::Refused { what: "row", detail: error.to_string() },
-            _ => StoreError::Unavailable { doing, source: Arc::new(error) },
+    /// The error for callers; `doing` completes "unavailable while it …". A file that turns out damaged while it is in use
+    /// counts as unavailable: whoever waits for the store keeps what it has until somebody looks.
+    pub(super) fn into_error(self, doing: &'static str) -> StoreError {
+        match self {
+            Failure::Store(error) => error,
+            Failure::Sql(error) => match code(&error) {
+                Some(CONSTRAINT | TOO_BIG) => StoreError::Refused { what: "row", detail: error.to_string() },
+                _ => StoreError::Unavailable { doing, source: Arc::new(error) },
+            },
         }
+    }
+}
+
+/// The error of opening the database `path`, which may be damaged or no database at all.
+pub(super) fn opening(error: Error, path: &str, doing: &'static str) -> StoreError {
+    match code(&error) {
+        Some(CORRUPT | NOT_A_DATABASE) => StoreError::Corrupt { path: path.to_owned(), detail: error.to_string() },
+        _ => StoreError::Unavailable { doing, source: Arc::new(error) },
     }
 }
 

@@ -57,7 +57,6 @@ pub async fn open(path: &Path, mode: Mode) -> Result<Arc<dyn Store>> {
 struct SqliteStore {
     writer: Writer,
     readers: SqlitePool,
-    path: Arc<str>,
     /// The latest time at which deliveries were leased: notices a clock that goes back.
     latest: AtomicU64,
 }
@@ -65,22 +64,17 @@ struct SqliteStore {
 impl SqliteStore {
     async fn open(path: &Path, mode: Mode) -> Result<SqliteStore> {
         let opened = open::open(path, mode).await?;
-        let name: Arc<str> = path.display().to_string().into();
         let readers = SqlitePoolOptions::new()
             .max_connections(STORE_READERS)
             .acquire_timeout(STORE_BUSY)
             .connect_lazy_with(open::reading(path));
         let link = Link::new(opened.options, opened.connection);
-        let writer = Writer::start(link, opened.lock, Arc::clone(&name));
-        Ok(SqliteStore { writer, readers, path: name, latest: AtomicU64::new(0) })
+        let writer = Writer::start(link, opened.lock);
+        Ok(SqliteStore { writer, readers, latest: AtomicU64::new(0) })
     }
 
     async fn reader(&self, doing: &'static str) -> Result<PoolConnection<Sqlite>> {
-        self.readers.acquire().await.map_err(|error| self.error(doing)(Failure::Sql(error)))
-    }
-
-    fn error(&self, doing: &'static str) -> impl Fn(Failure) -> StoreError {
-        move |failure| failure.into_error(&self.path, doing)
+        self.readers.acquire().await.map_err(|error| Failure::Sql(error).into_error(doing))
     }
 
     /// Whether `now` lies well before a time seen earlier. From then on it is the latest.
@@ -117,7 +111,7 @@ impl Store for SqliteStore {
     async fn next_due(&self, channel: &str) -> Result<Option<Timestamp>> {
         let doing = "looks for the next delivery";
         let mut connection = self.reader(doing).await?;
-        let next = turns::next_due(&mut connection, channel).await.map_err(self.error(doing))?;
+        let next = turns::next_due(&mut connection, channel).await.map_err(|failure| failure.into_error(doing))?;
         Ok(next.map(timestamp))
     }
 
@@ -162,13 +156,13 @@ impl Store for SqliteStore {
     async fn books(&self) -> Result<BTreeMap<String, Books>> {
         let doing = "counts deliveries";
         let mut connection = self.reader(doing).await?;
-        admin::books(&mut connection).await.map_err(self.error(doing))
+        admin::books(&mut connection).await.map_err(|failure| failure.into_error(doing))
     }
 
     async fn deliveries(&self, query: DeliveryQuery) -> Result<Vec<DeliveryRow>> {
         let doing = "lists deliveries";
         let mut connection = self.reader(doing).await?;
-        admin::deliveries(&mut connection, &query).await.map_err(self.error(doing))
+        admin::deliveries(&mut connection, &query).await.map_err(|failure| failure.into_error(doing))
     }
 
     async fn retry_dead(&self, channel: Option<&str>, id: Option<&DeliveryId>, now: Timestamp) -> Result<u64> {
@@ -182,19 +176,19 @@ impl Store for SqliteStore {
     async fn subscriptions(&self) -> Result<Vec<Subscription>> {
         let doing = "reads subscriptions";
         let mut connection = self.reader(doing).await?;
-        subscriptions::all(&mut connection).await.map_err(self.error(doing))
+        subscriptions::all(&mut connection).await.map_err(|failure| failure.into_error(doing))
     }
 
     async fn subscriptions_of(&self, user: &str) -> Result<Vec<Subscription>> {
         let doing = "reads subscriptions";
         let mut connection = self.reader(doing).await?;
-        subscriptions::of(&mut connection, user).await.map_err(self.error(doing))
+        subscriptions::of(&mut connection, user).await.map_err(|failure| failure.into_error(doing))
     }
 
     async fn owner_of(&self, channel: &str, address: &str) -> Result<Option<String>> {
         let doing = "looks for the owner of an address";
         let mut connection = self.reader(doing).await?;
-        subscriptions::owner(&mut connection, channel, address).await.map_err(self.error(doing))
+        subscriptions::owner(&mut connection, channel, address).await.map_err(|failure| failure.into_error(doing))
     }
 
     async fn put_subscription(&self, subscription: &Subscription, now: Timestamp) -> Result<()> {
@@ -216,13 +210,13 @@ impl Store for SqliteStore {
     async fn channels(&self) -> Result<Vec<Channel>> {
         let doing = "reads channels";
         let mut connection = self.reader(doing).await?;
-        registry::channels(&mut connection).await.map_err(self.error(doing))
+        registry::channels(&mut connection).await.map_err(|failure| failure.into_error(doing))
     }
 
     async fn channel(&self, name: &str) -> Result<Channel> {
         let doing = "reads a channel";
         let mut connection = self.reader(doing).await?;
-        registry::channel(&mut connection, name).await.map_err(self.error(doing))
+        registry::channel(&mut connection, name).await.map_err(|failure| failure.into_error(doing))
     }
 
     async fn put_channel(&self, channel: &Channel, now: Timestamp) -> Result<()> {
@@ -244,19 +238,19 @@ impl Store for SqliteStore {
     async fn components(&self) -> Result<Vec<ComponentInfo>> {
         let doing = "reads components";
         let mut connection = self.reader(doing).await?;
-        registry::components(&mut connection).await.map_err(self.error(doing))
+        registry::components(&mut connection).await.map_err(|failure| failure.into_error(doing))
     }
 
     async fn component(&self, digest: &str) -> Result<(ComponentInfo, Vec<u8>)> {
         let doing = "reads a component";
         let mut connection = self.reader(doing).await?;
-        registry::component(&mut connection, digest).await.map_err(self.error(doing))
+        registry::component(&mut connection, digest).await.map_err(|failure| failure.into_error(doing))
     }
 
     async fn plugin_state_get(&self, channel: &str, key: &str) -> Result<Option<Vec<u8>>> {
         let doing = "reads a plugin's state";
         let mut connection = self.reader(doing).await?;
-        plugin_state::get(&mut connection, channel, key).await.map_err(self.error(doing))
+        plugin_state::get(&mut connection, channel, key).await.map_err(|failure| failure.into_error(doing))
     }
 
     async fn plugin_state_set(
@@ -286,7 +280,7 @@ impl Store for SqliteStore {
     async fn plugin_state_keys(&self, channel: &str, prefix: &str) -> Result<Vec<String>> {
         let doing = "reads a plugin's state";
         let mut connection = self.reader(doing).await?;
-        plugin_state::keys(&mut connection, channel, prefix).await.map_err(self.error(doing))
+        plugin_state::keys(&mut connection, channel, prefix).await.map_err(|failure| failure.into_error(doing))
     }
 
     async fn put_token(&self, token: &Token) -> Result<()> {
@@ -300,13 +294,13 @@ impl Store for SqliteStore {
     async fn token(&self, id: &str) -> Result<Option<Token>> {
         let doing = "reads a token";
         let mut connection = self.reader(doing).await?;
-        registry::token(&mut connection, id).await.map_err(self.error(doing))
+        registry::token(&mut connection, id).await.map_err(|failure| failure.into_error(doing))
     }
 
     async fn tokens(&self) -> Result<Vec<Token>> {
         let doing = "reads tokens";
         let mut connection = self.reader(doing).await?;
-        registry::tokens(&mut connection).await.map_err(self.error(doing))
+        registry::tokens(&mut connection).await.map_err(|failure| failure.into_error(doing))
     }
 
     async fn delete_token(&self, id: &str) -> Result<bool> {
@@ -322,7 +316,7 @@ impl Store for SqliteStore {
         let written = work.await?;
         let doing = "is checked";
         let mut connection = self.reader(doing).await?;
-        let read = admin::bumped(&mut connection).await.map_err(self.error(doing))?;
+        let read = admin::bumped(&mut connection).await.map_err(|failure| failure.into_error(doing))?;
         if read < written {
             let detail = format!("{written} was written and {read} is read");
             return Err(StoreError::Damaged { what: "counter", detail });

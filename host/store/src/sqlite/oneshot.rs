@@ -8,7 +8,7 @@ use tidings_domain::delivery::Recipient;
 use tidings_domain::subscription::Filter;
 
 use super::failure::Failure;
-use super::value::{from_json, to_json};
+use super::value::to_json;
 use super::writer::Intake;
 
 /// The subscriptions whose one-shot filters matched, as they are stored.
@@ -20,6 +20,16 @@ struct Stored {
     addresses: Vec<String>,
     filters: Vec<Filter>,
     changed: bool,
+}
+
+impl Stored {
+    fn read(addresses: &str, filters: &str) -> Result<Stored, serde_json::Error> {
+        Ok(Stored {
+            addresses: serde_json::from_str(addresses)?,
+            filters: serde_json::from_str(filters)?,
+            changed: false,
+        })
+    }
 }
 
 /// The filters that one message fires. All addresses of a subscription get it.
@@ -46,13 +56,11 @@ impl OneShots {
             .bind(channel)
             .fetch_optional(&mut *connection)
             .await?;
-            if let Some((addresses, filters)) = row {
-                let stored = Stored {
-                    addresses: from_json("subscription", &addresses)?,
-                    filters: from_json("subscription", &filters)?,
-                    changed: false,
-                };
-                subscriptions.insert((user.to_owned(), channel.to_owned()), stored);
+            let Some((addresses, filters)) = row else { continue };
+            match Stored::read(&addresses, &filters) {
+                Ok(stored) => _ = subscriptions.insert((user.to_owned(), channel.to_owned()), stored),
+                // One user's trouble: the message goes to the others.
+                Err(error) => tracing::error!(user, channel, %error, "a subscription cannot be read"),
             }
         }
         Ok(OneShots { subscriptions })

@@ -11,7 +11,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions as _, Connection as _};
 use tidings_domain::limits::STORE_BUSY;
 
-use super::failure::Failure;
+use super::failure::opening;
 use crate::{Result, StoreError};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/sqlite");
@@ -55,7 +55,7 @@ pub(super) async fn open(path: &Path, mode: Mode) -> Result<Opened> {
         }
     }
     let options_for_writing = writing(path);
-    let unavailable = |error: sqlx::Error| Failure::Sql(error).into_error(&name, "opens the database");
+    let unavailable = |error: sqlx::Error| opening(error, &name, "opens the database");
     let mut connection = options_for_writing.connect().await.map_err(unavailable)?;
     if !current {
         MIGRATIONS.run(&mut connection).await.map_err(|error| migration_error(error, &name))?;
@@ -131,7 +131,7 @@ fn file_error(doing: &'static str, path: &Path, error: &io::Error) -> StoreError
 
 /// Looks for damage, reading the whole file; five lines of it are enough for the report.
 async fn check(path: &Path, name: &str) -> Result<()> {
-    let failed = |error: sqlx::Error| Failure::Sql(error).into_error(name, "checks the database");
+    let failed = |error: sqlx::Error| opening(error, name, "checks the database");
     let mut connection = reading(path).connect().await.map_err(failed)?;
     let found: Vec<String> =
         sqlx::query_scalar("PRAGMA quick_check(5)").fetch_all(&mut connection).await.map_err(failed)?;
@@ -144,7 +144,7 @@ async fn check(path: &Path, name: &str) -> Result<()> {
 
 /// The schema's version, 0 where there is none yet. A newer one than `known` is refused.
 async fn schema(path: &Path, name: &str, known: i64) -> Result<i64> {
-    let failed = |error: sqlx::Error| Failure::Sql(error).into_error(name, "reads the schema's version");
+    let failed = |error: sqlx::Error| opening(error, name, "reads the schema's version");
     let mut connection = reading(path).connect().await.map_err(failed)?;
     let table: Option<i64> = sqlx::query_scalar("SELECT 1 FROM sqlite_master WHERE name = '_sqlx_migrations'")
         .fetch_optional(&mut connection)
@@ -167,7 +167,7 @@ async fn schema(path: &Path, name: &str, known: i64) -> Result<i64> {
 fn migration_error(error: MigrateError, name: &str) -> StoreError {
     match error {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
-            Failure::Sql(error).into_error(name, "migrates the database")
+            opening(error, name, "migrates the database")
         }
         other => StoreError::Damaged { what: "schema", detail: other.to_string() },
     }

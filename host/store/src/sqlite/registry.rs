@@ -51,7 +51,9 @@ impl ChannelRow {
     fn read(self) -> Result<Channel, Failure> {
         let mut config: BTreeMap<String, String> = from_json("channel", &self.config)?;
         let grants: StoredGrants = from_json("channel", &self.grants)?;
-        let mut secrets: Secrets = from_json("channel", &self.secrets)?;
+        // The parser's words could quote a secret.
+        let secrets = serde_json::from_str(&self.secrets);
+        let mut secrets: Secrets = secrets.map_err(|_| damaged("channel", "its secrets are not readable"))?;
         config.append(&mut secrets.config);
         let credentials = grants.credentials.into_iter().map(|StoredCredential { name, header, host }| {
             let value = secrets.credentials.remove(&name);

@@ -45,7 +45,7 @@ impl Row {
     }
 }
 
-/// All of them, by user and channel.
+/// All of them, by user and channel. One that cannot be read is left out, so that the others are served.
 pub(super) async fn all(connection: &mut SqliteConnection) -> Result<Vec<Subscription>, Failure> {
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT user, channel, enabled, addresses, settings, filters FROM subscriptions WHERE deleted_at IS NULL \
@@ -53,7 +53,15 @@ pub(super) async fn all(connection: &mut SqliteConnection) -> Result<Vec<Subscri
     )
     .fetch_all(connection)
     .await?;
-    rows.into_iter().map(Row::read).collect()
+    let read = rows.into_iter().filter_map(|row| {
+        let (user, channel) = (row.user.clone(), row.channel.clone());
+        let unreadable = |failure: Failure| {
+            let error = failure.into_error("reads subscriptions");
+            tracing::error!(user, channel, %error, "a subscription is left out");
+        };
+        row.read().map_err(unreadable).ok()
+    });
+    Ok(read.collect())
 }
 
 /// One user's, by channel.

@@ -49,7 +49,6 @@ pub(super) struct Writer {
     jobs: mpsc::Sender<Job>,
     /// Calls of `accept` and `settle` under way: those that the task may expect for its group.
     callers: Arc<AtomicUsize>,
-    path: Arc<str>,
 }
 
 /// Counts its holder among the callers.
@@ -70,12 +69,12 @@ impl Drop for Calling {
 
 impl Writer {
     /// Starts the task. It keeps `lock` until the connection is closed.
-    pub(super) fn start(link: Link, lock: Option<File>, path: Arc<str>) -> Writer {
+    pub(super) fn start(link: Link, lock: Option<File>) -> Writer {
         let (jobs, waiting) = mpsc::channel(STORE_QUEUE);
         let callers = Arc::new(AtomicUsize::new(0));
-        let task = Task { waiting, link, callers: Arc::clone(&callers), path: Arc::clone(&path) };
+        let task = Task { waiting, link, callers: Arc::clone(&callers) };
         tokio::spawn(task.run(lock));
-        Writer { jobs, callers, path }
+        Writer { jobs, callers }
     }
 
     pub(super) async fn accept(&self, message: Accepted, now: Timestamp) -> Result<Acceptance> {
@@ -103,7 +102,7 @@ impl Writer {
             })
         };
         let outcome = self.ask(|reply| Job::Errand(errand(reply))).await?;
-        outcome.map_err(|failure| failure.into_error(&self.path, doing))
+        outcome.map_err(|failure| failure.into_error(doing))
     }
 
     /// Finishes what waits, closes the connection and gives up the lock.
@@ -167,7 +166,6 @@ struct Task {
     waiting: mpsc::Receiver<Job>,
     link: Link,
     callers: Arc<AtomicUsize>,
-    path: Arc<str>,
 }
 
 impl Task {
@@ -227,7 +225,7 @@ impl Task {
             }
             Err(failure) if failure.is_own() && group.len() > 1 => self.commit_singly(group).await,
             Err(failure) => {
-                let error = failure.into_error(&self.path, "commits");
+                let error = failure.into_error("commits");
                 answer(group.acceptors, Err(error.clone()));
                 answer(group.settlers, Err(error));
             }
@@ -238,12 +236,12 @@ impl Task {
     async fn commit_singly(&mut self, group: Group) {
         for (intake, reply) in group.intakes.iter().zip(group.acceptors) {
             let outcome = self.apply(slice::from_ref(intake), &[]).await;
-            let outcome = outcome.map_err(|failure| failure.into_error(&self.path, "accepts a message"));
+            let outcome = outcome.map_err(|failure| failure.into_error("accepts a message"));
             answer(vec![reply], outcome.map(|(accepted, _)| accepted));
         }
         for (outcomes, reply) in group.outcomes.iter().zip(group.settlers) {
             let outcome = self.apply(&[], slice::from_ref(outcomes)).await;
-            let outcome = outcome.map_err(|failure| failure.into_error(&self.path, "settles deliveries"));
+            let outcome = outcome.map_err(|failure| failure.into_error("settles deliveries"));
             answer(vec![reply], outcome.map(|(_, settled)| settled));
         }
     }

@@ -1,6 +1,8 @@
 //! What every store must do, written against the trait alone. Each test opens its own store by `fixture::store`; another
 //! database joins by being opened there.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "what tests share may fail as they do")]
+
 mod digest;
 mod fixture;
 mod intake;

@@ -4,6 +4,7 @@
 mod commit;
 mod file;
 mod plan;
+mod secret;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

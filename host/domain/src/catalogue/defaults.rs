@@ -1,0 +1,89 @@
+//! What a newcomer is told of: filters as data, in a file of the catalogue with a name of its own.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::mistake::Report;
+use crate::rules::RuleInfo;
+use crate::subscription::{Filter, Rule};
+
+/// The name of the file that has them.
+pub const FILE: &str = "defaults.toml";
+/// What stands for the newcomer in arguments.
+const USER: &str = "{user}";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default, rename = "filter")]
+    filters: Vec<Raw>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    name: String,
+    rules: Vec<Spanned<Named>>,
+    /// Rules that must not hold.
+    #[serde(default)]
+    except: Vec<Spanned<Named>>,
+}
+
+/// A rule by its name, with arguments where it needs some.
+#[derive(Clone, Deserialize)]
+#[serde(untagged, expecting = "the name of a rule or `{ rule = …, arguments = { … } }`")]
+enum Named {
+    Bare(String),
+    With { rule: String, arguments: BTreeMap<String, String> },
+}
+
+/// Reads the file; rules and arguments that `known` does not have are mistakes.
+pub fn read<'k>(
+    text: &str,
+    known: impl Fn(&str) -> Option<&'k RuleInfo>,
+    report: &mut Report<'_>,
+) -> Vec<Filter> {
+    let file: File = match toml::from_str(text) {
+        Ok(file) => file,
+        Err(error) => {
+            report.add(error.span().map_or(0, |span| span.start), error.message().to_owned());
+            return Vec::new();
+        }
+    };
+    let mut rule = |named: Spanned<Named>, negated: bool| {
+        let at = named.span().start;
+        let (rule, arguments) = match named.into_inner() {
+            Named::Bare(rule) => (rule, BTreeMap::new()),
+            Named::With { rule, arguments } => (rule, arguments),
+        };
+        match known(&rule) {
+            None => report.add(at, format!("there is no rule `{rule}`")),
+            Some(info) => {
+                let is_known = |name: &String| info.arguments.iter().any(|argument| argument.name == *name);
+                if let Some(unknown) = arguments.keys().find(|name| !is_known(name)) {
+                    report.add(at, format!("the rule `{rule}` has no argument `{unknown}`"));
+                }
+            }
+        }
+        Rule { rule, arguments, negated }
+    };
+    let mut filters = Vec::new();
+    for raw in file.filters {
+        let mut rules: Vec<Rule> = raw.rules.into_iter().map(|named| rule(named, false)).collect();
+        rules.extend(raw.except.into_iter().map(|named| rule(named, true)));
+        filters.push(Filter { name: raw.name, oneshot: false, active: true, rules });
+    }
+    filters
+}
+
+/// The filters for one user.
+pub fn filled(filters: &[Filter], user: &str) -> Vec<Filter> {
+    let mut filters = filters.to_vec();
+    let rules = filters.iter_mut().flat_map(|filter| &mut filter.rules);
+    for value in rules.flat_map(|rule| rule.arguments.values_mut()) {
+        *value = value.replace(USER, user);
+    }
+    filters
+}

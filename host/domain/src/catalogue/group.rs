@@ -1,0 +1,129 @@
+//! Groups: which messages of a digest fold into one line, and how it reads. As an entry is to one message, so is a group
+//! to several.
+
+use std::collections::BTreeMap;
+
+use minijinja::{Environment, Error, Value};
+
+use super::condition::{Arguments, Condition};
+use super::entry;
+use super::source::{Item, Message, Source};
+use super::template::{self, Needs, Template};
+use super::topic::Pattern;
+
+/// The names that a group's templates may use besides those in `let`.
+pub const NAMES: [&str; 7] = ["msg", "topic", "count", "usernames", "packages", "icon", "subject"];
+
+/// One rule of folding.
+#[derive(Debug)]
+pub struct Group {
+    pub topics: Vec<Pattern>,
+    pub when: Option<Condition>,
+    /// Messages belong together if each of these lists has a value in common with the first message's.
+    pub by: Vec<Vec<Source>>,
+    /// The sources that the templates name, and what of the messages the templates look at.
+    pub names: Vec<(String, Source)>,
+    pub needs: Needs,
+    pub subtitle: Template,
+    pub subjective: Option<Template>,
+    pub link: Option<Template>,
+    pub secondary_icon: Option<Template>,
+    pub example: GroupExample,
+}
+
+/// Messages that fold, to be checked.
+#[derive(Debug)]
+pub struct GroupExample {
+    pub line: usize,
+    pub messages: Vec<String>,
+    /// By the name of a text or fact of the line: its line in the file and value.
+    pub expect: BTreeMap<String, (usize, toml::Value)>,
+}
+
+/// What the members of a group have in common, for its templates.
+pub struct Common<'c> {
+    pub usernames: &'c [String],
+    pub packages: &'c [String],
+    /// Of the first message.
+    pub icon: Option<&'c str>,
+    /// Who reads the line; an empty name for templates where nobody is known.
+    pub subject: Option<&'c str>,
+}
+
+/// How a folded line reads.
+#[derive(Debug)]
+pub struct GroupText {
+    pub subtitle: String,
+    /// As its reader, `subject`, is addressed.
+    pub subjective: Option<String>,
+    pub link: Option<String>,
+    pub secondary_icon: Option<String>,
+}
+
+impl Group {
+    /// What must meet another message's for both to fold, by source; none where the group is not about this message.
+    pub fn keys(&self, message: &Message<'_>) -> Option<Vec<Vec<String>>> {
+        let tail = message.rest?.split_once('.').map_or("", |(_, tail)| tail);
+        let applies = self.topics.iter().any(|pattern| pattern.matches(tail))
+            && self.when.as_ref().is_none_or(|when| when.holds(message, &Arguments::new()).unwrap_or(false));
+        applies.then(|| self.by.iter().map(|sources| texts(sources, message)).collect())
+    }
+
+    /// The text of messages that belong together, the first of them first; none where there is no subtitle.
+    pub fn text(
+        &self,
+        environment: &Environment<'static>,
+        messages: &[Message<'_>],
+        common: &Common<'_>,
+    ) -> Result<Option<GroupText>, Error> {
+        let context = self.context(messages, common);
+        let Some(subtitle) = self.subtitle.render(environment, &context)?.map(entry::line) else { return Ok(None) };
+        let render = |template: &Option<Template>| -> Result<Option<String>, Error> {
+            let Some(template) = template else { return Ok(None) };
+            Ok(template.render(environment, &context)?.map(entry::line))
+        };
+        Ok(Some(GroupText {
+            subtitle,
+            subjective: render(&self.subjective)?,
+            link: render(&self.link)?,
+            secondary_icon: render(&self.secondary_icon)?,
+        }))
+    }
+
+    fn context(&self, messages: &[Message<'_>], common: &Common<'_>) -> Value {
+        let text = |text: Option<&str>| text.map_or(Value::UNDEFINED, Value::from);
+        let value = |name: &str, needs: &Needs| match name {
+            "msg" => needs.of(messages.first().map(|message| message.msg)),
+            "topic" => text(messages.first().and_then(|message| message.rest)),
+            "count" => Value::from(messages.len()),
+            "usernames" => Value::from(common.usernames.to_vec()),
+            "packages" => Value::from(common.packages.to_vec()),
+            "icon" => text(common.icon),
+            "subject" => Value::from(common.subject.unwrap_or_default()),
+            name => match self.names.iter().find(|(known, _)| known == name) {
+                Some((_, source)) => messages.iter().flat_map(|message| values(source, message)).collect(),
+                None => Value::UNDEFINED,
+            },
+        };
+        template::map(self.needs.names().map(|(name, needs)| (name.to_owned(), value(name, needs))))
+    }
+}
+
+fn texts(sources: &[Source], message: &Message<'_>) -> Vec<String> {
+    let mut found = Vec::new();
+    for source in sources {
+        source.values(message, &mut |item| found.extend(item.text().map(|text| text.into_owned())));
+    }
+    found
+}
+
+fn values(source: &Source, message: &Message<'_>) -> Vec<Value> {
+    let mut found = Vec::new();
+    source.values(message, &mut |item| {
+        found.push(match item {
+            Item::Json(json) => template::convert(json),
+            Item::Text(text) => Value::from(text.as_ref()),
+        });
+    });
+    found
+}

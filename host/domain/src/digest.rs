@@ -1,0 +1,217 @@
+//! What a digest says: one line for each message, and one for messages that belong together by the catalogue's groups
+//! ("ann pushed 5 commits to teapot"). Pure: who reads it and what the messages are comes in as arguments.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::aliases::Aliases;
+use crate::catalogue::Catalogue;
+use crate::catalogue::group::{Common, Group};
+use crate::catalogue::source::Message;
+use crate::delivery::StoredEvent;
+use crate::facts::Event;
+use crate::message::MessageId;
+use crate::time::Timestamp;
+
+/// A message as a digest needs it.
+#[derive(Clone, Debug)]
+pub struct Item {
+    id: MessageId,
+    topic: String,
+    timestamp: Timestamp,
+    msg: Value,
+    usernames: Vec<String>,
+    packages: Vec<String>,
+    subtitle: String,
+    link: Option<String>,
+    icon: Option<String>,
+    secondary_icon: Option<String>,
+}
+
+/// One line of a digest. Times are seconds since 1970.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Line {
+    pub subtitle: String,
+    /// As its reader is addressed: "You ran …".
+    pub subjective: String,
+    pub link: Option<String>,
+    /// Of the first message.
+    pub icon: Option<String>,
+    pub secondary_icon: Option<String>,
+    pub start_time: f64,
+    pub end_time: f64,
+    /// The mean of the messages' times.
+    pub timestamp: f64,
+    pub usernames: BTreeSet<String>,
+    pub packages: BTreeSet<String>,
+    pub topics: BTreeSet<String>,
+    pub categories: BTreeSet<String>,
+    /// The messages in it, in their order.
+    pub msg_ids: Vec<MessageId>,
+}
+
+impl Item {
+    /// `received_at` stands in where the publisher gave no time.
+    pub fn of_event(event: &Event<'_>, received_at: Timestamp) -> Item {
+        let (envelope, facts, text) = (event.envelope(), event.facts(), event.text());
+        Item {
+            id: envelope.id().clone(),
+            topic: envelope.topic().to_owned(),
+            timestamp: envelope.timestamp().unwrap_or(received_at),
+            msg: envelope.msg().clone(),
+            usernames: facts.usernames.clone(),
+            packages: facts.packages.clone(),
+            subtitle: text.subtitle.clone(),
+            link: text.link.clone(),
+            icon: text.icon.clone(),
+            secondary_icon: text.secondary_icon.clone(),
+        }
+    }
+
+    /// A body that is no JSON leaves the message alone on its line.
+    pub fn of_stored(event: &StoredEvent) -> Item {
+        Item {
+            id: event.id.clone(),
+            topic: event.topic.clone(),
+            timestamp: event.timestamp,
+            msg: serde_json::from_str(&event.body).unwrap_or_default(),
+            usernames: event.usernames.clone(),
+            packages: event.packages.clone(),
+            subtitle: event.subtitle.clone(),
+            link: event.link.clone(),
+            icon: event.icon.clone(),
+            secondary_icon: event.secondary_icon.clone(),
+        }
+    }
+
+    /// The message as groups see it: its envelope is not known any more.
+    fn message<'a>(&'a self, catalogue: &Catalogue, aliases: &'a Aliases) -> Message<'a> {
+        Message {
+            envelope: &Value::Null,
+            msg: &self.msg,
+            topic: &self.topic,
+            rest: catalogue.rest(&self.topic),
+            aliases,
+        }
+    }
+}
+
+/// The lines for these messages, for `subject` to read. A folded line stands where its first message did. Groups are tried
+/// in the order of their file; a message is in one line only.
+pub fn fold(catalogue: &Catalogue, aliases: &Aliases, items: &[Item], subject: Option<&str>) -> Vec<Line> {
+    try_fold(catalogue, aliases, items, subject).0
+}
+
+/// The lines, and which templates of groups failed: their messages stay apart.
+pub(crate) fn try_fold(
+    catalogue: &Catalogue,
+    aliases: &Aliases,
+    items: &[Item],
+    subject: Option<&str>,
+) -> (Vec<Line>, Vec<String>) {
+    let messages: Vec<Message<'_>> = items.iter().map(|item| item.message(catalogue, aliases)).collect();
+    let taken = vec![false; items.len()];
+    let mut folding = Folding { catalogue, items, messages, subject, taken, problems: Vec::new() };
+    let mut folded = BTreeMap::new();
+    for (categories, group) in catalogue.groups() {
+        folding.group(categories, group, &mut folded);
+    }
+    let alone = |number: &usize| !folding.taken[*number];
+    for number in (0..items.len()).filter(alone) {
+        folded.insert(number, folding.line(&[number]));
+    }
+    (folded.into_values().collect(), folding.problems)
+}
+
+/// The lines of a digest of stored messages, as `reader` is addressed.
+pub fn summary(catalogue: &Catalogue, aliases: &Aliases, events: &[Arc<StoredEvent>], reader: &str) -> Vec<String> {
+    let items: Vec<Item> = events.iter().map(|event| Item::of_stored(event)).collect();
+    fold(catalogue, aliases, &items, Some(reader)).into_iter().map(|line| line.subjective).collect()
+}
+
+/// A digest on its way.
+struct Folding<'a> {
+    catalogue: &'a Catalogue,
+    items: &'a [Item],
+    messages: Vec<Message<'a>>,
+    subject: Option<&'a str>,
+    /// Which messages are in a folded line.
+    taken: Vec<bool>,
+    problems: Vec<String>,
+}
+
+impl Folding<'_> {
+    /// Folds what belongs together by one group; the lines go under the number of their first message.
+    fn group(&mut self, categories: &[String], group: &Group, folded: &mut BTreeMap<usize, Line>) {
+        let mut keyed: Vec<(usize, Vec<Vec<String>>)> = Vec::new();
+        for (number, message) in self.messages.iter().enumerate().filter(|(number, _)| !self.taken[*number]) {
+            if message.category().is_some_and(|category| categories.iter().any(|of| of == category)) {
+                keyed.extend(group.keys(message).map(|keys| (number, keys)));
+            }
+        }
+        for (position, (first, keys)) in keyed.iter().enumerate() {
+            if self.taken[*first] {
+                continue;
+            }
+            let later =
+                keyed[position + 1..].iter().filter(|(number, other)| !self.taken[*number] && meet(keys, other));
+            let members: Vec<usize> = std::iter::once(*first).chain(later.map(|(number, _)| *number)).collect();
+            if members.len() > 1
+                && let Some(line) = self.folded(group, &members)
+            {
+                members.iter().for_each(|member| self.taken[*member] = true);
+                folded.insert(*first, line);
+            }
+        }
+    }
+
+    /// One line for several messages; none where the group's text fails on them.
+    fn folded(&mut self, group: &Group, members: &[usize]) -> Option<Line> {
+        let line = self.line(members);
+        let messages: Vec<Message<'_>> = members.iter().map(|member| self.messages[*member]).collect();
+        let usernames: Vec<String> = line.usernames.iter().cloned().collect();
+        let packages: Vec<String> = line.packages.iter().cloned().collect();
+        let common =
+            Common { usernames: &usernames, packages: &packages, icon: line.icon.as_deref(), subject: self.subject };
+        let text = group.text(self.catalogue.environment(), &messages, &common);
+        let text = text.map_err(|error| self.problems.push(error.to_string())).ok().flatten()?;
+        Some(Line {
+            subjective: text.subjective.unwrap_or_else(|| text.subtitle.clone()),
+            subtitle: text.subtitle,
+            link: text.link,
+            secondary_icon: text.secondary_icon,
+            ..line
+        })
+    }
+
+    /// A line with what these messages have together, and the text of the first.
+    fn line(&self, members: &[usize]) -> Line {
+        let first = &self.items[members[0]];
+        let members = || members.iter().map(|member| (&self.items[*member], &self.messages[*member]));
+        let seconds = |item: &Item| item.timestamp.as_millis() as f64 / 1000.0;
+        let times = || members().map(|(item, _)| seconds(item));
+        Line {
+            subtitle: first.subtitle.clone(),
+            subjective: first.subtitle.clone(),
+            link: first.link.clone(),
+            icon: first.icon.clone(),
+            secondary_icon: first.secondary_icon.clone(),
+            start_time: times().fold(f64::INFINITY, f64::min),
+            end_time: times().fold(0.0, f64::max),
+            timestamp: times().sum::<f64>() / members().count() as f64,
+            usernames: members().flat_map(|(item, _)| item.usernames.iter().cloned()).collect(),
+            packages: members().flat_map(|(item, _)| item.packages.iter().cloned()).collect(),
+            topics: members().map(|(item, _)| item.topic.clone()).collect(),
+            categories: members().filter_map(|(_, message)| message.category()).map(str::to_owned).collect(),
+            msg_ids: members().map(|(item, _)| item.id.clone()).collect(),
+        }
+    }
+}
+
+/// Whether all keys have a value in common.
+fn meet(keys: &[Vec<String>], others: &[Vec<String>]) -> bool {
+    keys.iter().zip(others).all(|(key, other)| key.iter().any(|value| other.contains(value)))
+}

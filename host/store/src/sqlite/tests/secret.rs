@@ -1,0 +1,60 @@
+//! Secrets: in a column of their own.
+
+use std::collections::BTreeMap;
+
+use tidings_domain::grant::{Credential, Grants};
+use tidings_domain::limits::PluginLimits;
+use tidings_domain::secret::Secret;
+
+use super::{Fixture, at};
+use crate::{Channel, ComponentInfo, Store as _};
+
+fn component() -> ComponentInfo {
+    let field = |name: &str, secret: bool| {
+        serde_json::json!({"name": name, "label": "", "help": "", "kind": "text", "default": null, "required": false,
+            "secret": secret, "min": null, "max": null, "choices": []})
+    };
+    let manifest = serde_json::json!({"name": "email", "version": "1", "summary": "", "address_label": "",
+        "address_example": "", "config": [field("host", false), field("password", true)], "grants": []});
+    let manifest = serde_json::from_value(manifest).unwrap();
+    ComponentInfo { digest: "a".repeat(64), manifest, bytes: 1, installed_at: at(1) }
+}
+
+fn channel() -> Channel {
+    let config = [("host", "canary-host"), ("password", "canary-password"), ("undeclared", "canary-undeclared")];
+    let credential = Credential {
+        name: "key".into(),
+        header: "authorization".into(),
+        value: Secret::new("canary-credential".into()),
+        host: "push.example.org".into(),
+    };
+    Channel {
+        name: "email".into(),
+        component: "a".repeat(64),
+        config: config.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        grants: Grants { reach: Vec::new(), credentials: vec![credential] },
+        limits: PluginLimits::default(),
+        enabled: true,
+    }
+}
+
+#[tokio::test]
+async fn secret_values_stand_in_their_own_column() {
+    let fixture = Fixture::new().await;
+    fixture.store.put_component(&component(), b"x").await.unwrap();
+    fixture.store.put_channel(&channel(), at(1)).await.unwrap();
+    let columns = fixture.store.writer.write("is tested", |connection| {
+        Box::pin(async move {
+            let sql = "SELECT name || component || config || grants || limits, secrets FROM channels";
+            Ok(sqlx::query_as::<_, (String, String)>(sql).fetch_one(connection).await?)
+        })
+    });
+    let (open, secrets) = columns.await.unwrap();
+    assert!(open.contains("canary-host"));
+    for secret in ["canary-password", "canary-undeclared", "canary-credential"] {
+        assert!(!open.contains(secret), "{open}");
+        assert!(secrets.contains(secret));
+    }
+    let whole: BTreeMap<String, String> = fixture.store.channel("email").await.unwrap().config;
+    assert_eq!(whole, channel().config);
+}
