@@ -33,7 +33,7 @@ async fn each_misbehaviour_alone_ends_in_its_outcome_while_another_channel_deliv
     for name in ["hostile", "endless"] {
         channel::install(&scene.client, name, &plugin, &json!({}), &nothing).await.unwrap();
     }
-    // One that never returns, all the while.
+    // One that does not return for as long as the default lets it, all the while.
     wants_only(&scene, "loop", "endless").await;
     scene.publish(["loop".to_owned()]).await.unwrap();
     for (behaviour, _, _) in OUTCOMES {
@@ -50,14 +50,24 @@ async fn each_misbehaviour_alone_ends_in_its_outcome_while_another_channel_deliv
         assert!(text.contains(note), "{behaviour}: {row}");
         assert!(!text.chars().any(char::is_control) && text.chars().count() <= 600, "{behaviour}: {row}");
     }
+    // The endless one again, where an administrator lets it run for half a second only.
+    scene.client.put("/api/v1/channels/hostile/limits", &json!({"deadline_ms": 500})).await.unwrap();
+    wants_only(&scene, "loop", "hostile").await;
+    scene.publish(["loop".to_owned()]).await.unwrap();
+    let row = settled(&scene, "loop", "dead").await;
+    assert!(row["note"].as_str().unwrap_or_default().contains("crashed (timeout)"), "{row}");
     let books = scene.books("hostile").await.unwrap();
-    assert!(books.balance() && books.accepted == OUTCOMES.len() as u64, "{books:?}");
-    let books = scene.books("email").await.unwrap();
-    assert_eq!(books.delivered, OUTCOMES.len() as u64 + 1);
-    // A call that does not end holds up no administrator, and its delivery is held, not lost.
+    assert!(books.balance() && books.accepted == OUTCOMES.len() as u64 + 1, "{books:?}");
+    let all = OUTCOMES.len() as u64 + 2;
+    wait::until("the other channel has delivered all", LIMIT, async || {
+        Ok((scene.books("email").await?.delivered == all).then_some(()))
+    })
+    .await
+    .unwrap();
+    // A call that does not end holds up no administrator, and its deliveries are held, not lost.
     channel::switch(&scene.client, "endless", false).await.unwrap();
     let books = scene.books("endless").await.unwrap();
-    assert_eq!((books.accepted, books.pending), (1, 1), "{books:?}");
+    assert_eq!((books.accepted, books.pending), (2, 2), "{books:?}");
 }
 
 /// A user named like the behaviour wants messages about a package of that name, at an address that asks for it.

@@ -40,11 +40,7 @@ enum Named {
 }
 
 /// Reads the file; rules and arguments that `known` does not have are mistakes.
-pub fn read<'k>(
-    text: &str,
-    known: impl Fn(&str) -> Option<&'k RuleInfo>,
-    report: &mut Report<'_>,
-) -> Vec<Filter> {
+pub fn read<'k>(text: &str, known: impl Fn(&str) -> Option<&'k RuleInfo>, report: &mut Report<'_>) -> Vec<Filter> {
     let file: File = match toml::from_str(text) {
         Ok(file) => file,
         Err(error) => {
