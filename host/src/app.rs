@@ -79,14 +79,10 @@ pub async fn serve(config: Config, config_file: PathBuf) -> anyhow::Result<()> {
         })?,
         host: Arc::new(PluginHost::new(Arc::clone(&core.store), Arc::clone(&core.knowledge))),
         links: Arc::clone(&links),
+        knowledge: Arc::clone(&core.knowledge),
         wakers: Arc::clone(&core.wakers),
         metrics: Arc::clone(&core.metrics),
-        dispatch: Dispatch {
-            batch: config.dispatch.batch,
-            window: config.dispatch.window,
-            policy: config.dispatch.retry_policy(),
-            stop_grace: config.dispatch.stop_grace,
-        },
+        dispatch: Dispatch::from(&config.dispatch),
     }));
     let bus = Bus::prepare(&config)?;
     let listener =

@@ -26,6 +26,7 @@ pub use view::{Ask, ChannelState, ChannelView};
 
 use crate::clock;
 use crate::dispatch::{Dispatch, Sender, Wakers, Worker, WorkerHandle};
+use crate::knowledge::Knowledge;
 use crate::links::Links;
 use crate::telemetry::Metrics;
 
@@ -56,6 +57,7 @@ pub struct Environment {
     pub sandbox: Sandbox,
     pub host: Arc<PluginHost>,
     pub links: Arc<Links>,
+    pub knowledge: Arc<Knowledge>,
     pub wakers: Arc<Wakers>,
     pub metrics: Arc<Metrics>,
     pub dispatch: Dispatch,
@@ -305,7 +307,8 @@ impl Channels {
         let config = admitted.manifest().configure(&channel.config).map_err(mistakes)?;
         let plugin = self.plugin(channel, &admitted, config);
         let deadline = std::time::Duration::from_millis(channel.limits.deadline_ms);
-        Ok(Sender::new(channel.name.clone(), plugin, Arc::clone(&self.environment.links), deadline))
+        let (links, knowledge) = (Arc::clone(&self.environment.links), Arc::clone(&self.environment.knowledge));
+        Ok(Sender::new(channel.name.clone(), plugin, links, knowledge, deadline))
     }
 
     fn plugin(

@@ -5,6 +5,7 @@
 pub mod bench;
 pub mod channel;
 pub mod client;
+pub mod corpus;
 pub mod daemon;
 pub mod demo;
 pub mod expect;

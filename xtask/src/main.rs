@@ -1,6 +1,7 @@
 //! The repository's own tools: `cargo xtask <command>`. This file only says which commands there are; each is a module.
 
 mod bench;
+mod corpus;
 mod plugins;
 mod run;
 mod setup;
@@ -18,6 +19,8 @@ enum Command {
     BuildPlugins(plugins::Args),
     /// Runs the whole on this machine, from a message on the bus to a mail, and shows it on a page.
     Run(run::Args),
+    /// Compares the catalogue with real messages, where they are beside this checkout; fails below the bar.
+    Corpus,
     /// Prints what the whole does here, one JSON object a line: name, value, unit.
     Bench,
     /// Installs what the tests use and is not ours.
@@ -31,6 +34,7 @@ fn main() -> ExitCode {
         Command::BuildPlugins(args) => plugins::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Bench => bench::run(),
+        Command::Corpus => corpus::run(),
         Command::Setup => setup::run(),
         Command::Test => test::all(),
     };

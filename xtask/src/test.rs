@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{plugins, run, setup};
+use crate::{corpus, plugins, run, setup};
 
 /// Runs it all; stops at the first failure.
 pub fn all() -> Result<()> {
@@ -21,6 +21,8 @@ pub fn all() -> Result<()> {
     eprintln!("==> programs");
     run::build_programs()?;
     step("tests", cargo(["test", "--workspace", "--no-fail-fast"]).current_dir(root))?;
+    eprintln!("==> catalogue");
+    corpus::run()?;
     step("tests of the plugins", cargo(["test", "--workspace"]).current_dir(&in_plugins))?;
     let lints = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
     step("lints", cargo(lints).current_dir(root))?;

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tidings_domain::acl::AclTable;
 use tidings_domain::aliases::Aliases;
 use tidings_domain::catalogue::{Catalogue, EMBEDDED};
+use tidings_domain::digest::{self, Item};
 use tidings_domain::facts::Event;
 use tidings_domain::limits;
 use tidings_domain::message::{Envelope, Frame};
@@ -18,13 +19,18 @@ use tidings_domain::ruleset::Ruleset;
 use tidings_domain::subscription::{Filter, Rule, Style, Subscription};
 use tidings_domain::time::Timestamp;
 
-/// Every example of the catalogue.
+/// The message of every example of the catalogue.
 fn messages() -> Vec<Value> {
-    let examples = EMBEDDED.iter().flat_map(|(_, text)| {
+    let mut messages = Vec::new();
+    for (_, text) in EMBEDDED {
         let file: toml::Table = toml::from_str(text).unwrap();
-        file["example"].as_array().unwrap().clone()
-    });
-    examples.map(|example| serde_json::from_str(example["message"].as_str().unwrap()).unwrap()).collect()
+        let tables = |key: &str| file.get(key).and_then(toml::Value::as_array).cloned().unwrap_or_default();
+        messages.extend(tables("example").iter().map(|example| example["message"].clone()));
+        let of_groups =
+            tables("group").into_iter().map(|group| group["example"]["messages"].as_array().unwrap().clone());
+        messages.extend(of_groups.flatten());
+    }
+    messages.iter().map(|message| serde_json::from_str(message.as_str().unwrap()).unwrap()).collect()
 }
 
 struct World {
@@ -80,6 +86,9 @@ fn survives(message: &Value) -> bool {
     for line in [&stored.title, &stored.subtitle] {
         assert!(line.chars().count() <= limits::LINE_CHARS.max(limits::TOPIC_BYTES));
     }
+    let item = Item::of_stored(&stored);
+    let lines = digest::fold(ruleset.catalogue(), &aliases, &[item.clone(), item], Some("ann"));
+    assert_eq!(lines.iter().map(|line| line.msg_ids.len()).sum::<usize>(), 2, "no message is lost or said twice");
     rules::holding(&event);
     ruleset.matches(&event, &AclTable::default());
     true

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_domain::delivery::{Content, Delivery};
+use tidings_domain::digest;
 use tidings_domain::outcome::Outcome;
 use tidings_domain::window::CallResult;
 use tidings_sandbox::{Links as ParcelLinks, Parcel, Plugin};
 use tidings_store::Lease;
 use tokio_util::sync::CancellationToken;
 
+use crate::knowledge::Knowledge;
 use crate::links::Links;
 
 /// Sends deliveries through one channel's plugin.
@@ -17,6 +19,7 @@ pub struct Sender {
     channel: String,
     plugin: Plugin,
     links: Arc<Links>,
+    knowledge: Arc<Knowledge>,
     deadline: Duration,
 }
 
@@ -29,9 +32,15 @@ pub struct Called {
 }
 
 impl Sender {
-    /// `deadline` is the plugin's limit for one call.
-    pub fn new(channel: String, plugin: Plugin, links: Arc<Links>, deadline: Duration) -> Sender {
-        Sender { channel, plugin, links, deadline }
+    /// `deadline` is the plugin's limit for one call; the catalogue in `knowledge` folds digests.
+    pub fn new(
+        channel: String,
+        plugin: Plugin,
+        links: Arc<Links>,
+        knowledge: Arc<Knowledge>,
+        deadline: Duration,
+    ) -> Sender {
+        Sender { channel, plugin, links, knowledge, deadline }
     }
 
     /// How long one call may take.
@@ -69,7 +78,10 @@ impl Sender {
             delivery.filter.as_ref().and_then(|filter| self.links.settings_link(&delivery.user, &self.channel, filter));
         let unsubscribe = self.links.unsubscribe_link(&delivery.user, &self.channel, &delivery.address);
         let summary = match &delivery.content {
-            Content::Digest { events, .. } => events.iter().map(|event| event.subtitle.clone()).collect(),
+            Content::Digest { events, .. } => {
+                let references = Arc::clone(&self.knowledge.snapshot().references);
+                digest::summary(&references.catalogue, &references.aliases, events, &delivery.user)
+            }
             Content::Single(_) | Content::Confirmation(_) => Vec::new(),
         };
         Parcel { delivery, links: ParcelLinks { settings, unsubscribe }, summary }

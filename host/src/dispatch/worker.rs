@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::call::{Called, Sender};
 use crate::clock;
+use crate::config::DispatchConfig;
 use crate::intake::chain;
 use crate::telemetry::{ChannelLabel, Metrics, OutcomeLabel};
 
@@ -35,6 +36,17 @@ pub struct Dispatch {
     pub window: usize,
     pub policy: RetryPolicy,
     pub stop_grace: Duration,
+}
+
+impl From<&DispatchConfig> for Dispatch {
+    fn from(config: &DispatchConfig) -> Dispatch {
+        Dispatch {
+            batch: config.batch,
+            window: config.window,
+            policy: config.retry_policy(),
+            stop_grace: config.stop_grace,
+        }
+    }
 }
 
 /// What a worker is doing, for whoever asks.

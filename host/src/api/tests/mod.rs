@@ -76,14 +76,10 @@ impl Stand {
             sandbox: Sandbox::new(sandbox).expect("the engine starts"),
             host: Arc::new(PluginHost::new(Arc::clone(&store), Arc::clone(&knowledge))),
             links: Arc::clone(&links),
+            knowledge: Arc::clone(&knowledge),
             wakers: Arc::default(),
             metrics: Arc::clone(&metrics),
-            dispatch: Dispatch {
-                batch: config.dispatch.batch,
-                window: config.dispatch.window,
-                policy: config.dispatch.retry_policy(),
-                stop_grace: config.dispatch.stop_grace,
-            },
+            dispatch: Dispatch::from(&config.dispatch),
         }));
         let changes = Arc::new(Changes::new(None, "org.example.test".into()));
         let state = ApiState { store, channels, knowledge, changes, links, metrics, endpoints: Vec::new() };

@@ -67,6 +67,9 @@ impl SqliteStore {
         let readers = SqlitePoolOptions::new()
             .max_connections(STORE_READERS)
             .acquire_timeout(STORE_BUSY)
+            // A file does not go away as a server does: connections need no replacing.
+            .idle_timeout(None)
+            .max_lifetime(None)
             .connect_lazy_with(open::reading(path));
         let link = Link::new(opened.options, opened.connection);
         let writer = Writer::start(link, opened.lock);

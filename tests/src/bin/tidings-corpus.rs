@@ -1,0 +1,5 @@
+//! Prints how the program does on the corpus of real messages; fails below the bar.
+
+fn main() -> anyhow::Result<()> {
+    tidings_tests::corpus::run()
+}

@@ -1,0 +1,15 @@
+//! `corpus`: how the catalogue does on real messages, a table for each application. Fails below the bar.
+
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::run;
+
+/// Builds, and runs the comparison.
+pub fn run() -> Result<()> {
+    run::build_programs()?;
+    let program = std::env::current_exe().context("the path of this program")?.with_file_name("tidings-corpus");
+    let status = Command::new(&program).status().with_context(|| format!("starting {}", program.display()))?;
+    if status.success() { Ok(()) } else { bail!("the catalogue is below the bar") }
+}
