@@ -135,7 +135,7 @@ pub struct PublishConfig {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CatalogueConfig {
-    /// A directory of application files, instead of the catalogue in the program.
+    /// A directory of application files, beside those in the program; one of the same name takes its place.
     pub dir: Option<PathBuf>,
     /// A JSON object: nick or mail address to account name.
     pub aliases: Option<PathBuf>,

@@ -1,13 +1,15 @@
 //! What matching works with: catalogue, aliases, access lists and everybody's rules, as one snapshot. Readers take the
 //! snapshot without a lock; an edit makes a new one that shares the rest. Nothing here is ever written back to the store.
 
+use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use tidings_domain::acl::AclTable;
 use tidings_domain::aliases::Aliases;
-use tidings_domain::catalogue::Catalogue;
+use tidings_domain::catalogue::{Catalogue, EMBEDDED};
 use tidings_domain::delivery::Recipient;
 use tidings_domain::facts::Event;
 use tidings_domain::rules::Problem;
@@ -105,7 +107,7 @@ impl References {
     pub fn read(config: &Config) -> Result<References, String> {
         let catalogue = match &config.catalogue.dir {
             None => Catalogue::embedded(),
-            Some(dir) => Catalogue::load(&read_catalogue(dir)?),
+            Some(dir) => Catalogue::load(&beside_shipped(read_catalogue(dir)?)),
         };
         let catalogue = catalogue.map_err(|mistakes| {
             let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
@@ -121,6 +123,14 @@ impl References {
         };
         Ok(References { catalogue: Arc::new(catalogue), aliases, acl })
     }
+}
+
+/// A deployer's files, and those in the program that none of them replaces by its name.
+fn beside_shipped(own: Vec<(String, String)>) -> Vec<(String, String)> {
+    let replaced: HashSet<&OsStr> = own.iter().filter_map(|(path, _)| Path::new(path).file_name()).collect();
+    let shipped = EMBEDDED.iter().filter(|(name, _)| !replaced.contains(OsStr::new(name)));
+    let shipped: Vec<_> = shipped.map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+    shipped.into_iter().chain(own).collect()
 }
 
 /// The application files of a directory, by name, sorted.

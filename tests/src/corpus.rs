@@ -188,6 +188,7 @@ fn same(found: &Value, expected: &Value) -> bool {
             found.as_f64().zip(expected.as_f64()).is_some_and(|(found, expected)| (found - expected).abs() < 1e-6)
         }
         (Value::Null, Value::Array(expected)) => expected.is_empty(),
+        (Value::Null, Value::String(expected)) => expected.is_empty(),
         _ => found == expected,
     }
 }

@@ -11,9 +11,15 @@ use crate::plugins;
 pub fn run() -> Result<()> {
     let root = plugins::repository();
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo).args(["build", "--release", "--workspace", "--bins"]).current_dir(root).status();
+    let build = ["build", "--release", "--workspace", "--bins"];
+    let status = Command::new(&cargo).args(build).current_dir(root).status();
     if !status.context("starting cargo")?.success() {
         bail!("the programs do not build");
+    }
+    let facts =
+        Command::new(&cargo).args(["bench", "--quiet", "--package", "tidings-domain", "--bench", "facts"]).status();
+    if !facts.context("starting cargo")?.success() {
+        bail!("the benchmark of facts failed");
     }
     plugins::build(&plugins::Args::default()).context("building the plugins")?;
     let bench = root.join("target/release/tidings-bench");

@@ -23,7 +23,7 @@ use crate::knowledge::References;
 /// What messages are read with.
 #[derive(Debug, Args)]
 pub(super) struct ReferenceArgs {
-    /// A directory of application files, instead of the catalogue in the program
+    /// A directory of application files beside those in the program; one of the same name takes its place
     #[arg(long, value_name = "DIR")]
     catalogue: Option<PathBuf>,
     /// A JSON object: nick or mail address to account name

@@ -4,6 +4,7 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 wrong usage, 64 bad configuration.
 
+mod catalogue;
 mod channel;
 mod client;
 mod daemon;
@@ -86,6 +87,8 @@ enum Command {
     Match(messages::MatchArgs),
     /// Print the lines of a digest, one JSON array for the array of messages on standard input
     Digest(digest::DigestArgs),
+    /// Applications that a deployer teaches Tidings
+    Catalogue(catalogue::CatalogueArgs),
     /// The rules that filters are made of
     Rules(rules::RulesArgs),
     /// Look for what keeps this installation from working
@@ -132,6 +135,7 @@ fn dispatch(cli: Cli, out: &mut Output) -> anyhow::Result<ExitCode> {
         Command::Facts(args) => messages::facts(&args, out)?,
         Command::Match(args) => messages::recipients(&args, out)?,
         Command::Digest(args) => digest::run(&args, out)?,
+        Command::Catalogue(args) => catalogue::run(&args, out)?,
         Command::Rules(args) => rules::run(args, out)?,
         Command::Doctor => return block_on(doctor::run(&common.config, out)),
     }

@@ -29,6 +29,12 @@ enum RulesCommand {
         #[command(flatten)]
         references: ReferenceArgs,
     },
+    /// The filters that a newcomer begins with, as JSON
+    Defaults {
+        user: String,
+        #[command(flatten)]
+        references: ReferenceArgs,
+    },
     /// Print which rules without arguments hold, one JSON object for each line of standard input
     Eval {
         #[command(flatten)]
@@ -49,6 +55,7 @@ pub(super) fn run(args: RulesArgs, out: &mut Output) -> anyhow::Result<()> {
             let rule = catalogue.rules().iter().find(|rule| rule.name == name);
             show(rule.ok_or_else(|| anyhow!("there is no rule {name}; `tidings rules list` names all"))?, out)
         }
+        RulesCommand::Defaults { user, references } => Ok(out.json(&references.read(None)?.catalogue.defaults(&user))?),
         RulesCommand::Eval { references } => messages::true_rules(&references.read(None)?, out),
     }
 }
