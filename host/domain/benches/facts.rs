@@ -1,7 +1,7 @@
 //! What facts and text cost, on real messages where they are beside the checkout, else on the samples. The baseline of
 //! facts is what parsing the same message into a value costs, in the same run.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a benchmark may fail as it does")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a benchmark may fail as it does")]
 
 use std::hint::black_box;
 use std::path::Path;
