@@ -1,7 +1,6 @@
 //! Where messages come from and where change messages go: sources behind one trait, and a publisher. The only crate that
 //! names `zeromq`. It moves bytes: it checks the number and the size of a message's parts, and never looks into a body.
 
-pub mod canonical;
 mod endpoint;
 mod link;
 mod publisher;

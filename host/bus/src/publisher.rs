@@ -17,8 +17,8 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 use zeromq::{PubSocket, Socket as _, SocketEvent, SocketSend as _, ZmqError, ZmqMessage};
 
-use crate::canonical;
 use crate::source::SourceError;
+use tidings_domain::canonical;
 
 /// How long `joined` waits after a subscriber has connected: its topics follow the greeting by a round trip.
 const SETTLE: Duration = Duration::from_millis(100);

@@ -4,6 +4,7 @@
 
 pub mod acl;
 pub mod aliases;
+pub mod canonical;
 pub mod catalogue;
 pub mod delivery;
 pub mod digest;

@@ -2,7 +2,8 @@
 
 use crate::support::*;
 use serde_json::{Value, json};
-use tidings_bus::{PublishError, Publisher, State, canonical};
+use tidings_bus::{PublishError, Publisher, State};
+use tidings_domain::canonical;
 
 const TOPIC: &str = "org.fedoraproject.dev.fmn.preference.update";
 

@@ -4,8 +4,9 @@ use std::cell::OnceCell;
 
 use regex::Regex;
 
-use super::{generic, payload};
+use super::generic;
 use crate::acl::{Acl, Kinds};
+use crate::canonical;
 use crate::catalogue::Catalogue;
 use crate::catalogue::condition::{Arguments, Broken, Condition};
 use crate::catalogue::source::Message;
@@ -50,7 +51,7 @@ impl<'s> Subject<'s> {
     }
 
     fn payload(&self) -> &str {
-        self.payload.get_or_init(|| payload::text(self.event.envelope().msg()))
+        self.payload.get_or_init(|| canonical::to_string(self.event.envelope().msg()))
     }
 }
 

@@ -3,7 +3,6 @@
 
 mod compiled;
 mod generic;
-mod payload;
 
 use serde::Serialize;
 

@@ -1,5 +1,6 @@
-//! JSON as fedmsg writes and signs it: Python's `json.dumps(…, sort_keys=True, separators=(",", ":"))` with everything
-//! beyond ASCII escaped. Byte for byte the same, or signatures would not hold.
+//! JSON as fedmsg writes and signs it, and so what users' patterns have always been written for: Python's
+//! `json.dumps(…, sort_keys=True, separators=(",", ":"))` with everything beyond ASCII escaped. Byte for byte the same, or
+//! signatures would not hold.
 
 use std::fmt::Write as _;
 
