@@ -78,6 +78,29 @@ pub struct Subscription {
     pub filters: Vec<Filter>,
 }
 
+/// A change that needs the rest of the subscription as it is at that moment: the store makes it in one step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Edit {
+    /// Nothing else is sent to this address; filters and other addresses stay.
+    RemoveAddress(String),
+    /// Switches the whole subscription.
+    Enable(bool),
+}
+
+impl Edit {
+    /// Makes the change; whether there was anything to change.
+    pub fn apply(&self, subscription: &mut Subscription) -> bool {
+        match self {
+            Edit::RemoveAddress(gone) => {
+                let before = subscription.addresses.len();
+                subscription.addresses.retain(|address| address != gone);
+                subscription.addresses.len() < before
+            }
+            Edit::Enable(on) => std::mem::replace(&mut subscription.enabled, *on) != *on,
+        }
+    }
+}
+
 const fn yes() -> bool {
     true
 }

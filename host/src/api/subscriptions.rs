@@ -114,7 +114,7 @@ pub(super) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub(super) async fn find(api: &ApiState, user: &str, channel: &str) -> Result<Option<Subscription>, StoreError> {
+async fn find(api: &ApiState, user: &str, channel: &str) -> Result<Option<Subscription>, StoreError> {
     let subscriptions = api.store.subscriptions_of(user).await?;
     Ok(subscriptions.into_iter().find(|one| one.channel == channel))
 }

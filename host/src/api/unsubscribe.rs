@@ -2,13 +2,14 @@
 //! only asks, since mail scanners open links; posting stops. The subscription stays with its filters and its other
 //! addresses: one without any address reaches nobody until its user adds one.
 
-use axum::extract::{Extension, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Html;
+use tidings_domain::subscription::Edit;
 
 use super::guard::Pace;
 use super::read::Path;
-use super::{ApiState, Problem, Turns, read, subscriptions};
+use super::{ApiState, Problem, read};
 use crate::clock;
 use crate::links::Unsubscribe;
 
@@ -26,7 +27,6 @@ pub(super) async fn ask(State(api): State<ApiState>, Path(token): Path<String>) 
 /// What mail clients and the button post. Doing it twice is as good as once.
 pub(super) async fn act(
     State(api): State<ApiState>,
-    Extension(turns): Extension<Turns>,
     Path(token): Path<String>,
     request: Request,
 ) -> Result<Html<String>, Problem> {
@@ -35,20 +35,16 @@ pub(super) async fn act(
     if !is_one_click(&String::from_utf8_lossy(&body)) {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "the body is not `List-Unsubscribe=One-Click`"));
     }
-    stop(&api, &turns, &what).await?;
+    stop(&api, &what).await?;
     let (channel, address) = (escape(&what.channel), escape(&what.address));
     Ok(page("Done", &format!("<p>No more notifications go by {channel} to {address}.</p>")))
 }
 
-async fn stop(api: &ApiState, turns: &Turns, what: &Unsubscribe) -> Result<(), Problem> {
-    let _turn = turns.subscriptions.lock().await;
-    let Some(mut subscription) = subscriptions::find(api, &what.user, &what.channel).await? else { return Ok(()) };
-    let before = subscription.addresses.len();
-    subscription.addresses.retain(|address| *address != what.address);
-    if subscription.addresses.len() == before {
+async fn stop(api: &ApiState, what: &Unsubscribe) -> Result<(), Problem> {
+    let edit = Edit::RemoveAddress(what.address.clone());
+    if !api.store.edit_subscription(&what.user, &what.channel, &edit, clock::now()).await? {
         return Ok(());
     }
-    api.store.put_subscription(&subscription, clock::now()).await?;
     api.knowledge.reload_user(&what.user).await?;
     api.changes.preference(&what.user, &what.channel, "details").await;
     tracing::info!(user = what.user, channel = what.channel, "an address was unsubscribed by its link");

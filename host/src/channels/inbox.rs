@@ -1,7 +1,7 @@
 //! What users say back on a channel: `help`, `start`, `stop`, `list filters`. The plugin vouches for the address; whose it
 //! is, the subscriptions say. Anything else is answered with a hint, nothing with silence.
 
-use tidings_domain::subscription::Subscription;
+use tidings_domain::subscription::{Edit, Filter, Subscription};
 use tidings_store::{Store, StoreError};
 
 use crate::clock;
@@ -66,7 +66,7 @@ async fn answer(
             };
             match command {
                 Command::ListFilters => list(&subscription),
-                _ => switch(store, knowledge, subscription, command == Command::Start).await?,
+                _ => switch(store, knowledge, &subscription, command == Command::Start).await?,
             }
         }
     };
@@ -82,7 +82,7 @@ fn list(subscription: &Subscription) -> Vec<String> {
     if subscription.filters.is_empty() {
         return vec!["You have no filters.".into()];
     }
-    let line = |filter: &tidings_domain::subscription::Filter| {
+    let line = |filter: &Filter| {
         let state = if filter.active { "" } else { " (inactive)" };
         format!("{}{state}", filter.name)
     };
@@ -92,13 +92,12 @@ fn list(subscription: &Subscription) -> Vec<String> {
 async fn switch(
     store: &dyn Store,
     knowledge: &Knowledge,
-    mut subscription: Subscription,
+    subscription: &Subscription,
     on: bool,
 ) -> Result<Vec<String>, StoreError> {
-    if subscription.enabled != on {
-        subscription.enabled = on;
-        store.put_subscription(&subscription, clock::now()).await?;
-        knowledge.reload_user(&subscription.user).await?;
+    let Subscription { user, channel, .. } = subscription;
+    if store.edit_subscription(user, channel, &Edit::Enable(on), clock::now()).await? {
+        knowledge.reload_user(user).await?;
     }
     Ok(vec![if on { "Notifications are on.".into() } else { "Notifications are off.".into() }])
 }

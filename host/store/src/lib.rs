@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use tidings_domain::delivery::{Acceptance, Accepted, DeliveryId};
 use tidings_domain::outcome::Settlement;
-use tidings_domain::subscription::Subscription;
+use tidings_domain::subscription::{Edit, Subscription};
 use tidings_domain::time::Timestamp;
 
 pub use error::{Result, StoreError};
@@ -62,6 +62,9 @@ pub trait Store: Send + Sync + 'static {
     /// of them where it is disabled, are cancelled. A digest that gathers is due by the new options, and at once where
     /// there are none any more.
     async fn put_subscription(&self, subscription: &Subscription, now: Timestamp) -> Result<()>;
+    /// Changes the user's subscription for that channel as it is at that moment, so that no other change is lost; whether
+    /// there was anything to change. What waits is cancelled as in `put_subscription`.
+    async fn edit_subscription(&self, user: &str, channel: &str, edit: &Edit, now: Timestamp) -> Result<bool>;
     /// Returns whether there was one. Its pending deliveries are cancelled.
     async fn delete_subscription(&self, user: &str, channel: &str, now: Timestamp) -> Result<bool>;
 

@@ -32,7 +32,7 @@ use sqlx::sqlite::{Sqlite, SqlitePool, SqlitePoolOptions};
 use tidings_domain::delivery::{Acceptance, Accepted, DeliveryId};
 use tidings_domain::limits::{STORE_BUSY, STORE_READERS};
 use tidings_domain::outcome::Settlement;
-use tidings_domain::subscription::Subscription;
+use tidings_domain::subscription::{Edit, Subscription};
 use tidings_domain::time::Timestamp;
 
 use self::failure::Failure;
@@ -198,6 +198,14 @@ impl Store for SqliteStore {
         let subscription = subscription.clone();
         let work = self.writer.write("writes a subscription", move |connection| {
             Box::pin(async move { subscriptions::put(connection, &subscription, millis(now)).await })
+        });
+        work.await
+    }
+
+    async fn edit_subscription(&self, user: &str, channel: &str, edit: &Edit, now: Timestamp) -> Result<bool> {
+        let (user, channel, edit) = (user.to_owned(), channel.to_owned(), edit.clone());
+        let work = self.writer.write("edits a subscription", move |connection| {
+            Box::pin(async move { subscriptions::edit(connection, &user, &channel, &edit, millis(now)).await })
         });
         work.await
     }

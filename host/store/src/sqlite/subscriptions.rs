@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use sqlx::sqlite::SqliteConnection;
-use tidings_domain::subscription::{DigestOptions, Style, Subscription};
+use tidings_domain::subscription::{DigestOptions, Edit, Style, Subscription};
 
 use super::failure::Failure;
 use super::value::{from_json, to_json};
@@ -114,6 +114,23 @@ pub(super) async fn put(
     cancel(connection, &subscription.user, &subscription.channel, kept, now).await?;
     gather::retime(connection, &subscription.channel, &subscription.user, subscription.digest, now).await?;
     refresh(connection, &subscription.user, &subscription.channel).await
+}
+
+/// Reads the subscription, changes it, and writes it back, all in one transaction; whether there was anything to change.
+pub(super) async fn edit(
+    connection: &mut SqliteConnection,
+    user: &str,
+    channel: &str,
+    edit: &Edit,
+    now: i64,
+) -> Result<bool, Failure> {
+    let subscriptions = of(connection, user).await?;
+    let Some(mut subscription) = subscriptions.into_iter().find(|one| one.channel == channel) else { return Ok(false) };
+    let changed = edit.apply(&mut subscription);
+    if changed {
+        put(connection, &subscription, now).await?;
+    }
+    Ok(changed)
 }
 
 /// Deletes the subscription and cancels what waits for it; whether there was one.

@@ -1,7 +1,7 @@
 //! Subscriptions: kept as written, and what waits for them follows their edits.
 
 use tidings_domain::delivery::{Recipient, State};
-use tidings_domain::subscription::{DigestOptions, Rule, Style};
+use tidings_domain::subscription::{DigestOptions, Edit, Rule, Style, Subscription};
 
 use crate::fixture::{again, at, delivered, filter, store, subscription, to};
 
@@ -86,4 +86,21 @@ async fn an_address_has_an_owner_while_somebody_is_subscribed_with_it() {
     assert_eq!(owner("irc", "b@x").await, None);
     fixture.store.delete_subscription("ann", "email", at(2)).await.unwrap();
     assert_eq!(owner("email", "b@x").await, None);
+}
+
+#[tokio::test]
+async fn an_edit_keeps_the_rest_and_cancels_what_waits_for_an_address_that_left() {
+    let fixture = store().await;
+    let wish = subscription("ann", &["a@x", "b@x"]);
+    fixture.store.put_subscription(&wish, at(1)).await.unwrap();
+    fixture.accept(100, "m1", vec![Recipient { address: "a@x".into(), ..to("ann") }]).await;
+    let edit = async |edit: Edit| fixture.store.edit_subscription("ann", "email", &edit, at(200)).await.unwrap();
+    assert!(edit(Edit::RemoveAddress("a@x".into())).await);
+    assert!(!edit(Edit::RemoveAddress("a@x".into())).await, "it is gone already");
+    assert_eq!(fixture.rows().await[0].state, State::Cancelled);
+    assert!(edit(Edit::Enable(false)).await);
+    assert!(!edit(Edit::Enable(false)).await);
+    let left = Subscription { addresses: vec!["b@x".into()], enabled: false, ..wish };
+    assert_eq!(fixture.store.subscriptions().await.unwrap(), [left]);
+    assert!(!fixture.store.edit_subscription("bob", "email", &Edit::Enable(true), at(3)).await.unwrap());
 }
