@@ -22,10 +22,10 @@ use crate::channels::{Channels, Environment, PluginHost};
 use crate::clock;
 use crate::config::Config;
 use crate::dispatch::{Dispatch, Wakers};
-use crate::intake::{Intake, chain};
+use crate::intake::Intake;
 use crate::knowledge::Knowledge;
 use crate::links::Links;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, chain};
 use crate::verify::Policy;
 
 /// How often old messages are forgotten.

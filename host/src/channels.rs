@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use tidings_domain::delivery::{Content, Delivery, DeliveryId, StoredEvent};
-use tidings_domain::grant::{Grant, Grants};
+use tidings_domain::grant::{Credential, Grant, Grants};
 use tidings_domain::limits;
 use tidings_domain::manifest::{ConfigError, ConfigProblem, Manifest};
 use tidings_domain::message::MessageId;
@@ -187,11 +187,19 @@ impl Channels {
         self.change(workers, channel).await
     }
 
-    /// Replaces all that the channel may reach.
-    pub async fn grant(&self, name: &str, grants: Grants) -> Result<ChannelView, ChannelError> {
+    /// Replaces what the channel may reach, its credentials, or both; what is not given stays.
+    pub async fn grant(
+        &self,
+        name: &str,
+        reach: Option<Vec<Grant>>,
+        credentials: Option<Vec<Credential>>,
+    ) -> Result<ChannelView, ChannelError> {
         let workers = self.workers.lock().await;
-        let channel = self.environment.store.channel(name).await?;
-        self.change(workers, Channel { grants, ..channel }).await
+        let mut channel = self.environment.store.channel(name).await?;
+        let Grants { reach: old_reach, credentials: old_credentials } = channel.grants;
+        channel.grants =
+            Grants { reach: reach.unwrap_or(old_reach), credentials: credentials.unwrap_or(old_credentials) };
+        self.change(workers, channel).await
     }
 
     /// Grants what the plugin asks for with its present configuration; with `private` also where it leads to private or

@@ -23,7 +23,7 @@ use crate::changes::changed_user;
 use crate::clock;
 use crate::dispatch::Wakers;
 use crate::knowledge::Knowledge;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, chain};
 use crate::verify::Policy;
 
 /// How long intake pauses when the store is unavailable, before it tries the same commit again.
@@ -179,16 +179,4 @@ impl Intake {
             }
         }
     }
-}
-
-/// An error with its causes, on one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -10,14 +10,12 @@ use crate::plugins;
 /// Builds, and becomes the benchmark.
 pub fn run() -> Result<()> {
     let root = plugins::repository();
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let build = ["build", "--release", "--workspace", "--bins"];
-    let status = Command::new(&cargo).args(build).current_dir(root).status();
+    let status = plugins::cargo().args(build).current_dir(root).status();
     if !status.context("starting cargo")?.success() {
         bail!("the programs do not build");
     }
-    let facts =
-        Command::new(&cargo).args(["bench", "--quiet", "--package", "tidings-domain", "--bench", "facts"]).status();
+    let facts = plugins::cargo().args(["bench", "--quiet", "--package", "tidings-domain", "--bench", "facts"]).status();
     if !facts.context("starting cargo")?.success() {
         bail!("the benchmark of facts failed");
     }

@@ -50,6 +50,11 @@ pub fn build(args: &Args) -> Result<Vec<(PathBuf, bool)>> {
     modules.iter().map(|module| wrap(module, &out)).collect()
 }
 
+/// The Cargo that runs this program.
+pub fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
 /// The root of the repository that this program was built from.
 pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))

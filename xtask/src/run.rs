@@ -38,10 +38,9 @@ pub fn run(args: &Args) -> Result<()> {
 
 /// The daemon, and the programs that stand around it.
 pub fn build_programs() -> Result<()> {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     // The whole workspace, as the tests build it: another selection has other features, and compiles them twice.
     let arguments = ["build", "--workspace", "--bins"];
-    let status = Command::new(cargo).args(arguments).current_dir(plugins::repository()).status();
+    let status = plugins::cargo().args(arguments).current_dir(plugins::repository()).status();
     let status = status.context("starting cargo")?;
     if !status.success() {
         bail!("cargo build: {status}");

@@ -30,7 +30,7 @@ pub fn all() -> Result<()> {
 }
 
 fn cargo<const N: usize>(arguments: [&str; N]) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut command = plugins::cargo();
     command.args(arguments);
     command
 }

@@ -7,7 +7,7 @@ use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
-use tidings_domain::grant::{Credential, Grant, Grants};
+use tidings_domain::grant::{Credential, Grant};
 use tidings_domain::limits::{self, PluginLimits};
 use tidings_domain::network::HostName;
 use tidings_domain::outcome::Outcome;
@@ -107,11 +107,8 @@ pub(super) async fn grant(
     if !mistakes.is_empty() {
         return Err(Problem::invalid("the grants are not good", mistakes));
     }
-    let present = api.store.channel(&name).await?.grants;
     let credentials = body.credentials.map(|given| given.into_iter().map(CredentialBody::read).collect());
-    let grants =
-        Grants { reach: body.reach.unwrap_or(present.reach), credentials: credentials.unwrap_or(present.credentials) };
-    Ok(Answer(api.channels.grant(&name, grants).await?))
+    Ok(Answer(api.channels.grant(&name, body.reach, credentials).await?))
 }
 
 pub(super) async fn limit(

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::Extension;
 use axum::middleware;
-use tidings_bus::Endpoint;
+use tidings_bus::{Endpoint, EndpointStatus};
 use tidings_domain::limits;
 use tidings_store::Store;
 use tokio::sync::{Mutex, Semaphore};
@@ -49,6 +49,13 @@ pub struct ApiState {
     pub links: Arc<Links>,
     pub metrics: Arc<Metrics>,
     pub endpoints: Vec<Arc<Endpoint>>,
+}
+
+impl ApiState {
+    /// How each endpoint of the bus is.
+    fn bus(&self) -> Vec<EndpointStatus> {
+        self.endpoints.iter().map(|endpoint| endpoint.status()).collect()
+    }
 }
 
 /// What keeps handlers out of each other's way.

@@ -48,7 +48,7 @@ struct ChannelStatus {
 
 pub(super) async fn status(State(api): State<ApiState>) -> Result<Answer<Status>, Problem> {
     let views = api.channels.list().await?;
-    let bus: Vec<EndpointStatus> = api.endpoints.iter().map(|endpoint| endpoint.status()).collect();
+    let bus = api.bus();
     Ok(Answer(Status {
         version: env!("CARGO_PKG_VERSION"),
         messages: MessageCounts::read(&api.metrics, &bus),
@@ -109,7 +109,7 @@ pub(super) async fn ready(State(api): State<ApiState>) -> Result<Answer<Value>, 
 }
 
 pub(super) async fn metrics(State(api): State<ApiState>) -> Result<([(HeaderName, &'static str); 1], String), Problem> {
-    let bus: Vec<EndpointStatus> = api.endpoints.iter().map(|endpoint| endpoint.status()).collect();
+    let bus = api.bus();
     let books = api.store.books().await?;
     let text = api.metrics.encode(&bus, &books, clock::now()).map_err(|error| {
         tracing::error!(error = %error, "the metrics could not be written");

@@ -7,8 +7,8 @@ use tidings_sandbox::{ChannelHost, LogLevel, StateError};
 use tidings_store::{Store, StoreError};
 
 use super::inbox;
-use crate::intake::chain;
 use crate::knowledge::Knowledge;
+use crate::telemetry::chain;
 
 /// The daemon as plugins see it.
 pub struct PluginHost {

@@ -5,8 +5,8 @@ use tidings_domain::subscription::{Edit, Filter, Subscription};
 use tidings_store::{Store, StoreError};
 
 use crate::clock;
-use crate::intake::chain;
 use crate::knowledge::Knowledge;
+use crate::telemetry::chain;
 
 /// A command, as it was read from a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

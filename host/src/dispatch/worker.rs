@@ -19,8 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::call::{Called, Sender};
 use crate::clock;
 use crate::config::DispatchConfig;
-use crate::intake::chain;
-use crate::telemetry::{ChannelLabel, Metrics, OutcomeLabel};
+use crate::telemetry::{ChannelLabel, Metrics, OutcomeLabel, chain};
 
 /// How long a worker pauses when the store is unavailable.
 const STORE_PAUSE: Duration = Duration::from_millis(500);

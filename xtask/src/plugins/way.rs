@@ -80,7 +80,7 @@ fn prepare(way: Way) -> Result<Command> {
 
 /// `cargo build` of the toolchain that runs this program.
 fn active_cargo() -> Command {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = super::cargo();
     cargo.arg("build");
     cargo
 }
