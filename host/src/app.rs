@@ -127,8 +127,11 @@ pub async fn serve(config: Config, config_file: PathBuf) -> anyhow::Result<()> {
         bus_stop.cancel();
         drop(sources);
         if !intake.is_finished() {
-            // The sources are gone: intake ends when the buffer is empty.
-            let _ = (&mut intake).await;
+            // The sources are gone: intake ends when the buffer is empty, unless it waits for the store.
+            if tokio::time::timeout(config.dispatch.stop_grace, &mut intake).await.is_err() {
+                stop.cancel();
+                let _ = (&mut intake).await;
+            }
         }
         channels.stop().await;
         stop.cancel();
