@@ -2,6 +2,7 @@
 //! package is no committer. A view answers at once from what it holds; fetching and refreshing is for the edges.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -70,6 +71,15 @@ pub trait Acl {
 
     /// Who is in the group; none where it is unknown.
     fn members(&self, group: &str) -> Option<&BTreeSet<String>>;
+
+    /// Hands every group of `among` that has one of these users to `found`.
+    fn groups_of(&self, users: &[String], among: &[Arc<str>], found: &mut dyn FnMut(&str)) {
+        for group in among {
+            if self.members(group).is_some_and(|members| users.iter().any(|user| members.contains(user))) {
+                found(group);
+            }
+        }
+    }
 
     /// Whether `user` is in `group`.
     fn is_member(&self, group: &str, user: &str) -> bool {

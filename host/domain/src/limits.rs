@@ -121,6 +121,8 @@ pub const CHANNEL_NAME_CHARS: usize = 50;
 /// The longest wait of a digest, in seconds, and the largest count that sends one before.
 pub const DIGEST_INTERVAL_SECONDS: u64 = 30 * 24 * 3600;
 pub const DIGEST_COUNT: u32 = 100_000;
+/// A user's subscriptions: as many as there are channels, which are few.
+pub const SUBSCRIPTIONS_PER_USER: usize = 1000;
 /// A user's filters for one channel.
 pub const FILTERS_PER_SUBSCRIPTION: usize = 500;
 /// Rules in one filter.
@@ -139,6 +141,8 @@ pub const LINE_CHARS: usize = 1000;
 pub const LONG_FORM_CHARS: usize = 200_000;
 /// What one template may cost, in minijinja's fuel: instructions, and a unit for each 64 bytes made.
 pub const TEMPLATE_FUEL: u64 = 100_000;
+/// What the engine may remember while it tests a set of patterns, in bytes for each set and thread.
+pub const REGEX_SET_CACHE_BYTES: usize = 1024 * 1024;
 /// The compiled size of a user's regular expression, in bytes.
 pub const REGEX_BYTES: usize = 64 * 1024;
 

@@ -1,6 +1,8 @@
 //! What a user asked for: the model of rules, filters and subscriptions, as users edit it and as it is stored. Matching
 //! works on a compiled form of it.
 
+pub mod borrowed;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,7 @@
 //! One compiled application: which of its entries a message belongs to.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use super::condition::Condition;
 use super::entry::Entry;
@@ -35,7 +36,7 @@ pub struct Application {
 #[derive(Debug)]
 pub struct NamedRule {
     pub info: RuleInfo,
-    pub condition: Condition,
+    pub condition: Arc<Condition>,
     pub line: usize,
 }
 

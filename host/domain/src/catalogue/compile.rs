@@ -129,7 +129,7 @@ fn rule(
         help: raw.help.clone(),
         arguments: raw.arguments.iter().map(argument).collect(),
     };
-    NamedRule { info, condition, line: report.line(raw.name.span().start) }
+    NamedRule { info, condition: Arc::new(condition), line: report.line(raw.name.span().start) }
 }
 
 /// The sources named in `let`, compiled when they are first used.

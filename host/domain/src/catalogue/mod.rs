@@ -15,6 +15,7 @@ mod format;
 pub(crate) mod group;
 mod lint;
 mod mistake;
+pub(crate) mod necessary;
 mod parse;
 pub(crate) mod source;
 mod template;

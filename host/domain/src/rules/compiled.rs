@@ -1,6 +1,7 @@
 //! The compiled form of one rule, and its test against one message.
 
 use std::cell::OnceCell;
+use std::sync::Arc;
 
 use regex::Regex;
 
@@ -10,7 +11,7 @@ use crate::canonical;
 use crate::catalogue::Catalogue;
 use crate::catalogue::condition::{Arguments, Broken, Condition};
 use crate::catalogue::source::Message;
-use crate::facts::Event;
+use crate::facts::{Event, Facts};
 use crate::limits;
 use crate::subscription::Rule;
 
@@ -34,7 +35,7 @@ pub enum Test {
     PackageMatches(Regex),
     PayloadMatches(Regex),
     LinkContains(Vec<String>),
-    Named(Condition, Arguments),
+    Named(Arc<Condition>, Arguments),
 }
 
 /// A message as rules are tested against it.
@@ -50,7 +51,17 @@ impl<'s> Subject<'s> {
         Subject { event, message: event.message(), acl, payload: OnceCell::new() }
     }
 
-    fn payload(&self) -> &str {
+    /// The message as sources and conditions see it.
+    pub const fn message(&self) -> &Message<'s> {
+        &self.message
+    }
+
+    pub fn facts(&self) -> &'s Facts {
+        self.event.facts()
+    }
+
+    /// The content that patterns are looked for in.
+    pub fn payload(&self) -> &str {
         self.payload.get_or_init(|| canonical::to_string(self.event.envelope().msg()))
     }
 }
@@ -80,7 +91,7 @@ impl Compiled {
         let test = match (generic::compile(&rule.rule, &rule.arguments), catalogue.named(&rule.rule)) {
             _ if !missing.is_empty() => Test::Never,
             (Some(test), _) => test?,
-            (None, Some(named)) => Test::Named(named.condition.clone(), arguments),
+            (None, Some(named)) => Test::Named(Arc::clone(&named.condition), arguments),
             (None, None) => return Err("there is no rule with this name".to_owned()),
         };
         Ok(Compiled { test, missing })

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::catalogue::condition::Arguments;
 use crate::facts::Event;
 
-pub(crate) use compiled::{Compiled, Subject};
+pub(crate) use compiled::{Compiled, Subject, Test};
 pub use generic::generic;
 
 /// A rule as a rule editor shows it.

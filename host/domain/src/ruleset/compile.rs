@@ -1,104 +1,114 @@
-//! From a subscription as it is stored to its compiled form. Whatever is wrong silences one filter and is reported.
+//! From a rule as users write it to what it asks of a message: an atom, an account in a role, or a test. Whatever cannot be
+//! understood is an error that says why; it silences one filter.
 
 use std::sync::Arc;
 
-use super::memo::{Interned, Interner};
+use super::atom::{Account, Atom, Names, Role};
+use super::tables::{Rules, What};
+use super::tested::{Rarity, Tested};
+use crate::acl::Kinds;
 use crate::catalogue::Catalogue;
-use crate::limits;
-use crate::rules::Problem;
-use crate::subscription::{self, Subscription};
+use crate::rules::{Compiled, Test};
+use crate::subscription::borrowed::RuleRef;
 
-/// A subscription, compiled.
-#[derive(Debug)]
-pub struct Subscribed {
-    /// As it is stored, without its filters.
-    pub subscription: Subscription,
-    pub filters: Vec<Filter>,
+/// What a rule of a filter asks.
+#[derive(Clone, Debug)]
+pub enum Literal {
+    Always,
+    Never,
+    Account {
+        role: Role,
+        account: Account,
+        negated: bool,
+    },
+    Package {
+        atom: Atom,
+        negated: bool,
+    },
+    Group {
+        name: Arc<str>,
+        atom: Atom,
+        negated: bool,
+    },
+    /// Holds one use of the rule with this number.
+    Rule {
+        number: u32,
+        negated: bool,
+    },
 }
 
-#[derive(Debug)]
-pub struct Filter {
-    pub name: String,
-    pub oneshot: bool,
-    pub active: bool,
-    pub rules: Rules,
-}
-
-#[derive(Debug)]
-pub enum Rules {
-    /// Joined by AND; none never match.
-    Good(Vec<Part>),
-    /// One of them can never be tested, so the filter never matches.
-    Broken { rule: String, reason: String },
-}
-
-/// One rule of a filter.
-#[derive(Debug)]
-pub struct Part {
-    pub rule: Arc<Interned>,
-    pub negated: bool,
-}
-
-/// Compiles one subscription and notes what is wrong in it.
-pub fn subscription(
+/// Puts what a rule asks into `literals`, joined by AND, and returns the arguments that are missing.
+pub fn rule(
     catalogue: &Catalogue,
-    interner: &Interner,
-    mut subscription: Subscription,
-    problems: &mut Vec<Problem>,
-) -> Subscribed {
-    let mut filters = std::mem::take(&mut subscription.filters);
-    let problem = |filter: &str, rule: &str, reason: String| Problem {
-        user: subscription.user.clone(),
-        channel: subscription.channel.clone(),
-        filter: filter.to_owned(),
-        rule: rule.to_owned(),
-        reason,
-    };
-    for (what, count, limit) in [
-        ("filters", filters.len(), limits::FILTERS_PER_SUBSCRIPTION),
-        ("addresses", subscription.addresses.len(), limits::ADDRESSES_PER_SUBSCRIPTION),
-    ] {
-        if count > limit {
-            problems.push(problem("", "", format!("it has {count} {what}; those beyond {limit} are ignored")));
+    names: &Names,
+    rules: &mut Rules,
+    rule: &RuleRef<'_>,
+    literals: &mut Vec<Literal>,
+) -> Result<Vec<String>, String> {
+    let negated = rule.negated;
+    let key = names.rule(&rule.rule, rule.arguments.iter());
+    if let Some(number) = rules.find(key) {
+        rules.retain_again(number);
+        literals.push(Literal::Rule { number, negated });
+        return Ok(Vec::new());
+    }
+    let mut compiled = Compiled::new(catalogue, &rule.to_owned())?;
+    let missing = std::mem::take(&mut compiled.missing);
+    let account = |user: &str, role, negated| Literal::Account { role, account: names.account(user), negated };
+    let constant = |holds| if holds { Literal::Always } else { Literal::Never };
+    match &compiled.test {
+        Test::Never => literals.push(constant(negated)),
+        Test::User(user) => literals.push(account(user, Role::Named, negated)),
+        Test::NotUsers(users) if users.is_empty() => literals.push(constant(negated)),
+        Test::NotUsers(users) if !negated => literals.extend(users.iter().map(|user| account(user, Role::Named, true))),
+        Test::UserPackage(user, kinds) => literals.push(account(user, role(*kinds), negated)),
+        Test::Package(package) => literals.push(Literal::Package { atom: names.package(package), negated }),
+        Test::GroupMember(group) => {
+            literals.push(Literal::Group { name: group.as_str().into(), atom: names.group(group), negated });
+        }
+        Test::NotUsers(_) | Test::PackageMatches(_) | Test::PayloadMatches(_) | Test::LinkContains(_) | Test::Named(..) => {
+            let number = rules.retain(key, || What::Tested(Arc::new(Tested::new(names, &rule.rule, compiled))));
+            literals.push(Literal::Rule { number, negated });
         }
     }
-    filters.truncate(limits::FILTERS_PER_SUBSCRIPTION);
-    let compile = |filter| {
-        let mut note = |filter: &str, rule: &str, reason| problems.push(problem(filter, rule, reason));
-        self::filter(catalogue, interner, filter, &mut note)
-    };
-    let filters = filters.into_iter().map(compile).collect();
-    subscription.addresses.truncate(limits::ADDRESSES_PER_SUBSCRIPTION);
-    Subscribed { subscription, filters }
+    Ok(missing)
 }
 
-fn filter(
-    catalogue: &Catalogue,
-    interner: &Interner,
-    filter: subscription::Filter,
-    note: &mut dyn FnMut(&str, &str, String),
-) -> Filter {
-    let subscription::Filter { name, oneshot, active, rules } = filter;
-    if rules.len() > limits::RULES_PER_FILTER {
-        let reason = format!("it has {} rules, over {}", rules.len(), limits::RULES_PER_FILTER);
-        note(&name, "", reason.clone());
-        return Filter { name, oneshot, active, rules: Rules::Broken { rule: String::new(), reason } };
+const fn role(kinds: Kinds) -> Role {
+    match kinds {
+        Kinds::Any => Role::Holds,
+        Kinds::Commit => Role::Commits,
+        Kinds::Watch => Role::Watches,
     }
-    let mut parts = Vec::with_capacity(rules.len());
-    let mut broken = None;
-    for rule in &rules {
-        match interner.intern(catalogue, rule) {
-            Ok(interned) => {
-                if !interned.missing().is_empty() {
-                    note(&name, &rule.rule, format!("without {} it never holds", interned.missing().join(", ")));
-                }
-                parts.push(Part { rule: interned, negated: rule.negated });
-            }
-            Err(reason) => {
-                note(&name, &rule.rule, reason.clone());
-                broken.get_or_insert(Rules::Broken { rule: rule.rule.clone(), reason });
-            }
+}
+
+impl Literal {
+    pub const fn is_never(&self) -> bool {
+        matches!(self, Literal::Never)
+    }
+
+    /// How rare messages are that fulfil it; none where a filter cannot be filed under it.
+    pub fn rarity(&self, rules: &Rules) -> Option<Rarity> {
+        match self {
+            Literal::Account { role: Role::Named, negated: false, .. } => Some(Rarity::User),
+            Literal::Account { negated: false, .. } => Some(Rarity::Holder),
+            Literal::Package { negated: false, .. } => Some(Rarity::Package),
+            Literal::Group { negated: false, .. } => Some(Rarity::Group),
+            Literal::Rule { number, negated: false } => match &rules.known.get(*number)?.what {
+                What::Tested(tested) => Some(tested.rarity),
+                What::Atom | What::Nothing => None,
+            },
+            _ => None,
         }
     }
-    Filter { name, oneshot, active, rules: broken.unwrap_or(Rules::Good(parts)) }
+
+    /// The atom that stands for it.
+    pub fn atom(&self, rules: &Rules) -> Option<Atom> {
+        match self {
+            Literal::Always | Literal::Never => None,
+            Literal::Account { role, account, .. } => Some(account.as_(*role)),
+            Literal::Package { atom, .. } | Literal::Group { atom, .. } => Some(*atom),
+            Literal::Rule { number, .. } => Some(rules.known.get(*number)?.atom),
+        }
+    }
 }

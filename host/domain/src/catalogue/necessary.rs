@@ -1,0 +1,73 @@
+//! What a message must have for a condition to hold, without testing it: a last word or category of its topic, a word in
+//! one of its fields. The match index asks this of named rules. Where nothing can be said, nothing is said.
+
+use super::condition::{Condition, FieldTest, Test};
+use super::source::Source;
+
+/// A part of a topic that a condition needs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TopicKey {
+    /// The last of the words between dots.
+    LastWord(String),
+    Category(String),
+}
+
+/// A field that a condition compares with the words of an argument.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Words {
+    pub source: Source,
+    pub argument: String,
+    /// Without regard to case.
+    pub fold: bool,
+}
+
+impl Condition {
+    /// Keys of which a message must have one; none where it may have any topic.
+    pub fn topics(&self) -> Option<Vec<TopicKey>> {
+        let of_each = self.tests.iter().filter_map(Test::topics);
+        of_each.min_by_key(|keys| keys.iter().any(|key| matches!(key, TopicKey::Category(_))))
+    }
+
+    /// Fields of which one must have a word of its argument; none where the condition can hold without.
+    pub fn words(&self) -> Option<Vec<Words>> {
+        self.tests.iter().find_map(Test::words)
+    }
+}
+
+impl Test {
+    fn topics(&self) -> Option<Vec<TopicKey>> {
+        match self {
+            Test::Topic(topic) => Some(vec![last_word(topic)]),
+            // Without a dot it may be the end of a word.
+            Test::TopicEnds(end) => end.contains('.').then(|| vec![last_word(end)]),
+            Test::Category(category) => Some(vec![TopicKey::Category(category.clone())]),
+            Test::All(conditions) => {
+                let of_each = conditions.iter().filter_map(Condition::topics);
+                of_each.min_by_key(|keys| keys.iter().any(|key| matches!(key, TopicKey::Category(_))))
+            }
+            Test::Any(conditions) => each(conditions, Condition::topics),
+            Test::TopicContains(_) | Test::Field(..) | Test::Not(_) => None,
+        }
+    }
+
+    fn words(&self) -> Option<Vec<Words>> {
+        match self {
+            Test::Field(source, FieldTest::InArgument { argument, fold }) => {
+                Some(vec![Words { source: source.clone(), argument: argument.clone(), fold: *fold }])
+            }
+            Test::All(conditions) => conditions.iter().find_map(Condition::words),
+            Test::Any(conditions) => each(conditions, Condition::words),
+            _ => None,
+        }
+    }
+}
+
+/// All that the alternatives need; none where one of them needs nothing.
+fn each<T>(conditions: &[Condition], needs: impl Fn(&Condition) -> Option<Vec<T>>) -> Option<Vec<T>> {
+    let of_each: Option<Vec<Vec<T>>> = conditions.iter().map(needs).collect();
+    Some(of_each?.into_iter().flatten().collect())
+}
+
+fn last_word(topic: &str) -> TopicKey {
+    TopicKey::LastWord(topic.rsplit('.').next().unwrap_or(topic).to_owned())
+}

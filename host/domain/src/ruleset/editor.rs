@@ -1,0 +1,227 @@
+//! Makes rulesets: puts a user's subscriptions in the place of the old ones, in time that follows that user's filters. It
+//! owns what only a writer needs (who is where, what is used how often); readers get snapshots.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::Ruleset;
+use super::atom::{Atom, Names};
+use super::compile::Literal;
+use super::filed::{Filed, Place, Subscribed, User};
+use super::index::{Entry, Index};
+use super::paged::Paged;
+use super::tables::{Rules, Tests};
+use super::texts::Texts;
+use super::triggers::Triggers;
+use crate::catalogue::Catalogue;
+use crate::limits;
+use crate::rules::Problem;
+use crate::subscription::borrowed::SubscriptionRef;
+
+/// The one writer of a ruleset.
+#[derive(Debug)]
+pub struct Editor {
+    pub(super) catalogue: Arc<Catalogue>,
+    pub(super) names: Names,
+    pub(super) rules: Rules,
+    pub(super) tests: Tests,
+    pub(super) index: Index,
+    pub(super) triggers: Arc<Triggers>,
+    users: Paged<Option<Arc<User>>>,
+    places: HashMap<Arc<str>, u32>,
+    free: Vec<u32>,
+    /// Filters under each rule that has to be tested.
+    pub(super) filings: HashMap<u32, u32>,
+    /// Uses of each group.
+    pub(super) groups: HashMap<Atom, (Arc<str>, u32)>,
+    pub(super) filters: usize,
+    pub(super) texts: Texts,
+    problems: BTreeMap<Arc<str>, Vec<Problem>>,
+    /// Entries of a load that is not finished.
+    pub(super) loading: Option<Loading>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Loading {
+    entries: Vec<Entry>,
+    pub(super) runs: HashMap<Atom, usize>,
+}
+
+/// How much there is of a ruleset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    pub users: usize,
+    pub filters: usize,
+    /// Of the index; a filter under several words has several.
+    pub entries: usize,
+    /// Filters that every message is tested against, since nothing in them is rare.
+    pub residue: usize,
+    /// Rules that are tested for messages of any topic.
+    pub anywhere: usize,
+    /// What index, tests and rules take, names and addresses aside.
+    pub bytes: usize,
+}
+
+impl Editor {
+    /// An editor of a set without users.
+    pub fn new(catalogue: Arc<Catalogue>) -> Editor {
+        Editor {
+            catalogue,
+            names: Names::default(),
+            rules: Rules::default(),
+            tests: Tests::default(),
+            index: Index::default(),
+            triggers: Arc::default(),
+            users: Paged::default(),
+            places: HashMap::new(),
+            free: Vec::new(),
+            filings: HashMap::new(),
+            groups: HashMap::new(),
+            filters: 0,
+            texts: Texts::default(),
+            problems: BTreeMap::new(),
+            loading: None,
+        }
+    }
+
+    /// The same, for many users at once: until `loaded` no ruleset is to be taken.
+    pub fn loading(catalogue: Arc<Catalogue>) -> Editor {
+        Editor { loading: Some(Loading::default()), ..Editor::new(catalogue) }
+    }
+
+    /// Ends a load.
+    pub fn loaded(&mut self) {
+        if let Some(loading) = self.loading.take() {
+            self.index = Index::new(loading.entries);
+            self.settle();
+        }
+    }
+
+    /// A snapshot: cheap, and the same for ever.
+    pub fn ruleset(&self) -> Ruleset {
+        Ruleset {
+            catalogue: Arc::clone(&self.catalogue),
+            names: self.names.clone(),
+            index: self.index.clone(),
+            rules: self.rules.known.clone(),
+            tests: self.tests.known.clone(),
+            triggers: Arc::clone(&self.triggers),
+            users: self.users.clone(),
+            count: self.places.len(),
+        }
+    }
+
+    /// Rules that cannot be tested, by user; each leaves its filter without effect.
+    pub fn problems(&self) -> impl Iterator<Item = &Problem> {
+        self.problems.values().flatten()
+    }
+
+    pub fn sizes(&self) -> Sizes {
+        Sizes {
+            users: self.places.len(),
+            filters: self.filters,
+            entries: self.index.len(),
+            residue: self.index.get(Atom::ANY).len(),
+            anywhere: self.triggers.anywhere(),
+            bytes: self.index.bytes() + self.tests.bytes() + self.rules.bytes() + self.filters * size_of::<Filed>(),
+        }
+    }
+
+    /// Puts these subscriptions in the place of all that the user had, and returns what is wrong in them. None removes the
+    /// user.
+    pub fn replace<'s>(
+        &mut self,
+        user: &str,
+        subscriptions: impl IntoIterator<Item = SubscriptionRef<'s>>,
+    ) -> &[Problem] {
+        let known = self.places.get(user).copied();
+        let place = known.unwrap_or_else(|| self.free.pop().unwrap_or(self.places.len() as u32));
+        let (mut entries, mut problems, mut compiled, mut any) = (Vec::new(), Vec::new(), Vec::new(), false);
+        for subscription in subscriptions.into_iter().take(limits::SUBSCRIPTIONS_PER_USER) {
+            any = true;
+            let position = compiled.len() as u16;
+            let here = |filter| Place::new(place, position, filter);
+            compiled.push(self.subscription(user, &subscription, here, &mut entries, &mut problems));
+        }
+        // The old ones are given back last: what both have in common is not made anew.
+        let old = known.and_then(|place| self.users.get(place).cloned().flatten());
+        let old = old.map(|old| self.give_back(place, &old)).unwrap_or_default();
+        match &mut self.loading {
+            None => self.index.change(old, entries),
+            Some(loading) => {
+                if !old.is_empty() {
+                    loading.entries.retain(|entry| entry.place.user() != place);
+                }
+                entries.iter().for_each(|entry| *loading.runs.entry(entry.atom).or_default() += 1);
+                loading.entries.append(&mut entries);
+            }
+        }
+        if any {
+            let name: Arc<str> = user.into();
+            let user = User { name: Arc::clone(&name), subscriptions: compiled.into() };
+            self.users.set(place, Some(Arc::new(user)));
+            self.places.insert(name, place);
+        } else {
+            self.users.set(place, None);
+            self.places.remove(user);
+            self.free.push(place);
+        }
+        self.settle();
+        self.report(user, problems)
+    }
+
+    fn report(&mut self, user: &str, problems: Vec<Problem>) -> &[Problem] {
+        self.problems.remove(user);
+        if problems.is_empty() {
+            return &[];
+        }
+        self.problems.entry(user.into()).or_insert(problems)
+    }
+
+    /// Compiles the sets of patterns that changed.
+    fn settle(&mut self) {
+        if self.loading.is_none() && !self.triggers.is_settled() {
+            Arc::make_mut(&mut self.triggers).settle();
+        }
+    }
+
+    fn subscription(
+        &mut self,
+        user: &str,
+        subscription: &SubscriptionRef<'_>,
+        here: impl Fn(u16) -> Place,
+        entries: &mut Vec<Entry>,
+        problems: &mut Vec<Problem>,
+    ) -> Subscribed {
+        let SubscriptionRef { channel, enabled, addresses, digest, style, filters } = subscription;
+        let mut note = |filter: &str, rule: &str, reason: String| {
+            let (user, channel) = (user.to_owned(), (*channel).to_owned());
+            problems.push(Problem { user, channel, filter: filter.to_owned(), rule: rule.to_owned(), reason });
+        };
+        for (what, count, limit) in [
+            ("filters", filters.len(), limits::FILTERS_PER_SUBSCRIPTION),
+            ("addresses", addresses.len(), limits::ADDRESSES_PER_SUBSCRIPTION),
+        ] {
+            if count > limit {
+                note("", "", format!("it has {count} {what}; those beyond {limit} are ignored"));
+            }
+        }
+        let tells = *enabled && !addresses.is_empty();
+        let mut filed = Vec::with_capacity(filters.len());
+        for (number, filter) in filters.iter().take(limits::FILTERS_PER_SUBSCRIPTION).enumerate() {
+            let literals = self.literals(filter, &mut note);
+            let live = |literals: &Vec<Literal>| tells && filter.active && !literals.iter().any(Literal::is_never);
+            filed.push(match literals {
+                Some(literals) if live(&literals) => self.filter(filter, literals, here(number as u16), entries),
+                literals => self.silent(filter, literals),
+            });
+        }
+        Subscribed {
+            channel: self.texts.get(channel),
+            digest: *digest,
+            style: *style,
+            addresses: addresses.iter().take(limits::ADDRESSES_PER_SUBSCRIPTION).map(|a| a.as_str().into()).collect(),
+            filters: filed.into(),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! A user's subscriptions as the ruleset keeps them: what must be known of a filter once it matched, and where it is filed,
+//! so that it can be taken out again. Rules are not here; the tables and the index have them.
+
+use std::sync::Arc;
+
+use super::atom::Atom;
+use super::own::Own;
+use crate::delivery::Recipient;
+use crate::subscription::{DigestOptions, Style};
+
+/// Where a filter is: the user's place, the subscription's among the user's, the filter's among the subscription's. In the
+/// order of places, a subscription's first match comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place(u64);
+
+impl Place {
+    pub const fn new(user: u32, subscription: u16, filter: u16) -> Place {
+        Place((user as u64) << 32 | (subscription as u64) << 16 | filter as u64)
+    }
+
+    pub const fn user(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    pub const fn subscription(self) -> usize {
+        (self.0 >> 16) as usize & 0xffff
+    }
+
+    pub const fn filter(self) -> usize {
+        self.0 as usize & 0xffff
+    }
+
+    /// The same for all filters of one subscription.
+    pub const fn group(self) -> u64 {
+        self.0 >> 16
+    }
+}
+
+/// A user with the subscriptions that can match.
+#[derive(Debug, Default)]
+pub struct User {
+    pub name: Arc<str>,
+    pub subscriptions: Box<[Subscribed]>,
+}
+
+/// A subscription that is enabled and leads to somebody.
+#[derive(Debug)]
+pub struct Subscribed {
+    pub channel: Arc<str>,
+    pub digest: Option<DigestOptions>,
+    pub style: Style,
+    pub addresses: Box<[Box<str>]>,
+    /// In the user's order, inactive ones included.
+    pub filters: Box<[Filed]>,
+}
+
+/// A filter.
+#[derive(Debug)]
+pub struct Filed {
+    pub name: Arc<str>,
+    pub oneshot: bool,
+    pub test: u32,
+    pub own: Own,
+    pub under: Under,
+}
+
+/// The atoms that lead to a filter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Under {
+    /// It never matches.
+    Nothing,
+    One(Atom),
+    /// Any of them.
+    Any(Box<[Atom]>),
+}
+
+impl Under {
+    pub fn atoms(&self) -> &[Atom] {
+        match self {
+            Under::Nothing => &[],
+            Under::One(atom) => std::slice::from_ref(atom),
+            Under::Any(atoms) => atoms,
+        }
+    }
+}
+
+/// A filter that matched a message.
+#[derive(Clone, Copy, Debug)]
+pub struct Match<'r> {
+    pub(super) user: &'r User,
+    pub(super) subscribed: &'r Subscribed,
+    pub(super) filter: &'r Filed,
+}
+
+impl<'r> Match<'r> {
+    pub fn user(&self) -> &'r str {
+        &self.user.name
+    }
+
+    pub fn channel(&self) -> &'r str {
+        &self.subscribed.channel
+    }
+
+    pub fn filter(&self) -> &'r str {
+        &self.filter.name
+    }
+
+    /// Everybody to be told for it: one for each address.
+    pub fn recipients(&self) -> impl Iterator<Item = Recipient> + use<'r> {
+        let Match { user, subscribed, filter } = *self;
+        subscribed.addresses.iter().map(|address| Recipient {
+            user: user.name.as_ref().to_owned(),
+            channel: subscribed.channel.as_ref().to_owned(),
+            address: address.as_ref().to_owned(),
+            filter: filter.name.as_ref().to_owned(),
+            oneshot: filter.oneshot,
+            style: subscribed.style,
+            digest: subscribed.digest,
+        })
+    }
+}

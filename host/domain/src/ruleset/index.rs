@@ -1,0 +1,106 @@
+//! The match index: which filters an atom leads to. Its cost follows the entries under the atoms of a message, never their
+//! number in all. A clone is a snapshot; a change copies the few buckets that it touches and nothing else.
+//!
+//! Entries are sorted runs in buckets by the upper bits of their atom: two steps lead to a bucket, a binary search to the
+//! run, and a run lies in one piece, however many filters are under one atom.
+
+use std::sync::Arc;
+
+use super::atom::Atom;
+use super::filed::Place;
+use super::own::Own;
+
+/// Buckets are 2^14: with a million entries each holds about 60, 1.5 kB.
+const BRANCH_BITS: u32 = 7;
+const BUCKET_BITS: u32 = 2 * BRANCH_BITS;
+const BRANCHES: usize = 1 << BRANCH_BITS;
+
+/// A filter, filed under an atom: it can only match a message that has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    pub atom: Atom,
+    pub place: Place,
+    /// The rest of its rules.
+    pub test: u32,
+    /// What it asks of the account that the atom is about.
+    pub own: Own,
+}
+
+type Bucket = Arc<[Entry]>;
+
+#[derive(Clone, Debug)]
+pub struct Index {
+    branches: Arc<[Arc<[Bucket]>]>,
+    len: usize,
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        let empty: Bucket = Arc::new([]);
+        let branch: Arc<[Bucket]> = std::iter::repeat_n(empty, BRANCHES).collect();
+        Index { branches: std::iter::repeat_n(branch, BRANCHES).collect(), len: 0 }
+    }
+}
+
+impl Index {
+    /// An index of all these entries at once.
+    pub fn new(mut entries: Vec<Entry>) -> Index {
+        entries.sort_unstable();
+        let mut index = Index { len: entries.len(), ..Index::default() };
+        for run in entries.chunk_by(|a, b| bucket(a.atom) == bucket(b.atom)) {
+            *index.bucket_mut(bucket(run[0].atom)) = run.into();
+        }
+        index
+    }
+
+    /// The entries under an atom.
+    pub fn get(&self, atom: Atom) -> &[Entry] {
+        let number = bucket(atom);
+        let bucket = &self.branches[number / BRANCHES][number % BRANCHES];
+        let start = bucket.partition_point(|entry| entry.atom < atom);
+        let run = &bucket[start..];
+        match run.first() {
+            Some(first) if first.atom == atom => &run[..run.partition_point(|entry| entry.atom == atom)],
+            _ => &[],
+        }
+    }
+
+    /// Takes entries out and puts others in. What is to be taken out must be there.
+    pub fn change(&mut self, mut out: Vec<Entry>, mut into: Vec<Entry>) {
+        self.len = self.len + into.len() - out.len();
+        out.sort_unstable();
+        into.sort_unstable();
+        let mut touched: Vec<usize> = out.iter().chain(&into).map(|entry| bucket(entry.atom)).collect();
+        touched.sort_unstable();
+        touched.dedup();
+        for number in touched {
+            let here = |entries: &[Entry]| entries.iter().copied().filter(|e| bucket(e.atom) == number).collect::<Vec<_>>();
+            let (out, into) = (here(&out), here(&into));
+            let slot = self.bucket_mut(number);
+            let kept = slot.iter().filter(|entry| out.binary_search(entry).is_err());
+            let mut entries: Vec<Entry> = kept.copied().chain(into).collect();
+            // Two sorted runs: the sort finds and merges them.
+            entries.sort();
+            *slot = entries.into();
+        }
+    }
+
+    fn bucket_mut(&mut self, number: usize) -> &mut Bucket {
+        let branch = &mut Arc::make_mut(&mut self.branches)[number / BRANCHES];
+        &mut Arc::make_mut(branch)[number % BRANCHES]
+    }
+
+    /// How many entries it has.
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The bytes that it takes.
+    pub const fn bytes(&self) -> usize {
+        self.len * size_of::<Entry>() + BRANCHES * BRANCHES * size_of::<Bucket>()
+    }
+}
+
+const fn bucket(atom: Atom) -> usize {
+    atom.high(BUCKET_BITS)
+}

@@ -1,0 +1,44 @@
+//! Names that many have, kept once: of default filters and channels.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// Below this many texts nothing is cleared away.
+const CLEAR_AT_LEAST: usize = 1024;
+
+#[derive(Debug, Default)]
+pub struct Texts {
+    known: HashSet<Arc<str>>,
+    /// With so many texts, those that nobody else holds are forgotten.
+    clear_at: usize,
+}
+
+impl Texts {
+    pub fn get(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.known.get(text) {
+            return Arc::clone(known);
+        }
+        if self.known.len() >= self.clear_at.max(CLEAR_AT_LEAST) {
+            self.known.retain(|known| Arc::strong_count(known) > 1);
+            self.clear_at = self.known.len() * 2;
+        }
+        let text: Arc<str> = text.into();
+        self.known.insert(Arc::clone(&text));
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_kept_once_and_forgotten_when_nobody_holds_it() {
+        let mut texts = Texts::default();
+        let kept = texts.get("kept");
+        assert!(Arc::ptr_eq(&kept, &texts.get("kept")));
+        (0..10 * CLEAR_AT_LEAST).for_each(|number| _ = texts.get(&number.to_string()));
+        assert!(texts.known.len() <= CLEAR_AT_LEAST + 1);
+        assert!(Arc::ptr_eq(&kept, &texts.get("kept")));
+    }
+}
