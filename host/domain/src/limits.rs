@@ -53,6 +53,14 @@ pub const STORE_READERS: u32 = 4;
 pub const STORE_BUSY: Duration = Duration::from_secs(5);
 /// Bytes of events that are loaded for one digest; those beyond are counted as omitted.
 pub const DIGEST_BYTES: usize = 16 * 1024 * 1024;
+/// How far back from its newest the feed of changes reaches: whoever was away longer reads everything again.
+pub const CHANGES_KEPT: Duration = Duration::from_secs(24 * 3600);
+/// Changes that one reading of the feed returns at most.
+pub const CHANGES_PAGE: u32 = 1000;
+/// Changes of one transaction that are told one by one; of more, reading everything again is the cheaper answer.
+pub const CHANGES_SINGLY: usize = 1000;
+/// Bytes of documents after which a page of subscriptions ends; it exceeds them by one user's at most.
+pub const SUBSCRIPTION_PAGE_BYTES: usize = 16 * 1024 * 1024;
 /// Messages that one transaction of pruning forgets, so that intake waits a moment at most.
 pub const PRUNE_BATCH: u32 = 1000;
 

@@ -40,6 +40,7 @@ pub(super) async fn accept(connection: &mut SqliteConnection, intakes: &[Intake]
 
     let mut oneshots = OneShots::load(connection, &told).await?;
     let mut gatherings = Gatherings::load(connection, &told).await?;
+    let latest = told.iter().map(|(intake, _)| millis(intake.now)).max().unwrap_or(0);
     let mut rows = Vec::new();
     for (intake, message) in &told {
         let accepted_at = millis(intake.now);
@@ -57,7 +58,7 @@ pub(super) async fn accept(connection: &mut SqliteConnection, intakes: &[Intake]
         }
     }
     insert_deliveries(connection, &rows).await?;
-    oneshots.save(connection).await?;
+    oneshots.save(connection, latest).await?;
     gatherings.save(connection).await?;
     turns::enqueue(connection, first).await?;
     let counts = count(connection, first).await?;

@@ -8,6 +8,7 @@ use tidings_domain::delivery::{DeliveryId, State};
 use tidings_domain::limits::PRUNE_BATCH;
 
 use super::failure::Failure;
+use super::feed;
 use super::turns::{self, Pair};
 use super::value::{count, delivery_id, id_bytes, size, state, timestamp, to_json};
 use crate::{Books, DeliveryQuery, DeliveryRow};
@@ -168,11 +169,11 @@ pub(super) async fn prune(
     Ok((over.len() as u64, over.last().copied().filter(|_| full)))
 }
 
-/// Forgets marks of deleted subscriptions, and turns of users for whom nothing waits.
+/// Forgets marks of deleted subscriptions, turns of users for whom nothing waits, and old changes.
 pub(super) async fn sweep(connection: &mut SqliteConnection, before: i64) -> Result<(), Failure> {
     sqlx::query("DELETE FROM subscriptions WHERE deleted_at < ?").bind(before).execute(&mut *connection).await?;
-    sqlx::query("DELETE FROM turns WHERE ready_at IS NULL").execute(connection).await?;
-    Ok(())
+    sqlx::query("DELETE FROM turns WHERE ready_at IS NULL").execute(&mut *connection).await?;
+    feed::prune(connection).await
 }
 
 /// Writes a counter that means nothing, to see that writing works; returns its value.

@@ -3,7 +3,7 @@
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::Fixture;
-use crate::sqlite::{lease, settle, turns};
+use crate::sqlite::{feed, lease, settle, subscriptions, turns};
 
 async fn plan(fixture: &Fixture, sql: String) -> String {
     let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
@@ -26,6 +26,10 @@ async fn the_statements_of_the_queue_use_its_indexes() {
         ("served", lease::SERVED.to_owned(), vec!["turns_ready", "deliveries_due"]),
         ("next due", turns::NEXT_DUE.to_owned(), vec!["turns_ready"]),
         ("refresh", turns::statement(), vec!["deliveries_due"]),
+        ("changes", feed::BEHIND.to_owned(), vec!["INTEGER PRIMARY KEY"]),
+        ("latest change", feed::LATEST.to_owned(), vec!["SEARCH changes"]),
+        ("page", subscriptions::PAGE.to_owned(), vec!["(user,channel)>(?,?)"]),
+        ("page of users", subscriptions::PAGE_OF_USERS.to_owned(), vec!["(user>?)"]),
         ("settle", single, vec!["INTEGER PRIMARY KEY"]),
         ("settle a digest", digest, vec!["deliveries_digest"]),
     ];
