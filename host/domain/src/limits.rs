@@ -38,8 +38,9 @@ pub const BUS_PUBLISHERS: usize = 256;
 pub const BUS_RECENT: usize = 256;
 /// A counter that jumps further is another counter, not a gap.
 pub const BUS_GAP_MAX: u64 = 1_000_000;
-/// Messages that one intake transaction takes at most.
-pub const INTAKE_BATCH: usize = 512;
+/// Messages that one intake transaction takes at most. Under a backlog it is what decides how much is written: a page of an
+/// index that many messages change in one transaction is written once.
+pub const INTAKE_BATCH: usize = 2048;
 /// How long intake waits for more messages before it commits what it has.
 pub const INTAKE_LINGER: Duration = Duration::from_millis(5);
 

@@ -3,7 +3,8 @@
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::Fixture;
-use crate::sqlite::{feed, lease, settle, subscriptions, turns};
+use crate::DeliveryQuery;
+use crate::sqlite::{admin, feed, lease, settle, subscriptions, turns};
 
 async fn plan(fixture: &Fixture, sql: String) -> String {
     let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
@@ -20,7 +21,14 @@ async fn plan(fixture: &Fixture, sql: String) -> String {
 async fn the_statements_of_the_queue_use_its_indexes() {
     let fixture = Fixture::new().await;
     let [single, digest] = settle::statements();
+    let query = DeliveryQuery { user: Some("ann".into()), limit: 10, ..DeliveryQuery::default() };
+    let listing = admin::listing(&query).unwrap().into_string();
     let cases = [
+        (
+            "a user's deliveries",
+            listing,
+            vec!["deliveries_past", "deliveries_due", "SEARCH d USING INTEGER PRIMARY KEY"],
+        ),
         ("ready", lease::READY.to_owned(), vec!["turns_ready"]),
         ("claim", lease::CLAIM.to_owned(), vec!["turns_ready", "deliveries_due"]),
         ("served", lease::SERVED.to_owned(), vec!["turns_ready", "deliveries_due"]),
