@@ -40,7 +40,7 @@ pub const BUS_RECENT: usize = 256;
 pub const BUS_GAP_MAX: u64 = 1_000_000;
 /// Messages that one intake transaction takes at most. Under a backlog it is what decides how much is written: a page of an
 /// index that many messages change in one transaction is written once.
-pub const INTAKE_BATCH: usize = 2048;
+pub const INTAKE_BATCH: usize = 4096;
 /// How long intake waits for more messages before it commits what it has.
 pub const INTAKE_LINGER: Duration = Duration::from_millis(5);
 
@@ -48,6 +48,8 @@ pub const INTAKE_LINGER: Duration = Duration::from_millis(5);
 pub const STORE_QUEUE: usize = 4 * INTAKE_BATCH;
 /// Rows after which a group of writes takes no further call, so that one transaction stays below about half a second.
 pub const STORE_GROUP_ROWS: usize = 20_000;
+/// Bytes of events after which it takes no further call either.
+pub const STORE_GROUP_BYTES: usize = 32 * 1024 * 1024;
 /// Connections that only read.
 pub const STORE_READERS: u32 = 4;
 /// How long a write waits for another program's lock on the database, and a read for a free connection.

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sqlx::sqlite::SqliteConnection;
 use tidings_domain::delivery::{Acceptance, Accepted, DeliveryId};
-use tidings_domain::limits::{INTAKE_BATCH, INTAKE_LINGER, STORE_GROUP_ROWS, STORE_QUEUE};
+use tidings_domain::limits::{INTAKE_BATCH, INTAKE_LINGER, STORE_GROUP_BYTES, STORE_GROUP_ROWS, STORE_QUEUE};
 use tidings_domain::outcome::Settlement;
 use tidings_domain::time::Timestamp;
 use tokio::sync::{mpsc, oneshot};
@@ -156,6 +156,8 @@ struct Group {
     settlers: Vec<Reply<usize>>,
     /// Rows to be written, roughly.
     rows: usize,
+    /// Bytes of the events among them.
+    bytes: usize,
 }
 
 impl Group {
@@ -164,7 +166,7 @@ impl Group {
     }
 
     fn is_full(&self) -> bool {
-        self.len() >= INTAKE_BATCH || self.rows >= STORE_GROUP_ROWS
+        self.len() >= INTAKE_BATCH || self.rows >= STORE_GROUP_ROWS || self.bytes >= STORE_GROUP_BYTES
     }
 
     /// Takes a job that may share a transaction; gives any other back.
@@ -172,6 +174,7 @@ impl Group {
         match job {
             Job::Accept(intake, reply) => {
                 self.rows += 1 + intake.message.recipients.len();
+                self.bytes += intake.event.as_ref().map_or(0, String::len);
                 self.intakes.push(intake);
                 self.acceptors.push(reply);
                 None
