@@ -38,8 +38,9 @@ pub const BUS_PUBLISHERS: usize = 256;
 pub const BUS_RECENT: usize = 256;
 /// A counter that jumps further is another counter, not a gap.
 pub const BUS_GAP_MAX: u64 = 1_000_000;
-/// Messages that one intake transaction takes at most.
-pub const INTAKE_BATCH: usize = 512;
+/// Messages that one intake transaction takes at most. Under a backlog it is what decides how much is written: a page of an
+/// index that many messages change in one transaction is written once.
+pub const INTAKE_BATCH: usize = 4096;
 /// How long intake waits for more messages before it commits what it has.
 pub const INTAKE_LINGER: Duration = Duration::from_millis(5);
 
@@ -47,12 +48,22 @@ pub const INTAKE_LINGER: Duration = Duration::from_millis(5);
 pub const STORE_QUEUE: usize = 4 * INTAKE_BATCH;
 /// Rows after which a group of writes takes no further call, so that one transaction stays below about half a second.
 pub const STORE_GROUP_ROWS: usize = 20_000;
+/// Bytes of events after which it takes no further call either.
+pub const STORE_GROUP_BYTES: usize = 32 * 1024 * 1024;
 /// Connections that only read.
 pub const STORE_READERS: u32 = 4;
 /// How long a write waits for another program's lock on the database, and a read for a free connection.
 pub const STORE_BUSY: Duration = Duration::from_secs(5);
 /// Bytes of events that are loaded for one digest; those beyond are counted as omitted.
 pub const DIGEST_BYTES: usize = 16 * 1024 * 1024;
+/// How far back from its newest the feed of changes reaches: whoever was away longer reads everything again.
+pub const CHANGES_KEPT: Duration = Duration::from_secs(24 * 3600);
+/// Changes that one reading of the feed returns at most.
+pub const CHANGES_PAGE: u32 = 1000;
+/// Changes of one transaction that are told one by one; of more, reading everything again is the cheaper answer.
+pub const CHANGES_SINGLY: usize = 1000;
+/// Bytes of documents after which a page of subscriptions ends; it exceeds them by one user's at most.
+pub const SUBSCRIPTION_PAGE_BYTES: usize = 16 * 1024 * 1024;
 /// Messages that one transaction of pruning forgets, so that intake waits a moment at most.
 pub const PRUNE_BATCH: u32 = 1000;
 

@@ -2,10 +2,13 @@
 //! interface; SQLite behind it (PostgreSQL later). The only crate that knows sqlx. It decides nothing: which state follows
 //! is `domain::outcome`'s word, here it is made durable.
 
+mod access;
 mod error;
+mod feed;
 mod queue;
 mod setup;
 mod sqlite;
+mod subscription;
 
 use std::collections::BTreeMap;
 
@@ -15,15 +18,18 @@ use tidings_domain::outcome::Settlement;
 use tidings_domain::subscription::{Edit, Subscription};
 use tidings_domain::time::Timestamp;
 
+pub use access::{AccessLists, GroupRow, ListRow, PackageRow};
 pub use error::{Result, StoreError};
+pub use feed::{Change, ChangeFeed, Changes, Revision};
 pub use queue::{Books, DeliveryQuery, DeliveryRow, Lease, LeaseRequest};
 pub use setup::{Channel, ComponentInfo, Token};
 pub use sqlite::{Mode, open, schema_version};
+pub use subscription::{SubscriptionOptions, SubscriptionRow};
 
 /// Everything that outlives a restart. Each method that writes returns after its commit; `accept` and `settle` share
 /// transactions with the calls beside them (group commit).
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: AccessLists + ChangeFeed + 'static {
     /// Intake: the message and all its deliveries, or neither. Unique by message id and by (message, channel, address). A
     /// recipient of a one-shot filter that already fired is left out; the filter is deactivated in the same transaction.
     /// Left out too is a recipient whose subscription was deleted or disabled, or lost the address, after the match.
@@ -53,7 +59,15 @@ pub trait Store: Send + Sync + 'static {
     /// (whose counts stay in the books); returns how many messages.
     async fn prune(&self, seen_before: Timestamp) -> Result<u64>;
 
-    async fn subscriptions(&self) -> Result<Vec<Subscription>>;
+    /// Everybody's subscriptions in bounded memory: rows behind `after` (user and channel), by user and channel; `limit` of
+    /// them, or fewer where they are large (`limits::SUBSCRIPTION_PAGE_BYTES`). An empty page is the end.
+    async fn subscription_page(&self, after: Option<(&str, &str)>, limit: u32) -> Result<Vec<SubscriptionRow>>;
+    /// The same by users: rows of the users behind `after`. A page ends with all of its last user's, and may be that much
+    /// longer.
+    async fn subscription_page_of_users(&self, after: Option<&str>, limit: u32) -> Result<Vec<SubscriptionRow>>;
+    /// One user's, by channel, as they are stored.
+    async fn subscription_rows_of(&self, user: &str) -> Result<Vec<SubscriptionRow>>;
+    /// One user's, by channel; an error where one of them cannot be read.
     async fn subscriptions_of(&self, user: &str) -> Result<Vec<Subscription>>;
     /// The user who has this address on the channel; the first by name where several have. Looks through all of the
     /// channel's subscriptions: for a user's command, not for messages.
@@ -62,6 +76,8 @@ pub trait Store: Send + Sync + 'static {
     /// of them where it is disabled, are cancelled. A digest that gathers is due by the new options, and at once where
     /// there are none any more.
     async fn put_subscription(&self, subscription: &Subscription, now: Timestamp) -> Result<()>;
+    /// The same for many, in one transaction; of several for one user and channel the last counts.
+    async fn put_subscriptions(&self, subscriptions: &[Subscription], now: Timestamp) -> Result<()>;
     /// Changes the user's subscription for that channel as it is at that moment, so that no other change is lost; whether
     /// there was anything to change. What waits is cancelled as in `put_subscription`.
     async fn edit_subscription(&self, user: &str, channel: &str, edit: &Edit, now: Timestamp) -> Result<bool>;

@@ -1,28 +1,38 @@
 //! Intake's transaction: messages seen, everybody who is to be told, one-shot filters that fired, digests that gather,
 //! and the books. Several messages share it; each is new, a duplicate or in conflict on its own.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
 use sqlx::QueryBuilder;
 use sqlx::sqlite::{Sqlite, SqliteConnection};
-use tidings_domain::delivery::{Acceptance, Accepted, DeliveryId, Recipient};
+use tidings_domain::delivery::{Acceptance, Accepted, Recipient};
 
 use super::failure::Failure;
 use super::gather::Gatherings;
 use super::oneshot::OneShots;
 use super::turns;
-use super::value::{id_bytes, millis, style_bits, to_json};
+use super::value::{millis, style_bits};
 use super::writer::Intake;
-use crate::StoreError;
 
-/// Delivery rows in one statement: 12 variables each, below SQLite's 32,766.
-const ROWS: usize = 1000;
+/// Rows in one statement, the most first: so few sizes that the statements stay prepared. Parsing one costs as much as
+/// running it. Ten variables for each row, below SQLite's 32,766.
+const RUNS: [usize; 3] = [256, 16, 1];
+
+/// The rows in runs of these sizes.
+fn runs<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let size = RUNS.into_iter().find(|size| *size <= rows.len())?;
+        let (run, rest) = rows.split_at_checked(size)?;
+        rows = rest;
+        Some(run)
+    })
+}
 
 /// A delivery to be written.
 pub(super) struct NewDelivery<'a> {
     pub(super) message: i64,
-    pub(super) id: DeliveryId,
+    pub(super) id: &'a [u8],
     pub(super) recipient: &'a Recipient,
     pub(super) accepted_at: i64,
     pub(super) due_at: i64,
@@ -40,11 +50,12 @@ pub(super) async fn accept(connection: &mut SqliteConnection, intakes: &[Intake]
 
     let mut oneshots = OneShots::load(connection, &told).await?;
     let mut gatherings = Gatherings::load(connection, &told).await?;
+    let latest = told.iter().map(|(intake, _)| millis(intake.now)).max().unwrap_or(0);
     let mut rows = Vec::new();
     for (intake, message) in &told {
         let accepted_at = millis(intake.now);
         let mut firing = oneshots.message();
-        for recipient in &intake.message.recipients {
+        for (recipient, id) in intake.message.recipients.iter().zip(&intake.ids) {
             if recipient.oneshot && !firing.fires(recipient) {
                 continue;
             }
@@ -52,12 +63,11 @@ pub(super) async fn accept(connection: &mut SqliteConnection, intakes: &[Intake]
                 Some(options) => gatherings.join(recipient, options, accepted_at),
                 None => (accepted_at, None),
             };
-            let id = DeliveryId::derive(&intake.message.id, &recipient.channel, &recipient.address);
             rows.push(NewDelivery { message: *message, id, recipient, accepted_at, due_at, gathered });
         }
     }
     insert_deliveries(connection, &rows).await?;
-    oneshots.save(connection).await?;
+    oneshots.save(connection, latest).await?;
     gatherings.save(connection).await?;
     turns::enqueue(connection, first).await?;
     let counts = count(connection, first).await?;
@@ -77,21 +87,25 @@ async fn insert_messages(
     // The first of each id, as an id may come twice in one group.
     let mut first: HashMap<&str, usize> = HashMap::with_capacity(intakes.len());
     let mut rows = Vec::with_capacity(intakes.len());
-    for (index, Intake { message, now }) in intakes.iter().enumerate() {
-        if let Entry::Vacant(place) = first.entry(message.id.as_str()) {
+    for (index, intake) in intakes.iter().enumerate() {
+        if let Entry::Vacant(place) = first.entry(intake.message.id.as_str()) {
             place.insert(index);
-            rows.push((message, millis(*now), event_columns(message)?));
+            rows.push(intake);
         }
     }
-    let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO messages (id, topic, digest, seen_at, subtitle, event) ");
-    query.push_values(rows, |mut row, (message, seen_at, event)| {
-        let (subtitle, event) = event.unzip();
-        row.push_bind(message.id.as_str()).push_bind(message.topic.as_str()).push_bind(&message.digest[..]);
-        row.push_bind(seen_at).push_bind(subtitle).push_bind(event);
-    });
-    query.push(" ON CONFLICT (id) DO NOTHING RETURNING id, seq");
-    let new: Vec<(String, i64)> = query.build_query_as().persistent(false).fetch_all(&mut *connection).await?;
-    let new: HashMap<String, i64> = new.into_iter().collect();
+    let mut new: HashMap<String, i64> = HashMap::with_capacity(rows.len());
+    for rows in runs(&rows) {
+        let mut query =
+            QueryBuilder::<Sqlite>::new("INSERT INTO messages (id, topic, digest, seen_at, subtitle, event) ");
+        query.push_values(rows, |mut row, intake| {
+            let Accepted { id, topic, digest, event, .. } = &intake.message;
+            row.push_bind(id.as_str()).push_bind(topic.as_str()).push_bind(&digest[..]).push_bind(millis(intake.now));
+            let subtitle = event.as_ref().filter(|_| intake.event.is_some()).map(|event| event.subtitle.as_str());
+            row.push_bind(subtitle).push_bind(intake.event.as_deref());
+        });
+        query.push(" ON CONFLICT (id) DO NOTHING RETURNING id, seq");
+        new.extend(query.build_query_as::<(String, i64)>().fetch_all(&mut *connection).await?);
+    }
 
     let known = first.keys().copied().filter(|id| !new.contains_key(*id)).collect::<Vec<_>>();
     let known = digests(connection, &known).await?;
@@ -117,18 +131,6 @@ async fn insert_messages(
     Ok((seqs, answers))
 }
 
-/// Subtitle and text of a message that somebody receives.
-fn event_columns(message: &Accepted) -> Result<Option<(&str, String)>, Failure> {
-    match &message.event {
-        _ if message.recipients.is_empty() => Ok(None),
-        Some(event) => Ok(Some((event.subtitle.as_str(), to_json("event", &**event)?))),
-        None => {
-            let detail = format!("{} has recipients but no event", message.id);
-            Err(StoreError::Refused { what: "message", detail }.into())
-        }
-    }
-}
-
 /// The digests of messages seen before.
 async fn digests(connection: &mut SqliteConnection, ids: &[&str]) -> Result<HashMap<String, Vec<u8>>, Failure> {
     if ids.is_empty() {
@@ -147,14 +149,13 @@ async fn digests(connection: &mut SqliteConnection, ids: &[&str]) -> Result<Hash
 /// Writes the deliveries, except to a destination that its owner gave up after the message was matched. Two users with
 /// one address get one delivery.
 async fn insert_deliveries(connection: &mut SqliteConnection, rows: &[NewDelivery<'_>]) -> Result<(), Failure> {
-    for rows in rows.chunks(ROWS) {
-        let ids = rows.iter().map(|row| id_bytes(&row.id)).collect::<Result<Vec<_>, _>>()?;
+    for rows in runs(rows) {
         let mut query = QueryBuilder::<Sqlite>::new(
             "WITH new (id, message, channel, user, address, filter, style, accepted_at, due_at, gathered) AS (",
         );
-        query.push_values(rows.iter().zip(ids), |mut tuple, (row, id)| {
+        query.push_values(rows, |mut tuple, row| {
             let recipient = row.recipient;
-            tuple.push_bind(id).push_bind(row.message).push_bind(&recipient.channel).push_bind(&recipient.user);
+            tuple.push_bind(row.id).push_bind(row.message).push_bind(&recipient.channel).push_bind(&recipient.user);
             tuple.push_bind(&recipient.address).push_bind(&recipient.filter).push_bind(style_bits(recipient.style));
             tuple.push_bind(row.accepted_at).push_bind(row.due_at).push_bind(row.gathered);
         });
@@ -164,30 +165,38 @@ async fn insert_deliveries(connection: &mut SqliteConnection, rows: &[NewDeliver
              SELECT id, message, channel, user, address, filter, style, accepted_at, due_at, due_at, accepted_at, \
              gathered, gathered IS NULL FROM new WHERE NOT EXISTS ( \
              SELECT 1 FROM subscriptions s WHERE s.user = new.user AND s.channel = new.channel AND NOT ( \
-             s.enabled AND EXISTS (SELECT 1 FROM json_each(s.addresses) a WHERE a.value = new.address))) \
+             s.enabled AND (s.addresses = json_array(new.address) \
+             OR EXISTS (SELECT 1 FROM json_each(s.addresses) a WHERE a.value = new.address)))) \
              ON CONFLICT (message, channel, address) DO NOTHING",
         );
-        query.build().persistent(false).execute(&mut *connection).await?;
+        query.build().execute(&mut *connection).await?;
     }
     Ok(())
 }
 
-/// Bumps the counts of deliveries ever accepted and of those pending, and counts each message's.
+/// Bumps the counts of deliveries ever accepted and of those pending, and counts each message's. Counted are the rows as
+/// they are in the table.
 async fn count(connection: &mut SqliteConnection, first: i64) -> Result<HashMap<i64, usize>, Failure> {
-    for sql in [
-        "INSERT INTO books_accepted (channel, n) \
-         SELECT channel, count(*) FROM deliveries WHERE message >= ? GROUP BY channel \
-         ON CONFLICT (channel) DO UPDATE SET n = n + excluded.n",
-        "INSERT INTO books (channel, state, kept) \
-         SELECT channel, 'pending', count(*) FROM deliveries WHERE message >= ? GROUP BY channel \
-         ON CONFLICT (channel, state) DO UPDATE SET kept = kept + excluded.kept",
-    ] {
-        sqlx::query(sql).bind(first).execute(&mut *connection).await?;
+    let rows: Vec<(i64, String, i64)> = sqlx::query_as(
+        "SELECT message, channel, count(*) FROM deliveries WHERE message >= ? GROUP BY message, channel",
+    )
+    .bind(first)
+    .fetch_all(&mut *connection)
+    .await?;
+    let (mut messages, mut channels) = (HashMap::<i64, usize>::new(), BTreeMap::<String, i64>::new());
+    for (message, channel, n) in rows {
+        *messages.entry(message).or_default() += usize::try_from(n).unwrap_or(usize::MAX);
+        *channels.entry(channel).or_default() += n;
     }
-    let rows: Vec<(i64, i64)> =
-        sqlx::query_as("SELECT message, count(*) FROM deliveries WHERE message >= ? GROUP BY message")
-            .bind(first)
-            .fetch_all(connection)
-            .await?;
-    Ok(rows.into_iter().map(|(message, n)| (message, usize::try_from(n).unwrap_or(usize::MAX))).collect())
+    for (channel, n) in channels {
+        for sql in [
+            "INSERT INTO books_accepted (channel, n) VALUES (?, ?) \
+             ON CONFLICT (channel) DO UPDATE SET n = n + excluded.n",
+            "INSERT INTO books (channel, state, kept) VALUES (?, 'pending', ?) \
+             ON CONFLICT (channel, state) DO UPDATE SET kept = kept + excluded.kept",
+        ] {
+            sqlx::query(sql).bind(&channel).bind(n).execute(&mut *connection).await?;
+        }
+    }
+    Ok(messages)
 }

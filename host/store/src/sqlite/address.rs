@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use sqlx::sqlite::SqliteConnection;
 
 use super::failure::Failure;
+use super::feed;
 use super::value::{id_bytes, to_json};
-use crate::Lease;
+use crate::{Change, Lease};
 
 /// Whose address it is, and when it is found gone.
 pub(super) struct Subscriber {
@@ -133,19 +134,23 @@ impl Subscriber {
                 return Ok(());
             }
         };
+        let before = addresses.clone();
         let edited = addresses.into_iter().filter_map(|address| match new {
             _ if address != old => Some(address),
             new => new.map(str::to_owned),
         });
         let mut seen = BTreeSet::new();
         let edited: Vec<String> = edited.filter(|address| seen.insert(address.clone())).collect();
+        if edited == before {
+            return Ok(());
+        }
         sqlx::query("UPDATE subscriptions SET addresses = ?, updated_at = ? WHERE user = ? AND channel = ?")
             .bind(to_json("subscription", &edited)?)
             .bind(self.now)
             .bind(&self.user)
             .bind(&self.channel)
-            .execute(connection)
+            .execute(&mut *connection)
             .await?;
-        Ok(())
+        feed::publish(connection, [Change::User(self.user.clone())], self.now).await
     }
 }

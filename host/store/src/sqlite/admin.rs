@@ -8,6 +8,7 @@ use tidings_domain::delivery::{DeliveryId, State};
 use tidings_domain::limits::PRUNE_BATCH;
 
 use super::failure::Failure;
+use super::feed;
 use super::turns::{self, Pair};
 use super::value::{count, delivery_id, id_bytes, size, state, timestamp, to_json};
 use crate::{Books, DeliveryQuery, DeliveryRow};
@@ -79,6 +80,12 @@ pub(super) async fn deliveries(
     connection: &mut SqliteConnection,
     query: &DeliveryQuery,
 ) -> Result<Vec<DeliveryRow>, Failure> {
+    let rows: Vec<Row> = listing(query)?.build_query_as().fetch_all(connection).await?;
+    rows.into_iter().map(Row::read).collect()
+}
+
+/// The statement that lists these deliveries.
+pub(super) fn listing(query: &DeliveryQuery) -> Result<QueryBuilder<Sqlite>, Failure> {
     let mut sql = QueryBuilder::<Sqlite>::new(
         "SELECT d.id, d.channel, d.user, d.address, d.filter, d.state, d.attempts, d.accepted_at, d.not_before, \
          d.updated_at, d.note, m.id AS message_id, m.topic, m.subtitle \
@@ -99,6 +106,13 @@ pub(super) async fn deliveries(
     }
     if let Some(user) = &query.user {
         sql.push(" AND d.user = ").push_bind(user);
+        // What is over has an index by user; what waits is found by channel and user.
+        sql.push(" AND d.seq IN (SELECT seq FROM deliveries WHERE state <> 'pending' AND user = ").push_bind(user);
+        sql.push(
+            " UNION ALL SELECT x.seq FROM books_accepted b CROSS JOIN deliveries x \
+             WHERE x.channel = b.channel AND x.state = 'pending' AND x.user = ",
+        );
+        sql.push_bind(user).push(")");
     }
     if let Some(after) = &query.after {
         // Ids have no index, which every insertion would pay for. Whoever pages is near the newest, where this begins.
@@ -106,8 +120,7 @@ pub(super) async fn deliveries(
         sql.push(" ORDER BY seq DESC LIMIT 1)");
     }
     sql.push(" ORDER BY d.seq DESC LIMIT ").push_bind(size(query.limit));
-    let rows: Vec<Row> = sql.build_query_as().fetch_all(connection).await?;
-    rows.into_iter().map(Row::read).collect()
+    Ok(sql)
 }
 
 /// Dead deliveries are pending again. Members of a digest come back together, and `id` may be theirs or the digest's.
@@ -168,11 +181,11 @@ pub(super) async fn prune(
     Ok((over.len() as u64, over.last().copied().filter(|_| full)))
 }
 
-/// Forgets marks of deleted subscriptions, and turns of users for whom nothing waits.
+/// Forgets marks of deleted subscriptions, turns of users for whom nothing waits, and old changes.
 pub(super) async fn sweep(connection: &mut SqliteConnection, before: i64) -> Result<(), Failure> {
     sqlx::query("DELETE FROM subscriptions WHERE deleted_at < ?").bind(before).execute(&mut *connection).await?;
-    sqlx::query("DELETE FROM turns WHERE ready_at IS NULL").execute(connection).await?;
-    Ok(())
+    sqlx::query("DELETE FROM turns WHERE ready_at IS NULL").execute(&mut *connection).await?;
+    feed::prune(connection).await
 }
 
 /// Writes a counter that means nothing, to see that writing works; returns its value.

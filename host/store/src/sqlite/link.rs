@@ -6,8 +6,11 @@ use std::pin::Pin;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
+use tokio::sync::watch;
 
 use super::failure::Failure;
+use super::feed;
+use crate::Revision;
 
 /// A future that borrows the connection.
 pub(super) type Step<'c, T> = Pin<Box<dyn Future<Output = T> + Send + 'c>>;
@@ -15,11 +18,17 @@ pub(super) type Step<'c, T> = Pin<Box<dyn Future<Output = T> + Send + 'c>>;
 pub(super) struct Link {
     options: SqliteConnectOptions,
     connection: Option<SqliteConnection>,
+    /// Told of each commit's place in the feed of changes.
+    changed: watch::Sender<Revision>,
 }
 
 impl Link {
-    pub(super) fn new(options: SqliteConnectOptions, connection: SqliteConnection) -> Link {
-        Link { options, connection: Some(connection) }
+    pub(super) fn new(
+        options: SqliteConnectOptions,
+        connection: SqliteConnection,
+        changed: watch::Sender<Revision>,
+    ) -> Link {
+        Link { options, connection: Some(connection), changed }
     }
 
     /// Begins a transaction, with the write lock from the start.
@@ -43,6 +52,9 @@ impl Link {
         if outcome.is_err() {
             // On a full disk SQLite has rolled back by itself, and this says so by an error.
             let _ = sqlx::query("ROLLBACK").execute(&mut *connection).await;
+        } else if let Ok(latest) = feed::revision(connection).await {
+            // Where it cannot be read nobody is woken; whoever follows the feed asks from time to time as well.
+            self.changed.send_if_modified(|known| std::mem::replace(known, latest) != latest);
         }
         outcome
     }

@@ -2,10 +2,12 @@
 //! module has one transaction's SQL; this one ties them to the trait.
 
 mod accept;
+mod access;
 mod address;
 mod admin;
 mod content;
 mod failure;
+mod feed;
 mod gather;
 mod lease;
 mod link;
@@ -34,13 +36,16 @@ use tidings_domain::limits::{STORE_BUSY, STORE_READERS};
 use tidings_domain::outcome::Settlement;
 use tidings_domain::subscription::{Edit, Subscription};
 use tidings_domain::time::Timestamp;
+use tokio::sync::watch;
 
 use self::failure::Failure;
 use self::link::Link;
+use self::subscriptions::Behind;
 use self::value::{count, millis, timestamp};
 use self::writer::Writer;
 use crate::{
-    Books, Channel, ComponentInfo, DeliveryQuery, DeliveryRow, Lease, LeaseRequest, Result, Store, StoreError, Token,
+    Books, Channel, ComponentInfo, DeliveryQuery, DeliveryRow, Lease, LeaseRequest, Result, Revision, Store,
+    StoreError, SubscriptionRow, Token,
 };
 
 pub use self::open::{Mode, schema_version};
@@ -59,11 +64,15 @@ struct SqliteStore {
     readers: SqlitePool,
     /// The latest time at which deliveries were leased: notices a clock that goes back.
     latest: AtomicU64,
+    changed: watch::Receiver<Revision>,
 }
 
 impl SqliteStore {
     async fn open(path: &Path, mode: Mode) -> Result<SqliteStore> {
-        let opened = open::open(path, mode).await?;
+        let mut opened = open::open(path, mode).await?;
+        let latest = feed::revision(&mut opened.connection).await;
+        let latest = latest.map_err(|failure| failure.into_error("reads the feed of changes"))?;
+        let (sender, changed) = watch::channel(latest);
         let readers = SqlitePoolOptions::new()
             .max_connections(STORE_READERS)
             .acquire_timeout(STORE_BUSY)
@@ -71,13 +80,20 @@ impl SqliteStore {
             .idle_timeout(None)
             .max_lifetime(None)
             .connect_lazy_with(open::reading(path));
-        let link = Link::new(opened.options, opened.connection);
+        let link = Link::new(opened.options, opened.connection, sender);
         let writer = Writer::start(link, opened.lock);
-        Ok(SqliteStore { writer, readers, latest: AtomicU64::new(0) })
+        Ok(SqliteStore { writer, readers, latest: AtomicU64::new(0), changed })
     }
 
     async fn reader(&self, doing: &'static str) -> Result<PoolConnection<Sqlite>> {
         self.readers.acquire().await.map_err(|error| Failure::Sql(error).into_error(doing))
+    }
+
+    async fn page_of_subscriptions(&self, behind: Behind<'_>, limit: u32) -> Result<Vec<SubscriptionRow>> {
+        let doing = "reads subscriptions";
+        let mut connection = self.reader(doing).await?;
+        let page = subscriptions::page(&mut connection, behind, limit).await;
+        page.map_err(|failure| failure.into_error(doing))
     }
 
     /// Whether `now` lies well before a time seen earlier. From then on it is the latest.
@@ -176,16 +192,23 @@ impl Store for SqliteStore {
         work.await
     }
 
-    async fn subscriptions(&self) -> Result<Vec<Subscription>> {
+    async fn subscription_page(&self, after: Option<(&str, &str)>, limit: u32) -> Result<Vec<SubscriptionRow>> {
+        let (user, channel) = after.unwrap_or_default();
+        self.page_of_subscriptions(Behind::Row(user, channel), limit).await
+    }
+
+    async fn subscription_page_of_users(&self, after: Option<&str>, limit: u32) -> Result<Vec<SubscriptionRow>> {
+        self.page_of_subscriptions(Behind::User(after.unwrap_or_default()), limit).await
+    }
+
+    async fn subscription_rows_of(&self, user: &str) -> Result<Vec<SubscriptionRow>> {
         let doing = "reads subscriptions";
         let mut connection = self.reader(doing).await?;
-        subscriptions::all(&mut connection).await.map_err(|failure| failure.into_error(doing))
+        subscriptions::rows_of(&mut connection, user).await.map_err(|failure| failure.into_error(doing))
     }
 
     async fn subscriptions_of(&self, user: &str) -> Result<Vec<Subscription>> {
-        let doing = "reads subscriptions";
-        let mut connection = self.reader(doing).await?;
-        subscriptions::of(&mut connection, user).await.map_err(|failure| failure.into_error(doing))
+        self.subscription_rows_of(user).await?.iter().map(SubscriptionRow::read).collect()
     }
 
     async fn owner_of(&self, channel: &str, address: &str) -> Result<Option<String>> {
@@ -195,9 +218,13 @@ impl Store for SqliteStore {
     }
 
     async fn put_subscription(&self, subscription: &Subscription, now: Timestamp) -> Result<()> {
-        let subscription = subscription.clone();
-        let work = self.writer.write("writes a subscription", move |connection| {
-            Box::pin(async move { subscriptions::put(connection, &subscription, millis(now)).await })
+        self.put_subscriptions(std::slice::from_ref(subscription), now).await
+    }
+
+    async fn put_subscriptions(&self, subscriptions: &[Subscription], now: Timestamp) -> Result<()> {
+        let rows = subscriptions.iter().map(SubscriptionRow::write).collect::<Result<Vec<_>>>()?;
+        let work = self.writer.write("writes subscriptions", move |connection| {
+            Box::pin(subscriptions::put(connection, rows, millis(now)))
         });
         work.await
     }

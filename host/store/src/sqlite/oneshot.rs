@@ -8,8 +8,10 @@ use tidings_domain::delivery::Recipient;
 use tidings_domain::subscription::Filter;
 
 use super::failure::Failure;
+use super::feed;
 use super::value::to_json;
 use super::writer::Intake;
+use crate::Change;
 
 /// The subscriptions whose one-shot filters matched, as they are stored.
 pub(super) struct OneShots {
@@ -71,15 +73,17 @@ impl OneShots {
         Firing { oneshots: self, fired: BTreeSet::new() }
     }
 
-    /// Writes the filters that were deactivated.
-    pub(super) async fn save(&self, connection: &mut SqliteConnection) -> Result<(), Failure> {
+    /// Writes the filters that were deactivated, and tells of it.
+    pub(super) async fn save(&self, connection: &mut SqliteConnection, now: i64) -> Result<(), Failure> {
         for ((user, channel), stored) in self.subscriptions.iter().filter(|(_, stored)| stored.changed) {
-            sqlx::query("UPDATE subscriptions SET filters = ? WHERE user = ? AND channel = ?")
+            sqlx::query("UPDATE subscriptions SET filters = ?, updated_at = ? WHERE user = ? AND channel = ?")
                 .bind(to_json("subscription", &stored.filters)?)
+                .bind(now)
                 .bind(user)
                 .bind(channel)
                 .execute(&mut *connection)
                 .await?;
+            feed::publish(connection, [Change::User(user.clone())], now).await?;
         }
         Ok(())
     }

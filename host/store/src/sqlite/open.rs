@@ -14,7 +14,7 @@ use tidings_domain::limits::STORE_BUSY;
 use super::failure::opening;
 use crate::{Result, StoreError};
 
-static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/sqlite");
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/sqlite");
 
 /// The schema that this program works with; a database that was opened has it.
 pub fn schema_version() -> i64 {
@@ -77,10 +77,11 @@ pub(super) fn reading(path: &Path) -> SqliteConnectOptions {
 }
 
 fn writing(path: &Path) -> SqliteConnectOptions {
-    // 64 MiB of pages, in KiB: the random inserts into the index of ids stay in memory.
-    let options = basic(path).pragma("cache_size", "-65536");
+    // 128 MiB of pages, in KiB: the random inserts into the indexes of ids and of users stay in memory under a backlog.
+    let options = basic(path).pragma("cache_size", "-131072").pragma("temp_store", "memory");
+    // What a statement might have to undo is kept in memory; it is little.
     // In pages of 4 KiB: what many commits changed is copied to the database once. The log is cut to that size again.
-    let options = options.pragma("wal_autocheckpoint", "8192").pragma("journal_size_limit", "33554432");
+    let options = options.pragma("wal_autocheckpoint", "32768").pragma("journal_size_limit", "134217728");
     options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full)
 }
 

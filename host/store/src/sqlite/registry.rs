@@ -11,8 +11,9 @@ use tidings_domain::manifest::Manifest;
 use tidings_domain::secret::Secret;
 
 use super::failure::{Failure, damaged};
+use super::feed;
 use super::value::{count, from_json, millis, timestamp, to_json};
-use crate::{Channel, ComponentInfo, StoreError, Token};
+use crate::{Change, Channel, ComponentInfo, StoreError, Token};
 
 #[derive(FromRow)]
 struct ChannelRow {
@@ -110,9 +111,9 @@ pub(super) async fn put_channel(connection: &mut SqliteConnection, channel: &Cha
     .bind(to_json("channel", &grants)?)
     .bind(to_json("channel", &channel.limits)?)
     .bind(to_json("channel", &secrets)?)
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
-    Ok(())
+    feed::publish(connection, [Change::Channel(channel.name.clone())], now).await
 }
 
 /// Parts the configuration by its component's manifest. What no manifest calls public is treated as secret.

@@ -1,79 +1,78 @@
 //! Subscriptions: one row for each user and channel, rules and settings as documents in it. Editing one settles what waits
 //! for it in the same transaction.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
-use sqlx::FromRow;
-use sqlx::sqlite::SqliteConnection;
-use tidings_domain::subscription::{DigestOptions, Edit, Style, Subscription};
+use futures::TryStreamExt as _;
+use sqlx::QueryBuilder;
+use sqlx::sqlite::{Sqlite, SqliteConnection};
+use tidings_domain::limits::SUBSCRIPTION_PAGE_BYTES;
+use tidings_domain::subscription::{Edit, Subscription};
 
 use super::failure::Failure;
-use super::value::{from_json, to_json};
-use super::{gather, turns};
+use super::{feed, gather, turns};
+use crate::{Change, SubscriptionRow};
 
-#[derive(FromRow)]
-struct Row {
-    user: String,
-    channel: String,
-    enabled: bool,
-    addresses: String,
-    settings: String,
-    filters: String,
+/// Subscriptions in one statement: seven variables each, below SQLite's 32,766.
+const ROWS: usize = 500;
+
+/// The columns of a `SubscriptionRow`.
+type Columns = (String, String, bool, Vec<u8>, Vec<u8>, Vec<u8>);
+
+/// Where a page begins.
+#[derive(Clone, Copy)]
+pub(super) enum Behind<'a> {
+    /// A user's channel. The page ends with any row.
+    Row(&'a str, &'a str),
+    /// All of a user's. The page ends with all of its last user's.
+    User(&'a str),
 }
 
-/// The column `settings`.
-#[derive(Deserialize, Serialize)]
-struct Settings {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    digest: Option<DigestOptions>,
-    style: Style,
-}
-
-impl Row {
-    fn read(self) -> Result<Subscription, Failure> {
-        let settings: Settings = from_json("subscription", &self.settings)?;
-        Ok(Subscription {
-            addresses: from_json("subscription", &self.addresses)?,
-            filters: from_json("subscription", &self.filters)?,
-            user: self.user,
-            channel: self.channel,
-            enabled: self.enabled,
-            digest: settings.digest,
-            style: settings.style,
-        })
+/// The next rows, by user and channel: `limit`, or fewer where they are large, but one at least.
+pub(super) async fn page(
+    connection: &mut SqliteConnection,
+    behind: Behind<'_>,
+    limit: u32,
+) -> Result<Vec<SubscriptionRow>, Failure> {
+    let query = match behind {
+        Behind::Row(user, channel) => sqlx::query_as::<_, Columns>(PAGE).bind(user).bind(channel),
+        Behind::User(user) => sqlx::query_as::<_, Columns>(PAGE_OF_USERS).bind(user),
+    };
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX).max(1);
+    let mut page: Vec<SubscriptionRow> = Vec::new();
+    let mut bytes = 0;
+    let mut rows = query.fetch(connection);
+    while let Some(columns) = rows.try_next().await? {
+        let row = SubscriptionRow::new(columns);
+        let full = page.len() >= limit || bytes >= SUBSCRIPTION_PAGE_BYTES;
+        let same_user = page.last().is_some_and(|last| last.user == row.user);
+        if full && !(same_user && matches!(behind, Behind::User(_))) {
+            break;
+        }
+        bytes += row.size();
+        page.push(row);
     }
+    Ok(page)
 }
 
-/// All of them, by user and channel. One that cannot be read is left out, so that the others are served.
-pub(super) async fn all(connection: &mut SqliteConnection) -> Result<Vec<Subscription>, Failure> {
-    let rows: Vec<Row> = sqlx::query_as(
-        "SELECT user, channel, enabled, addresses, settings, filters FROM subscriptions WHERE deleted_at IS NULL \
-         ORDER BY user, channel",
-    )
-    .fetch_all(connection)
-    .await?;
-    let read = rows.into_iter().filter_map(|row| {
-        let (user, channel) = (row.user.clone(), row.channel.clone());
-        let unreadable = |failure: Failure| {
-            let error = failure.into_error("reads subscriptions");
-            tracing::error!(user, channel, %error, "a subscription is left out");
-        };
-        row.read().map_err(unreadable).ok()
-    });
-    Ok(read.collect())
-}
+/// Rows behind a user's channel. No limit: the reader stops.
+pub(super) const PAGE: &str = "SELECT user, channel, enabled, addresses, settings, filters FROM subscriptions \
+     WHERE deleted_at IS NULL AND (user, channel) > (?, ?) ORDER BY user, channel";
+
+/// Rows behind all of a user's.
+pub(super) const PAGE_OF_USERS: &str = "SELECT user, channel, enabled, addresses, settings, filters \
+     FROM subscriptions WHERE deleted_at IS NULL AND user > ? ORDER BY user, channel";
 
 /// One user's, by channel.
-pub(super) async fn of(connection: &mut SqliteConnection, user: &str) -> Result<Vec<Subscription>, Failure> {
-    let rows: Vec<Row> = sqlx::query_as(
+pub(super) async fn rows_of(connection: &mut SqliteConnection, user: &str) -> Result<Vec<SubscriptionRow>, Failure> {
+    let rows: Vec<Columns> = sqlx::query_as(
         "SELECT user, channel, enabled, addresses, settings, filters FROM subscriptions \
          WHERE user = ? AND deleted_at IS NULL ORDER BY channel",
     )
     .bind(user)
     .fetch_all(connection)
     .await?;
-    rows.into_iter().map(Row::read).collect()
+    Ok(rows.into_iter().map(SubscriptionRow::new).collect())
 }
 
 /// Whose address it is.
@@ -87,33 +86,73 @@ pub(super) async fn owner(
     Ok(sqlx::query_scalar(query).bind(channel).bind(address).fetch_optional(connection).await?)
 }
 
-/// Replaces the subscription; what waits for an address that it does not have any more is cancelled.
+/// Replaces the subscriptions; what waits for an address that one does not have any more is cancelled. Of several for one
+/// user and channel the last counts.
 pub(super) async fn put(
     connection: &mut SqliteConnection,
-    subscription: &Subscription,
+    subscriptions: Vec<SubscriptionRow>,
     now: i64,
 ) -> Result<(), Failure> {
-    let addresses = to_json("subscription", &subscription.addresses)?;
-    let settings = Settings { digest: subscription.digest, style: subscription.style };
-    sqlx::query(
-        "INSERT INTO subscriptions (user, channel, enabled, deleted_at, updated_at, addresses, settings, filters) \
-         VALUES (?, ?, ?, NULL, ?, ?, ?, ?) ON CONFLICT (user, channel) DO UPDATE SET \
+    let rows: BTreeMap<(String, String), SubscriptionRow> =
+        subscriptions.into_iter().map(|row| ((row.channel.clone(), row.user.clone()), row)).collect();
+    let rows: Vec<&SubscriptionRow> = rows.values().collect();
+    for rows in rows.chunks(ROWS) {
+        write(connection, rows, now).await?;
+        for row in waiting(connection, rows).await? {
+            follow(connection, row, now).await?;
+        }
+    }
+    let users: BTreeSet<&String> = rows.iter().map(|row| &row.user).collect();
+    let changes = users.into_iter().cloned().map(Change::User).collect();
+    feed::publish_many(connection, changes, Change::AllSubscriptions, now).await
+}
+
+async fn write(connection: &mut SqliteConnection, rows: &[&SubscriptionRow], now: i64) -> Result<(), Failure> {
+    let mut documents = Vec::with_capacity(rows.len());
+    for row in rows {
+        documents.push((row, row.addresses_text()?, row.settings_text()?, row.filters()?));
+    }
+    let mut query = QueryBuilder::<Sqlite>::new(
+        "INSERT INTO subscriptions (user, channel, enabled, updated_at, addresses, settings, filters) ",
+    );
+    query.push_values(documents, |mut values, (row, addresses, settings, filters)| {
+        values.push_bind(&row.user).push_bind(&row.channel).push_bind(row.enabled).push_bind(now);
+        values.push_bind(addresses).push_bind(settings).push_bind(filters);
+    });
+    query.push(
+        " ON CONFLICT (user, channel) DO UPDATE SET \
          enabled = excluded.enabled, deleted_at = NULL, updated_at = excluded.updated_at, \
          addresses = excluded.addresses, settings = excluded.settings, filters = excluded.filters",
-    )
-    .bind(&subscription.user)
-    .bind(&subscription.channel)
-    .bind(subscription.enabled)
-    .bind(now)
-    .bind(&addresses)
-    .bind(to_json("subscription", &settings)?)
-    .bind(to_json("subscription", &subscription.filters)?)
-    .execute(&mut *connection)
-    .await?;
-    let kept = if subscription.enabled { addresses.as_str() } else { "[]" };
-    cancel(connection, &subscription.user, &subscription.channel, kept, now).await?;
-    gather::retime(connection, &subscription.channel, &subscription.user, subscription.digest, now).await?;
-    refresh(connection, &subscription.user, &subscription.channel).await
+    );
+    query.build().persistent(rows.len() == 1).execute(connection).await?;
+    Ok(())
+}
+
+/// Those for whom something waits; a user for whom nothing does has no turn.
+async fn waiting<'a>(
+    connection: &mut SqliteConnection,
+    rows: &[&'a SubscriptionRow],
+) -> Result<Vec<&'a SubscriptionRow>, Failure> {
+    let mut query = QueryBuilder::<Sqlite>::new("WITH pair (channel, user) AS (");
+    query.push_values(rows, |mut values, row| {
+        values.push_bind(&row.channel).push_bind(&row.user);
+    });
+    query.push(
+        ") SELECT turns.channel, turns.user FROM pair CROSS JOIN turns ON turns.channel = pair.channel \
+         AND turns.user = pair.user WHERE turns.ready_at IS NOT NULL",
+    );
+    let turns: Vec<turns::Pair> = query.build_query_as().persistent(rows.len() == 1).fetch_all(connection).await?;
+    let turns: BTreeSet<turns::Pair> = turns.into_iter().collect();
+    let waits = |row: &&&'a SubscriptionRow| turns.contains(&(row.channel.clone(), row.user.clone()));
+    Ok(rows.iter().filter(waits).copied().collect())
+}
+
+/// What waits follows what was written.
+async fn follow(connection: &mut SqliteConnection, row: &SubscriptionRow, now: i64) -> Result<(), Failure> {
+    let kept = if row.enabled { row.addresses_text()? } else { "[]" };
+    cancel(connection, &row.user, &row.channel, kept, now).await?;
+    gather::retime(connection, &row.channel, &row.user, row.options()?.digest, now).await?;
+    refresh(connection, &row.user, &row.channel).await
 }
 
 /// Reads the subscription, changes it, and writes it back, all in one transaction; whether there was anything to change.
@@ -124,11 +163,12 @@ pub(super) async fn edit(
     edit: &Edit,
     now: i64,
 ) -> Result<bool, Failure> {
-    let subscriptions = of(connection, user).await?;
-    let Some(mut subscription) = subscriptions.into_iter().find(|one| one.channel == channel) else { return Ok(false) };
+    let rows = rows_of(connection, user).await?;
+    let Some(row) = rows.into_iter().find(|row| row.channel == channel) else { return Ok(false) };
+    let mut subscription: Subscription = row.read()?;
     let changed = edit.apply(&mut subscription);
     if changed {
-        put(connection, &subscription, now).await?;
+        put(connection, vec![SubscriptionRow::write(&subscription)?], now).await?;
     }
     Ok(changed)
 }
@@ -154,6 +194,7 @@ pub(super) async fn delete(
     }
     cancel(connection, user, channel, "[]", now).await?;
     refresh(connection, user, channel).await?;
+    feed::publish(connection, [Change::User(user.to_owned())], now).await?;
     Ok(true)
 }
 

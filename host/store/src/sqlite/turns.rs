@@ -17,13 +17,15 @@ pub(super) type Pair = (String, String);
 /// Pairs in one statement: two variables each, far below SQLite's 32,766.
 const PAIRS: usize = 1000;
 
-/// The new deliveries of the messages from `first` on join their users' queues.
+/// The new deliveries of the messages from `first` on join their users' queues. Whoever waits already for something as
+/// early keeps his turn, and his row is not written: under a backlog that is nearly everybody.
 pub(super) async fn enqueue(connection: &mut SqliteConnection, first: i64) -> Result<(), Failure> {
     sqlx::query(
         "INSERT INTO turns (channel, user, ready_at) \
          SELECT channel, user, min(due_at) FROM deliveries WHERE message >= ? AND lead = 1 GROUP BY channel, user \
          ON CONFLICT (channel, user) DO UPDATE \
-         SET ready_at = max(served_at, min(excluded.ready_at, coalesce(ready_at, excluded.ready_at)))",
+         SET ready_at = max(served_at, excluded.ready_at) \
+         WHERE turns.ready_at IS NULL OR excluded.ready_at < turns.ready_at",
     )
     .bind(first)
     .execute(connection)

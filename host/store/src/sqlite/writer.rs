@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sqlx::sqlite::SqliteConnection;
-use tidings_domain::delivery::{Acceptance, Accepted};
-use tidings_domain::limits::{INTAKE_BATCH, INTAKE_LINGER, STORE_GROUP_ROWS, STORE_QUEUE};
+use tidings_domain::delivery::{Acceptance, Accepted, DeliveryId};
+use tidings_domain::limits::{INTAKE_BATCH, INTAKE_LINGER, STORE_GROUP_BYTES, STORE_GROUP_ROWS, STORE_QUEUE};
 use tidings_domain::outcome::Settlement;
 use tidings_domain::time::Timestamp;
 use tokio::sync::{mpsc, oneshot};
@@ -17,16 +17,40 @@ use tokio::time::{Instant, timeout_at};
 
 use super::failure::Failure;
 use super::link::{Link, Step};
+use super::value::{id_bytes, to_json};
 use super::{accept, settle};
 use crate::{Lease, Result, StoreError};
 
 /// Any other write: it begins and ends its own transaction and answers its caller.
 type Errand = Box<dyn for<'c> FnOnce(&'c mut Link) -> Step<'c, ()> + Send>;
 
-/// A message to accept.
+/// A message to accept, with what can be made of it before its turn comes, by its caller and so beside the writer.
 pub(super) struct Intake {
     pub(super) message: Accepted,
     pub(super) now: Timestamp,
+    /// The event as it is stored; none where nobody is told.
+    pub(super) event: Option<String>,
+    /// The ids of the deliveries, in the order of the recipients.
+    pub(super) ids: Vec<Vec<u8>>,
+}
+
+impl Intake {
+    fn new(message: Accepted, now: Timestamp) -> Result<Intake, Failure> {
+        let event = match &message.event {
+            _ if message.recipients.is_empty() => None,
+            Some(event) => Some(to_json("event", &**event)?),
+            None => {
+                let detail = format!("{} has recipients but no event", message.id);
+                return Err(StoreError::Refused { what: "message", detail }.into());
+            }
+        };
+        let ids = message
+            .recipients
+            .iter()
+            .map(|recipient| id_bytes(&DeliveryId::derive(&message.id, &recipient.channel, &recipient.address)));
+        let ids = ids.collect::<Result<_, _>>()?;
+        Ok(Intake { message, now, event, ids })
+    }
 }
 
 /// Outcomes of one caller.
@@ -78,8 +102,9 @@ impl Writer {
     }
 
     pub(super) async fn accept(&self, message: Accepted, now: Timestamp) -> Result<Acceptance> {
+        let intake = Intake::new(message, now).map_err(|failure| failure.into_error("accepts a message"))?;
         let _calling = Calling::new(&self.callers);
-        self.ask(|reply| Job::Accept(Intake { message, now }, reply)).await?
+        self.ask(|reply| Job::Accept(intake, reply)).await?
     }
 
     pub(super) async fn settle(&self, settled: Vec<(Lease, Settlement)>, now: Timestamp) -> Result<usize> {
@@ -131,6 +156,8 @@ struct Group {
     settlers: Vec<Reply<usize>>,
     /// Rows to be written, roughly.
     rows: usize,
+    /// Bytes of the events among them.
+    bytes: usize,
 }
 
 impl Group {
@@ -139,7 +166,7 @@ impl Group {
     }
 
     fn is_full(&self) -> bool {
-        self.len() >= INTAKE_BATCH || self.rows >= STORE_GROUP_ROWS
+        self.len() >= INTAKE_BATCH || self.rows >= STORE_GROUP_ROWS || self.bytes >= STORE_GROUP_BYTES
     }
 
     /// Takes a job that may share a transaction; gives any other back.
@@ -147,6 +174,7 @@ impl Group {
         match job {
             Job::Accept(intake, reply) => {
                 self.rows += 1 + intake.message.recipients.len();
+                self.bytes += intake.event.as_ref().map_or(0, String::len);
                 self.intakes.push(intake);
                 self.acceptors.push(reply);
                 None

@@ -16,14 +16,14 @@ pub const LIFETIME: u64 = 180_000;
 
 pub struct Fixture {
     pub store: Arc<dyn Store>,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 /// An empty store.
 pub async fn store() -> Fixture {
     let directory = tempfile::tempdir().unwrap();
     let store = tidings_store::open(&directory.path().join("tidings.db"), Mode::Daemon).await.unwrap();
-    Fixture { store, _directory: directory }
+    Fixture { store, directory }
 }
 
 pub fn at(millis: u64) -> Timestamp {
@@ -105,6 +105,11 @@ pub fn subscription(user: &str, addresses: &[&str]) -> Subscription {
 }
 
 impl Fixture {
+    /// The same database in another process's hands.
+    pub async fn tool(&self) -> Arc<dyn Store> {
+        tidings_store::open(&self.directory.path().join("tidings.db"), Mode::Tool).await.unwrap()
+    }
+
     pub async fn accept(&self, now: u64, id: &str, recipients: Vec<Recipient>) -> Acceptance {
         self.store.accept(message(id, recipients), at(now)).await.unwrap()
     }
@@ -129,6 +134,20 @@ impl Fixture {
     /// Settles one lease; returns whether it still counted.
     pub async fn settle(&self, lease: Lease, settlement: Settlement, now: u64) -> bool {
         self.store.settle(vec![(lease, settlement)], at(now)).await.unwrap() == 0
+    }
+
+    /// Everybody's subscriptions, by user and channel.
+    pub async fn subscriptions(&self) -> Vec<Subscription> {
+        let mut all: Vec<Subscription> = Vec::new();
+        loop {
+            let after = all.last().map(|last| (last.user.clone(), last.channel.clone()));
+            let after = after.as_ref().map(|(user, channel)| (user.as_str(), channel.as_str()));
+            let page = self.store.subscription_page(after, 2).await.unwrap();
+            if page.is_empty() {
+                return all;
+            }
+            all.extend(page.iter().map(|row| row.read().unwrap()));
+        }
     }
 
     /// All deliveries, oldest first.

@@ -1,8 +1,9 @@
 //! Accepting messages: once each, with everybody who is to be told.
 
-use tidings_domain::delivery::{Acceptance, Recipient};
+use tidings_domain::delivery::{Acceptance, Recipient, State};
+use tidings_store::{DeliveryQuery, DeliveryRow};
 
-use crate::fixture::{at, filter, message, store, subscription, to};
+use crate::fixture::{at, delivered, filter, message, store, subscription, to};
 
 #[tokio::test]
 async fn a_new_message_and_its_deliveries_are_there_after_accept() {
@@ -143,4 +144,32 @@ async fn a_message_that_the_schema_refuses_leaves_those_beside_it_alone() {
     assert!(matches!(bad, Err(tidings_store::StoreError::Refused { .. })), "{bad:?}");
     assert_eq!(also_good.unwrap(), Acceptance::New { deliveries: 1 });
     assert_eq!(fixture.rows().await.len(), 2, "nothing of the refused message is left");
+}
+
+#[tokio::test]
+async fn a_users_deliveries_are_listed_whether_they_wait_or_are_over() {
+    let fixture = store().await;
+    for id in ["m1", "m2", "m3"] {
+        let irc = Recipient { channel: "irc".into(), ..to("ann") };
+        fixture.accept(1, id, vec![to("ann"), irc, to("bob")]).await;
+    }
+    for lease in fixture.lease(2, 3).await {
+        fixture.settle(lease, delivered(), 3).await;
+    }
+    let list = async |state, after, limit| {
+        let query = DeliveryQuery { state, user: Some("ann".into()), after, limit, ..DeliveryQuery::default() };
+        fixture.store.deliveries(query).await.unwrap()
+    };
+    let expected: Vec<_> = fixture.rows().await.into_iter().rev().filter(|row| row.user == "ann").collect();
+    let (over, waits) = (State::Delivered, State::Pending);
+    let all: Vec<_> = expected.iter().map(|row| row.id.clone()).collect();
+    let of = |rows: Vec<DeliveryRow>| rows.into_iter().map(|row| row.id).collect::<Vec<_>>();
+    let in_state =
+        |state| expected.iter().filter(|row| row.state == state).map(|row| row.id.clone()).collect::<Vec<_>>();
+    assert_eq!(all.len(), 6);
+    assert!(!in_state(over).is_empty() && in_state(waits).len() >= 3);
+    assert_eq!(of(list(None, None, 10).await), all);
+    assert_eq!(of(list(None, Some(all[1].clone()), 2).await), all[2..4]);
+    assert_eq!(of(list(Some(over), None, 10).await), in_state(over));
+    assert_eq!(of(list(Some(waits), None, 10).await), in_state(waits));
 }

@@ -3,7 +3,9 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "what tests share may fail as they do")]
 
+mod access;
 mod digest;
+mod feed;
 mod fixture;
 mod intake;
 mod lease;

@@ -58,7 +58,7 @@ async fn a_lease_that_was_taken_over_changes_nothing_but_delivered_is_delivered(
         let counted = fixture.settle(stale, settlement.clone(), 1001 + LIFETIME).await;
         assert_eq!(counted, state == State::Delivered, "{settlement:?}");
         assert_eq!(fixture.rows().await[0].state, state, "{settlement:?}");
-        assert_eq!(fixture.store.subscriptions().await.unwrap()[0].addresses, ["ann@example.org"]);
+        assert_eq!(fixture.subscriptions().await[0].addresses, ["ann@example.org"]);
         // The one who took over: its word counts unless the delivery is settled by now.
         assert_eq!(fixture.settle(fresh, dead(), 1002 + LIFETIME).await, state == State::Pending, "{settlement:?}");
         fixture.books().await;

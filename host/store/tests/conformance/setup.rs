@@ -10,7 +10,7 @@ use tidings_store::{Channel, ComponentInfo, StoreError, Token};
 
 use crate::fixture::{at, store};
 
-fn channel(name: &str) -> Channel {
+pub fn channel(name: &str) -> Channel {
     Channel {
         name: name.into(),
         component: "c".repeat(64),

@@ -1,6 +1,7 @@
 //! Subscriptions: kept as written, and what waits for them follows their edits.
 
 use tidings_domain::delivery::{Recipient, State};
+use tidings_domain::limits::SUBSCRIPTION_PAGE_BYTES;
 use tidings_domain::subscription::{DigestOptions, Edit, Rule, Style, Subscription};
 
 use crate::fixture::{again, at, delivered, filter, store, subscription, to};
@@ -22,7 +23,7 @@ async fn a_subscription_comes_back_as_it_was_written() {
     for wish in [&full, &irc, &other] {
         fixture.store.put_subscription(wish, at(1)).await.unwrap();
     }
-    assert_eq!(fixture.store.subscriptions().await.unwrap(), [other, full.clone(), irc.clone()]);
+    assert_eq!(fixture.subscriptions().await, [other, full.clone(), irc.clone()]);
     assert_eq!(fixture.store.subscriptions_of("zoë").await.unwrap(), [full, irc]);
     assert_eq!(fixture.store.subscriptions_of("nobody").await.unwrap(), []);
 }
@@ -35,13 +36,13 @@ async fn an_edit_replaces_the_subscription_and_a_deletion_removes_it() {
     wish.filters.clear();
     wish.addresses = vec!["b@x".into()];
     fixture.store.put_subscription(&wish, at(2)).await.unwrap();
-    assert_eq!(fixture.store.subscriptions().await.unwrap(), [wish.clone()]);
+    assert_eq!(fixture.subscriptions().await, [wish.clone()]);
     assert!(fixture.store.delete_subscription("ann", "email", at(3)).await.unwrap());
     assert!(!fixture.store.delete_subscription("ann", "email", at(3)).await.unwrap());
     assert!(!fixture.store.delete_subscription("ann", "irc", at(3)).await.unwrap());
-    assert_eq!(fixture.store.subscriptions().await.unwrap(), []);
+    assert_eq!(fixture.subscriptions().await, []);
     fixture.store.put_subscription(&wish, at(4)).await.unwrap();
-    assert_eq!(fixture.store.subscriptions().await.unwrap(), [wish]);
+    assert_eq!(fixture.subscriptions().await, [wish]);
 }
 
 /// Row 44 of the list of failures: while it waits.
@@ -101,6 +102,75 @@ async fn an_edit_keeps_the_rest_and_cancels_what_waits_for_an_address_that_left(
     assert!(edit(Edit::Enable(false)).await);
     assert!(!edit(Edit::Enable(false)).await);
     let left = Subscription { addresses: vec!["b@x".into()], enabled: false, ..wish };
-    assert_eq!(fixture.store.subscriptions().await.unwrap(), [left]);
+    assert_eq!(fixture.subscriptions().await, [left]);
     assert!(!fixture.store.edit_subscription("bob", "email", &Edit::Enable(true), at(3)).await.unwrap());
+}
+
+#[tokio::test]
+async fn pages_hand_out_every_row_once_in_order() {
+    let fixture = store().await;
+    let mut all = Vec::new();
+    for user in 0..7 {
+        for channel in ["email", "irc", "sms"].into_iter().take(1 + user % 3) {
+            all.push(Subscription { channel: channel.into(), ..subscription(&format!("user{user}"), &["a@x"]) });
+        }
+    }
+    fixture.store.put_subscriptions(&all, at(1)).await.unwrap();
+    for limit in [1, 2, 5, 100] {
+        let (mut found, mut by_users) = (Vec::new(), Vec::new());
+        let mut after: Option<(String, String)> = None;
+        loop {
+            let from = after.as_ref().map(|(user, channel)| (user.as_str(), channel.as_str()));
+            let page = fixture.store.subscription_page(from, limit).await.unwrap();
+            assert!(page.len() <= limit as usize);
+            let Some(last) = page.last() else { break };
+            after = Some((last.user.clone(), last.channel.clone()));
+            found.extend(page.iter().map(|row| row.read().unwrap()));
+        }
+        let mut after: Option<String> = None;
+        loop {
+            let page = fixture.store.subscription_page_of_users(after.as_deref(), limit).await.unwrap();
+            let Some(last) = page.last() else { break };
+            let whole = fixture.store.subscription_rows_of(&last.user).await.unwrap();
+            assert!(page.ends_with(&whole) && page.len() < limit as usize + whole.len());
+            after = Some(last.user.clone());
+            by_users.extend(page.iter().map(|row| row.read().unwrap()));
+        }
+        assert_eq!(found, all, "{limit}");
+        assert_eq!(by_users, all, "{limit}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_ends_before_it_is_too_large() {
+    let fixture = store().await;
+    let mut large = filter("large", false);
+    large.rules[0].arguments.insert("fasnick".into(), "x".repeat(SUBSCRIPTION_PAGE_BYTES / 3));
+    let subscriptions =
+        (0..6).map(|n| Subscription { filters: vec![large.clone()], ..subscription(&format!("user{n}"), &[]) });
+    fixture.store.put_subscriptions(&subscriptions.collect::<Vec<_>>(), at(1)).await.unwrap();
+    assert_eq!(fixture.store.subscription_page(None, 100).await.unwrap().len(), 3);
+    assert_eq!(fixture.store.subscription_page_of_users(Some("user2"), 100).await.unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn many_are_written_as_each_alone_would_be() {
+    let fixture = store().await;
+    let many: Vec<Subscription> = (0..1200).map(|n| subscription(&format!("user{n:04}"), &["old@x"])).collect();
+    fixture.store.put_subscriptions(&many, at(1)).await.unwrap();
+    assert_eq!(fixture.subscriptions().await, many);
+    let old = |user: &str| Recipient { address: "old@x".into(), ..to(user) };
+    fixture.accept(100, "m1", vec![old("user0003")]).await;
+    fixture.accept(100, "m2", vec![old("user1199")]).await;
+    fixture.store.delete_subscription("user0005", "email", at(150)).await.unwrap();
+    let mut edited = many.clone();
+    edited[3].addresses = vec!["new@x".into()];
+    edited.push(Subscription { enabled: false, ..edited[7].clone() });
+    fixture.store.put_subscriptions(&edited, at(200)).await.unwrap();
+    let states: Vec<State> = fixture.rows().await.into_iter().map(|row| row.state).collect();
+    assert_eq!(states, [State::Cancelled, State::Pending]);
+    edited[7] = edited.pop().unwrap();
+    assert_eq!(fixture.subscriptions().await, edited, "the last one counts, and what was deleted is there again");
+    assert_eq!(fixture.store.next_due("email").await.unwrap(), Some(at(100)));
+    fixture.books().await;
 }

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::super::open;
 use super::{Fixture, at, files_as_they_are, message, request};
-use crate::{Mode, Store as _, StoreError, Token};
+use crate::{Change, Changes, DeliveryQuery, Mode, Store as _, StoreError, Token};
 
 /// Runs SQL on a database that nobody has open.
 async fn execute(path: &Path, sql: &'static str) {
@@ -185,4 +185,36 @@ async fn a_database_without_its_first_migration_gets_it() {
     let store = crate::open(&path, Mode::Daemon).await.unwrap();
     store.check().await.unwrap();
     assert_eq!(store.books().await.unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn a_database_of_the_first_version_keeps_what_it_holds() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tidings.db");
+    std::fs::write(&path, "").unwrap();
+    let first = open::MIGRATIONS.iter().find(|migration| migration.version == 1).unwrap().clone();
+    let mut connection = open::reading(&path).read_only(false).connect().await.unwrap();
+    sqlx::migrate::Migrator::with_migrations(vec![first]).run(&mut connection).await.unwrap();
+    for sql in [
+        "INSERT INTO messages (id, topic, digest, seen_at, subtitle, event) VALUES ('m1', 't', zeroblob(32), 1, '', '{')",
+        "INSERT INTO deliveries (id, message, channel, user, address, filter, style, accepted_at, not_before, due_at, \
+         updated_at) VALUES (zeroblob(16), 1, 'email', 'ann', 'a@x', '', 0, 1, 1, 1, 1)",
+        "INSERT INTO books_accepted (channel, n) VALUES ('email', 1)",
+        "INSERT INTO books (channel, state, kept) VALUES ('email', 'pending', 1)",
+        "INSERT INTO subscriptions (user, channel, enabled, updated_at, addresses, settings, filters) \
+         VALUES ('ann', 'email', 1, 1, '[\"a@x\"]', '{\"style\": {}}', '[]')",
+    ] {
+        sqlx::query(sql).execute(&mut connection).await.unwrap();
+    }
+    connection.close().await.unwrap();
+    let store = crate::open(&path, Mode::Daemon).await.unwrap();
+    assert_eq!(store.subscriptions_of("ann").await.unwrap()[0].addresses, ["a@x"]);
+    let query = DeliveryQuery { user: Some("ann".into()), limit: 10, ..DeliveryQuery::default() };
+    assert_eq!(store.deliveries(query).await.unwrap().len(), 1);
+    assert!(store.books().await.unwrap()["email"].balance());
+    let start = store.revision().await.unwrap();
+    store.delete_subscription("ann", "email", at(2)).await.unwrap();
+    let Changes::These { changes, .. } = store.changes(start).await.unwrap() else { panic!("the feed has no start") };
+    assert_eq!(changes, [Change::User("ann".into())]);
+    store.close().await;
 }

@@ -2,6 +2,7 @@
 //! killed process, plans of the queue's statements.
 
 mod commit;
+mod feed;
 mod file;
 mod plan;
 mod secret;

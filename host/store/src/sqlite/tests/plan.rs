@@ -3,7 +3,8 @@
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::Fixture;
-use crate::sqlite::{lease, settle, turns};
+use crate::DeliveryQuery;
+use crate::sqlite::{admin, feed, lease, settle, subscriptions, turns};
 
 async fn plan(fixture: &Fixture, sql: String) -> String {
     let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
@@ -20,12 +21,23 @@ async fn plan(fixture: &Fixture, sql: String) -> String {
 async fn the_statements_of_the_queue_use_its_indexes() {
     let fixture = Fixture::new().await;
     let [single, digest] = settle::statements();
+    let query = DeliveryQuery { user: Some("ann".into()), limit: 10, ..DeliveryQuery::default() };
+    let listing = admin::listing(&query).unwrap().into_string();
     let cases = [
+        (
+            "a user's deliveries",
+            listing,
+            vec!["deliveries_past", "deliveries_due", "SEARCH d USING INTEGER PRIMARY KEY"],
+        ),
         ("ready", lease::READY.to_owned(), vec!["turns_ready"]),
         ("claim", lease::CLAIM.to_owned(), vec!["turns_ready", "deliveries_due"]),
         ("served", lease::SERVED.to_owned(), vec!["turns_ready", "deliveries_due"]),
         ("next due", turns::NEXT_DUE.to_owned(), vec!["turns_ready"]),
         ("refresh", turns::statement(), vec!["deliveries_due"]),
+        ("changes", feed::BEHIND.to_owned(), vec!["INTEGER PRIMARY KEY"]),
+        ("latest change", feed::LATEST.to_owned(), vec!["SEARCH changes"]),
+        ("page", subscriptions::PAGE.to_owned(), vec!["(user,channel)>(?,?)"]),
+        ("page of users", subscriptions::PAGE_OF_USERS.to_owned(), vec!["(user>?)"]),
         ("settle", single, vec!["INTEGER PRIMARY KEY"]),
         ("settle a digest", digest, vec!["deliveries_digest"]),
     ];

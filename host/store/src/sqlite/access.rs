@@ -1,0 +1,190 @@
+//! Access lists: one row for each package and each group. Lists are written in the order of names, which is the order of
+//! their tables.
+
+use std::collections::{BTreeSet, HashMap};
+
+use async_trait::async_trait;
+use serde::Serialize;
+use sqlx::QueryBuilder;
+use sqlx::sqlite::{Sqlite, SqliteConnection};
+use tidings_domain::acl::{AclTable, Holders};
+use tidings_domain::time::Timestamp;
+
+use super::failure::Failure;
+use super::value::{millis, to_json};
+use super::{SqliteStore, feed};
+use crate::{AccessLists, Change, GroupRow, PackageRow, Result};
+
+/// Entries in one statement: three variables each, far below SQLite's 32,766.
+const ROWS: usize = 1000;
+
+/// One of the two tables.
+#[derive(Clone, Copy)]
+enum Table {
+    Packages,
+    Groups,
+}
+
+impl Table {
+    const fn one(self) -> &'static str {
+        match self {
+            Table::Packages => "SELECT name, holders FROM acl_packages WHERE name = ?",
+            Table::Groups => "SELECT name, members FROM acl_groups WHERE name = ?",
+        }
+    }
+
+    const fn page(self) -> &'static str {
+        match self {
+            Table::Packages => "SELECT name, holders FROM acl_packages WHERE name > ? ORDER BY name LIMIT ?",
+            Table::Groups => "SELECT name, members FROM acl_groups WHERE name > ? ORDER BY name LIMIT ?",
+        }
+    }
+
+    const fn delete(self) -> &'static str {
+        match self {
+            Table::Packages => "DELETE FROM acl_packages WHERE name = ?",
+            Table::Groups => "DELETE FROM acl_groups WHERE name = ?",
+        }
+    }
+
+    /// The two halves of the statement that writes entries.
+    const fn put(self) -> [&'static str; 2] {
+        match self {
+            Table::Packages => [
+                "INSERT INTO acl_packages (name, updated_at, holders) ",
+                " ON CONFLICT (name) DO UPDATE SET updated_at = excluded.updated_at, holders = excluded.holders",
+            ],
+            Table::Groups => [
+                "INSERT INTO acl_groups (name, updated_at, members) ",
+                " ON CONFLICT (name) DO UPDATE SET updated_at = excluded.updated_at, members = excluded.members",
+            ],
+        }
+    }
+
+    fn change(self, name: &str) -> Change {
+        match self {
+            Table::Packages => Change::Package(name.to_owned()),
+            Table::Groups => Change::Group(name.to_owned()),
+        }
+    }
+}
+
+/// Entries to be written: names with their documents, by name.
+type Entries = Vec<(String, String)>;
+
+fn entries<T: Serialize>(lists: &HashMap<String, T>) -> Result<Entries, Failure> {
+    let entries = lists.iter().map(|(name, list)| Ok((name.clone(), to_json("access list", list)?)));
+    let mut entries = entries.collect::<Result<Entries, Failure>>()?;
+    entries.sort_unstable();
+    Ok(entries)
+}
+
+async fn put(connection: &mut SqliteConnection, table: Table, entries: &Entries, now: i64) -> Result<(), Failure> {
+    let [into, on_conflict] = table.put();
+    for entries in entries.chunks(ROWS) {
+        let mut query = QueryBuilder::<Sqlite>::new(into);
+        query.push_values(entries, |mut row, (name, text)| {
+            row.push_bind(name).push_bind(now).push_bind(text);
+        });
+        query.push(on_conflict);
+        query.build().persistent(false).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+impl SqliteStore {
+    async fn access_list(&self, table: Table, name: &str) -> Result<Option<(String, Vec<u8>)>> {
+        let doing = "reads access lists";
+        let mut connection = self.reader(doing).await?;
+        let row = sqlx::query_as(table.one()).bind(name).fetch_optional(&mut *connection).await;
+        row.map_err(|error| Failure::Sql(error).into_error(doing))
+    }
+
+    async fn access_page(&self, table: Table, after: Option<&str>, limit: u32) -> Result<Vec<(String, Vec<u8>)>> {
+        let doing = "reads access lists";
+        let mut connection = self.reader(doing).await?;
+        // No name is empty.
+        let rows = sqlx::query_as(table.page()).bind(after.unwrap_or_default()).bind(limit).fetch_all(&mut *connection);
+        rows.await.map_err(|error| Failure::Sql(error).into_error(doing))
+    }
+
+    async fn write_access_lists(&self, lists: &AclTable, replace: bool, now: Timestamp) -> Result<()> {
+        let doing = "writes access lists";
+        let written = |failure: Failure| failure.into_error(doing);
+        let packages = entries(&lists.packages).map_err(written)?;
+        let groups = entries(&lists.groups).map_err(written)?;
+        let now = millis(now);
+        let work = self.writer.write(doing, move |connection| {
+            Box::pin(async move {
+                if replace {
+                    sqlx::query("DELETE FROM acl_packages").execute(&mut *connection).await?;
+                    sqlx::query("DELETE FROM acl_groups").execute(&mut *connection).await?;
+                }
+                put(connection, Table::Packages, &packages, now).await?;
+                put(connection, Table::Groups, &groups, now).await?;
+                if replace {
+                    return feed::publish(connection, [Change::AllAccessLists], now).await;
+                }
+                let packages = packages.iter().map(|(name, _)| Table::Packages.change(name));
+                let groups = groups.iter().map(|(name, _)| Table::Groups.change(name));
+                let changes = packages.chain(groups).collect();
+                feed::publish_many(connection, changes, Change::AllAccessLists, now).await
+            })
+        });
+        work.await
+    }
+
+    async fn delete_access_list(&self, table: Table, name: &str, now: Timestamp) -> Result<bool> {
+        let name = name.to_owned();
+        let work = self.writer.write("deletes an access list", move |connection| {
+            Box::pin(async move {
+                let deleted = sqlx::query(table.delete()).bind(&name).execute(&mut *connection).await?;
+                let deleted = deleted.rows_affected() > 0;
+                if deleted {
+                    feed::publish(connection, [table.change(&name)], millis(now)).await?;
+                }
+                Ok(deleted)
+            })
+        });
+        work.await
+    }
+}
+
+#[async_trait]
+impl AccessLists for SqliteStore {
+    async fn package(&self, name: &str) -> Result<Option<Holders>> {
+        let row = self.access_list(Table::Packages, name).await?;
+        row.map(|row| PackageRow::new(row).read()).transpose()
+    }
+
+    async fn group(&self, name: &str) -> Result<Option<BTreeSet<String>>> {
+        let row = self.access_list(Table::Groups, name).await?;
+        row.map(|row| GroupRow::new(row).read()).transpose()
+    }
+
+    async fn packages(&self, after: Option<&str>, limit: u32) -> Result<Vec<PackageRow>> {
+        let rows = self.access_page(Table::Packages, after, limit).await?;
+        Ok(rows.into_iter().map(PackageRow::new).collect())
+    }
+
+    async fn groups(&self, after: Option<&str>, limit: u32) -> Result<Vec<GroupRow>> {
+        let rows = self.access_page(Table::Groups, after, limit).await?;
+        Ok(rows.into_iter().map(GroupRow::new).collect())
+    }
+
+    async fn put_access_lists(&self, lists: &AclTable, now: Timestamp) -> Result<()> {
+        self.write_access_lists(lists, false, now).await
+    }
+
+    async fn replace_access_lists(&self, lists: &AclTable, now: Timestamp) -> Result<()> {
+        self.write_access_lists(lists, true, now).await
+    }
+
+    async fn delete_package(&self, name: &str, now: Timestamp) -> Result<bool> {
+        self.delete_access_list(Table::Packages, name, now).await
+    }
+
+    async fn delete_group(&self, name: &str, now: Timestamp) -> Result<bool> {
+        self.delete_access_list(Table::Groups, name, now).await
+    }
+}
