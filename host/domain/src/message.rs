@@ -109,7 +109,7 @@ impl Envelope {
         if frame.body.len() > limits::MESSAGE_BYTES {
             return Err(Refusal::TooLarge);
         }
-        if depth(&frame.body) > limits::MESSAGE_DEPTH {
+        if may_be_deep(&frame.body) && depth(&frame.body) > limits::MESSAGE_DEPTH {
             return Err(Refusal::TooDeep);
         }
         let value: Value = serde_json::from_slice(&frame.body).map_err(|_| Refusal::NotJson)?;
@@ -162,6 +162,11 @@ impl Envelope {
     pub fn msg(&self) -> &Value {
         self.value.get("msg").or_else(|| self.value.get("body")).unwrap_or(&Value::Null)
     }
+}
+
+/// Whether there are enough brackets at all; most messages have few, and counting them is quick.
+fn may_be_deep(json: &[u8]) -> bool {
+    json.iter().filter(|byte| matches!(byte, b'[' | b'{')).count() > limits::MESSAGE_DEPTH
 }
 
 /// The deepest nesting of arrays and objects, without parsing: brackets outside strings.

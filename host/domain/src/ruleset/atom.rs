@@ -91,6 +91,11 @@ impl Names {
         Atom(self.0.hash_one(('w', rule, argument, word)))
     }
 
+    /// A part of a topic, short enough to compare at once; equal parts have equal numbers.
+    pub fn number(&self, part: &str) -> u32 {
+        (self.0.hash_one(('t', part)) >> 32) as u32
+    }
+
     /// For telling equal lists of numbers; not an atom of any message.
     pub fn content(&self, numbers: impl Iterator<Item = u32>) -> u64 {
         let mut hasher = self.0.build_hasher();

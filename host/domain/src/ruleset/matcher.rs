@@ -7,7 +7,7 @@ use super::filed::{Match, Place};
 use super::index::Entry;
 use super::patterns::{Found, Patterns};
 use super::tables::{Term, What};
-use super::tested::word_atom;
+use super::tested::{TopicNumbers, word_atom};
 use crate::acl::{Acl, GROUP_PREFIX, Kind};
 use crate::catalogue::condition::Broken;
 use crate::catalogue::source::Message;
@@ -20,6 +20,7 @@ pub struct Matcher {
     message: u32,
     rules: Memo,
     tests: Memo,
+    topic: TopicNumbers,
     /// Of the message, sorted.
     atoms: Vec<Atom>,
     places: Vec<Place>,
@@ -81,6 +82,7 @@ impl Matcher {
     ) -> impl Iterator<Item = Match<'r>> + use<'m, 'r> {
         self.begin(set);
         let subject = Subject::new(event, acl);
+        self.topic = TopicNumbers::new(&set.names, subject.message().topic, subject.message().category());
         self.gather(set, event.facts(), acl);
         for position in 0..self.atoms.len() {
             self.look(set, &subject, self.atoms[position]);
@@ -166,9 +168,11 @@ impl Matcher {
         if let Some(known) = self.rules.get(self.message, number) {
             return known;
         }
-        let verdict = match set.rules.get(number).map(|known| (&known.what, known.atom)) {
-            Some((What::Atom, atom)) if self.atoms.binary_search(&atom).is_ok() => Verdict::Holds,
-            Some((What::Tested(tested), _)) => match tested.compiled.holds(subject) {
+        let Some(known) = set.rules.get(number) else { return Verdict::Fails };
+        let verdict = match &known.what {
+            _ if self.topic.fail(known.gate) => Verdict::Fails,
+            What::Atom if self.atoms.binary_search(&known.atom).is_ok() => Verdict::Holds,
+            What::Tested(tested) => match tested.compiled.holds(subject) {
                 Ok(true) => Verdict::Holds,
                 Ok(false) => Verdict::Fails,
                 Err(Broken::NoCategory) => Verdict::Broken,

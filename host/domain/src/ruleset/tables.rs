@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::atom::{Atom, Names};
 use super::paged::Paged;
-use super::tested::Tested;
+use super::tested::{Gate, Tested};
 
 /// A rule of a test, by its number; negated or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,12 +41,13 @@ pub enum What {
 #[derive(Clone, Debug)]
 pub struct Known {
     pub atom: Atom,
+    pub gate: Gate,
     pub what: What,
 }
 
 impl Default for Known {
     fn default() -> Self {
-        Known { atom: Atom::ANY, what: What::Nothing }
+        Known { atom: Atom::ANY, gate: Gate::Open, what: What::Nothing }
     }
 }
 
@@ -102,7 +103,9 @@ impl Rules {
     pub fn retain(&mut self, atom: Atom, what: impl FnOnce() -> What) -> u32 {
         let number = self.find(atom).unwrap_or_else(|| {
             let number = self.numbers.take();
-            self.known.set(number, Known { atom, what: what() });
+            let what = what();
+            let gate = if let What::Tested(tested) = &what { tested.gate } else { Gate::Open };
+            self.known.set(number, Known { atom, gate, what });
             self.by_atom.insert(atom, number);
             number
         });

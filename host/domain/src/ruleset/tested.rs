@@ -40,11 +40,45 @@ pub enum Where<'t> {
     Anywhere,
 }
 
+/// What a topic must have for a rule to hold, as a number to compare: most rules fail by it alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Gate {
+    #[default]
+    Open,
+    LastWord(u32),
+    Category(u32),
+}
+
+/// A topic, to compare with gates.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TopicNumbers {
+    last_word: u32,
+    /// None where it has no category: rules that ask for one are broken then, not false.
+    category: Option<u32>,
+}
+
+impl TopicNumbers {
+    pub fn new(names: &Names, topic: &str, category: Option<&str>) -> TopicNumbers {
+        let last_word = topic.rsplit('.').next().unwrap_or(topic);
+        TopicNumbers { last_word: names.number(last_word), category: category.map(|category| names.number(category)) }
+    }
+
+    /// Whether a rule behind the gate is known to fail.
+    pub fn fail(self, gate: Gate) -> bool {
+        match gate {
+            Gate::Open => false,
+            Gate::LastWord(number) => number != self.last_word && self.category.is_some(),
+            Gate::Category(number) => self.category.is_some_and(|category| category != number),
+        }
+    }
+}
+
 #[derive(Debug)]
 pub struct Tested {
     pub name: String,
     pub compiled: Compiled,
     pub rarity: Rarity,
+    pub gate: Gate,
     topics: Option<Vec<TopicKey>>,
     /// Words of its arguments of which a message must have one; none where it can hold without, or they are too many.
     pub words: Option<Box<[Atom]>>,
@@ -65,7 +99,12 @@ impl Tested {
             (_, Some(_)) => Rarity::Category,
             _ => Rarity::Condition,
         };
-        Tested { name: name.to_owned(), compiled, rarity, topics, words }
+        let gate = match topics.as_deref() {
+            Some([TopicKey::LastWord(word)]) => Gate::LastWord(names.number(word)),
+            Some([TopicKey::Category(category)]) => Gate::Category(names.number(category)),
+            _ => Gate::Open,
+        };
+        Tested { name: name.to_owned(), compiled, rarity, gate, topics, words }
     }
 
     pub fn whereabouts(&self) -> Where<'_> {
