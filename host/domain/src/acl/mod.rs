@@ -5,6 +5,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde::Deserialize;
 
+mod invalidation;
+
+pub use invalidation::{Cause, Invalidation, Key, invalidated};
+
 /// How somebody may hold a package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
