@@ -32,7 +32,8 @@ impl List for Package {
 
     fn of(holders: Holders) -> Package {
         let all = [&holders.point_of_contact, &holders.co_maintained, &holders.watch];
-        let groups: BTreeSet<&str> = all.into_iter().flatten().filter_map(|name| name.strip_prefix(GROUP_PREFIX)).collect();
+        let groups: BTreeSet<&str> =
+            all.into_iter().flatten().filter_map(|name| name.strip_prefix(GROUP_PREFIX)).collect();
         let groups = groups.into_iter().map(Into::into).collect();
         Package { holders, groups }
     }

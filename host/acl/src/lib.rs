@@ -11,8 +11,8 @@ mod provider;
 mod settings;
 mod view;
 
-pub use cache::AclCache;
 pub use breaker::BreakerState;
+pub use cache::AclCache;
 pub use metrics::{Figures, Histogram, LOAD_BUCKETS, ListFigures, LoadResult};
 pub use provider::{DistGit, FasJson, FileError, JsonFile, Members, Pkgdb, Provider, ProviderError, ServiceError};
 pub use settings::{DistGitSettings, GroupSource, PackageSource, ServiceSettings, Settings, SettingsError};

@@ -216,12 +216,15 @@ impl<L: List> Lists<L> {
         Err(Unavailable::Failed)
     }
 
-    /// Keeps an answer. None if it was late: then it is the last known one, and has to be fetched again.
+    /// Keeps an answer. None if it was late: then it is the last known one, and has to be fetched again. The answer after a
+    /// change is asked for once more soon, as the service may not have known of it yet.
     fn land(&self, name: &Arc<str>, list: Option<L>) -> Option<Arc<Entry<L>>> {
         let mut flights = self.flights();
         let late = flights.get(name).is_some_and(|flight| flight.late);
         let standing = if late { Standing::Awaited } else { Standing::Valid };
+        let changed = self.cache.get(name).is_some_and(|entry| entry.standing() == Standing::Awaited);
         let age = if list.is_some() { self.settings.max_age } else { self.settings.unknown_age };
+        let age = if changed { age.min(limits::ACL_CONFIRM) } else { age };
         let entry = Arc::new(Entry::new(Arc::clone(name), list, standing, self.now() + age.as_millis() as u64));
         self.cache.insert(Arc::clone(name), Arc::clone(&entry));
         if late {

@@ -66,6 +66,9 @@ pub const ACL_WAIT: Duration = Duration::from_secs(45);
 pub const ACL_MAX_AGE: Duration = Duration::from_secs(24 * 3600);
 /// The same for the knowledge that there is no such package or group; setting `acl.unknown_age`.
 pub const ACL_UNKNOWN_AGE: Duration = Duration::from_secs(3600);
+/// When a list that was fetched because it changed is fetched once more: some services tell of a change a moment before
+/// they have made it.
+pub const ACL_CONFIRM: Duration = Duration::from_secs(10);
 /// Requests to one access-list service at the same time; setting `acl.concurrency`.
 pub const ACL_CONCURRENCY: usize = 16;
 /// Lists of one kind that are being fetched or wait for their turn; a message that needs another one is told at once that

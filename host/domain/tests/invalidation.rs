@@ -1,6 +1,8 @@
 //! Which access lists are in doubt after which message: the shapes of the legacy and of the present bus, what must leave
 //! lists alone, and the faults of the old systems that must not come back.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "what tests share may fail as they do")]
+
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
@@ -28,13 +30,21 @@ fn group(name: &str) -> Vec<Key> {
 fn every_way_to_name_a_package_in_pkgdb_is_understood() {
     let table = [
         ("acl.update", json!({"package_listing": {"package": {"name": "guake"}}, "username": "ann"}), vec!["guake"]),
-        ("owner.update", json!({"package_listing": {"point_of_contact": "bob", "package": {"name": "guake"}}}), vec!["guake"]),
+        (
+            "owner.update",
+            json!({"package_listing": {"point_of_contact": "bob", "package": {"name": "guake"}}}),
+            vec!["guake"],
+        ),
         ("package.update", json!({"package": "guake"}), vec!["guake"]),
         ("package.delete", json!({"package": {"name": "guake", "acls": []}}), vec!["guake"]),
         ("package.update.status", json!({"package_name": "guake"}), vec!["guake"]),
         ("acl.delete", json!({"acl": {"packagelist": {"package": {"name": "guake"}}}}), vec!["guake"]),
         ("package.new.request", json!({"info": {"pkg_name": "guake"}, "package": null}), vec!["guake"]),
-        ("admin.action.status.update", json!({"action": {"package": null, "info": {"pkg_name": "guake"}}}), vec!["guake"]),
+        (
+            "admin.action.status.update",
+            json!({"action": {"package": null, "info": {"pkg_name": "guake"}}}),
+            vec!["guake"],
+        ),
         ("package.branch.new", json!({"packages": ["zsh", {"name": "bash"}]}), vec!["bash", "zsh"]),
         (
             "acl.user.remove",
@@ -91,7 +101,8 @@ fn o2_a_group_message_invalidates_the_group_s_members() {
 
 #[test]
 fn o2_an_owner_s_change_reaches_the_previous_owner_whom_the_message_does_not_name() {
-    let msg = json!({"package_listing": {"point_of_contact": "orphan", "package": {"name": "php-zmq"}}, "agent": "ralph"});
+    let msg =
+        json!({"package_listing": {"point_of_contact": "orphan", "package": {"name": "php-zmq"}}, "agent": "ralph"});
     assert_eq!(keys("org.fedoraproject.stg.pkgdb.owner.update", msg), packages(&["php-zmq"]));
 }
 
@@ -104,7 +115,8 @@ fn n4_a_member_who_leaves_invalidates_the_group() {
 
 #[test]
 fn n5_a_dist_git_project_is_named_as_messages_name_the_package() {
-    let msg = json!({"project": {"name": "guake", "namespace": "rpms", "fullname": "rpms/guake"}, "new_group": "shells"});
+    let msg =
+        json!({"project": {"name": "guake", "namespace": "rpms", "fullname": "rpms/guake"}, "new_group": "shells"});
     assert_eq!(keys("org.fedoraproject.prod.pagure.project.group.added", msg), packages(&["guake"]));
 }
 
@@ -154,7 +166,9 @@ fn real_pkgdb_messages_invalidate_the_packages_that_they_are_about() {
     for line in text.lines() {
         let line: Value = serde_json::from_str(line).unwrap();
         let topic = line["topic"].as_str().unwrap();
-        let Some(expected) = line["expected"]["packages"].as_array().filter(|_| topic.contains(".pkgdb.")) else { continue };
+        let Some(expected) = line["expected"]["packages"].as_array().filter(|_| topic.contains(".pkgdb.")) else {
+            continue;
+        };
         let mut expected: Vec<&str> = expected.iter().map(|name| name.as_str().unwrap()).collect();
         expected.sort_unstable();
         assert_eq!(keys(topic, line["msg"]["msg"].clone()), packages(&expected), "{}", line["id"]);

@@ -74,7 +74,8 @@ impl Provider<Holders> for DistGit {
         let groups = project.access_groups.co_maintainers().map(|group| format!("{GROUP_PREFIX}{group}"));
         let co_maintained = users.co_maintainers().chain(groups).collect();
         let commits = |watched: &Vec<String>| watched.iter().any(|what| what == "commits");
-        let watch = watchers.watchers.into_iter().filter(|(_, watched)| commits(watched)).map(|(user, _)| user).collect();
+        let watch =
+            watchers.watchers.into_iter().filter(|(_, watched)| commits(watched)).map(|(user, _)| user).collect();
         Ok(Some(Holders { point_of_contact, co_maintained, watch }))
     }
 }

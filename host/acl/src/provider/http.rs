@@ -118,7 +118,11 @@ fn same_host(attempt: Attempt<'_>) -> reqwest::redirect::Action {
     if here != Some(attempt.url().origin()) {
         return attempt.error("the service redirects to another host");
     }
-    if attempt.previous().len() > limits::ACL_REDIRECTS { attempt.error("too many redirects") } else { attempt.follow() }
+    if attempt.previous().len() > limits::ACL_REDIRECTS {
+        attempt.error("too many redirects")
+    } else {
+        attempt.follow()
+    }
 }
 
 #[cfg(test)]

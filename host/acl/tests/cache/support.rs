@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tidings_acl::{AclCache, Members, Need, Provider, ProviderError, Settings, View};
-use tidings_domain::acl::{Acl, AclTable, Holders, Kinds};
+use tidings_domain::acl::{Acl, AclTable, Holders, Key, Kinds};
 use tokio::runtime::Handle;
 
 /// How the service behaves.
@@ -117,6 +117,10 @@ pub fn ready(cache: &AclCache, package: &str) -> Option<View> {
 /// Whether `user` holds `package` by any, commit, watch.
 pub fn holds(view: &View, user: &str, package: &str) -> [bool; 3] {
     [Kinds::Any, Kinds::Commit, Kinds::Watch].map(|kinds| view.holds(user, package, kinds))
+}
+
+pub fn guake() -> [Key; 1] {
+    [Key::Package("guake".into())]
 }
 
 pub const LISTS: &str = r#"{
