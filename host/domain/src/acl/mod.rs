@@ -6,6 +6,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+mod invalidation;
+
+pub use invalidation::{Cause, Invalidation, Key, invalidated};
+
 /// How somebody may hold a package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {

@@ -1,0 +1,120 @@
+//! When to leave a provider alone: after failures in a row nobody asks it for a while, then one request tries. It decides
+//! and counts, nothing else; the time is an argument.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// What a breaker lets through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BreakerState {
+    /// Everything.
+    Closed,
+    /// Nothing, or one request when it has rested.
+    Open,
+    /// Nothing, while that one request is under way.
+    HalfOpen,
+}
+
+#[derive(Debug)]
+pub(crate) struct Breaker {
+    threshold: u32,
+    rest: Duration,
+    count: Mutex<Count>,
+}
+
+#[derive(Debug, Default)]
+struct Count {
+    /// Failures since the last success.
+    failures: u32,
+    /// Once open: when the next request may try. Also if the last one that tried was never heard of again.
+    next: Option<Instant>,
+    probing: bool,
+}
+
+impl Breaker {
+    pub(crate) const fn new(threshold: u32, rest: Duration) -> Breaker {
+        Breaker { threshold, rest, count: Mutex::new(Count { failures: 0, next: None, probing: false }) }
+    }
+
+    /// Whether a request may be made now.
+    pub(crate) fn admits(&self, now: Instant) -> bool {
+        let mut count = self.count();
+        match count.next {
+            None => true,
+            Some(next) if now < next => false,
+            Some(_) => {
+                count.next = Some(now + self.rest);
+                count.probing = true;
+                true
+            }
+        }
+    }
+
+    /// A request was answered. True if that closed the breaker.
+    pub(crate) fn succeeded(&self) -> bool {
+        std::mem::take(&mut *self.count()).next.is_some()
+    }
+
+    /// A request failed. True if that opened the breaker.
+    pub(crate) fn failed(&self, now: Instant) -> bool {
+        let mut count = self.count();
+        count.failures = count.failures.saturating_add(1);
+        count.probing = false;
+        if count.failures < self.threshold {
+            return false;
+        }
+        count.next.replace(now + self.rest).is_none()
+    }
+
+    pub(crate) fn state(&self) -> BreakerState {
+        match &*self.count() {
+            Count { next: None, .. } => BreakerState::Closed,
+            Count { probing: true, .. } => BreakerState::HalfOpen,
+            Count { .. } => BreakerState::Open,
+        }
+    }
+
+    fn count(&self) -> MutexGuard<'_, Count> {
+        self.count.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REST: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn it_opens_after_failures_in_a_row_and_closes_after_one_probe_that_succeeds() {
+        let (breaker, start) = (Breaker::new(3, REST), Instant::now());
+        assert!(!breaker.failed(start));
+        assert!(!breaker.failed(start));
+        assert!(!breaker.succeeded(), "a success in between starts the count anew");
+        assert!(!breaker.failed(start));
+        assert!(!breaker.failed(start));
+        assert!(breaker.admits(start));
+        assert!(breaker.failed(start));
+        assert_eq!(breaker.state(), BreakerState::Open);
+        assert!(!breaker.admits(start + REST / 2));
+        assert!(breaker.admits(start + REST), "the probe");
+        assert_eq!(breaker.state(), BreakerState::HalfOpen);
+        assert!(!breaker.admits(start + REST), "only one");
+        assert!(breaker.succeeded());
+        assert_eq!(breaker.state(), BreakerState::Closed);
+        assert!(breaker.admits(start + REST));
+    }
+
+    #[test]
+    fn a_probe_that_fails_or_vanishes_means_another_rest() {
+        let (breaker, start) = (Breaker::new(1, REST), Instant::now());
+        assert!(breaker.failed(start));
+        assert!(breaker.admits(start + REST));
+        assert!(!breaker.failed(start + REST), "it was open already");
+        assert!(!breaker.admits(start + REST + REST / 2));
+        assert!(breaker.admits(start + REST * 2), "a second probe, never heard of again");
+        assert!(breaker.admits(start + REST * 3));
+    }
+}

@@ -1,0 +1,122 @@
+//! The access lists that matching may ask for: packages and groups, each behind its provider. What is in memory is had at
+//! once (`ready`); what is not is waited for, off the way of other messages (`view`). The rules of one list are in
+//! `lists`.
+
+use std::sync::Arc;
+
+use futures::future::join_all;
+use tidings_domain::acl::{Cause, Holders, Key};
+use tokio::runtime::Handle;
+use tokio::time::{Duration, Instant};
+
+use crate::entry::{Entry, List, Package};
+use crate::lists::Lists;
+use crate::metrics::{Figures, Invalidations};
+use crate::provider::{Members, Provider};
+use crate::settings::Settings;
+use crate::view::{Missing, Need, Sorted, Unavailable, View};
+
+/// Access lists in memory. Clones share them.
+#[derive(Clone)]
+pub struct AclCache {
+    packages: Arc<Lists<Package>>,
+    groups: Arc<Lists<Members>>,
+    wait: Duration,
+    invalidations: Arc<Invalidations>,
+}
+
+impl AclCache {
+    /// An empty cache before two providers. Lists are fetched by tasks on `runtime`.
+    pub fn new(
+        packages: Arc<dyn Provider<Holders>>,
+        groups: Arc<dyn Provider<Members>>,
+        settings: &Settings,
+        runtime: Handle,
+    ) -> AclCache {
+        AclCache {
+            packages: Arc::new(Lists::new(packages, settings.package_bytes, settings, runtime.clone())),
+            groups: Arc::new(Lists::new(groups, settings.group_bytes, settings, runtime)),
+            wait: settings.wait,
+            invalidations: Arc::default(),
+        }
+    }
+
+    /// Everything that a message needs, if it is here now. Never waits, and takes no lock that another message may hold;
+    /// where a list is old, this starts to fetch it anew and serves what there is. None: call `view`.
+    pub fn ready(&self, need: &Need<'_>) -> Option<View> {
+        let now = self.packages.now();
+        let packages: Option<Vec<_>> = need.packages.iter().map(|name| self.packages.here(name, now)).collect();
+        let packages = packages?;
+        let names = group_names(need, &packages);
+        let groups: Option<Vec<_>> = names.iter().map(|name| self.groups.here(name, now)).collect();
+        let groups = groups?;
+        packages.iter().for_each(|entry| self.packages.served(entry));
+        groups.iter().for_each(|entry| self.groups.served(entry));
+        Some(View::new(Sorted::new(packages), Sorted::new(groups), Vec::new()))
+    }
+
+    /// The same after fetching what is missing: the holders of each package, then the members of each group among them.
+    /// Takes `acl.wait` at most. What nothing is known of then is in the view's `missing`. May be dropped at any time
+    /// without harm to others who wait for the same lists.
+    pub async fn view(&self, need: &Need<'_>) -> View {
+        let deadline = Instant::now() + self.wait;
+        let mut missing = Vec::new();
+        let packages = join_all(need.packages.iter().map(|name| self.packages.get(name, deadline))).await;
+        let packages = known(need.packages, packages, Key::Package, &mut missing);
+        let names = group_names(need, &packages);
+        let groups = join_all(names.iter().map(|name| self.groups.get(name, deadline))).await;
+        let groups = known(&names, groups, Key::Group, &mut missing);
+        View::new(Sorted::new(packages), Sorted::new(groups), missing)
+    }
+
+    /// Declares lists wrong. Those that are in memory are fetched anew at once, and whoever asks waits for that; an answer
+    /// that is on its way already is not believed. What is not in memory costs nothing.
+    pub fn invalidate(&self, keys: &[Key], cause: Cause) {
+        let known = keys.iter().filter(|key| match key {
+            Key::Package(name) => self.packages.invalidate(name),
+            Key::Group(name) => self.groups.invalidate(name),
+        });
+        self.invalidations.add(cause, known.count() as u64);
+    }
+
+    /// Declares every list wrong, as after a file was read again. Each is fetched anew when it is next needed.
+    pub fn invalidate_all(&self, cause: Cause) {
+        let lists = self.packages.invalidate_all() + self.groups.invalidate_all();
+        self.invalidations.add(cause, lists);
+    }
+
+    /// The counters, and how the cache stands. Looks at every entry: for an exporter, not for each message.
+    pub fn figures(&self) -> Figures {
+        Figures {
+            packages: self.packages.figures(),
+            groups: self.groups.figures(),
+            invalidations: self.invalidations.figures(),
+        }
+    }
+}
+
+/// The groups that are asked for and those that hold one of the packages, each once.
+fn group_names<'a>(need: &'a Need<'_>, packages: &'a [Arc<Entry<Package>>]) -> Vec<&'a str> {
+    let holding = packages.iter().filter_map(|entry| entry.list.as_ref()).flat_map(|package| &package.groups);
+    let mut names: Vec<&str> = need.groups.iter().copied().chain(holding.map(|name| &**name)).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// The lists that came; the others go to `missing`.
+fn known<L: List>(
+    names: &[impl AsRef<str>],
+    lists: Vec<Result<Arc<Entry<L>>, Unavailable>>,
+    key: impl Fn(String) -> Key,
+    missing: &mut Vec<Missing>,
+) -> Vec<Arc<Entry<L>>> {
+    let mut entries = Vec::with_capacity(lists.len());
+    for (name, list) in names.iter().zip(lists) {
+        match list {
+            Ok(entry) => entries.push(entry),
+            Err(reason) => missing.push(Missing { key: key(name.as_ref().to_owned()), reason }),
+        }
+    }
+    entries
+}

@@ -1,0 +1,133 @@
+//! One list in memory: what was answered, whether it may still be believed, and when to ask again. Readers share it and
+//! see a change of its standing at once, without a lock.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+
+use tidings_domain::acl::{GROUP_PREFIX, Holders};
+use tidings_domain::limits;
+
+use crate::provider::Members;
+
+/// What is kept of a provider's answer.
+pub(crate) trait List: Send + Sync + 'static {
+    type Answer: Send;
+    /// `package` or `group`: for logs.
+    const KIND: &'static str;
+    fn of(answer: Self::Answer) -> Self;
+    /// About how much memory it takes.
+    fn bytes(&self) -> usize;
+}
+
+/// A package's holders, and which groups are among them.
+pub(crate) struct Package {
+    pub(crate) holders: Holders,
+    pub(crate) groups: Box<[Box<str>]>,
+}
+
+impl List for Package {
+    type Answer = Holders;
+    const KIND: &'static str = "package";
+
+    fn of(holders: Holders) -> Package {
+        let all = [&holders.point_of_contact, &holders.co_maintained, &holders.watch];
+        let groups: BTreeSet<&str> =
+            all.into_iter().flatten().filter_map(|name| name.strip_prefix(GROUP_PREFIX)).collect();
+        let groups = groups.into_iter().map(Into::into).collect();
+        Package { holders, groups }
+    }
+
+    fn bytes(&self) -> usize {
+        let holders = [&self.holders.point_of_contact, &self.holders.co_maintained, &self.holders.watch];
+        let groups: usize = self.groups.iter().map(|name| name.len() + size_of::<Box<str>>()).sum();
+        holders.into_iter().map(names_bytes).sum::<usize>() + groups
+    }
+}
+
+impl List for Members {
+    type Answer = Members;
+    const KIND: &'static str = "group";
+
+    fn of(members: Members) -> Members {
+        members
+    }
+
+    fn bytes(&self) -> usize {
+        names_bytes(self)
+    }
+}
+
+/// Names with their heap blocks, and the tree's nodes, which are two thirds full on average.
+fn names_bytes(names: &BTreeSet<String>) -> usize {
+    names.iter().map(|name| name.capacity() + 16 + size_of::<String>() * 3 / 2).sum()
+}
+
+/// Whether a list may be believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Standing {
+    /// Nothing says otherwise.
+    Valid,
+    /// It could not be fetched anew: the best there is.
+    LastKnown,
+    /// It changed, and the new one is on its way: wait for that.
+    Awaited,
+}
+
+/// One list, or the knowledge that there is none of this name.
+pub(crate) struct Entry<L> {
+    pub(crate) name: Arc<str>,
+    /// None: the provider says that there is no such package or group.
+    pub(crate) list: Option<L>,
+    pub(crate) bytes: u32,
+    standing: AtomicU8,
+    /// When to ask again, in milliseconds since the cache's start.
+    due: AtomicU64,
+    /// Attempts to fetch it anew that failed.
+    failures: AtomicU32,
+}
+
+/// What an entry costs beside its list: itself, its name, and the cache's bookkeeping.
+const OVERHEAD: usize = 250;
+
+impl<L: List> Entry<L> {
+    pub(crate) fn new(name: Arc<str>, list: Option<L>, standing: Standing, due: u64) -> Entry<L> {
+        let bytes = list.as_ref().map_or(0, List::bytes) + name.len() + OVERHEAD;
+        Entry {
+            name,
+            list,
+            bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
+            standing: AtomicU8::new(standing as u8),
+            due: AtomicU64::new(due),
+            failures: AtomicU32::new(0),
+        }
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        match self.standing.load(Ordering::Acquire) {
+            0 => Standing::Valid,
+            1 => Standing::LastKnown,
+            _ => Standing::Awaited,
+        }
+    }
+
+    /// It is no longer right.
+    pub(crate) fn invalidate(&self) {
+        self.standing.store(Standing::Awaited as u8, Ordering::Release);
+    }
+
+    /// It could not be fetched anew: it serves on, and is due again later, each time after a longer while.
+    pub(crate) fn keep(&self, now: u64) {
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed);
+        let rest = limits::ACL_RETRY_MIN.saturating_mul(1 << failures.min(16)).min(limits::ACL_RETRY_MAX);
+        self.due.store(now + rest.as_millis() as u64, Ordering::Relaxed);
+        self.standing.store(Standing::LastKnown as u8, Ordering::Release);
+    }
+
+    /// True for one caller when it is time to ask again; the others are told that it is being done until `until`.
+    pub(crate) fn claims_refresh(&self, now: u64, until: u64) -> bool {
+        let due = self.due.load(Ordering::Relaxed);
+        due <= now && self.due.compare_exchange(due, until, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+}

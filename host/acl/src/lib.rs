@@ -1,0 +1,19 @@
+//! Who holds a package and who is in a group, fetched from the services that know and kept in memory until a bus message
+//! says that it changed. Matching asks `AclCache` for the lists of one message and gets a `View`. This crate does not
+//! match, reads no bus, and stores nothing: what it knows is gone with the process.
+
+mod breaker;
+mod cache;
+mod entry;
+mod lists;
+mod metrics;
+mod provider;
+mod settings;
+mod view;
+
+pub use breaker::BreakerState;
+pub use cache::AclCache;
+pub use metrics::{Figures, Histogram, LOAD_BUCKETS, ListFigures, LoadResult};
+pub use provider::{DistGit, FasJson, FileError, JsonFile, Members, Pkgdb, Provider, ProviderError, ServiceError};
+pub use settings::{DistGitSettings, GroupSource, PackageSource, ServiceSettings, Settings, SettingsError};
+pub use view::{Missing, Need, Unavailable, View};

@@ -1,0 +1,43 @@
+//! Who knows the lists: one trait, and the services and files behind it. A provider asks and translates, nothing else:
+//! remembering, waiting, retrying and giving up are the cache's.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+
+mod distgit;
+mod fasjson;
+mod file;
+mod http;
+mod pkgdb;
+
+pub use distgit::DistGit;
+pub use fasjson::FasJson;
+pub use file::{FileError, JsonFile};
+pub use http::ServiceError;
+pub use pkgdb::Pkgdb;
+
+/// The members of a group: account names.
+pub type Members = BTreeSet<String>;
+
+/// A source of lists of one kind: `Provider<Holders>` knows packages, `Provider<Members>` groups. What knows both
+/// implements both.
+#[async_trait]
+pub trait Provider<T>: Send + Sync + 'static {
+    /// For logs and metrics.
+    fn name(&self) -> &'static str;
+
+    /// The list of the package or group of this name; none where there is no such thing. The caller bounds the time, and
+    /// drops the future when it is over.
+    async fn fetch(&self, name: &str) -> Result<Option<T>, ProviderError>;
+}
+
+/// Why a provider did not answer. It says nothing of the list: nobody may take it for an empty one.
+#[derive(Debug, thiserror::Error)]
+pub enum ProviderError {
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    /// A provider that is no service: a store, say.
+    #[error("{0}")]
+    Other(String),
+}

@@ -1,0 +1,119 @@
+//! What matching gets: the lists of one message, as they are at one moment. A view holds them, so that nothing that
+//! happens to the cache meanwhile changes an answer half-way.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tidings_domain::acl::{Acl, Holders, Key};
+
+use crate::entry::{Entry, List, Package};
+use crate::provider::Members;
+
+/// What one message needs: its packages, and groups that rules ask for by name. The groups that hold one of the packages
+/// are found by the cache.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Need<'a> {
+    pub packages: &'a [String],
+    pub groups: &'a [&'a str],
+}
+
+/// Why a list is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Unavailable {
+    #[error("the provider could not be asked")]
+    Failed,
+    #[error("it did not come within `acl.wait`")]
+    TimedOut,
+    #[error("the provider failed too often and is left alone for a while")]
+    Resting,
+    #[error("too many lists are being fetched already")]
+    Overloaded,
+    #[error("the task that fetched it ended early")]
+    Lost,
+}
+
+impl Unavailable {
+    /// The word for metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Unavailable::Failed => "failed",
+            Unavailable::TimedOut => "timed_out",
+            Unavailable::Resting => "resting",
+            Unavailable::Overloaded => "overloaded",
+            Unavailable::Lost => "lost",
+        }
+    }
+}
+
+/// A list that a view does without.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    pub key: Key,
+    pub reason: Unavailable,
+}
+
+/// The lists of one message. A package or group that is `missing` has no holders or members here, like one that does not
+/// exist; that is for matching alone, and nothing remembers it.
+#[derive(Clone, Default)]
+pub struct View {
+    packages: Sorted<Package>,
+    groups: Sorted<Members>,
+    missing: Vec<Missing>,
+}
+
+impl View {
+    pub(crate) fn new(packages: Sorted<Package>, groups: Sorted<Members>, missing: Vec<Missing>) -> View {
+        View { packages, groups, missing }
+    }
+
+    /// The lists that nothing is known of: to be reported, since somebody may not hear of the message.
+    pub fn missing(&self) -> &[Missing] {
+        &self.missing
+    }
+}
+
+impl Acl for View {
+    fn holders(&self, package: &str) -> Option<&Holders> {
+        self.packages.get(package).map(|package| &package.holders)
+    }
+
+    fn members(&self, group: &str) -> Option<&BTreeSet<String>> {
+        self.groups.get(group)
+    }
+}
+
+impl std::fmt::Debug for View {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut view = f.debug_struct("View");
+        view.field("packages", &self.packages.0.iter().map(|entry| &entry.name).collect::<Vec<_>>());
+        view.field("groups", &self.groups.0.iter().map(|entry| &entry.name).collect::<Vec<_>>());
+        view.field("missing", &self.missing).finish()
+    }
+}
+
+/// Entries by name. A message has few, and a sorted row needs no table of its own.
+pub(crate) struct Sorted<L>(Vec<Arc<Entry<L>>>);
+
+impl<L: List> Sorted<L> {
+    pub(crate) fn new(mut entries: Vec<Arc<Entry<L>>>) -> Sorted<L> {
+        entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        Sorted(entries)
+    }
+
+    fn get(&self, name: &str) -> Option<&L> {
+        let at = self.0.binary_search_by(|entry| (*entry.name).cmp(name)).ok()?;
+        self.0[at].list.as_ref()
+    }
+}
+
+impl<L> Clone for Sorted<L> {
+    fn clone(&self) -> Self {
+        Sorted(self.0.clone())
+    }
+}
+
+impl<L> Default for Sorted<L> {
+    fn default() -> Self {
+        Sorted(Vec::new())
+    }
+}
