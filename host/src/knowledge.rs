@@ -1,44 +1,41 @@
-//! What matching works with: catalogue, aliases, access lists and everybody's rules, as one snapshot. Readers take the
-//! snapshot without a lock; an edit makes a new one that shares the rest. Nothing here is ever written back to the store.
+//! What matching works with: catalogue, aliases and everybody's rules, as one snapshot. Readers take the snapshot without a
+//! lock; an edit makes a new one that shares the rest. The store's feed says what changed; nothing here is ever written
+//! back to the store.
 
-use std::collections::HashSet;
-use std::ffi::OsStr;
-use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use tidings_domain::acl::AclTable;
-use tidings_domain::aliases::Aliases;
-use tidings_domain::catalogue::{Catalogue, EMBEDDED};
-use tidings_domain::delivery::Recipient;
-use tidings_domain::facts::Event;
 use tidings_domain::rules::Problem;
-use tidings_domain::ruleset::Ruleset;
-use tidings_store::{Store, StoreError};
+use tidings_domain::ruleset::{Editor, Ruleset, Sizes};
+use tidings_domain::subscription::borrowed::{FilterRef, SubscriptionRef};
+use tidings_store::{Change, Changes, Revision, Store, StoreError, SubscriptionOptions, SubscriptionRow};
 use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::telemetry::Metrics;
+use crate::references::References;
+use crate::telemetry::{Metrics, chain};
+
+/// How often the feed is asked for what other processes changed; what this one changes is known at once.
+const FEED_EVERY: Duration = Duration::from_secs(1);
+/// Users whose rows are read in one go while everything is loaded.
+const LOAD_PAGE: u32 = 500;
+/// After so many filters a load says how far it is.
+const LOAD_REPORT: usize = 100_000;
 
 /// One consistent state of it all.
 #[derive(Debug)]
 pub struct Snapshot {
     pub references: Arc<References>,
     pub rules: Ruleset,
-}
-
-/// What comes from files: read at start and on reload.
-#[derive(Debug)]
-pub struct References {
-    pub catalogue: Arc<Catalogue>,
-    pub aliases: Aliases,
-    pub acl: AclTable,
+    /// How much there is of the rules.
+    pub sizes: Sizes,
 }
 
 impl Snapshot {
-    /// Everybody who is to be told of an event.
-    pub fn matches(&self, event: &Event<'_>) -> Vec<Recipient> {
-        self.rules.matches(event, &self.references.acl)
+    fn new(references: Arc<References>, editor: &Editor) -> Arc<Snapshot> {
+        Arc::new(Snapshot { references, rules: editor.ruleset(), sizes: editor.sizes() })
     }
 }
 
@@ -46,23 +43,37 @@ impl Snapshot {
 pub struct Knowledge {
     current: ArcSwap<Snapshot>,
     /// Held while the store is read and the snapshot replaced, so that a slow reader never overwrites a later edit.
-    edit: Mutex<Problems>,
+    edit: Mutex<Writing>,
     store: Arc<dyn Store>,
     metrics: Arc<Metrics>,
+    /// What is told of changes that are not about rules.
+    lists: Box<dyn Fn(&Change) + Send + Sync>,
 }
 
-/// Rules that cannot be tested; each leaves its filter without effect.
-type Problems = Vec<Problem>;
+/// What the one who changes rules has in hand.
+struct Writing {
+    editor: Editor,
+    /// Up to here the store's feed is in it.
+    upto: Revision,
+}
 
 impl Knowledge {
-    /// Reads the files of the configuration and all rules of the store.
-    pub async fn load(config: &Config, store: Arc<dyn Store>, metrics: Arc<Metrics>) -> anyhow::Result<Knowledge> {
-        let references = Arc::new(References::read(config).map_err(anyhow::Error::msg)?);
-        let subscriptions = store.subscriptions().await?;
-        let (rules, problems) = Ruleset::build(Arc::clone(&references.catalogue), subscriptions);
-        log(&problems);
-        let current = ArcSwap::from_pointee(Snapshot { references, rules });
-        Ok(Knowledge { current, edit: Mutex::new(problems), store, metrics })
+    /// Reads the files of the configuration and all rules of the store. `lists` is told when access lists changed.
+    pub async fn load(
+        config: &Config,
+        store: Arc<dyn Store>,
+        metrics: Arc<Metrics>,
+        lists: impl Fn(&Change) + Send + Sync + 'static,
+    ) -> anyhow::Result<Knowledge> {
+        let references = Arc::new(References::read(&config.catalogue).map_err(anyhow::Error::msg)?);
+        // The place in the feed comes first: an edit while the rules are read is found behind it.
+        let upto = store.revision().await?;
+        let editor = load_rules(&*store, &references).await?;
+        let current = ArcSwap::new(Snapshot::new(references, &editor));
+        let edit = Mutex::new(Writing { editor, upto });
+        let knowledge = Knowledge { current, edit, store, metrics, lists: Box::new(lists) };
+        knowledge.catch_up().await?;
+        Ok(knowledge)
     }
 
     /// What to match with now. Costs no lock.
@@ -70,87 +81,169 @@ impl Knowledge {
         self.current.load_full()
     }
 
-    /// Reads one user's rules again; everybody else's stay as they are.
-    pub async fn reload_user(&self, user: &str) -> Result<(), StoreError> {
-        let mut problems = self.edit.lock().await;
-        let subscriptions = self.store.subscriptions_of(user).await?;
-        let old = self.snapshot();
-        let (rules, found) = old.rules.with_user(user, subscriptions);
-        log(&found);
-        problems.retain(|problem| problem.user != user);
-        problems.extend(found);
-        self.current.store(Arc::new(Snapshot { references: Arc::clone(&old.references), rules }));
-        self.metrics.rule_reloads.inc();
+    /// Puts everything in force that was committed before the call.
+    pub async fn catch_up(&self) -> Result<(), StoreError> {
+        let mut writing = self.edit.lock().await;
+        let before = writing.upto;
+        loop {
+            match self.store.changes(writing.upto).await? {
+                Changes::These { changes, .. } if changes.is_empty() => break,
+                Changes::These { changes, upto } => {
+                    self.apply(&mut writing.editor, &changes).await?;
+                    writing.upto = upto;
+                }
+                Changes::Everything { upto } => {
+                    tracing::info!("the feed of changes does not reach back; everything is read again");
+                    self.read_all(&mut writing.editor).await?;
+                    writing.upto = upto;
+                }
+            }
+        }
+        if writing.upto != before {
+            self.publish(&writing.editor);
+        }
         Ok(())
     }
 
-    /// Reads the files again, and compiles all rules against them. Where one is bad the old ones stay in force.
-    pub async fn reload(&self, config: &Config) -> anyhow::Result<()> {
-        let references = Arc::new(References::read(config).map_err(anyhow::Error::msg)?);
-        let mut problems = self.edit.lock().await;
-        let subscriptions = self.store.subscriptions().await?;
-        let (rules, found) = Ruleset::build(Arc::clone(&references.catalogue), subscriptions);
-        log(&found);
-        *problems = found;
-        self.current.store(Arc::new(Snapshot { references, rules }));
+    async fn apply(&self, editor: &mut Editor, changes: &[Change]) -> Result<(), StoreError> {
+        for change in changes {
+            match change {
+                Change::User(user) => self.read_user(editor, user, "feed").await?,
+                Change::AllSubscriptions => self.read_all(editor).await?,
+                Change::Package(_) | Change::Group(_) | Change::AllAccessLists => (self.lists)(change),
+                // Whoever changes a channel puts it in force.
+                Change::Channel(_) => {}
+            }
+        }
         Ok(())
+    }
+
+    /// Everything again, against the same files.
+    async fn read_all(&self, editor: &mut Editor) -> Result<(), StoreError> {
+        (self.lists)(&Change::AllAccessLists);
+        *editor = load_rules(&*self.store, &self.snapshot().references).await?;
+        self.metrics.invalidated("everything");
+        Ok(())
+    }
+
+    async fn read_user(&self, editor: &mut Editor, user: &str, reason: &'static str) -> Result<(), StoreError> {
+        let began = Instant::now();
+        put(editor, user, &self.store.subscription_rows_of(user).await?);
+        self.metrics.rule_load_seconds.observe(began.elapsed().as_secs_f64());
+        self.metrics.invalidated(reason);
+        Ok(())
+    }
+
+    /// Reads one user's rules again, since a message says that they changed; everybody else's stay as they are.
+    pub async fn reload_user(&self, user: &str) -> Result<(), StoreError> {
+        let mut writing = self.edit.lock().await;
+        self.read_user(&mut writing.editor, user, "message").await?;
+        self.publish(&writing.editor);
+        Ok(())
+    }
+
+    fn publish(&self, editor: &Editor) {
+        let references = Arc::clone(&self.snapshot().references);
+        self.current.store(Snapshot::new(references, editor));
+    }
+
+    /// Reads the files again, and compiles all rules against them. Where one is bad the old ones stay in force. Edits go
+    /// on while it reads.
+    pub async fn reload(&self, config: &Config) -> anyhow::Result<()> {
+        let references = Arc::new(References::read(&config.catalogue).map_err(anyhow::Error::msg)?);
+        let upto = self.store.revision().await?;
+        let editor = load_rules(&*self.store, &references).await?;
+        {
+            let mut writing = self.edit.lock().await;
+            self.current.store(Snapshot::new(references, editor));
+            *writing = Writing { editor, upto };
+        }
+        self.metrics.invalidated("reload");
+        Ok(self.catch_up().await?)
+    }
+
+    /// Follows the feed until `stop`.
+    pub async fn follow(&self, stop: CancellationToken) {
+        let mut changed = self.store.changed();
+        let mut failing = false;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                moved = changed.changed() => if moved.is_err() { return },
+                () = tokio::time::sleep(FEED_EVERY) => {}
+            }
+            match self.catch_up().await {
+                Ok(()) => failing = false,
+                Err(error) => {
+                    if !std::mem::replace(&mut failing, true) {
+                        tracing::error!(error = %chain(&error), "changes cannot be read; the old rules stay in force");
+                    }
+                    tokio::time::sleep(FEED_EVERY).await;
+                }
+            }
+        }
     }
 
     /// Rules that cannot be tested, for whoever asks.
     pub async fn problems(&self) -> Vec<Problem> {
-        self.edit.lock().await.clone()
+        self.edit.lock().await.editor.problems().cloned().collect()
     }
 }
 
-impl References {
-    /// Reads what the configuration names, else the catalogue in the program and empty lists.
-    pub fn read(config: &Config) -> Result<References, String> {
-        let catalogue = match &config.catalogue.dir {
-            None => Catalogue::embedded(),
-            Some(dir) => Catalogue::load(&beside_shipped(read_catalogue(dir)?)),
-        };
-        let catalogue = catalogue.map_err(|mistakes| {
-            let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-            format!("the catalogue is not good:\n{}", lines.join("\n"))
-        })?;
-        let aliases = match &config.catalogue.aliases {
-            None => Aliases::default(),
-            Some(file) => parse(file, Aliases::from_json)?,
-        };
-        let acl = match &config.acl.file {
-            None => AclTable::default(),
-            Some(file) => parse(file, AclTable::from_json)?,
-        };
-        Ok(References { catalogue: Arc::new(catalogue), aliases, acl })
-    }
-}
-
-/// A deployer's files, and those in the program that none of them replaces by its name.
-fn beside_shipped(own: Vec<(String, String)>) -> Vec<(String, String)> {
-    let replaced: HashSet<&OsStr> = own.iter().filter_map(|(path, _)| Path::new(path).file_name()).collect();
-    let shipped = EMBEDDED.iter().filter(|(name, _)| !replaced.contains(OsStr::new(name)));
-    let shipped: Vec<_> = shipped.map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-    shipped.into_iter().chain(own).collect()
-}
-
-/// The application files of a directory, by name, sorted.
-pub fn read_catalogue(dir: &Path) -> Result<Vec<(String, String)>, String> {
-    let unreadable = |path: &Path, error: std::io::Error| format!("cannot read {}: {error}", path.display());
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(|error| unreadable(dir, error))? {
-        let path = entry.map_err(|error| unreadable(dir, error))?.path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
-            let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, error))?;
-            files.push((path.display().to_string(), text));
+/// All rules of the store, compiled.
+async fn load_rules(store: &dyn Store, references: &References) -> Result<Editor, StoreError> {
+    let began = Instant::now();
+    let mut editor = Editor::loading(Arc::clone(&references.catalogue));
+    let (mut after, mut reported) = (None::<String>, 0);
+    loop {
+        let page = store.subscription_page_of_users(after.as_deref(), LOAD_PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.user.clone());
+        for rows in page.chunk_by(|a, b| a.user == b.user) {
+            put(&mut editor, &rows[0].user, rows);
+        }
+        let filters = editor.sizes().filters;
+        if filters >= reported + LOAD_REPORT {
+            reported = filters;
+            tracing::info!(filters, "rules are being read");
         }
     }
-    files.sort();
-    if files.is_empty() { Err(format!("{} holds no .toml file", dir.display())) } else { Ok(files) }
+    editor.loaded();
+    let Sizes { users, filters, .. } = editor.sizes();
+    tracing::info!(users, filters, seconds = began.elapsed().as_secs_f64(), "rules are read");
+    Ok(editor)
 }
 
-fn parse<T, E: std::fmt::Display>(file: &Path, parse: impl Fn(&str) -> Result<T, E>) -> Result<T, String> {
-    let text = std::fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-    parse(&text).map_err(|error| format!("{}: {error}", file.display()))
+/// Puts a user's rows in the place of the old ones. One that cannot be read is left out and logged.
+fn put(editor: &mut Editor, user: &str, rows: &[SubscriptionRow]) {
+    let read = rows.iter().filter_map(|row| match row.options() {
+        Ok(options) => Some((row, options)),
+        Err(error) => {
+            tracing::error!(error = %chain(&error), "a subscription cannot be read; it has no effect");
+            None
+        }
+    });
+    let read: Vec<(&SubscriptionRow, SubscriptionOptions)> = read.collect();
+    let borrowed = read.iter().filter_map(|(row, options)| match filters(row) {
+        Ok(filters) => Some(SubscriptionRef {
+            channel: &row.channel,
+            enabled: row.enabled,
+            addresses: &options.addresses,
+            digest: options.digest,
+            style: options.style,
+            filters,
+        }),
+        Err(error) => {
+            tracing::error!(user, channel = row.channel, error, "the filters cannot be read; they have no effect");
+            None
+        }
+    });
+    log(editor.replace(user, borrowed));
+}
+
+fn filters(row: &SubscriptionRow) -> Result<Vec<FilterRef<'_>>, String> {
+    let text = row.filters().map_err(|error| chain(&error))?;
+    FilterRef::read_all(text).map_err(|error| error.to_string())
 }
 
 fn log(problems: &[Problem]) {

@@ -12,5 +12,8 @@ pub mod dispatch;
 pub mod intake;
 pub mod knowledge;
 pub mod links;
+pub mod lists;
+pub mod references;
 pub mod telemetry;
 pub mod verify;
+pub mod waiting;

@@ -41,6 +41,10 @@ pub const BUS_GAP_MAX: u64 = 1_000_000;
 /// Messages that one intake transaction takes at most. Under a backlog it is what decides how much is written: a page of an
 /// index that many messages change in one transaction is written once.
 pub const INTAKE_BATCH: usize = 4096;
+/// Messages that are being committed at the same time: the next transaction fills while one is written.
+pub const INTAKE_IN_FLIGHT: usize = 2 * INTAKE_BATCH;
+/// Messages that wait for access lists at the same time; beyond it nothing is read from the bus.
+pub const INTAKE_WAITING: usize = 1000;
 /// How long intake waits for more messages before it commits what it has.
 pub const INTAKE_LINGER: Duration = Duration::from_millis(5);
 

@@ -1,0 +1,147 @@
+//! The access lists of this daemon: the cache in front of the providers that the configuration names. Messages and
+//! administrators say which lists are no longer right. How lists are kept and fetched is the cache's own crate.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tidings_acl::{
+    AclCache, DistGit, FasJson, GroupSource, JsonFile, Missing, Need, PackageSource, Pkgdb, Provider, ProviderError, Settings, View,
+};
+use tidings_domain::acl::{Cause, Holders, Key, invalidated};
+use tidings_domain::facts::Facts;
+use tidings_domain::message::Envelope;
+use tidings_domain::ruleset::Ruleset;
+use tidings_store::{Change, Store};
+use tokio::runtime::Handle;
+
+use crate::telemetry::chain;
+
+/// The lists, and the files among their providers.
+pub struct Lists {
+    cache: AclCache,
+    files: Vec<Arc<JsonFile>>,
+}
+
+/// What one message needs of them.
+#[derive(Clone, Debug, Default)]
+pub struct Needed {
+    pub packages: Vec<String>,
+    groups: Vec<Arc<str>>,
+}
+
+impl Needed {
+    /// The lists of the message's packages, and of the groups that rules ask about where it names somebody.
+    pub fn new(facts: &Facts, rules: &Ruleset) -> Needed {
+        let groups = if facts.usernames.is_empty() { Vec::new() } else { rules.groups().cloned().collect() };
+        Needed { packages: facts.packages.clone(), groups }
+    }
+}
+
+impl Lists {
+    /// The providers of the configuration, behind an empty cache.
+    pub fn open(settings: &Settings, store: &Arc<dyn Store>) -> anyhow::Result<Lists> {
+        let mut files = Vec::new();
+        let mut file = |path| {
+            let file = Arc::new(JsonFile::open(path)?);
+            files.push(Arc::clone(&file));
+            anyhow::Ok(file)
+        };
+        let packages: Arc<dyn Provider<Holders>> = match &settings.packages {
+            PackageSource::Store => Arc::new(Stored(Arc::clone(store))),
+            PackageSource::File { path } => file(path)?,
+            PackageSource::Pkgdb(service) => Arc::new(Pkgdb::new(service)?),
+            PackageSource::DistGit(site) => Arc::new(DistGit::new(site)?),
+        };
+        let groups: Arc<dyn Provider<BTreeSet<String>>> = match &settings.groups {
+            GroupSource::Store => Arc::new(Stored(Arc::clone(store))),
+            GroupSource::File { path } => file(path)?,
+            GroupSource::FasJson(service) => Arc::new(FasJson::new(service)?),
+        };
+        Ok(Lists { cache: AclCache::new(packages, groups, settings, Handle::current()), files })
+    }
+
+    /// What a message with these facts needs, if it is here now.
+    pub fn ready(&self, facts: &Facts, rules: &Ruleset) -> Option<View> {
+        let asked = if facts.usernames.is_empty() { None } else { Some(rules.groups()) };
+        let groups: Vec<&str> = asked.into_iter().flatten().map(|group| &**group).collect();
+        self.cache.ready(&Need { packages: &facts.packages, groups: &groups })
+    }
+
+    /// The same, after it was fetched; `acl.wait` at most.
+    pub async fn view(&self, needed: &Needed) -> View {
+        let groups: Vec<&str> = needed.groups.iter().map(|group| &**group).collect();
+        self.cache.view(&Need { packages: &needed.packages, groups: &groups }).await
+    }
+
+    /// Whatever the message says has changed is fetched anew, also for the message itself. To be called with verified
+    /// messages only.
+    pub fn observe(&self, envelope: &Envelope) {
+        if let Some(invalidation) = invalidated(envelope) {
+            self.cache.invalidate(&invalidation.keys, invalidation.cause);
+        }
+    }
+
+    /// The same for what the store tells.
+    pub fn apply(&self, change: &Change) {
+        let one = |key| self.cache.invalidate(&[key], Cause::Administrator);
+        match change {
+            Change::Package(name) => one(Key::Package(name.clone())),
+            Change::Group(name) => one(Key::Group(name.clone())),
+            Change::AllAccessLists => self.cache.invalidate_all(Cause::Administrator),
+            Change::User(_) | Change::AllSubscriptions | Change::Channel(_) => {}
+        }
+    }
+
+    /// Reads files again; one that cannot be read is an error, and its lists stay.
+    pub fn reload(&self) -> anyhow::Result<()> {
+        for file in &self.files {
+            file.reload()?;
+        }
+        if !self.files.is_empty() {
+            self.cache.invalidate_all(Cause::Reload);
+        }
+        Ok(())
+    }
+
+    /// The cache, for whoever reports how it does.
+    pub const fn cache(&self) -> &AclCache {
+        &self.cache
+    }
+}
+
+/// Reports lists that a message does without.
+pub fn report(missing: &[Missing], message: &str) {
+    for Missing { key, reason } in missing {
+        let (kind, name) = match key {
+            Key::Package(name) => ("package", name),
+            Key::Group(name) => ("group", name),
+        };
+        tracing::warn!(message, kind, name, %reason, "matched without an access list; somebody may not be told");
+    }
+}
+
+/// The table in the daemon's own store.
+struct Stored(Arc<dyn Store>);
+
+#[async_trait]
+impl Provider<Holders> for Stored {
+    fn name(&self) -> &'static str {
+        "store"
+    }
+
+    async fn fetch(&self, name: &str) -> Result<Option<Holders>, ProviderError> {
+        self.0.package(name).await.map_err(|error| ProviderError::Other(chain(&error)))
+    }
+}
+
+#[async_trait]
+impl Provider<BTreeSet<String>> for Stored {
+    fn name(&self) -> &'static str {
+        "store"
+    }
+
+    async fn fetch(&self, name: &str) -> Result<Option<BTreeSet<String>>, ProviderError> {
+        self.0.group(name).await.map_err(|error| ProviderError::Other(chain(&error)))
+    }
+}
