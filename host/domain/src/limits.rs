@@ -100,7 +100,7 @@ pub const ACL_RETRY_MAX: Duration = Duration::from_secs(300);
 pub const ACL_BREAKER_FAILURES: u32 = 5;
 pub const ACL_BREAKER_REST: Duration = Duration::from_secs(30);
 /// Memory for the lists of packages and of groups, in bytes; settings `acl.package_bytes` and `acl.group_bytes`. Fedora's
-/// 25,000 packages need about 20 MB.
+/// 25,000 packages need about 16 MB (measured with six holders each).
 pub const ACL_PACKAGE_BYTES: u64 = 64 * 1024 * 1024;
 pub const ACL_GROUP_BYTES: u64 = 32 * 1024 * 1024;
 /// Connecting to an access-list service.
