@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use tidings_bus::{Endpoint, EndpointStatus, Publisher, Received, Sink, Source, Subscription, ZmqSettings, ZmqSource};
 use tidings_sandbox::{Sandbox, SandboxOptions};
-use tidings_store::{Mode, Store};
+use tidings_store::{Change, Mode, Store};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -25,6 +25,7 @@ use crate::dispatch::{Dispatch, Wakers};
 use crate::intake::Intake;
 use crate::knowledge::Knowledge;
 use crate::links::Links;
+use crate::lists::Lists;
 use crate::telemetry::{Metrics, chain};
 use crate::verify::Policy;
 
@@ -34,6 +35,7 @@ const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 /// The rooms that serve and replay have in common.
 struct Core {
     store: Arc<dyn Store>,
+    lists: Arc<Lists>,
     knowledge: Arc<Knowledge>,
     wakers: Arc<Wakers>,
     metrics: Arc<Metrics>,
@@ -49,13 +51,17 @@ impl Core {
         if freed > 0 {
             tracing::info!(freed, "leases of an earlier run are given back");
         }
-        let knowledge = Arc::new(Knowledge::load(config, Arc::clone(&store), Arc::clone(&metrics)).await?);
-        Ok(Core { store, knowledge, wakers: Arc::default(), metrics })
+        let lists = Arc::new(Lists::open(&config.acl, &store).context("acl")?);
+        let changed = Arc::clone(&lists);
+        let changed = move |change: &Change| changed.apply(change);
+        let knowledge = Arc::new(Knowledge::load(config, Arc::clone(&store), Arc::clone(&metrics), changed).await?);
+        Ok(Core { store, lists, knowledge, wakers: Arc::default(), metrics })
     }
 
     fn intake(&self, config: &Config) -> Intake {
         Intake {
             knowledge: Arc::clone(&self.knowledge),
+            lists: Arc::clone(&self.lists),
             store: Arc::clone(&self.store),
             policy: Policy { max_age: config.bus.max_message_age },
             wakers: Arc::clone(&self.wakers),
@@ -108,13 +114,16 @@ pub async fn serve(config: Config, config_file: PathBuf) -> anyhow::Result<()> {
     let bus_stop = CancellationToken::new();
     let (sources, queue) = bus.start(&bus_stop);
     let mut intake = tokio::spawn(core.intake(&config).run(queue, stop.child_token()));
+    let feed = Arc::clone(&core.knowledge);
+    let follow_stop = stop.child_token();
+    let following = tokio::spawn(async move { feed.follow(follow_stop).await });
     let pruning = tokio::spawn(prune(Arc::clone(&core.store), config.retention.messages));
     tracing::info!(listen = %config.api.listen, "tidings runs");
 
     let end = loop {
         tokio::select! {
             next = signals.next() => match next {
-                Wish::Reload => reload(&core.knowledge, &config_file).await,
+                Wish::Reload => reload(&core, &config_file).await,
                 Wish::Stop => break Ok(()),
             },
             ended = &mut api => break Err(anyhow!("the API ended: {ended:?}")),
@@ -136,6 +145,7 @@ pub async fn serve(config: Config, config_file: PathBuf) -> anyhow::Result<()> {
         channels.stop().await;
         stop.cancel();
         pruning.abort();
+        let _ = following.await;
         core.store.close().await;
     };
     tokio::select! {
@@ -203,11 +213,13 @@ async fn hold(_sink: Sink, stop: CancellationToken) {
     stop.cancelled().await;
 }
 
-async fn reload(knowledge: &Knowledge, config_file: &Path) {
-    let reloaded = match Config::load(config_file, std::env::vars()) {
-        Ok(config) => knowledge.reload(&config).await,
-        Err(error) => Err(error.into()),
+async fn reload(core: &Core, config_file: &Path) {
+    let reloaded = async {
+        let config = Config::load(config_file, std::env::vars())?;
+        core.lists.reload()?;
+        core.knowledge.reload(&config).await
     };
+    let reloaded = reloaded.await;
     match reloaded {
         Ok(()) => tracing::info!("catalogue, aliases, access lists and rules are read again"),
         Err(error) => tracing::error!(error = format!("{error:#}"), "the reload failed; what was in force stays"),

@@ -31,7 +31,7 @@ pub struct Config {
     pub api: ApiConfig,
     pub bus: BusConfig,
     pub catalogue: CatalogueConfig,
-    pub acl: AclConfig,
+    pub acl: tidings_acl::Settings,
     pub dispatch: DispatchConfig,
     pub sandbox: SandboxConfig,
     pub tls: TlsConfig,
@@ -139,13 +139,6 @@ pub struct CatalogueConfig {
     pub dir: Option<PathBuf>,
     /// A JSON object: nick or mail address to account name.
     pub aliases: Option<PathBuf>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct AclConfig {
-    /// A JSON file of packages with their holders by kind, and groups with their members.
-    pub file: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -296,11 +289,7 @@ impl Config {
                 "api.public_url must begin with https:// or http://",
             );
         }
-        for (file, name) in [
-            (&self.catalogue.aliases, "catalogue.aliases"),
-            (&self.acl.file, "acl.file"),
-            (&self.tls.ca_file, "tls.ca_file"),
-        ] {
+        for (file, name) in [(&self.catalogue.aliases, "catalogue.aliases"), (&self.tls.ca_file, "tls.ca_file")] {
             if let Some(file) = file {
                 check(file.is_file(), &format!("{name}: {} is not a file", file.display()));
             }
@@ -319,6 +308,7 @@ impl Config {
         if let Some(publish) = &self.bus.publish {
             check(is_endpoint(&publish.bind), &format!("bus.publish.bind: {} is not tcp://host:port", publish.bind));
         }
+        mistakes.extend(self.acl.mistakes().into_iter().map(|(setting, what)| format!("{setting} {what}")));
         mistakes
     }
 }
@@ -386,7 +376,8 @@ mod tests {
             ("[dispatch]\nbackoff_min = \"soon\"", &[], "line 2"),
             ("[dispatch]\nbatch = 0", &[], "dispatch.batch must be 1 to 1000"),
             ("[dispatch]\nbackoff_min = \"2h\"", &[], "backoff_min must not exceed"),
-            ("[acl]\nfile = \"/nonexistent\"", &[], "acl.file: /nonexistent is not a file"),
+            ("[acl]\ntimeout = \"1h\"", &[], "acl.wait"),
+            ("[acl.packages]\nprovider = \"nis\"", &[], "unknown variant `nis`"),
             ("[[bus.zeromq]]\nendpoints = [\"udp://x\"]", &[], "udp://x is not tcp://host:port"),
             ("", &[("TIDINGS__API__LISTNE", "1")], "unknown field `listne`"),
             ("data_dir = \"/x\"", &[("TIDINGS__DATA_DIR__X", "1")], "data_dir is not a section"),

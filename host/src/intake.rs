@@ -108,7 +108,8 @@ impl Intake {
                         Some(Progress::Waits(read, needed)) => {
                             self.metrics.waited.inc();
                             let ticket = waiting.push(needed.packages.clone(), read);
-                            views.push(async move { (ticket, self.lists.view(&needed).await) });
+                            let lists = &self.lists;
+                            views.push(async move { (ticket, lists.view(&needed).await) });
                         }
                         Some(Progress::Examined(received, examined)) => {
                             let changes_rules = examined.changes_rules();
@@ -208,7 +209,8 @@ impl Intake {
         matcher: &mut Matcher,
     ) -> Examined {
         let began = Instant::now();
-        let recipients: Vec<Recipient> = matcher.run(&snapshot.rules, event, acl).flat_map(|m| m.recipients()).collect();
+        let recipients: Vec<Recipient> =
+            matcher.run(&snapshot.rules, event, acl).flat_map(|m| m.recipients()).collect();
         self.metrics.match_seconds.observe(began.elapsed().as_secs_f64());
         let envelope = event.envelope();
         let stored = (!recipients.is_empty()).then(|| Arc::new(event.stored(received.at)));
@@ -258,37 +260,6 @@ impl Intake {
     fn in_force(&self, read: Result<(), StoreError>) {
         if let Err(error) = read {
             tracing::error!(error = %chain(&error), "changed rules could not be read; the old ones stay in force for now");
-        }
-    }
-
-    /// Commits, however long the store takes to be available again, and tells whoever must know. The message keeps its
-    /// place in the buffer until then.
-    async fn accept(&self, _received: Received, examined: Examined, stop: &CancellationToken) {
-        let Examined { accepted, changed_user } = examined;
-        let channels: BTreeSet<String> = accepted.recipients.iter().map(|r| r.channel.clone()).collect();
-        let fired: BTreeSet<String> =
-            accepted.recipients.iter().filter(|r| r.oneshot).map(|r| r.user.clone()).collect();
-        let id = accepted.id.clone();
-        let Some(acceptance) = self.commit(accepted, stop).await else { return };
-        match acceptance {
-            Acceptance::New { deliveries: 0 } => _ = self.metrics.unmatched.inc(),
-            Acceptance::New { deliveries } => {
-                self.metrics.matched.inc();
-                self.metrics.deliveries.inc_by(deliveries as u64);
-                for channel in &channels {
-                    self.wakers.wake(channel);
-                }
-            }
-            Acceptance::Duplicate => _ = self.metrics.duplicate.inc(),
-            Acceptance::Conflict => {
-                self.metrics.conflict.inc();
-                tracing::warn!(message = %id, "another message with the same id came before; the first one stands");
-            }
-        }
-        for user in fired.iter().chain(&changed_user) {
-            if let Err(error) = self.knowledge.reload_user(user).await {
-                tracing::error!(user, error = %error, "a user's rules could not be read again; the old ones stay in force");
-            }
         }
     }
 

@@ -155,7 +155,7 @@ impl Knowledge {
         let editor = load_rules(&*self.store, &references).await?;
         {
             let mut writing = self.edit.lock().await;
-            self.current.store(Snapshot::new(references, editor));
+            self.current.store(Snapshot::new(references, &editor));
             *writing = Writing { editor, upto };
         }
         self.metrics.invalidated("reload");

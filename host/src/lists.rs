@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tidings_acl::{
-    AclCache, DistGit, FasJson, GroupSource, JsonFile, Missing, Need, PackageSource, Pkgdb, Provider, ProviderError, Settings, View,
+    AclCache, DistGit, FasJson, GroupSource, JsonFile, Missing, Need, PackageSource, Pkgdb, Provider, ProviderError,
+    Settings, View,
 };
 use tidings_domain::acl::{Cause, Holders, Key, invalidated};
 use tidings_domain::facts::Facts;

@@ -60,7 +60,8 @@ pub fn read_catalogue(dir: &Path) -> Result<Vec<(String, String)>, String> {
     if files.is_empty() { Err(format!("{} holds no .toml file", dir.display())) } else { Ok(files) }
 }
 
-fn parse<T, E: std::fmt::Display>(file: &Path, parse: impl Fn(&str) -> Result<T, E>) -> Result<T, String> {
+/// Reads a file in the form that `parse` knows.
+pub fn parse<T, E: std::fmt::Display>(file: &Path, parse: impl Fn(&str) -> Result<T, E>) -> Result<T, String> {
     let text = std::fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
     parse(&text).map_err(|error| format!("{}: {error}", file.display()))
 }

@@ -79,8 +79,15 @@ pub struct Metrics {
     pub outcomes: Family<OutcomeLabel, Counter>,
     pub calls: Family<ChannelLabel, Counter>,
     pub call_seconds: Family<ChannelLabel, Histogram>,
-    /// Users whose rules were read anew.
-    pub rule_reloads: Counter,
+    /// Messages that had to wait for access lists, and those that were matched without one that nobody could get.
+    pub waited: Counter,
+    pub without_lists: Counter,
+    /// From the lists to the recipients.
+    pub match_seconds: Histogram,
+    /// Rules read anew, one user's or everybody's, by what said that they changed.
+    pub rule_invalidations: Family<ReasonLabel, Counter>,
+    /// Reading and compiling one user's.
+    pub rule_load_seconds: Histogram,
 }
 
 impl fmt::Debug for Metrics {
@@ -105,7 +112,11 @@ impl Default for Metrics {
             outcomes: Family::default(),
             calls: Family::default(),
             call_seconds: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.001, 4.0, 9))),
-            rule_reloads: Counter::default(),
+            waited: Counter::default(),
+            without_lists: Counter::default(),
+            match_seconds: Histogram::new(exponential_buckets(1e-6, 4.0, 10)),
+            rule_invalidations: Family::default(),
+            rule_load_seconds: Histogram::new(exponential_buckets(1e-4, 4.0, 9)),
         };
         metrics.registered()
     }
@@ -126,12 +137,21 @@ impl Metrics {
         registry.register("attempts", "Attempts by channel and outcome", self.outcomes.clone());
         registry.register("plugin_calls", "Calls of plugins", self.calls.clone());
         registry.register("plugin_call_seconds", "Duration of calls", self.call_seconds.clone());
-        registry.register("rule_reloads", "Users whose rules were read anew", self.rule_reloads.clone());
+        registry.register("messages_waited", "Messages that waited for access lists", self.waited.clone());
+        registry.register("messages_without_lists", "Messages matched without a list", self.without_lists.clone());
+        registry.register("match_seconds", "Duration of matching", self.match_seconds.clone());
+        registry.register("rule_invalidations", "Rules read anew, by cause", self.rule_invalidations.clone());
+        registry.register("rule_load_seconds", "Duration of reading a user", self.rule_load_seconds.clone());
         self
     }
 
     pub fn refuse(&self, refusal: Refusal) {
         self.refused.get_or_create(&ReasonLabel { reason: refusal.as_str() }).inc();
+    }
+
+    /// Rules are read anew for this reason.
+    pub fn invalidated(&self, reason: &'static str) {
+        self.rule_invalidations.get_or_create(&ReasonLabel { reason }).inc();
     }
 
     /// OpenMetrics text, with the state of the bus and of the queue as they are now.

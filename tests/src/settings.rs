@@ -43,7 +43,26 @@ pub struct ZeroMq {
 
 #[derive(Clone, Debug, Serialize)]
 pub struct Acl {
-    pub file: PathBuf,
+    pub packages: AclProvider,
+    pub groups: AclProvider,
+}
+
+/// Where access lists come from: `file` with a path, or a service with its address.
+#[derive(Clone, Debug, Serialize)]
+pub struct AclProvider {
+    pub provider: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+}
+
+impl Acl {
+    /// Packages and groups from one JSON file.
+    pub fn file(path: PathBuf) -> Acl {
+        let provider = AclProvider { provider: "file".into(), path: Some(path), url: None };
+        Acl { packages: provider.clone(), groups: provider }
+    }
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -80,7 +99,7 @@ impl Settings {
                 environment: "dev".into(),
                 zeromq: vec![ZeroMq { endpoints, topics: vec![String::new()] }],
             },
-            acl: Some(Acl { file: crate::paths::sample("acls.json") }),
+            acl: Some(Acl::file(crate::paths::sample("acls.json"))),
             catalogue: Some(Catalogue { aliases: crate::paths::sample("aliases.json") }),
             dispatch: Dispatch {
                 batch: 10,

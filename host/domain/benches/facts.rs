@@ -31,7 +31,8 @@ fn main() {
         let facts = catalogue.facts(envelope, &aliases);
         parsed.push(support::median(ROUNDS, || drop(black_box(serde_json::from_slice::<Value>(black_box(body))))));
         extracted.push(support::median(ROUNDS, || drop(black_box(catalogue.facts(black_box(envelope), &aliases)))));
-        rendered.push(support::median(ROUNDS, || drop(black_box(catalogue.text(black_box(envelope), &facts, &aliases)))));
+        rendered
+            .push(support::median(ROUNDS, || drop(black_box(catalogue.text(black_box(envelope), &facts, &aliases)))));
     }
     let sum = |times: &[Duration]| times.iter().sum::<Duration>().as_secs_f64();
     let mut ratios: Vec<f64> =

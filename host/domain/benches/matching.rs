@@ -179,7 +179,10 @@ fn growth(catalogue: &Arc<Catalogue>, messages: &Messages) {
     // People of whom no message tells.
     for number in 0..USERS - world.users.len() {
         let user = format!("stranger{number:06}");
-        let rows = [Row::new(&user, "email", &catalogue.defaults(&user)), Row::new(&user, "irc", &catalogue.defaults(&user)[..2])];
+        let rows = [
+            Row::new(&user, "email", &catalogue.defaults(&user)),
+            Row::new(&user, "irc", &catalogue.defaults(&user)[..2]),
+        ];
         editor.replace(&user, rows.iter().map(Row::borrowed));
     }
     let large = measure(&editor.ruleset(), &events, &acl);

@@ -90,7 +90,8 @@ impl Ruleset {
     /// Everybody to be told of a message, one for each address, sorted. For one message; who matches many keeps a
     /// `Matcher`.
     pub fn matches(&self, event: &Event<'_>, acl: &dyn Acl) -> Vec<Recipient> {
-        let mut recipients: Vec<Recipient> = Matcher::new().run(self, event, acl).flat_map(|m| m.recipients()).collect();
+        let mut recipients: Vec<Recipient> =
+            Matcher::new().run(self, event, acl).flat_map(|m| m.recipients()).collect();
         recipients.sort_by(|a, b| (&a.user, &a.channel, &a.address).cmp(&(&b.user, &b.channel, &b.address)));
         recipients
     }

@@ -240,8 +240,7 @@ fn plainly<'s>(all: impl Iterator<Item = &'s Subscription>, event: &Event<'_>, a
 
 fn by_index(ruleset: &Ruleset, matcher: &mut Matcher, event: &Event<'_>, acl: &AclTable) -> Vec<String> {
     let recipients = matcher.run(ruleset, event, acl).flat_map(|found| found.recipients());
-    let mut told: Vec<_> =
-        recipients.map(|r| format!("{} {} {} {}", r.user, r.channel, r.address, r.filter)).collect();
+    let mut told: Vec<_> = recipients.map(|r| format!("{} {} {} {}", r.user, r.channel, r.address, r.filter)).collect();
     told.sort();
     told
 }

@@ -301,7 +301,8 @@ fn rules_are_tested_in_their_order() {
     let (catalogue, aliases, order) = (catalogue(), Aliases::default(), order());
     let event = Event::new(&catalogue, &aliases, &order);
     let subscription = subscription("zoe", "email", filters);
-    let explained = explain(&catalogue, &subscription, &event, &acl()).into_iter().map(|e| e.verdict).collect::<Vec<_>>();
+    let explained =
+        explain(&catalogue, &subscription, &event, &acl()).into_iter().map(|e| e.verdict).collect::<Vec<_>>();
     let expected = [
         Verdict::Failed { rule: "shop_order".to_owned(), negated: true },
         Verdict::Failed { rule: "user_filter".to_owned(), negated: false },
@@ -324,7 +325,8 @@ fn changing_one_user_leaves_older_snapshots_and_everybody_else_alone() {
     };
     users.iter().for_each(|user| _ = replace(&mut editor, user, &[yes(user)]));
     let old = editor.ruleset();
-    let changed = replace(&mut editor, "user500", &[subscription("user500", "email", vec![filter("f", &["not shop_order"])])]);
+    let changed =
+        replace(&mut editor, "user500", &[subscription("user500", "email", vec![filter("f", &["not shop_order"])])]);
     let removed = replace(&mut editor, "user500", &[]);
     let back = replace(&mut editor, "user500", &[yes("user500")]);
     assert_eq!([&old, &changed, &removed, &back].map(|set| told(set, &order()).len()), [1000, 999, 999, 1000]);

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use tidings_domain::subscription::{DigestOptions, Filter, Style, Subscription};
 use tidings_domain::text::one_line;
-use tidings_store::StoreError;
+use tidings_store::{StoreError, SubscriptionRow};
 
 use super::deliveries::rows;
 use super::read::{Json, Path, Query};
@@ -59,12 +59,8 @@ pub(super) async fn list(
         return Ok(Answer(api.store.subscriptions_of(user).await?));
     }
     let limit = rows(query.limit)?;
-    let mut all = api.store.subscriptions().await?;
-    all.retain(|one| query.after.as_ref().is_none_or(|after| one.user > *after));
-    all.sort_by(|a, b| (&a.user, &a.channel).cmp(&(&b.user, &b.channel)));
-    if let Some(last) = all.get(limit - 1).map(|one| one.user.clone()) {
-        all.retain(|one| one.user <= last);
-    }
+    let rows = api.store.subscription_page_of_users(query.after.as_deref(), limit as u32).await?;
+    let all = rows.iter().map(SubscriptionRow::read).collect::<Result<_, _>>()?;
     Ok(Answer(all))
 }
 
@@ -94,7 +90,7 @@ pub(super) async fn put(
     let (user, channel) = (&subscription.user, &subscription.channel);
     let before = find(&api, user, channel).await?;
     api.store.put_subscription(&subscription, clock::now()).await?;
-    api.knowledge.reload_user(user).await?;
+    api.knowledge.catch_up().await?;
     api.changes.preference(user, channel, what_changed(before.as_ref(), &subscription)).await;
     let status = if before.is_none() { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Answer(subscription)))
@@ -109,7 +105,7 @@ pub(super) async fn delete(
     if !api.store.delete_subscription(&user, &channel, clock::now()).await? {
         return Err(missing(&user, &channel));
     }
-    api.knowledge.reload_user(&user).await?;
+    api.knowledge.catch_up().await?;
     api.changes.preference(&user, &channel, "filters").await;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -45,7 +45,7 @@ async fn stop(api: &ApiState, what: &Unsubscribe) -> Result<(), Problem> {
     if !api.store.edit_subscription(&what.user, &what.channel, &edit, clock::now()).await? {
         return Ok(());
     }
-    api.knowledge.reload_user(&what.user).await?;
+    api.knowledge.catch_up().await?;
     api.changes.preference(&what.user, &what.channel, "details").await;
     tracing::info!(user = what.user, channel = what.channel, "an address was unsubscribed by its link");
     Ok(())

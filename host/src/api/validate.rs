@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tidings_domain::catalogue::Catalogue;
 use tidings_domain::limits;
 use tidings_domain::rules::Problem as RuleProblem;
-use tidings_domain::ruleset::Ruleset;
+use tidings_domain::ruleset::Editor;
 use tidings_domain::subscription::{DigestOptions, Filter, Rule, Subscription};
 use tidings_domain::text::{is_one_line, one_line};
 
@@ -19,8 +19,8 @@ pub(super) fn mistakes(subscription: &Subscription, catalogue: &Arc<Catalogue>) 
     let mut mistakes = bounds(subscription);
     // Only what has its size is compiled.
     if mistakes.is_empty() {
-        let rules = Ruleset::new(Arc::clone(catalogue));
-        let (_, problems) = rules.with_user(&subscription.user, vec![subscription.clone()]);
+        let mut rules = Editor::new(Arc::clone(catalogue));
+        let problems = rules.replace(&subscription.user, [subscription.into()]);
         mistakes.extend(problems.iter().map(|problem| rule_mistake(subscription, problem)));
     }
     mistakes

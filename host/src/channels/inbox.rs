@@ -97,7 +97,7 @@ async fn switch(
 ) -> Result<Vec<String>, StoreError> {
     let Subscription { user, channel, .. } = subscription;
     if store.edit_subscription(user, channel, &Edit::Enable(on), clock::now()).await? {
-        knowledge.reload_user(user).await?;
+        knowledge.catch_up().await?;
     }
     Ok(vec![if on { "Notifications are on.".into() } else { "Notifications are off.".into() }])
 }

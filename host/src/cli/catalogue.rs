@@ -8,7 +8,7 @@ use serde_json::json;
 use tidings_domain::catalogue::{Catalogue, Mistake};
 
 use super::output::Output;
-use crate::knowledge::read_catalogue;
+use crate::references::read_catalogue;
 
 #[derive(Debug, Args)]
 pub(super) struct CatalogueArgs {

@@ -25,7 +25,7 @@ pub(super) struct DigestArgs {
 
 /// Reads a JSON array of messages from standard input and writes the lines as one.
 pub(super) fn run(args: &DigestArgs, out: &mut Output) -> anyhow::Result<()> {
-    let references = args.references.read(None)?;
+    let references = args.references.read()?;
     let mut input = Vec::new();
     stdin().lock().take(DIGEST_BYTES as u64 + 1).read_to_end(&mut input).context("cannot read standard input")?;
     ensure!(input.len() <= DIGEST_BYTES, "standard input is larger than {DIGEST_BYTES} bytes");

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
 use serde_json::{Value, json};
+use tidings_domain::acl::AclTable;
 use tidings_domain::facts::{Event, Facts, Severity, Text};
 use tidings_domain::limits;
 use tidings_domain::message::{Envelope, Frame, Refusal};
@@ -17,8 +18,8 @@ use tidings_domain::subscription::Subscription;
 
 use super::input::{self, Line};
 use super::output::Output;
-use crate::config::{AclConfig, CatalogueConfig, Config};
-use crate::knowledge::References;
+use crate::config::CatalogueConfig;
+use crate::references::{References, parse};
 
 /// What messages are read with.
 #[derive(Debug, Args)]
@@ -50,12 +51,8 @@ pub(super) struct MatchArgs {
 }
 
 impl ReferenceArgs {
-    pub(super) fn read(&self, acls: Option<PathBuf>) -> anyhow::Result<References> {
-        let config = Config {
-            catalogue: CatalogueConfig { dir: self.catalogue.clone(), aliases: self.aliases.clone() },
-            acl: AclConfig { file: acls },
-            ..Config::default()
-        };
+    pub(super) fn read(&self) -> anyhow::Result<References> {
+        let config = CatalogueConfig { dir: self.catalogue.clone(), aliases: self.aliases.clone() };
         References::read(&config).map_err(anyhow::Error::msg)
     }
 }
@@ -106,7 +103,7 @@ impl<'a> Described<'a> {
 
 /// `tidings facts`.
 pub(super) fn facts(args: &FactsArgs, out: &mut Output) -> anyhow::Result<()> {
-    let references = args.references.read(None)?;
+    let references = args.references.read()?;
     each_message(out, |envelope| {
         let event = Event::new(&references.catalogue, &references.aliases, envelope);
         serde_json::to_value(Described::new(event.facts(), event.text()))
@@ -123,12 +120,13 @@ pub(super) fn true_rules(references: &References, out: &mut Output) -> anyhow::R
 
 /// `tidings match`: for each message everybody who would be told, sorted.
 pub(super) fn recipients(args: &MatchArgs, out: &mut Output) -> anyhow::Result<()> {
-    let references = args.references.read(Some(args.acls.clone()))?;
+    let references = args.references.read()?;
+    let acl = parse(&args.acls, AclTable::from_json).map_err(anyhow::Error::msg)?;
     let subscriptions: Vec<(usize, Subscription)> = input::json_lines(&args.subscriptions)?;
     let rules = compile(&references, subscriptions.into_iter().map(|(_, one)| one).collect())?;
     each_message(out, |envelope| {
         let event = Event::new(&references.catalogue, &references.aliases, envelope);
-        let matched = rules.matches(&event, &references.acl).into_iter();
+        let matched = rules.matches(&event, &acl).into_iter();
         let mut rows: Vec<_> = matched.map(|r| (r.user, r.channel, r.address, r.filter)).collect();
         rows.sort();
         Ok(json!({ "recipients": rows }))

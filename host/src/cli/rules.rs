@@ -45,18 +45,18 @@ enum RulesCommand {
 pub(super) fn run(args: RulesArgs, out: &mut Output) -> anyhow::Result<()> {
     match args.command {
         RulesCommand::List { references, application } => {
-            let catalogue = references.read(None)?.catalogue;
+            let catalogue = references.read()?.catalogue;
             let wanted = |rule: &&RuleInfo| application.is_none() || rule.application == application;
             let rules: Vec<&RuleInfo> = catalogue.rules().iter().filter(wanted).collect();
             list(&rules, out)
         }
         RulesCommand::Show { name, references } => {
-            let catalogue = references.read(None)?.catalogue;
+            let catalogue = references.read()?.catalogue;
             let rule = catalogue.rules().iter().find(|rule| rule.name == name);
             show(rule.ok_or_else(|| anyhow!("there is no rule {name}; `tidings rules list` names all"))?, out)
         }
-        RulesCommand::Defaults { user, references } => Ok(out.json(&references.read(None)?.catalogue.defaults(&user))?),
-        RulesCommand::Eval { references } => messages::true_rules(&references.read(None)?, out),
+        RulesCommand::Defaults { user, references } => Ok(out.json(&references.read()?.catalogue.defaults(&user))?),
+        RulesCommand::Eval { references } => messages::true_rules(&references.read()?, out),
     }
 }
 

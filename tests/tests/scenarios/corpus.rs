@@ -19,7 +19,7 @@ async fn every_message_of_the_corpus_is_counted_and_the_books_balance() {
     };
     let mut scene = Scene::set_with(|settings| {
         settings.dispatch.batch = 50;
-        settings.acl = Some(Acl { file: acls });
+        settings.acl = Some(Acl::file(acls));
         settings.catalogue = Some(Catalogue { aliases });
     })
     .await

@@ -66,7 +66,11 @@ pub fn rule(
         Test::GroupMember(group) => {
             literals.push(Literal::Group { name: group.as_str().into(), atom: names.group(group), negated });
         }
-        Test::NotUsers(_) | Test::PackageMatches(_) | Test::PayloadMatches(_) | Test::LinkContains(_) | Test::Named(..) => {
+        Test::NotUsers(_)
+        | Test::PackageMatches(_)
+        | Test::PayloadMatches(_)
+        | Test::LinkContains(_)
+        | Test::Named(..) => {
             let number = rules.retain(key, || What::Tested(Arc::new(Tested::new(names, &rule.rule, compiled))));
             literals.push(Literal::Rule { number, negated });
         }

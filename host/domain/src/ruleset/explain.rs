@@ -40,12 +40,7 @@ pub enum Verdict {
 }
 
 /// What comes of every filter of a subscription, in their order.
-pub fn explain(
-    catalogue: &Catalogue,
-    subscription: &Subscription,
-    event: &Event<'_>,
-    acl: &dyn Acl,
-) -> Vec<Explained> {
+pub fn explain(catalogue: &Catalogue, subscription: &Subscription, event: &Event<'_>, acl: &dyn Acl) -> Vec<Explained> {
     let subject = Subject::new(event, acl);
     let Subscription { user, channel, enabled, filters, .. } = subscription;
     let mut matched = false;

@@ -74,7 +74,9 @@ impl Editor {
                     own = own.and(*role, *negated);
                 }
                 Literal::Rule { number, negated } => terms.push(Term::new(*number, *negated)),
-                Literal::Account { negated, .. } | Literal::Package { negated, .. } | Literal::Group { negated, .. } => {
+                Literal::Account { negated, .. }
+                | Literal::Package { negated, .. }
+                | Literal::Group { negated, .. } => {
                     terms.extend(self.atom_rule(literal).map(|number| Term::new(number, *negated)));
                 }
             }

@@ -74,7 +74,8 @@ impl Index {
         touched.sort_unstable();
         touched.dedup();
         for number in touched {
-            let here = |entries: &[Entry]| entries.iter().copied().filter(|e| bucket(e.atom) == number).collect::<Vec<_>>();
+            let here =
+                |entries: &[Entry]| entries.iter().copied().filter(|e| bucket(e.atom) == number).collect::<Vec<_>>();
             let (out, into) = (here(&out), here(&into));
             let slot = self.bucket_mut(number);
             let kept = slot.iter().filter(|entry| out.binary_search(entry).is_err());

@@ -55,7 +55,8 @@ impl Patterns {
     }
 
     pub fn remove(&mut self, rule: u32) {
-        let found = self.sets.iter().enumerate().find_map(|(n, set)| Some((n, set.rules.iter().position(|r| *r == rule)?)));
+        let found =
+            self.sets.iter().enumerate().find_map(|(n, set)| Some((n, set.rules.iter().position(|r| *r == rule)?)));
         let Some((number, position)) = found else { return };
         let set = Arc::make_mut(&mut self.sets[number]);
         set.rules.swap_remove(position);
@@ -87,7 +88,9 @@ impl Patterns {
     /// What is found in the text, set by set.
     pub fn find<'p>(&'p self, text: &str) -> impl Iterator<Item = Found<'p>> {
         self.sets.iter().map(move |set| match &set.compiled {
-            Some(compiled) => Found::Rules(compiled.matches(text).into_iter().map(|position| set.rules[position]).collect()),
+            Some(compiled) => {
+                Found::Rules(compiled.matches(text).into_iter().map(|position| set.rules[position]).collect())
+            }
             None => Found::Unknown(&set.rules),
         })
     }

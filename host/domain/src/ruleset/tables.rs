@@ -129,7 +129,9 @@ impl Rules {
     }
 
     pub fn bytes(&self) -> usize {
-        self.known.capacity() * size_of::<Known>() + self.by_atom.capacity() * size_of::<(Atom, u32)>() + self.numbers.bytes()
+        self.known.capacity() * size_of::<Known>()
+            + self.by_atom.capacity() * size_of::<(Atom, u32)>()
+            + self.numbers.bytes()
     }
 }
 

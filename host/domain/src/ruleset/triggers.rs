@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::patterns::Patterns;
-use super::tested::{Where, Tested};
+use super::tested::{Tested, Where};
 use crate::catalogue::necessary::{TopicKey, Words};
 
 /// What messages are looked at for; changed only where a rule is the first or last of its kind.
@@ -109,4 +109,3 @@ impl Triggers {
         self.loose.len() + self.packages.len() + self.payload.len()
     }
 }
-

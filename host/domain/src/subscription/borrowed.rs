@@ -130,7 +130,11 @@ mod tests {
             oneshot: true,
             active: false,
             rules: vec![
-                Rule { rule: "user_filter".to_owned(), arguments: [("fasnick".to_owned(), "a\\n".to_owned())].into(), negated: true },
+                Rule {
+                    rule: "user_filter".to_owned(),
+                    arguments: [("fasnick".to_owned(), "a\\n".to_owned())].into(),
+                    negated: true,
+                },
                 Rule { rule: "git_receive".to_owned(), arguments: [].into(), negated: false },
             ],
         };

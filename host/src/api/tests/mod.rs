@@ -67,7 +67,7 @@ impl Stand {
         config.api.public_url = Some("https://tell.example.org".into());
         let store = tidings_store::open(&config.data_dir.database(), Mode::Daemon).await.expect("a new database");
         let metrics = Arc::new(Metrics::default());
-        let knowledge = Knowledge::load(&config, Arc::clone(&store), Arc::clone(&metrics)).await;
+        let knowledge = Knowledge::load(&config, Arc::clone(&store), Arc::clone(&metrics), |_| {}).await;
         let knowledge = Arc::new(knowledge.expect("the catalogue in the program is good"));
         let links = Arc::new(Links::open(&config).expect("a key"));
         let sandbox = SandboxOptions { cache_dir: config.data_dir.cache(), tls_ca_file: None, max_instances: 2 };
