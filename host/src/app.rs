@@ -105,6 +105,7 @@ pub async fn serve(config: Config, config_file: PathBuf) -> anyhow::Result<()> {
         store: Arc::clone(&core.store),
         channels: Arc::clone(&channels),
         knowledge: Arc::clone(&core.knowledge),
+        lists: Arc::clone(&core.lists),
         changes: Arc::new(Changes::new(publisher, topic_prefix)),
         links,
         metrics: Arc::clone(&core.metrics),

@@ -258,3 +258,6 @@ fn log(problems: &[Problem]) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests;

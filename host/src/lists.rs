@@ -37,6 +37,14 @@ impl Needed {
         let groups = if facts.usernames.is_empty() { Vec::new() } else { rules.groups().cloned().collect() };
         Needed { packages: facts.packages.clone(), groups }
     }
+
+    pub fn package(name: &str) -> Needed {
+        Needed { packages: vec![name.to_owned()], groups: Vec::new() }
+    }
+
+    pub fn group(name: &str) -> Needed {
+        Needed { packages: Vec::new(), groups: vec![name.into()] }
+    }
 }
 
 impl Lists {
@@ -92,6 +100,11 @@ impl Lists {
             Change::AllAccessLists => self.cache.invalidate_all(Cause::Administrator),
             Change::User(_) | Change::AllSubscriptions | Change::Channel(_) => {}
         }
+    }
+
+    /// An administrator wants this list fetched anew.
+    pub fn refresh(&self, key: Key) {
+        self.cache.invalidate(&[key], Cause::Administrator);
     }
 
     /// Reads files again; one that cannot be read is an error, and its lists stay.
