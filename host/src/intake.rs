@@ -168,14 +168,14 @@ impl Intake {
         let snapshot = self.knowledge.snapshot();
         let references = &snapshot.references;
         let event = Event::new(&references.catalogue, &references.aliases, envelope);
-        let view = self.lists.ready(event.facts(), &snapshot.rules);
+        let view = self.lists.ready(event.facts(), &snapshot.asked);
         match view.filter(|_| !waiting.is_ahead_of(&event.facts().packages)) {
             Some(view) => {
                 let examined = self.matched(&snapshot, &event, &view, &received, matcher);
                 Ok(Progress::Examined(received, Box::new(examined)))
             }
             None => {
-                let needed = Needed::new(event.facts(), &snapshot.rules);
+                let needed = Needed::new(event.facts(), &snapshot.asked);
                 drop(event);
                 Ok(Progress::Waits(Read { received, verified }, needed))
             }

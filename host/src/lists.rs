@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tidings_acl::{
-    AclCache, DistGit, FasJson, GroupSource, JsonFile, Missing, Need, PackageSource, Pkgdb, Provider, ProviderError,
-    Settings, View,
+    AclCache, Asked, DistGit, FasJson, GroupSource, JsonFile, Missing, Need, PackageSource, Pkgdb, Provider,
+    ProviderError, Settings, View,
 };
 use tidings_domain::acl::{Cause, Holders, Key, invalidated};
 use tidings_domain::facts::Facts;
 use tidings_domain::message::Envelope;
-use tidings_domain::ruleset::Ruleset;
 use tidings_store::{Change, Store};
 use tokio::runtime::Handle;
 
@@ -28,22 +27,22 @@ pub struct Lists {
 #[derive(Clone, Debug, Default)]
 pub struct Needed {
     pub packages: Vec<String>,
-    groups: Vec<Arc<str>>,
+    groups: Option<Arc<Asked>>,
 }
 
 impl Needed {
     /// The lists of the message's packages, and of the groups that rules ask about where it names somebody.
-    pub fn new(facts: &Facts, rules: &Ruleset) -> Needed {
-        let groups = if facts.usernames.is_empty() { Vec::new() } else { rules.groups().cloned().collect() };
+    pub fn new(facts: &Facts, asked: &Arc<Asked>) -> Needed {
+        let groups = (!facts.usernames.is_empty()).then(|| Arc::clone(asked));
         Needed { packages: facts.packages.clone(), groups }
     }
 
     pub fn package(name: &str) -> Needed {
-        Needed { packages: vec![name.to_owned()], groups: Vec::new() }
+        Needed { packages: vec![name.to_owned()], groups: None }
     }
 
     pub fn group(name: &str) -> Needed {
-        Needed { packages: Vec::new(), groups: vec![name.into()] }
+        Needed { packages: Vec::new(), groups: Some(Arc::new(Asked::new([name.into()]))) }
     }
 }
 
@@ -71,16 +70,14 @@ impl Lists {
     }
 
     /// What a message with these facts needs, if it is here now.
-    pub fn ready(&self, facts: &Facts, rules: &Ruleset) -> Option<View> {
-        let asked = if facts.usernames.is_empty() { None } else { Some(rules.groups()) };
-        let groups: Vec<&str> = asked.into_iter().flatten().map(|group| &**group).collect();
-        self.cache.ready(&Need { packages: &facts.packages, groups: &groups })
+    pub fn ready(&self, facts: &Facts, asked: &Asked) -> Option<View> {
+        let groups = (!facts.usernames.is_empty()).then_some(asked);
+        self.cache.ready(&Need { packages: &facts.packages, groups })
     }
 
     /// The same, after it was fetched; `acl.wait` at most.
     pub async fn view(&self, needed: &Needed) -> View {
-        let groups: Vec<&str> = needed.groups.iter().map(|group| &**group).collect();
-        self.cache.view(&Need { packages: &needed.packages, groups: &groups }).await
+        self.cache.view(&Need { packages: &needed.packages, groups: needed.groups.as_deref() }).await
     }
 
     /// Whatever the message says has changed is fetched anew, also for the message itself. To be called with verified

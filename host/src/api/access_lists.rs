@@ -120,10 +120,7 @@ pub(super) async fn groups(
 }
 
 /// The holders as matching is told, from wherever they come.
-pub(super) async fn package(
-    State(api): State<ApiState>,
-    Path(name): Path<String>,
-) -> Result<Answer<Holders>, Problem> {
+pub(super) async fn package(State(api): State<ApiState>, Path(name): Path<String>) -> Result<Answer<Holders>, Problem> {
     let view = known(api.lists.view(&Needed::package(&name)).await)?;
     view.holders(&name).cloned().map(Answer).ok_or_else(|| missing("package", &name))
 }
@@ -141,7 +138,9 @@ pub(super) async fn group(
 fn known(view: View) -> Result<View, Problem> {
     match view.missing().first() {
         None => Ok(view),
-        Some(missing) => Err(Problem::new(StatusCode::BAD_GATEWAY, format!("nothing is known of it: {}", missing.reason))),
+        Some(missing) => {
+            Err(Problem::new(StatusCode::BAD_GATEWAY, format!("nothing is known of it: {}", missing.reason)))
+        }
     }
 }
 

@@ -96,7 +96,8 @@ fn loaded(written: &Value, out: &mut Output) -> anyhow::Result<()> {
         return Ok(out.json(written)?);
     }
     for kind in ["packages", "groups"] {
-        let effect = if written["in_use"][kind] == true { "" } else { "; not in use: the configuration names another provider" };
+        let effect =
+            if written["in_use"][kind] == true { "" } else { "; not in use: the configuration names another provider" };
         out.line(&format!("{} {kind} written{effect}", text(&written[kind])))?;
     }
     Ok(())

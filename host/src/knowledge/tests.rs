@@ -114,7 +114,10 @@ async fn o4_an_edit_while_the_rules_are_first_read_is_not_missed() {
         let mut edits = 0;
         while !stopped.load(Ordering::Relaxed) {
             let user = format!("user{:04}", edits * 7 % 2000);
-            store.put_subscription(&subscription(&user, if edits % 2 == 0 { RULE } else { OTHER }), NOW).await.expect("stored");
+            store
+                .put_subscription(&subscription(&user, if edits % 2 == 0 { RULE } else { OTHER }), NOW)
+                .await
+                .expect("stored");
             edits += 1;
         }
         edits
