@@ -3,16 +3,20 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a benchmark may fail as it does")]
 
+#[path = "support/heap.rs"]
+mod heap;
+#[path = "support/population.rs"]
+mod population;
 mod support;
 
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use heap::Counted;
+use population::{Dice, Named, World};
 use serde_json::Value;
-use support::heap::{self, Counted};
-use support::population::{Dice, Named, World, bodies};
-use support::{median, tell};
+use support::{bodies, median, tell};
 use tidings_domain::acl::AclTable;
 use tidings_domain::aliases::Aliases;
 use tidings_domain::catalogue::Catalogue;
