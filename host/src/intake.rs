@@ -105,6 +105,13 @@ impl Intake {
                     };
                     match self.examine_safely(received, &waiting, &mut matcher) {
                         None => {}
+                        Some(Progress::Waits(read, needed)) if self.lists.are_local() => {
+                            let view = self.lists.view(&needed).await;
+                            let Some(examined) = self.examine_late(&read, &view, &mut matcher) else { continue };
+                            let changes_rules = examined.changes_rules();
+                            let commit = self.accept(read.received, examined, &stop);
+                            if changes_rules { commit.await } else { commits.push(commit) }
+                        }
                         Some(Progress::Waits(read, needed)) => {
                             self.metrics.waited.inc();
                             let ticket = waiting.push(needed.packages.clone(), read);

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tidings_acl::{
@@ -12,15 +13,20 @@ use tidings_acl::{
 use tidings_domain::acl::{Cause, Holders, Key, invalidated};
 use tidings_domain::facts::Facts;
 use tidings_domain::message::Envelope;
-use tidings_store::{Change, Store};
+use tidings_store::{Change, Store, StoreError};
 use tokio::runtime::Handle;
 
 use crate::telemetry::chain;
+
+/// How long a list waits before it is read again from a store that is not available.
+const STORE_PAUSE: Duration = Duration::from_millis(500);
 
 /// The lists, and the files among their providers.
 pub struct Lists {
     cache: AclCache,
     files: Vec<Arc<JsonFile>>,
+    /// Files and the store alone: no list takes long.
+    local: bool,
 }
 
 /// What one message needs of them.
@@ -66,7 +72,9 @@ impl Lists {
             GroupSource::File { path } => file(path)?,
             GroupSource::FasJson(service) => Arc::new(FasJson::new(service)?),
         };
-        Ok(Lists { cache: AclCache::new(packages, groups, settings, Handle::current()), files })
+        let local = matches!(settings.packages, PackageSource::Store | PackageSource::File { .. })
+            && matches!(settings.groups, GroupSource::Store | GroupSource::File { .. });
+        Ok(Lists { local, cache: AclCache::new(packages, groups, settings, Handle::current()), files })
     }
 
     /// What a message with these facts needs, if it is here now.
@@ -78,6 +86,11 @@ impl Lists {
     /// The same, after it was fetched; `acl.wait` at most.
     pub async fn view(&self, needed: &Needed) -> View {
         self.cache.view(&Need { packages: &needed.packages, groups: needed.groups.as_deref() }).await
+    }
+
+    /// Whether no list comes from a service: then nothing is gained by letting messages pass each other.
+    pub const fn are_local(&self) -> bool {
+        self.local
     }
 
     /// Whatever the message says has changed is fetched anew, also for the message itself. To be called with verified
@@ -142,7 +155,7 @@ impl Provider<Holders> for Stored {
     }
 
     async fn fetch(&self, name: &str) -> Result<Option<Holders>, ProviderError> {
-        self.0.package(name).await.map_err(|error| ProviderError::Other(chain(&error)))
+        read(|| self.0.package(name)).await
     }
 }
 
@@ -153,6 +166,16 @@ impl Provider<BTreeSet<String>> for Stored {
     }
 
     async fn fetch(&self, name: &str) -> Result<Option<BTreeSet<String>>, ProviderError> {
-        self.0.group(name).await.map_err(|error| ProviderError::Other(chain(&error)))
+        read(|| self.0.group(name)).await
+    }
+}
+
+/// Reads from the store, as soon as it is available: without it no message could be accepted either.
+async fn read<T, F: Future<Output = Result<T, StoreError>>>(ask: impl Fn() -> F) -> Result<T, ProviderError> {
+    loop {
+        match ask().await {
+            Err(StoreError::Unavailable { .. }) => tokio::time::sleep(STORE_PAUSE).await,
+            answer => return answer.map_err(|error| ProviderError::Other(chain(&error))),
+        }
     }
 }
