@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, ApiState};
-use crate::changes::Changes;
+use crate::changes::Announcer;
 use crate::channels::{Channels, Environment, PluginHost};
 use crate::clock;
 use crate::config::Config;
@@ -93,20 +93,22 @@ pub async fn serve(config: Config, config_file: PathBuf) -> anyhow::Result<()> {
     let bus = Bus::prepare(&config)?;
     let listener =
         TcpListener::bind(config.api.listen).await.with_context(|| format!("api.listen {}", config.api.listen))?;
-    let publisher = match &config.bus.publish {
+    let announcer = match &config.bus.publish {
         None => None,
-        Some(publish) => Some(Publisher::bind(&publish.bind, "tidings").await.context("bus.publish")?),
+        Some(publish) => {
+            let publisher = Publisher::bind(&publish.bind, "tidings").await.context("bus.publish")?;
+            let topic_prefix = format!("{}.{}", config.bus.topic_prefix, config.bus.environment);
+            Some(Announcer::new(publisher, &topic_prefix, Arc::clone(&core.store)).await?)
+        }
     };
     channels.start().await?;
 
     let stop = CancellationToken::new();
-    let topic_prefix = format!("{}.{}", config.bus.topic_prefix, config.bus.environment);
     let state = ApiState {
         store: Arc::clone(&core.store),
         channels: Arc::clone(&channels),
         knowledge: Arc::clone(&core.knowledge),
         lists: Arc::clone(&core.lists),
-        changes: Arc::new(Changes::new(publisher, topic_prefix)),
         links,
         metrics: Arc::clone(&core.metrics),
         endpoints: bus.endpoints.clone(),
@@ -118,6 +120,7 @@ pub async fn serve(config: Config, config_file: PathBuf) -> anyhow::Result<()> {
     let feed = Arc::clone(&core.knowledge);
     let follow_stop = stop.child_token();
     let following = tokio::spawn(async move { feed.follow(follow_stop).await });
+    let announcing = announcer.map(|announcer| tokio::spawn(announcer.run(stop.child_token())));
     let pruning = tokio::spawn(prune(Arc::clone(&core.store), config.retention.messages));
     tracing::info!(listen = %config.api.listen, "tidings runs");
 
@@ -147,6 +150,9 @@ pub async fn serve(config: Config, config_file: PathBuf) -> anyhow::Result<()> {
         stop.cancel();
         pruning.abort();
         let _ = following.await;
+        if let Some(announcing) = announcing {
+            let _ = announcing.await;
+        }
         core.store.close().await;
     };
     tokio::select! {

@@ -29,7 +29,6 @@ use tidings_domain::limits;
 use tidings_store::Store;
 use tokio::sync::{Mutex, Semaphore};
 
-use crate::changes::Changes;
 use crate::channels::Channels;
 use crate::knowledge::Knowledge;
 use crate::links::Links;
@@ -48,7 +47,6 @@ pub struct ApiState {
     pub channels: Arc<Channels>,
     pub knowledge: Arc<Knowledge>,
     pub lists: Arc<Lists>,
-    pub changes: Arc<Changes>,
     pub links: Arc<Links>,
     pub metrics: Arc<Metrics>,
     pub endpoints: Vec<Arc<Endpoint>>,

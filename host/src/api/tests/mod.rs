@@ -85,8 +85,7 @@ impl Stand {
             metrics: Arc::clone(&metrics),
             dispatch: Dispatch::from(&config.dispatch),
         }));
-        let changes = Arc::new(Changes::new(None, "org.example.test".into()));
-        let state = ApiState { store, channels, knowledge, lists, changes, links, metrics, endpoints: Vec::new() };
+        let state = ApiState { store, channels, knowledge, lists, links, metrics, endpoints: Vec::new() };
         let new = new_token("test", clock::now(), None);
         state.store.put_token(&new.record).await.expect("the token is stored");
         Stand { router: router(state.clone()), state, token: new.text.expose().clone(), _dir: dir }
