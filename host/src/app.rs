@@ -27,6 +27,7 @@ use crate::knowledge::Knowledge;
 use crate::links::Links;
 use crate::lists::Lists;
 use crate::telemetry::{Metrics, chain};
+use crate::trust::Trust;
 use crate::verify::Policy;
 
 /// How often old messages are forgotten.
@@ -83,6 +84,7 @@ pub async fn serve(config: Config, config_file: PathBuf) -> anyhow::Result<()> {
             tls_ca_file: config.tls.ca_file.clone(),
             max_instances: config.sandbox.max_instances,
         })?,
+        trust: Trust::new(&config.trust).map_err(anyhow::Error::msg)?,
         host: Arc::new(PluginHost::new(Arc::clone(&core.store), Arc::clone(&core.knowledge))),
         links: Arc::clone(&links),
         knowledge: Arc::clone(&core.knowledge),

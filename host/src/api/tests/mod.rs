@@ -24,6 +24,7 @@ use crate::channels::{Environment, PluginHost};
 use crate::clock;
 use crate::config::{Config, DataDir};
 use crate::dispatch::Dispatch;
+use crate::trust::{Trust, TrustConfig};
 
 /// The API over an empty store.
 struct Stand {
@@ -63,6 +64,10 @@ impl Answer {
 
 impl Stand {
     async fn new() -> Stand {
+        Stand::trusting(&TrustConfig::default()).await
+    }
+
+    async fn trusting(trust: &TrustConfig) -> Stand {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let mut config = Config { data_dir: DataDir(dir.path().to_owned()), ..Config::default() };
         config.api.public_url = Some("https://tell.example.org".into());
@@ -78,6 +83,7 @@ impl Stand {
         let channels = Arc::new(Channels::new(Environment {
             store: Arc::clone(&store),
             sandbox: Sandbox::new(sandbox).expect("the engine starts"),
+            trust: Trust::new(trust).expect("keys"),
             host: Arc::new(PluginHost::new(Arc::clone(&store), Arc::clone(&knowledge))),
             links: Arc::clone(&links),
             knowledge: Arc::clone(&knowledge),
