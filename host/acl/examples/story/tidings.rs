@@ -129,7 +129,7 @@ impl<'w> Intake<'w> {
                     if let Some((held, packages)) = self.take(next).await? {
                         let cache = self.cache.clone();
                         waiting.push(async move {
-                            let view = cache.view(&Need { packages: &packages, groups: &[] }).await;
+                            let view = cache.view(&Need { packages: &packages, groups: None }).await;
                             (held, view)
                         });
                     }
@@ -166,7 +166,7 @@ impl<'w> Intake<'w> {
         let (catalogue, aliases) = (Arc::clone(&self.catalogue), Aliases::default());
         let event = Event::new(&catalogue, &aliases, &held.envelope);
         let packages = &event.facts().packages;
-        let view = self.cache.ready(&Need { packages, groups: &[] });
+        let view = self.cache.ready(&Need { packages, groups: None });
         let waits = if view.is_none() { Some(packages.clone()) } else { None };
         if let Some(view) = &view {
             self.matched(&event, held.what, view);
