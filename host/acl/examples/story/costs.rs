@@ -6,7 +6,7 @@
 pub const ACL_OF_USER: f64 = 15.0;
 /// The same about one package, when strategy 3 asks. Assumed: the blog only says that it was "at least tenable".
 pub const ACL_OF_PACKAGE: f64 = 0.5;
-/// The same when Tidings asks, about a package or a group. Harsher than what the old strategies get, on purpose.
+/// The same when Tidings asks, about a package or a group. Harsher than what strategy 3 gets, on purpose.
 pub const ACL_OF_TIDINGS: f64 = 15.0;
 /// How long the old caches believed an answer, in seconds from the question. The blog: "around 5 minutes"; its sum (20 users
 /// at 15 seconds are 5 minutes, and then the first has expired) counts from the question.
