@@ -6,6 +6,8 @@
 //! - An invalidation marks the entry and, if a flight is under way, that its answer is late. A late answer is kept as
 //!   the newest that is known, still invalid, and the flight asks again. So an answer that a provider began to make
 //!   before an invalidation is never believed after it.
+//! - A list that is merely old is fetched when nobody else needs the provider: such flights have few turns of their own,
+//!   and lose no time once somebody waits for them.
 //!
 //! moka keeps the size in bounds and nothing else: it evicts by weight, and by use. It is not asked about age, since its
 //! clock is not tokio's; an entry's due time stands in the entry. An evicted list is fetched again like one never seen.
@@ -16,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tidings_domain::limits;
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::breaker::Breaker;
@@ -33,6 +35,8 @@ type Landed<L> = Result<Arc<Entry<L>>, Unavailable>;
 struct Flight<L> {
     /// The list was invalidated after the provider was asked.
     late: bool,
+    /// Told when it is needed now.
+    needed: Arc<Notify>,
     /// Filled when the flight ends; closed without if its task was killed.
     landing: watch::Receiver<Option<Landed<L>>>,
 }
@@ -44,6 +48,8 @@ pub(crate) struct Lists<L: List> {
     cache: moka::sync::Cache<Arc<str>, Arc<Entry<L>>>,
     flights: Mutex<Flights<L>>,
     permits: Semaphore,
+    /// Turns of flights that nobody waits for.
+    spare: Semaphore,
     breaker: Breaker,
     metrics: ListMetrics,
     settings: Settings,
@@ -66,6 +72,7 @@ impl<L: List> Lists<L> {
             cache: cache.build(),
             flights: Mutex::default(),
             permits: Semaphore::new(settings.concurrency),
+            spare: Semaphore::new(settings.concurrency.div_ceil(4)),
             breaker: Breaker::new(settings.breaker_failures, settings.breaker_rest),
             metrics: ListMetrics::default(),
             settings: settings.clone(),
@@ -93,7 +100,7 @@ impl<L: List> Lists<L> {
     pub(crate) fn here(self: &Arc<Self>, name: &str, now: u64) -> Option<Arc<Entry<L>>> {
         let entry = self.cache.get(name).filter(|entry| entry.standing() != Standing::Awaited)?;
         if entry.claims_refresh(now, now + self.settings.wait.as_millis() as u64) {
-            self.board(name, |_| false);
+            self.board(name, Haste::Spare, |_| false);
         }
         Some(entry)
     }
@@ -120,7 +127,7 @@ impl<L: List> Lists<L> {
         if let Some(entry) = self.here(name, self.now()) {
             return Ok(entry);
         }
-        let mut landing = match self.board(name, |entry| entry.standing() != Standing::Awaited) {
+        let mut landing = match self.board(name, Haste::Now, |entry| entry.standing() != Standing::Awaited) {
             Boarded::Here(entry) => return Ok(entry),
             Boarded::Full => return self.cache.get(name).ok_or(Unavailable::Overloaded),
             Boarded::Waiting(landing) => landing,
@@ -134,21 +141,24 @@ impl<L: List> Lists<L> {
     }
 
     /// Joins the flight that fetches this list, or starts one; unless there is an entry that is `good` enough.
-    fn board(self: &Arc<Self>, name: &str, good: impl Fn(&Entry<L>) -> bool) -> Boarded<L> {
+    fn board(self: &Arc<Self>, name: &str, haste: Haste, good: impl Fn(&Entry<L>) -> bool) -> Boarded<L> {
         let mut flights = self.flights();
         if let Some(entry) = self.cache.get(name).filter(|entry| good(entry)) {
             return Boarded::Here(entry);
         }
         if let Some(flight) = flights.get(name).filter(|flight| flight.landing.has_changed().is_ok()) {
+            haste.tell(&flight.needed);
             return Boarded::Waiting(flight.landing.clone());
         }
-        if flights.len() >= limits::ACL_FLIGHTS {
+        if flights.len() >= haste.most() {
             return Boarded::Full;
         }
-        let name: Arc<str> = name.into();
+        let (name, needed): (Arc<str>, Arc<Notify>) = (name.into(), Arc::default());
+        haste.tell(&needed);
         let (sender, landing) = watch::channel(None);
-        flights.insert(Arc::clone(&name), Flight { late: false, landing: landing.clone() });
-        self.runtime.spawn(Arc::clone(self).fly(name, sender));
+        let flight = Flight { late: false, needed: Arc::clone(&needed), landing: landing.clone() };
+        flights.insert(Arc::clone(&name), flight);
+        self.runtime.spawn(Arc::clone(self).fly(name, needed, sender));
         Boarded::Waiting(landing)
     }
 
@@ -163,7 +173,7 @@ impl<L: List> Lists<L> {
             (entry.is_some(), flight.is_some())
         };
         if entry {
-            self.board(name, |entry| entry.standing() != Standing::Awaited);
+            self.board(name, Haste::Now, |entry| entry.standing() != Standing::Awaited);
         }
         entry || flying
     }
@@ -178,7 +188,12 @@ impl<L: List> Lists<L> {
     }
 
     /// Fetches a list until there is an answer that is not late, or it is no use.
-    async fn fly(self: Arc<Self>, name: Arc<str>, landing: watch::Sender<Option<Landed<L>>>) {
+    async fn fly(self: Arc<Self>, name: Arc<str>, needed: Arc<Notify>, landing: watch::Sender<Option<Landed<L>>>) {
+        let _turn = tokio::select! {
+            biased;
+            () = needed.notified() => None,
+            turn = self.spare.acquire() => turn.ok(),
+        };
         let mut attempt = 0;
         let landed = loop {
             match self.fetch(&name).await {
@@ -282,6 +297,30 @@ impl<L: List> Lists<L> {
 
     fn flights(&self) -> MutexGuard<'_, Flights<L>> {
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How soon a list is needed.
+#[derive(Clone, Copy)]
+enum Haste {
+    Now,
+    /// It is old, and serves meanwhile.
+    Spare,
+}
+
+impl Haste {
+    fn tell(self, needed: &Notify) {
+        if let Haste::Now = self {
+            needed.notify_one();
+        }
+    }
+
+    /// With so many flights no other is begun: those that can wait leave room for those that cannot.
+    const fn most(self) -> usize {
+        match self {
+            Haste::Now => limits::ACL_FLIGHTS,
+            Haste::Spare => limits::ACL_FLIGHTS / 2,
+        }
     }
 }
 

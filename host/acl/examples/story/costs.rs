@@ -12,7 +12,7 @@ pub const ACL_OF_TIDINGS: f64 = 15.0;
 /// at 15 seconds are 5 minutes, and then the first has expired) counts from the question.
 pub const ACL_EXPIRY: f64 = 300.0;
 /// Reading one user's rules from the database, in seconds. Measured: 5.4 to 6.6 ms of processor time for a user with two
-/// channels and FMN's default filters (114 rules), read through SQLAlchemy 1.4 as FMN mapped it, from a local SQLite.
+/// channels and FMN's default filters (114 rules), read through SQLAlchemy 1.4 with a mapping like FMN's, from a local SQLite.
 pub const LOAD_OF_USER: f64 = 0.006;
 /// Looking at every rule of every user for one message, in seconds by number of users. Measured: mean of FMN's own code with
 /// its default filters on two channels (114 rules a user), caches in memory. Linear between and beyond.

@@ -306,3 +306,28 @@ async fn a_service_that_tells_of_a_change_before_it_made_it_is_asked_once_more()
     assert!(holds(&ready(&cache, "guake").unwrap(), "eve", "guake")[0]);
     assert_eq!(service.calls("guake"), 3);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_somebody_waits_for_is_fetched_before_those_that_are_merely_old() {
+    let service = Service::new(LISTS);
+    let settings = Settings { concurrency: 2, unknown_age: HOUR, max_age: HOUR, ..Settings::default() };
+    let cache = cache(&service, &settings);
+    let old: Vec<String> = (0..40).map(|number| format!("old{number}")).collect();
+    let need = Need { packages: &old, groups: None };
+    cache.view(&need).await;
+    view(&cache, "guake").await;
+    advance(HOUR).await;
+    service.takes(15);
+    assert!(cache.ready(&need).is_some(), "they serve, and are fetched again");
+    sleep(Duration::from_secs(1)).await;
+    service.set(GIVEN);
+    let start = Instant::now();
+    cache.invalidate(&guake(), Cause::PackageDatabase);
+    assert!(holds(&view(&cache, "guake").await, "eve", "guake")[0]);
+    assert!(start.elapsed() <= Duration::from_secs(30), "{:?}", start.elapsed());
+    // One that is already in their queue loses its place there to nobody.
+    let start = Instant::now();
+    cache.invalidate(&[Key::Package("old39".into())], Cause::PackageDatabase);
+    view(&cache, "old39").await;
+    assert!(start.elapsed() <= Duration::from_secs(30), "{:?}", start.elapsed());
+}
