@@ -17,4 +17,3 @@ pub mod references;
 pub mod telemetry;
 pub mod trust;
 pub mod verify;
-pub mod waiting;
