@@ -11,17 +11,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use support::heap::{self, Counted};
-use support::population::{Dice, Named, World, bodies};
+use support::population::{Dice, World};
+use support::rows::{Messages, Row};
 use support::{median, tell};
 use tidings_domain::acl::AclTable;
-use tidings_domain::aliases::Aliases;
 use tidings_domain::catalogue::Catalogue;
 use tidings_domain::delivery::Recipient;
 use tidings_domain::facts::Event;
 use tidings_domain::message::{Envelope, Frame};
 use tidings_domain::ruleset::{Editor, Matcher, Ruleset};
-use tidings_domain::subscription::borrowed::{FilterRef, SubscriptionRef};
-use tidings_domain::subscription::{Filter, Style};
+use tidings_domain::subscription::Filter;
 
 #[global_allocator]
 static ALLOCATOR: Counted = Counted;
@@ -41,61 +40,6 @@ fn main() {
     growth(&catalogue, &messages);
     defaults_alone(&catalogue, &messages);
     fmn(&catalogue, &messages);
-}
-
-/// Messages, parsed and not.
-struct Messages {
-    bodies: Vec<Vec<u8>>,
-    envelopes: Vec<Envelope>,
-    named: Named,
-    aliases: Aliases,
-}
-
-impl Messages {
-    fn read(catalogue: &Catalogue) -> Messages {
-        let (bodies, aliases) = (bodies(), Aliases::default());
-        let envelopes: Vec<Envelope> = bodies.iter().map(|body| envelope(body)).collect();
-        let mut named = Named::default();
-        for envelope in &envelopes {
-            let event = Event::new(catalogue, &aliases, envelope);
-            named.users.extend(event.facts().usernames.iter().cloned());
-            named.packages.extend(event.facts().packages.iter().cloned());
-        }
-        Messages { bodies, envelopes, named, aliases }
-    }
-
-    fn events<'m>(&'m self, catalogue: &'m Catalogue) -> Vec<Event<'m>> {
-        self.envelopes.iter().map(|envelope| Event::new(catalogue, &self.aliases, envelope)).collect()
-    }
-}
-
-fn envelope(body: &[u8]) -> Envelope {
-    Envelope::read(&Frame { topic: None, body: body.to_vec() }).expect("a message")
-}
-
-/// A user's filters for a channel, as the store keeps them.
-struct Row {
-    channel: &'static str,
-    addresses: Vec<String>,
-    filters: String,
-}
-
-impl Row {
-    fn new(user: &str, channel: &'static str, filters: &[Filter]) -> Row {
-        let filters = serde_json::to_string(filters).expect("filters are JSON");
-        Row { channel, addresses: vec![format!("{user}@example.org")], filters }
-    }
-
-    fn borrowed(&self) -> SubscriptionRef<'_> {
-        SubscriptionRef {
-            channel: self.channel,
-            enabled: true,
-            addresses: &self.addresses,
-            digest: None,
-            style: Style::default(),
-            filters: FilterRef::read_all(&self.filters).expect("it was written here"),
-        }
-    }
 }
 
 /// A set of these users, how long it took to build from rows, and the bytes that it holds beyond names and addresses.
