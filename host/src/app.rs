@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, ApiState};
-use crate::changes::Changes;
+use crate::changes::Announcer;
 use crate::channels::{Channels, Environment, PluginHost};
 use crate::clock;
 use crate::config::Config;
@@ -27,6 +27,7 @@ use crate::knowledge::Knowledge;
 use crate::links::Links;
 use crate::lists::Lists;
 use crate::telemetry::{Metrics, chain};
+use crate::trust::Trust;
 use crate::verify::Policy;
 
 /// How often old messages are forgotten.
@@ -83,6 +84,7 @@ pub async fn serve(config: Config, config_file: PathBuf) -> anyhow::Result<()> {
             tls_ca_file: config.tls.ca_file.clone(),
             max_instances: config.sandbox.max_instances,
         })?,
+        trust: Trust::new(&config.trust).map_err(anyhow::Error::msg)?,
         host: Arc::new(PluginHost::new(Arc::clone(&core.store), Arc::clone(&core.knowledge))),
         links: Arc::clone(&links),
         knowledge: Arc::clone(&core.knowledge),
@@ -93,19 +95,22 @@ pub async fn serve(config: Config, config_file: PathBuf) -> anyhow::Result<()> {
     let bus = Bus::prepare(&config)?;
     let listener =
         TcpListener::bind(config.api.listen).await.with_context(|| format!("api.listen {}", config.api.listen))?;
-    let publisher = match &config.bus.publish {
+    let announcer = match &config.bus.publish {
         None => None,
-        Some(publish) => Some(Publisher::bind(&publish.bind, "tidings").await.context("bus.publish")?),
+        Some(publish) => {
+            let publisher = Publisher::bind(&publish.bind, "tidings").await.context("bus.publish")?;
+            let topic_prefix = format!("{}.{}", config.bus.topic_prefix, config.bus.environment);
+            Some(Announcer::new(publisher, &topic_prefix, Arc::clone(&core.store)).await?)
+        }
     };
     channels.start().await?;
 
     let stop = CancellationToken::new();
-    let topic_prefix = format!("{}.{}", config.bus.topic_prefix, config.bus.environment);
     let state = ApiState {
         store: Arc::clone(&core.store),
         channels: Arc::clone(&channels),
         knowledge: Arc::clone(&core.knowledge),
-        changes: Arc::new(Changes::new(publisher, topic_prefix)),
+        lists: Arc::clone(&core.lists),
         links,
         metrics: Arc::clone(&core.metrics),
         endpoints: bus.endpoints.clone(),
@@ -117,6 +122,7 @@ pub async fn serve(config: Config, config_file: PathBuf) -> anyhow::Result<()> {
     let feed = Arc::clone(&core.knowledge);
     let follow_stop = stop.child_token();
     let following = tokio::spawn(async move { feed.follow(follow_stop).await });
+    let announcing = announcer.map(|announcer| tokio::spawn(announcer.run(stop.child_token())));
     let pruning = tokio::spawn(prune(Arc::clone(&core.store), config.retention.messages));
     tracing::info!(listen = %config.api.listen, "tidings runs");
 
@@ -146,6 +152,9 @@ pub async fn serve(config: Config, config_file: PathBuf) -> anyhow::Result<()> {
         stop.cancel();
         pruning.abort();
         let _ = following.await;
+        if let Some(announcing) = announcing {
+            let _ = announcing.await;
+        }
         core.store.close().await;
     };
     tokio::select! {

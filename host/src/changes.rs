@@ -1,30 +1,77 @@
-//! What users change is announced on the bus, as FMN did: `<prefix>.<environment>.fmn.<class>.update` with the user. The
-//! announcement is for others; this daemon applies its own changes directly.
+//! What users change is announced on the bus, as FMN did: `<prefix>.<environment>.fmn.preference.update` with the user. The
+//! store's feed says what changed, so every way of changing is announced, also from another process. The announcement is for
+//! others; this daemon follows the feed itself.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tidings_bus::Publisher;
 use tidings_domain::message::Envelope;
+use tidings_store::{Change, Changes, Revision, Store, StoreError};
+use tokio_util::sync::CancellationToken;
 
-/// Announces changes, where `bus.publish` is set.
-pub struct Changes {
-    publisher: Option<Publisher>,
-    topic_prefix: String,
+use crate::telemetry::chain;
+
+/// How often the feed is asked for what other processes changed.
+const FEED_EVERY: Duration = Duration::from_secs(1);
+
+/// Announces what is changed, where `bus.publish` is set.
+pub struct Announcer {
+    publisher: Publisher,
+    topic: String,
+    store: Arc<dyn Store>,
+    upto: Revision,
 }
 
-impl Changes {
-    /// `topic_prefix` includes the environment.
-    pub fn new(publisher: Option<Publisher>, topic_prefix: String) -> Changes {
-        Changes { publisher, topic_prefix }
+impl Announcer {
+    /// One that announces what is changed from now on. `topic_prefix` includes the environment.
+    pub async fn new(publisher: Publisher, topic_prefix: &str, store: Arc<dyn Store>) -> Result<Announcer, StoreError> {
+        let upto = store.revision().await?;
+        Ok(Announcer { publisher, topic: format!("{topic_prefix}.fmn.preference.update"), store, upto })
     }
 
-    /// The user's subscription for a channel changed; `what` is FMN's word for it (`filters`, `details`, `enabled`). A
-    /// failure is logged: the change is committed and in force here.
-    pub async fn preference(&self, user: &str, channel: &str, what: &str) {
-        let Some(publisher) = &self.publisher else { return };
-        let topic = format!("{}.fmn.preference.update", self.topic_prefix);
-        let msg = json!({ "openid": format!("{user}.id.fedoraproject.org"), "context": channel, "changed": what });
-        if let Err(error) = publisher.publish(&topic, msg).await {
-            tracing::warn!(user, channel, error = %error, "a change could not be announced on the bus");
+    /// Follows the feed until `stop`. A failure is logged: the change is committed and in force here.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut changed = self.store.changed();
+        loop {
+            if let Err(error) = self.announce().await {
+                tracing::warn!(error = %chain(&error), "changes cannot be read, and are announced on the bus later");
+            }
+            tokio::select! {
+                () = stop.cancelled() => break,
+                moved = changed.changed() => if moved.is_err() { break },
+                () = tokio::time::sleep(FEED_EVERY) => {}
+            }
+        }
+        if let Err(error) = self.announce().await {
+            tracing::warn!(error = %chain(&error), "the latest changes were not announced on the bus");
+        }
+        self.publisher.close().await;
+    }
+
+    async fn announce(&mut self) -> Result<(), StoreError> {
+        loop {
+            match self.store.changes(self.upto).await? {
+                Changes::These { changes, .. } if changes.is_empty() => return Ok(()),
+                Changes::These { changes, upto } => {
+                    for change in changes {
+                        if let Change::User(user) = change {
+                            self.user(&user).await;
+                        }
+                    }
+                    self.upto = upto;
+                }
+                // Too many to name.
+                Changes::Everything { upto } => self.upto = upto,
+            }
+        }
+    }
+
+    async fn user(&self, user: &str) {
+        let msg = json!({ "openid": format!("{user}.id.fedoraproject.org"), "user": user });
+        if let Err(error) = self.publisher.publish(&self.topic, msg).await {
+            tracing::warn!(user, error = %error, "a change could not be announced on the bus");
         }
     }
 }
@@ -42,9 +89,63 @@ pub fn changed_user(envelope: &Envelope) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use tidings_bus::{Source as _, Subscription as Listen, ZmqSettings, ZmqSource};
     use tidings_domain::message::Frame;
+    use tidings_domain::subscription::{Edit, Style, Subscription};
+    use tidings_domain::time::Timestamp;
+    use tidings_store::Mode;
 
     use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    fn subscription(user: &str) -> Subscription {
+        let (user, channel) = (user.to_owned(), "email".to_owned());
+        let style = Style::default();
+        Subscription { user, channel, enabled: true, addresses: Vec::new(), digest: None, style, filters: Vec::new() }
+    }
+
+    /// Filters that were renamed or deleted, and whatever a command did, were changed without a word.
+    #[tokio::test]
+    async fn o3_every_way_of_changing_a_subscription_is_announced_on_the_bus() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let database = dir.path().join("tidings.db");
+        let store = tidings_store::open(&database, Mode::Daemon).await.expect("a new database");
+        let publisher = Publisher::bind("tcp://127.0.0.1:0", "tidings").await.expect("a free port");
+        let listen = Listen { address: publisher.endpoint().to_owned(), topics: vec![String::new()] };
+        let source = ZmqSource::new(vec![listen], ZmqSettings::default()).expect("it is an endpoint");
+        let (stop, (sink, mut heard)) = (CancellationToken::new(), tidings_bus::buffer());
+        let listening = tokio::spawn(Box::new(source).run(sink, stop.clone()));
+        publisher.joined().await;
+        let announcer =
+            Announcer::new(publisher, "org.example.test", Arc::clone(&store)).await.expect("the store answers");
+        let announcing = tokio::spawn(announcer.run(stop.clone()));
+
+        let mut announced = async || {
+            let received =
+                tokio::time::timeout(Duration::from_secs(30), heard.recv()).await.expect("in time").expect("open");
+            let envelope = Envelope::read(&received.frame).expect("a message");
+            assert_eq!(envelope.topic(), "org.example.test.fmn.preference.update");
+            changed_user(&envelope).expect("a user").to_owned()
+        };
+        store.put_subscription(&subscription("ann"), NOW).await.expect("stored");
+        assert_eq!(announced().await, "ann", "created or replaced");
+        store.edit_subscription("ann", "email", &Edit::Enable(false), NOW).await.expect("stored");
+        assert_eq!(announced().await, "ann", "edited");
+        store.delete_subscription("ann", "email", NOW).await.expect("stored");
+        assert_eq!(announced().await, "ann", "deleted");
+        store.put_subscriptions(&[subscription("bob"), subscription("cid")], NOW).await.expect("stored");
+        let both = BTreeSet::from([announced().await, announced().await]);
+        assert_eq!(both, BTreeSet::from(["bob".to_owned(), "cid".to_owned()]));
+        let tool = tidings_store::open(&database, Mode::Tool).await.expect("a tool may open it");
+        tool.put_subscription(&subscription("dot"), NOW).await.expect("stored");
+        assert_eq!(announced().await, "dot", "by another process");
+        stop.cancel();
+        announcing.await.expect("it ends");
+        listening.await.expect("it ends").expect("without an error");
+    }
 
     #[test]
     fn a_change_names_its_user() {

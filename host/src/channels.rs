@@ -29,6 +29,7 @@ use crate::dispatch::{Dispatch, Sender, Wakers, Worker, WorkerHandle};
 use crate::knowledge::Knowledge;
 use crate::links::Links;
 use crate::telemetry::Metrics;
+use crate::trust::{Distrust, Trust};
 
 /// Why an administrator's wish was not carried out. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +37,9 @@ pub enum ChannelError {
     /// The file is no component that can run here.
     #[error(transparent)]
     Admission(#[from] tidings_sandbox::AdmissionError),
+    /// Nobody who is trusted made it.
+    #[error("the component is not trusted: {0}")]
+    Distrust(#[from] Distrust),
     /// The configuration does not fit the manifest's schema; one line for each mistake.
     #[error("the configuration is not good: {}", .0.join("; "))]
     Config(Vec<String>),
@@ -55,6 +59,7 @@ pub enum ChannelError {
 pub struct Environment {
     pub store: Arc<dyn Store>,
     pub sandbox: Sandbox,
+    pub trust: Trust,
     pub host: Arc<PluginHost>,
     pub links: Arc<Links>,
     pub knowledge: Arc<Knowledge>,
@@ -106,13 +111,18 @@ impl Channels {
     }
 
     /// Checks a component and keeps it. The same file again is no error.
-    pub async fn install(&self, file: &[u8]) -> Result<ComponentInfo, ChannelError> {
+    pub async fn install(&self, file: &[u8], signature: Option<&str>) -> Result<ComponentInfo, ChannelError> {
+        let signer = self.environment.trust.verify(file, signature)?;
         let admitted = self.environment.sandbox.admit(file).await?;
+        if let Some(signer) = &signer {
+            signer.may_sign(&admitted.manifest().name)?;
+        }
         let info = ComponentInfo {
             digest: admitted.digest().to_owned(),
             manifest: admitted.manifest().clone(),
             bytes: file.len() as u64,
             installed_at: clock::now(),
+            signed_by: signer.map(|signer| signer.name().to_owned()),
         };
         self.environment.store.put_component(&info, file).await?;
         self.admitted.lock().await.insert(info.digest.clone(), admitted);
@@ -312,6 +322,10 @@ impl Channels {
     /// The channel's plugin, ready to send: its configuration is complete.
     async fn sender(&self, channel: &Channel) -> Result<Sender, ChannelError> {
         let admitted = self.admitted(&channel.component).await?;
+        let components = self.environment.store.components().await?;
+        let signed_by =
+            components.iter().find(|info| info.digest == channel.component).and_then(|c| c.signed_by.as_deref());
+        self.environment.trust.permits(signed_by, &admitted.manifest().name)?;
         let config = admitted.manifest().configure(&channel.config).map_err(mistakes)?;
         let plugin = self.plugin(channel, &admitted, config);
         let deadline = std::time::Duration::from_millis(channel.limits.deadline_ms);

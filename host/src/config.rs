@@ -11,6 +11,8 @@ use serde::Deserialize;
 use tidings_domain::limits;
 use tidings_domain::retry::RetryPolicy;
 
+use crate::trust::{Trust, TrustConfig};
+
 /// What is wrong with the settings.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -35,6 +37,7 @@ pub struct Config {
     pub dispatch: DispatchConfig,
     pub sandbox: SandboxConfig,
     pub tls: TlsConfig,
+    pub trust: TrustConfig,
     pub links: LinksConfig,
     pub retention: RetentionConfig,
     pub log: LogConfig,
@@ -308,6 +311,7 @@ impl Config {
         if let Some(publish) = &self.bus.publish {
             check(is_endpoint(&publish.bind), &format!("bus.publish.bind: {} is not tcp://host:port", publish.bind));
         }
+        mistakes.extend(Trust::new(&self.trust).err());
         mistakes.extend(self.acl.mistakes().into_iter().map(|(setting, what)| format!("{setting} {what}")));
         mistakes
     }

@@ -105,6 +105,13 @@ impl Intake {
                     };
                     match self.examine_safely(received, &waiting, &mut matcher) {
                         None => {}
+                        Some(Progress::Waits(read, needed)) if self.lists.are_local() => {
+                            let view = self.lists.view(&needed).await;
+                            let Some(examined) = self.examine_late(&read, &view, &mut matcher) else { continue };
+                            let changes_rules = examined.changes_rules();
+                            let commit = self.accept(read.received, examined, &stop);
+                            if changes_rules { commit.await } else { commits.push(commit) }
+                        }
                         Some(Progress::Waits(read, needed)) => {
                             self.metrics.waited.inc();
                             let ticket = waiting.push(needed.packages.clone(), read);
@@ -168,14 +175,14 @@ impl Intake {
         let snapshot = self.knowledge.snapshot();
         let references = &snapshot.references;
         let event = Event::new(&references.catalogue, &references.aliases, envelope);
-        let view = self.lists.ready(event.facts(), &snapshot.rules);
+        let view = self.lists.ready(event.facts(), &snapshot.asked);
         match view.filter(|_| !waiting.is_ahead_of(&event.facts().packages)) {
             Some(view) => {
                 let examined = self.matched(&snapshot, &event, &view, &received, matcher);
                 Ok(Progress::Examined(received, Box::new(examined)))
             }
             None => {
-                let needed = Needed::new(event.facts(), &snapshot.rules);
+                let needed = Needed::new(event.facts(), &snapshot.asked);
                 drop(event);
                 Ok(Progress::Waits(Read { received, verified }, needed))
             }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use tidings_acl::Asked;
 use tidings_domain::rules::Problem;
 use tidings_domain::ruleset::{Editor, Ruleset, Sizes};
 use tidings_domain::subscription::borrowed::{FilterRef, SubscriptionRef};
@@ -29,13 +30,19 @@ const LOAD_REPORT: usize = 100_000;
 pub struct Snapshot {
     pub references: Arc<References>,
     pub rules: Ruleset,
+    /// The groups that the rules ask about.
+    pub asked: Arc<Asked>,
     /// How much there is of the rules.
     pub sizes: Sizes,
 }
 
 impl Snapshot {
-    fn new(references: Arc<References>, editor: &Editor) -> Arc<Snapshot> {
-        Arc::new(Snapshot { references, rules: editor.ruleset(), sizes: editor.sizes() })
+    /// The editor's state; with the groups of `before`, if they are the same.
+    fn new(references: Arc<References>, editor: &Editor, before: Option<&Snapshot>) -> Arc<Snapshot> {
+        let rules = editor.ruleset();
+        let asked = before.map(|before| &before.asked).filter(|asked| asked.are(rules.groups()));
+        let asked = asked.map_or_else(|| Arc::new(Asked::new(rules.groups().cloned())), Arc::clone);
+        Arc::new(Snapshot { references, rules, asked, sizes: editor.sizes() })
     }
 }
 
@@ -69,7 +76,7 @@ impl Knowledge {
         // The place in the feed comes first: an edit while the rules are read is found behind it.
         let upto = store.revision().await?;
         let editor = load_rules(&*store, &references).await?;
-        let current = ArcSwap::new(Snapshot::new(references, &editor));
+        let current = ArcSwap::new(Snapshot::new(references, &editor, None));
         let edit = Mutex::new(Writing { editor, upto });
         let knowledge = Knowledge { current, edit, store, metrics, lists: Box::new(lists) };
         knowledge.catch_up().await?;
@@ -143,8 +150,8 @@ impl Knowledge {
     }
 
     fn publish(&self, editor: &Editor) {
-        let references = Arc::clone(&self.snapshot().references);
-        self.current.store(Snapshot::new(references, editor));
+        let before = self.snapshot();
+        self.current.store(Snapshot::new(Arc::clone(&before.references), editor, Some(&before)));
     }
 
     /// Reads the files again, and compiles all rules against them. Where one is bad the old ones stay in force. Edits go
@@ -155,7 +162,7 @@ impl Knowledge {
         let editor = load_rules(&*self.store, &references).await?;
         {
             let mut writing = self.edit.lock().await;
-            self.current.store(Snapshot::new(references, &editor));
+            self.current.store(Snapshot::new(references, &editor, Some(&self.snapshot())));
             *writing = Writing { editor, upto };
         }
         self.metrics.invalidated("reload");
@@ -258,3 +265,6 @@ fn log(problems: &[Problem]) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,5 +15,6 @@ pub mod links;
 pub mod lists;
 pub mod references;
 pub mod telemetry;
+pub mod trust;
 pub mod verify;
 pub mod waiting;

@@ -3,39 +3,52 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tidings_acl::{
-    AclCache, DistGit, FasJson, GroupSource, JsonFile, Missing, Need, PackageSource, Pkgdb, Provider, ProviderError,
-    Settings, View,
+    AclCache, Asked, DistGit, FasJson, GroupSource, JsonFile, Missing, Need, PackageSource, Pkgdb, Provider,
+    ProviderError, Settings, View,
 };
 use tidings_domain::acl::{Cause, Holders, Key, invalidated};
 use tidings_domain::facts::Facts;
 use tidings_domain::message::Envelope;
-use tidings_domain::ruleset::Ruleset;
-use tidings_store::{Change, Store};
+use tidings_store::{Change, Store, StoreError};
 use tokio::runtime::Handle;
 
 use crate::telemetry::chain;
+
+/// How long a list waits before it is read again from a store that is not available.
+const STORE_PAUSE: Duration = Duration::from_millis(500);
 
 /// The lists, and the files among their providers.
 pub struct Lists {
     cache: AclCache,
     files: Vec<Arc<JsonFile>>,
+    /// Files and the store alone: no list takes long.
+    local: bool,
 }
 
 /// What one message needs of them.
 #[derive(Clone, Debug, Default)]
 pub struct Needed {
     pub packages: Vec<String>,
-    groups: Vec<Arc<str>>,
+    groups: Option<Arc<Asked>>,
 }
 
 impl Needed {
     /// The lists of the message's packages, and of the groups that rules ask about where it names somebody.
-    pub fn new(facts: &Facts, rules: &Ruleset) -> Needed {
-        let groups = if facts.usernames.is_empty() { Vec::new() } else { rules.groups().cloned().collect() };
+    pub fn new(facts: &Facts, asked: &Arc<Asked>) -> Needed {
+        let groups = (!facts.usernames.is_empty()).then(|| Arc::clone(asked));
         Needed { packages: facts.packages.clone(), groups }
+    }
+
+    pub fn package(name: &str) -> Needed {
+        Needed { packages: vec![name.to_owned()], groups: None }
+    }
+
+    pub fn group(name: &str) -> Needed {
+        Needed { packages: Vec::new(), groups: Some(Arc::new(Asked::new([name.into()]))) }
     }
 }
 
@@ -59,20 +72,25 @@ impl Lists {
             GroupSource::File { path } => file(path)?,
             GroupSource::FasJson(service) => Arc::new(FasJson::new(service)?),
         };
-        Ok(Lists { cache: AclCache::new(packages, groups, settings, Handle::current()), files })
+        let local = matches!(settings.packages, PackageSource::Store | PackageSource::File { .. })
+            && matches!(settings.groups, GroupSource::Store | GroupSource::File { .. });
+        Ok(Lists { local, cache: AclCache::new(packages, groups, settings, Handle::current()), files })
     }
 
     /// What a message with these facts needs, if it is here now.
-    pub fn ready(&self, facts: &Facts, rules: &Ruleset) -> Option<View> {
-        let asked = if facts.usernames.is_empty() { None } else { Some(rules.groups()) };
-        let groups: Vec<&str> = asked.into_iter().flatten().map(|group| &**group).collect();
-        self.cache.ready(&Need { packages: &facts.packages, groups: &groups })
+    pub fn ready(&self, facts: &Facts, asked: &Asked) -> Option<View> {
+        let groups = (!facts.usernames.is_empty()).then_some(asked);
+        self.cache.ready(&Need { packages: &facts.packages, groups })
     }
 
     /// The same, after it was fetched; `acl.wait` at most.
     pub async fn view(&self, needed: &Needed) -> View {
-        let groups: Vec<&str> = needed.groups.iter().map(|group| &**group).collect();
-        self.cache.view(&Need { packages: &needed.packages, groups: &groups }).await
+        self.cache.view(&Need { packages: &needed.packages, groups: needed.groups.as_deref() }).await
+    }
+
+    /// Whether no list comes from a service: then nothing is gained by letting messages pass each other.
+    pub const fn are_local(&self) -> bool {
+        self.local
     }
 
     /// Whatever the message says has changed is fetched anew, also for the message itself. To be called with verified
@@ -92,6 +110,11 @@ impl Lists {
             Change::AllAccessLists => self.cache.invalidate_all(Cause::Administrator),
             Change::User(_) | Change::AllSubscriptions | Change::Channel(_) => {}
         }
+    }
+
+    /// An administrator wants this list fetched anew.
+    pub fn refresh(&self, key: Key) {
+        self.cache.invalidate(&[key], Cause::Administrator);
     }
 
     /// Reads files again; one that cannot be read is an error, and its lists stay.
@@ -132,7 +155,7 @@ impl Provider<Holders> for Stored {
     }
 
     async fn fetch(&self, name: &str) -> Result<Option<Holders>, ProviderError> {
-        self.0.package(name).await.map_err(|error| ProviderError::Other(chain(&error)))
+        read(|| self.0.package(name)).await
     }
 }
 
@@ -143,6 +166,16 @@ impl Provider<BTreeSet<String>> for Stored {
     }
 
     async fn fetch(&self, name: &str) -> Result<Option<BTreeSet<String>>, ProviderError> {
-        self.0.group(name).await.map_err(|error| ProviderError::Other(chain(&error)))
+        read(|| self.0.group(name)).await
+    }
+}
+
+/// Reads from the store, as soon as it is available: without it no message could be accepted either.
+async fn read<T, F: Future<Output = Result<T, StoreError>>>(ask: impl Fn() -> F) -> Result<T, ProviderError> {
+    loop {
+        match ask().await {
+            Err(StoreError::Unavailable { .. }) => tokio::time::sleep(STORE_PAUSE).await,
+            answer => return answer.map_err(|error| ProviderError::Other(chain(&error))),
+        }
     }
 }

@@ -1,23 +1,21 @@
 //! What operators see from outside: the log and the metrics. Counters are the only copy of their number; the API's status
 //! reads them from here. It decides nothing.
 
-use std::collections::BTreeMap;
+mod present;
+
 use std::fmt;
-use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
-use tidings_bus::{EndpointStatus, State};
 use tidings_domain::message::Refusal;
-use tidings_domain::time::Timestamp;
-use tidings_store::Books;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogConfig, LogFormat};
+
+pub use present::Present;
 
 /// Sends the log to standard error in the configured form. Call it once.
 pub fn start_log(config: &LogConfig) -> Result<(), String> {
@@ -154,56 +152,11 @@ impl Metrics {
         self.rule_invalidations.get_or_create(&ReasonLabel { reason }).inc();
     }
 
-    /// OpenMetrics text, with the state of the bus and of the queue as they are now.
-    pub fn encode(
-        &self,
-        bus: &[EndpointStatus],
-        books: &BTreeMap<String, Books>,
-        now: Timestamp,
-    ) -> Result<String, fmt::Error> {
+    /// OpenMetrics text, with the state of everything as it is now.
+    pub fn encode(&self, present: &Present<'_>) -> Result<String, fmt::Error> {
         let mut out = String::new();
         text::encode_registry(&mut out, &self.registry)?;
-        text::encode(&mut out, &present(bus, books, now))?;
+        text::encode(&mut out, &present.registry())?;
         Ok(out)
     }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct EndpointLabel {
-    endpoint: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct StateLabel {
-    channel: String,
-    state: &'static str,
-}
-
-/// What is not counted but read: the endpoints and the books.
-fn present(bus: &[EndpointStatus], books: &BTreeMap<String, Books>, now: Timestamp) -> Registry {
-    let mut registry = Registry::with_prefix("tidings");
-    let mut endpoints = |name: &str, help: &str, read: &dyn Fn(&EndpointStatus) -> f64| {
-        let family = Family::<EndpointLabel, Gauge<f64, AtomicU64>>::default();
-        for endpoint in bus {
-            family.get_or_create(&EndpointLabel { endpoint: endpoint.name.clone() }).set(read(endpoint));
-        }
-        registry.register(name, help, family);
-    };
-    endpoints("bus_subscribed", "Whether the endpoint is subscribed", &|e| f64::from(e.state == State::Subscribed));
-    endpoints("bus_messages", "Messages handed to intake since the start", &|e| e.messages as f64);
-    endpoints("bus_silence_seconds", "How long nothing has come", &|e| e.silence(now).as_secs_f64());
-    endpoints("bus_reconnects", "Connections that replaced a lost one", &|e| e.reconnects as f64);
-    endpoints("bus_waits", "Messages that found the buffer full", &|e| e.waits as f64);
-    endpoints("bus_gaps", "Jumps of a publisher's counter", &|e| e.gaps as f64);
-    endpoints("bus_missing", "Messages missing by those jumps", &|e| e.missing as f64);
-    let family = Family::<StateLabel, Gauge<f64, AtomicU64>>::default();
-    for (channel, books) in books {
-        let Books { accepted: _, delivered, dead, cancelled, pending } = books;
-        for (state, count) in [("delivered", delivered), ("dead", dead), ("cancelled", cancelled), ("pending", pending)]
-        {
-            family.get_or_create(&StateLabel { channel: channel.clone(), state }).set(*count as f64);
-        }
-    }
-    registry.register("deliveries", "Deliveries by channel and state", family);
-    registry
 }

@@ -5,6 +5,7 @@ mod corpus;
 mod plugins;
 mod run;
 mod setup;
+mod story;
 mod test;
 
 use std::process::ExitCode;
@@ -23,6 +24,8 @@ enum Command {
     Corpus,
     /// Prints what the whole does here, one JSON object a line: name, value, unit.
     Bench,
+    /// Replays the story of Fedora Notifications under five strategies; writes docs/story.md and its pictures.
+    Story,
     /// Installs what the tests use and is not ours.
     Setup,
     /// Sets up what it needs and runs every check and test.
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Bench => bench::run(),
         Command::Corpus => corpus::run(),
+        Command::Story => story::run(),
         Command::Setup => setup::run(),
         Command::Test => test::all(),
     };

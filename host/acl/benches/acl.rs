@@ -68,7 +68,7 @@ fn main() {
     let service = Service::new(Duration::ZERO);
     let cache = AclCache::new(service.clone(), service, &Settings::default(), runtime.handle().clone());
     for names in names.chunks(5000) {
-        runtime.block_on(cache.view(&Need { packages: names, groups: &[] }));
+        runtime.block_on(cache.view(&Need { packages: names, groups: None }));
     }
     tell("acl_bytes_per_package", cache.figures().packages.bytes as f64 / PACKAGES as f64, "bytes");
     tell("acl_ready_ns", lookups(&cache, &names[..OFTEN]), "ns");
@@ -86,7 +86,7 @@ fn lookups(cache: &AclCache, names: &[String]) -> f64 {
     let began = Instant::now();
     for n in 0..MESSAGES {
         let at = n * 7919 % names.len();
-        let need = Need { packages: &names[at..=at], groups: &[] };
+        let need = Need { packages: &names[at..=at], groups: None };
         black_box(cache.ready(black_box(&need))).expect("all lists are in memory");
     }
     began.elapsed().as_nanos() as f64 / MESSAGES as f64
@@ -98,7 +98,7 @@ fn cold() {
         let service = Service::new(Duration::from_secs(15));
         let cache = AclCache::new(service.clone(), service.clone(), &Settings::default(), Handle::current());
         let package = ["kernel".to_owned()];
-        let need = Need { packages: &package, groups: &[] };
+        let need = Need { packages: &package, groups: None };
         let began = tokio::time::Instant::now();
         let views = futures::future::join_all((0..20).map(|_| cache.view(&need))).await;
         assert!(views.iter().all(|view| view.missing().is_empty()), "all twenty get the list");

@@ -9,6 +9,7 @@ use tidings_domain::acl::{Cause, Holders, Key};
 use tokio::runtime::Handle;
 use tokio::time::{Duration, Instant};
 
+use crate::asked::{Asked, Memberships};
 use crate::entry::{Entry, List, Package};
 use crate::lists::Lists;
 use crate::metrics::{Figures, Invalidations};
@@ -47,12 +48,29 @@ impl AclCache {
         let now = self.packages.now();
         let packages: Option<Vec<_>> = need.packages.iter().map(|name| self.packages.here(name, now)).collect();
         let packages = packages?;
-        let names = group_names(need, &packages);
-        let groups: Option<Vec<_>> = names.iter().map(|name| self.groups.here(name, now)).collect();
-        let groups = groups?;
+        let holding: Option<Vec<_>> = holding(&packages).into_iter().map(|name| self.groups.here(name, now)).collect();
+        let groups = holding?;
+        let asked = match need.groups {
+            None => None,
+            Some(asked) => Some(self.memberships(asked, now)?),
+        };
         packages.iter().for_each(|entry| self.packages.served(entry));
         groups.iter().for_each(|entry| self.groups.served(entry));
-        Some(View::new(Sorted::new(packages), Sorted::new(groups), Vec::new()))
+        Some(View::new(Sorted::new(packages), Sorted::new(groups), asked, Vec::new()))
+    }
+
+    /// Who is in the groups that rules ask about, if all their lists are here: as it was found before, unless a list
+    /// changed since.
+    fn memberships(&self, asked: &Asked, now: u64) -> Option<Arc<Memberships>> {
+        let version = self.groups.version();
+        let known = asked.memberships.load();
+        if let Some(known) = known.as_ref().filter(|known| known.version == version && now < known.due) {
+            return Some(Arc::clone(known));
+        }
+        let lists: Option<Vec<_>> = asked.names.iter().map(|name| self.groups.here(name, now).map(Some)).collect();
+        let memberships = Arc::new(Memberships::new(asked, version, lists?));
+        asked.memberships.store(Some(Arc::clone(&memberships)));
+        Some(memberships)
     }
 
     /// The same after fetching what is missing: the holders of each package, then the members of each group among them.
@@ -63,10 +81,25 @@ impl AclCache {
         let mut missing = Vec::new();
         let packages = join_all(need.packages.iter().map(|name| self.packages.get(name, deadline))).await;
         let packages = known(need.packages, packages, Key::Package, &mut missing);
-        let names = group_names(need, &packages);
+        let packages: Vec<_> = packages.into_iter().flatten().collect();
+        let names = holding(&packages);
         let groups = join_all(names.iter().map(|name| self.groups.get(name, deadline))).await;
-        let groups = known(&names, groups, Key::Group, &mut missing);
-        View::new(Sorted::new(packages), Sorted::new(groups), missing)
+        let groups = known(&names, groups, Key::Group, &mut missing).into_iter().flatten().collect();
+        let asked = match need.groups {
+            None => None,
+            Some(asked) => Some(self.fetched(asked, deadline, &mut missing).await),
+        };
+        View::new(Sorted::new(packages), Sorted::new(groups), asked, missing)
+    }
+
+    /// The same as `memberships`, after fetching what is missing.
+    async fn fetched(&self, asked: &Asked, deadline: Instant, missing: &mut Vec<Missing>) -> Arc<Memberships> {
+        if let Some(here) = self.memberships(asked, self.groups.now()) {
+            return here;
+        }
+        let version = self.groups.version();
+        let lists = join_all(asked.names.iter().map(|name| self.groups.get(name, deadline))).await;
+        Arc::new(Memberships::new(asked, version, known(&asked.names, lists, Key::Group, missing)))
     }
 
     /// Declares lists wrong. Those that are in memory are fetched anew at once, and whoever asks waits for that; an answer
@@ -95,28 +128,28 @@ impl AclCache {
     }
 }
 
-/// The groups that are asked for and those that hold one of the packages, each once.
-fn group_names<'a>(need: &'a Need<'_>, packages: &'a [Arc<Entry<Package>>]) -> Vec<&'a str> {
+/// The groups that hold one of the packages, each once.
+fn holding(packages: &[Arc<Entry<Package>>]) -> Vec<&str> {
     let holding = packages.iter().filter_map(|entry| entry.list.as_ref()).flat_map(|package| &package.groups);
-    let mut names: Vec<&str> = need.groups.iter().copied().chain(holding.map(|name| &**name)).collect();
+    let mut names: Vec<&str> = holding.map(|name| &**name).collect();
     names.sort_unstable();
     names.dedup();
     names
 }
 
-/// The lists that came; the others go to `missing`.
+/// The lists in their order, none where one did not come; what did not goes to `missing`.
 fn known<L: List>(
     names: &[impl AsRef<str>],
     lists: Vec<Result<Arc<Entry<L>>, Unavailable>>,
     key: impl Fn(String) -> Key,
     missing: &mut Vec<Missing>,
-) -> Vec<Arc<Entry<L>>> {
-    let mut entries = Vec::with_capacity(lists.len());
-    for (name, list) in names.iter().zip(lists) {
-        match list {
-            Ok(entry) => entries.push(entry),
-            Err(reason) => missing.push(Missing { key: key(name.as_ref().to_owned()), reason }),
+) -> Vec<Option<Arc<Entry<L>>>> {
+    let mut one = |name: &str, list: Result<_, _>| match list {
+        Ok(entry) => Some(entry),
+        Err(reason) => {
+            missing.push(Missing { key: key(name.to_owned()), reason });
+            None
         }
-    }
-    entries
+    };
+    names.iter().zip(lists).map(|(name, list)| one(name.as_ref(), list)).collect()
 }

@@ -125,6 +125,11 @@ impl<L: List> Entry<L> {
         self.standing.store(Standing::LastKnown as u8, Ordering::Release);
     }
 
+    /// When to ask again, in milliseconds since the cache's start.
+    pub(crate) fn due(&self) -> u64 {
+        self.due.load(Ordering::Relaxed)
+    }
+
     /// True for one caller when it is time to ask again; the others are told that it is being done until `until`.
     pub(crate) fn claims_refresh(&self, now: u64, until: u64) -> bool {
         let due = self.due.load(Ordering::Relaxed);

@@ -2,6 +2,7 @@
 //! says that it changed. Matching asks `AclCache` for the lists of one message and gets a `View`. This crate does not
 //! match, reads no bus, and stores nothing: what it knows is gone with the process.
 
+mod asked;
 mod breaker;
 mod cache;
 mod entry;
@@ -11,6 +12,7 @@ mod provider;
 mod settings;
 mod view;
 
+pub use asked::Asked;
 pub use breaker::BreakerState;
 pub use cache::AclCache;
 pub use metrics::{Figures, Histogram, LOAD_BUCKETS, ListFigures, LoadResult};

@@ -11,6 +11,7 @@
 //! clock is not tokio's; an entry's due time stands in the entry. An evicted list is fetched again like one never seen.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tidings_domain::limits;
@@ -48,6 +49,8 @@ pub(crate) struct Lists<L: List> {
     settings: Settings,
     start: Instant,
     runtime: Handle,
+    /// Another number after each change of any list.
+    version: AtomicU64,
 }
 
 impl<L: List> Lists<L> {
@@ -68,12 +71,22 @@ impl<L: List> Lists<L> {
             settings: settings.clone(),
             start: Instant::now(),
             runtime,
+            version: AtomicU64::new(0),
         }
     }
 
     /// Milliseconds since the start.
     pub(crate) fn now(&self) -> u64 {
         self.start.elapsed().as_millis() as u64
+    }
+
+    /// A number that is another one whenever a list is. What is read after it is at least as new.
+    pub(crate) fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    fn changed(&self) {
+        self.version.fetch_add(1, Ordering::AcqRel);
     }
 
     /// The list if it need not be waited for. Where it is time, this starts to fetch it anew.
@@ -146,6 +159,7 @@ impl<L: List> Lists<L> {
             let flight = flights.get_mut(name).map(|flight| flight.late = true);
             let entry = self.cache.get(name);
             entry.iter().for_each(|entry| entry.invalidate());
+            self.changed();
             (entry.is_some(), flight.is_some())
         };
         if entry {
@@ -158,7 +172,9 @@ impl<L: List> Lists<L> {
     pub(crate) fn invalidate_all(&self) -> u64 {
         let mut flights = self.flights();
         flights.values_mut().for_each(|flight| flight.late = true);
-        self.cache.iter().map(|(_, entry)| entry.invalidate()).count() as u64
+        let lists = self.cache.iter().map(|(_, entry)| entry.invalidate()).count() as u64;
+        self.changed();
+        lists
     }
 
     /// Fetches a list until there is an answer that is not late, or it is no use.
@@ -227,6 +243,7 @@ impl<L: List> Lists<L> {
         let age = if changed { age.min(limits::ACL_CONFIRM) } else { age };
         let entry = Arc::new(Entry::new(Arc::clone(name), list, standing, self.now() + age.as_millis() as u64));
         self.cache.insert(Arc::clone(name), Arc::clone(&entry));
+        self.changed();
         if late {
             self.metrics.late.add(1);
             return None;

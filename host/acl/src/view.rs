@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use tidings_domain::acl::{Acl, Holders, Key};
 
+use crate::asked::{Asked, Memberships};
 use crate::entry::{Entry, List, Package};
 use crate::provider::Members;
 
-/// What one message needs: its packages, and groups that rules ask for by name. The groups that hold one of the packages
-/// are found by the cache.
+/// What one message needs: its packages, and, where it names somebody, the groups that rules ask about. The groups that
+/// hold one of the packages are found by the cache.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Need<'a> {
     pub packages: &'a [String],
-    pub groups: &'a [&'a str],
+    pub groups: Option<&'a Asked>,
 }
 
 /// Why a list is not known.
@@ -58,12 +59,18 @@ pub struct Missing {
 pub struct View {
     packages: Sorted<Package>,
     groups: Sorted<Members>,
+    asked: Option<Arc<Memberships>>,
     missing: Vec<Missing>,
 }
 
 impl View {
-    pub(crate) fn new(packages: Sorted<Package>, groups: Sorted<Members>, missing: Vec<Missing>) -> View {
-        View { packages, groups, missing }
+    pub(crate) fn new(
+        packages: Sorted<Package>,
+        groups: Sorted<Members>,
+        asked: Option<Arc<Memberships>>,
+        missing: Vec<Missing>,
+    ) -> View {
+        View { packages, groups, asked, missing }
     }
 
     /// The lists that nothing is known of: to be reported, since somebody may not hear of the message.
@@ -78,7 +85,13 @@ impl Acl for View {
     }
 
     fn members(&self, group: &str) -> Option<&BTreeSet<String>> {
-        self.groups.get(group)
+        self.groups.get(group).or_else(|| self.asked.as_ref()?.members(group))
+    }
+
+    fn groups_of(&self, users: &[String], _: &[Arc<str>], found: &mut dyn FnMut(&str)) {
+        if let Some(asked) = &self.asked {
+            asked.each_of(users, found);
+        }
     }
 }
 

@@ -3,6 +3,10 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a benchmark may fail as it does")]
 
+#[path = "support/population.rs"]
+mod population;
+#[path = "support/rows.rs"]
+mod rows;
 mod support;
 
 use std::hint::black_box;
@@ -12,9 +16,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use support::population::{Dice, World};
-use support::rows::{Messages, Row};
-use support::tell;
+use population::{Dice, World};
+use rows::{Messages, Row};
+use support::{median, tell};
 use tidings_domain::acl::AclTable;
 use tidings_domain::catalogue::Catalogue;
 use tidings_domain::facts::Event;
@@ -40,6 +44,7 @@ fn main() {
         put(&mut editor, user, &rows(&world, &catalogue, user, &mut dice));
     }
     editor.loaded();
+    tell("snapshot_us", median(101, || drop(black_box(editor.ruleset()))).as_secs_f64() * 1e6, "us");
     let current = ArcSwap::from_pointee(editor.ruleset());
     let events = messages.events(&catalogue);
     let matching = Matching { current: &current, events: &events, acl: &acl };

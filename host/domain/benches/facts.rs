@@ -9,8 +9,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use serde_json::Value;
-use support::population::bodies;
-use support::tell;
+use support::{bodies, tell};
 use tidings_domain::aliases::Aliases;
 use tidings_domain::catalogue::Catalogue;
 use tidings_domain::message::{Envelope, Frame};

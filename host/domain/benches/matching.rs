@@ -3,17 +3,23 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a benchmark may fail as it does")]
 
+#[path = "support/heap.rs"]
+mod heap;
+#[path = "support/population.rs"]
+mod population;
+#[path = "support/rows.rs"]
+mod rows;
 mod support;
 
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use heap::Counted;
+use population::{Dice, World};
+use rows::{Messages, Row};
 use serde_json::Value;
-use support::heap::{self, Counted};
-use support::population::{Dice, World};
-use support::rows::{Messages, Row};
-use support::{median, tell};
+use support::{bodies, median, tell};
 use tidings_domain::acl::AclTable;
 use tidings_domain::catalogue::Catalogue;
 use tidings_domain::delivery::Recipient;
@@ -83,7 +89,7 @@ fn large(catalogue: &Arc<Catalogue>, messages: &Messages) {
     let few: Vec<Measured> = measured.iter().filter(|one| one.matches <= 25).copied().collect();
     tell("match_us_1e6", micros(middle(&few)), "us");
     tell("match_us_1e6_matches", few.iter().map(|one| one.matches as f64).sum::<f64>() / few.len() as f64, "matches");
-    let parse = median_parse(messages);
+    let parse = median_parse();
     tell("match_vs_parse_1e6", middle(&few).as_secs_f64() / parse.as_secs_f64(), "ratio");
     hot(catalogue, messages, &acl, middle(&few));
 }
@@ -152,7 +158,7 @@ fn fmn(catalogue: &Arc<Catalogue>, messages: &Messages) {
         ["email", "irc"].map(|channel| Row::new(user, channel, &catalogue.defaults(user))).into()
     });
     let (ruleset, mut matcher) = (editor.ruleset(), Matcher::new());
-    let frames: Vec<Frame> = messages.bodies.iter().map(|body| Frame { topic: None, body: body.clone() }).collect();
+    let frames: Vec<Frame> = bodies().into_iter().map(|body| Frame { topic: None, body }).collect();
     let mut told = 0;
     let mut pass = |steps: usize| {
         let began = Instant::now();
@@ -220,9 +226,9 @@ fn middle(measured: &[Measured]) -> Duration {
     times[times.len() / 2]
 }
 
-fn median_parse(messages: &Messages) -> Duration {
+fn median_parse() -> Duration {
     let parse = |body: &Vec<u8>| median(ROUNDS, || drop(black_box(serde_json::from_slice::<Value>(black_box(body)))));
-    let mut times: Vec<Duration> = messages.bodies.iter().map(parse).collect();
+    let mut times: Vec<Duration> = bodies().iter().map(parse).collect();
     times.sort();
     times[times.len() / 2]
 }

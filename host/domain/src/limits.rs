@@ -43,6 +43,8 @@ pub const BUS_GAP_MAX: u64 = 1_000_000;
 pub const INTAKE_BATCH: usize = 4096;
 /// Messages that are being committed at the same time: the next transaction fills while one is written.
 pub const INTAKE_IN_FLIGHT: usize = 2 * INTAKE_BATCH;
+/// A table of access lists that is loaded in one request, in bytes; 100,000 packages with six holders are 15 MB.
+pub const ACCESS_LISTS_BYTES: usize = 64 * 1024 * 1024;
 /// Messages that wait for access lists at the same time; beyond it nothing is read from the bus.
 pub const INTAKE_WAITING: usize = 1000;
 /// How long intake waits for more messages before it commits what it has.

@@ -1,6 +1,7 @@
 //! The HTTP interface: administrators' API, health, metrics, and the unsubscribe page. Handlers translate; what happens is
 //! decided in `channels`, `knowledge` and the store.
 
+mod access_lists;
 mod auth;
 mod channels;
 mod components;
@@ -28,10 +29,10 @@ use tidings_domain::limits;
 use tidings_store::Store;
 use tokio::sync::{Mutex, Semaphore};
 
-use crate::changes::Changes;
 use crate::channels::Channels;
 use crate::knowledge::Knowledge;
 use crate::links::Links;
+use crate::lists::Lists;
 use crate::telemetry::Metrics;
 
 pub use auth::{NewToken, new_token};
@@ -47,7 +48,7 @@ pub struct ApiState {
     pub store: Arc<dyn Store>,
     pub channels: Arc<Channels>,
     pub knowledge: Arc<Knowledge>,
-    pub changes: Arc<Changes>,
+    pub lists: Arc<Lists>,
     pub links: Arc<Links>,
     pub metrics: Arc<Metrics>,
     pub endpoints: Vec<Arc<Endpoint>>,

@@ -135,6 +135,7 @@ impl From<ChannelError> for Problem {
             ChannelError::Admission(_) | ChannelError::Name(_) | ChannelError::Address(_) => {
                 Problem::invalid(error.to_string(), Vec::new())
             }
+            ChannelError::Distrust(_) => Problem::new(StatusCode::FORBIDDEN, error.to_string()),
             ChannelError::NotReady(_) => Problem::new(StatusCode::CONFLICT, error.to_string()),
         }
     }

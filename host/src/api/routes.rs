@@ -6,7 +6,7 @@ use axum::http::Method;
 use axum::routing::{self, MethodRouter};
 
 use super::guard::{self, Pace};
-use super::{ApiState, channels, components, deliveries, rules, status, subscriptions, unsubscribe};
+use super::{ApiState, access_lists, channels, components, deliveries, rules, status, subscriptions, unsubscribe};
 
 /// One method of one path.
 pub(super) struct Route {
@@ -56,6 +56,19 @@ pub(super) fn protected() -> Vec<Route> {
         get("/api/v1/subscriptions/{user}/{channel}", subscriptions::view),
         slow(put("/api/v1/subscriptions/{user}/{channel}", subscriptions::put)),
         delete("/api/v1/subscriptions/{user}/{channel}", subscriptions::delete),
+        get("/api/v1/access-lists", access_lists::overview),
+        slow(post("/api/v1/access-lists", access_lists::add)),
+        slow(put("/api/v1/access-lists", access_lists::replace)),
+        get("/api/v1/access-lists/packages", access_lists::packages),
+        slow(get("/api/v1/access-lists/packages/{name}", access_lists::package)),
+        put("/api/v1/access-lists/packages/{name}", access_lists::put_package),
+        delete("/api/v1/access-lists/packages/{name}", access_lists::delete_package),
+        post("/api/v1/access-lists/packages/{name}/refresh", access_lists::refresh_package),
+        get("/api/v1/access-lists/groups", access_lists::groups),
+        slow(get("/api/v1/access-lists/groups/{name}", access_lists::group)),
+        put("/api/v1/access-lists/groups/{name}", access_lists::put_group),
+        delete("/api/v1/access-lists/groups/{name}", access_lists::delete_group),
+        post("/api/v1/access-lists/groups/{name}/refresh", access_lists::refresh_group),
         get("/api/v1/rules", rules::list),
         get("/api/v1/rules/{name}", rules::view),
     ]

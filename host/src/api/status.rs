@@ -14,7 +14,7 @@ use tidings_domain::message::Refusal;
 use super::{ApiState, Problem};
 use crate::channels::ChannelState;
 use crate::clock;
-use crate::telemetry::{Metrics, ReasonLabel};
+use crate::telemetry::{Metrics, Present, ReasonLabel};
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -111,7 +111,19 @@ pub(super) async fn ready(State(api): State<ApiState>) -> Result<Answer<Value>, 
 pub(super) async fn metrics(State(api): State<ApiState>) -> Result<([(HeaderName, &'static str); 1], String), Problem> {
     let bus = api.bus();
     let books = api.store.books().await?;
-    let text = api.metrics.encode(&bus, &books, clock::now()).map_err(|error| {
+    let mut due = BTreeMap::new();
+    for channel in books.keys() {
+        due.extend(api.store.next_due(channel).await?.map(|due| (channel.clone(), due)));
+    }
+    let present = Present {
+        bus: &bus,
+        books: &books,
+        due: &due,
+        lists: &api.lists.cache().figures(),
+        rules: api.knowledge.snapshot().sizes,
+        now: clock::now(),
+    };
+    let text = api.metrics.encode(&present).map_err(|error| {
         tracing::error!(error = %error, "the metrics could not be written");
         Problem::internal()
     })?;

@@ -1,5 +1,5 @@
 //! Subscriptions over HTTP. Path and body make one; what is stored is what its channel's plugin makes of the addresses and
-//! what the catalogue understands. A change is stored, then in force, then announced.
+//! what the catalogue understands. A change is stored, and in force when it is answered.
 
 use axum::Json as Answer;
 use axum::extract::{Extension, State};
@@ -100,11 +100,10 @@ pub(super) async fn put(
     subscription.addresses = check_addresses(&api, &subscription).await?;
     let _turn = turns.subscriptions.lock().await;
     let (user, channel) = (&subscription.user, &subscription.channel);
-    let before = find(&api, user, channel).await?;
+    let known = find(&api, user, channel).await?.is_some();
     api.store.put_subscription(&subscription, clock::now()).await?;
     api.knowledge.catch_up().await?;
-    api.changes.preference(user, channel, what_changed(before.as_ref(), &subscription)).await;
-    let status = if before.is_none() { StatusCode::CREATED } else { StatusCode::OK };
+    let status = if known { StatusCode::OK } else { StatusCode::CREATED };
     Ok((status, Answer(subscription)))
 }
 
@@ -118,7 +117,6 @@ pub(super) async fn delete(
         return Err(missing(&user, &channel));
     }
     api.knowledge.catch_up().await?;
-    api.changes.preference(&user, &channel, "filters").await;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -146,15 +144,6 @@ async fn check_addresses(api: &ApiState, subscription: &Subscription) -> Result<
         }
     }
     if mistakes.is_empty() { Ok(addresses) } else { Err(Problem::invalid("the channel refuses an address", mistakes)) }
-}
-
-/// FMN's word for the most telling difference.
-fn what_changed(before: Option<&Subscription>, after: &Subscription) -> &'static str {
-    match before {
-        Some(before) if before.filters == after.filters && before.enabled != after.enabled => "enabled",
-        Some(before) if before.filters == after.filters => "details",
-        _ => "filters",
-    }
 }
 
 fn missing(user: &str, channel: &str) -> Problem {

@@ -46,7 +46,6 @@ async fn stop(api: &ApiState, what: &Unsubscribe) -> Result<(), Problem> {
         return Ok(());
     }
     api.knowledge.catch_up().await?;
-    api.changes.preference(&what.user, &what.channel, "details").await;
     tracing::info!(user = what.user, channel = what.channel, "an address was unsubscribed by its link");
     Ok(())
 }

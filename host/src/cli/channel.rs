@@ -26,7 +26,13 @@ enum ChannelCommand {
     /// One channel: its plugin, configuration and grants
     Show { name: String },
     /// Check a component file and make a channel of it, or switch an existing channel to it
-    Install { name: String, file: PathBuf },
+    Install {
+        name: String,
+        file: PathBuf,
+        /// minisign's signature of the file; without it, `FILE.minisig` where that is there
+        #[arg(long, value_name = "FILE")]
+        signature: Option<PathBuf>,
+    },
     /// Set configuration values
     Configure {
         name: String,
@@ -75,7 +81,9 @@ pub(super) async fn run(args: ChannelArgs, out: &mut Output) -> anyhow::Result<(
     match args.command {
         ChannelCommand::List => list(&client.get(&client.api(&["channels"])).await?, out),
         ChannelCommand::Show { name } => show(&client.get(&client.api(&["channels", &name])).await?, out),
-        ChannelCommand::Install { name, file } => install(&client, &name, &file, out).await,
+        ChannelCommand::Install { name, file, signature } => {
+            install(&client, &name, &file, signature.as_deref(), out).await
+        }
         ChannelCommand::Configure { name, values } => {
             let values = values.iter().map(|pair| assignment(pair)).collect::<anyhow::Result<Map<_, _>>>()?;
             show(&client.put(&client.api(&["channels", &name, "config"]), &values).await?, out)
@@ -103,7 +111,13 @@ pub(super) async fn run(args: ChannelArgs, out: &mut Output) -> anyhow::Result<(
     }
 }
 
-async fn install(client: &Client, name: &str, file: &Path, out: &mut Output) -> anyhow::Result<()> {
+async fn install(
+    client: &Client,
+    name: &str,
+    file: &Path,
+    signature: Option<&Path>,
+    out: &mut Output,
+) -> anyhow::Result<()> {
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     ensure!(
         bytes.len() <= limits::COMPONENT_BYTES,
@@ -111,7 +125,14 @@ async fn install(client: &Client, name: &str, file: &Path, out: &mut Output) -> 
         file.display(),
         limits::COMPONENT_BYTES
     );
-    let component = client.post(&client.api(&["components"]), bytes).await?;
+    let mut url = client.api(&["components"]);
+    let beside = PathBuf::from(format!("{}.minisig", file.display()));
+    if let Some(signature) = signature.or(Some(&*beside).filter(|beside| beside.exists())) {
+        let text = std::fs::read_to_string(signature);
+        let text = text.with_context(|| format!("cannot read the signature {}", signature.display()))?;
+        url.query_pairs_mut().append_pair("signature", &text);
+    }
+    let component = client.post(&url, bytes).await?;
     show(&client.put(&client.api(&["channels", name]), &json!({ "component": component["digest"] })).await?, out)
 }
 

@@ -4,6 +4,7 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 wrong usage, 64 bad configuration.
 
+mod acl;
 mod catalogue;
 mod channel;
 mod client;
@@ -73,6 +74,8 @@ enum Command {
     Channel(channel::ChannelArgs),
     /// Who wants to be told of what
     Subscription(subscription::SubscriptionArgs),
+    /// Who holds which package and is in which group
+    Acl(acl::AclArgs),
     /// What is queued, sent, dead
     Deliveries(deliveries::DeliveriesArgs),
     /// How many deliveries are in each state
@@ -128,6 +131,7 @@ fn dispatch(cli: Cli, out: &mut Output) -> anyhow::Result<ExitCode> {
         Command::Token(args) => block_on(token::run(args, &config()?, out))?,
         Command::Channel(args) => block_on(channel::run(args, out))?,
         Command::Subscription(args) => block_on(subscription::run(args, config, out))?,
+        Command::Acl(args) => block_on(acl::run(args, out))?,
         Command::Deliveries(args) => block_on(deliveries::run(args, out))?,
         Command::Books(args) => block_on(deliveries::books(&Client::new(&args)?, out))?,
         Command::Status(args) => block_on(status::run(&Client::new(&args)?, out))?,

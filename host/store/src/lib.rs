@@ -89,7 +89,7 @@ pub trait Store: AccessLists + ChangeFeed + 'static {
     /// Creates the channel or replaces it as a whole.
     async fn put_channel(&self, channel: &Channel, now: Timestamp) -> Result<()>;
 
-    /// Keeps a component. One with the same digest is the same file and stays as it is.
+    /// Keeps a component. One with the same digest is the same file and stays as it is, but for a signature that it lacked.
     async fn put_component(&self, info: &ComponentInfo, file: &[u8]) -> Result<()>;
     async fn components(&self) -> Result<Vec<ComponentInfo>>;
     async fn component(&self, digest: &str) -> Result<(ComponentInfo, Vec<u8>)>;

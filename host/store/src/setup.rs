@@ -41,6 +41,8 @@ pub struct ComponentInfo {
     pub manifest: Manifest,
     pub bytes: u64,
     pub installed_at: Timestamp,
+    /// Who signed it, as far as that was known when it was installed.
+    pub signed_by: Option<String>,
 }
 
 /// A token of the API: only its hash is kept.

@@ -92,7 +92,7 @@ async fn no_more_requests_at_once_than_are_allowed() {
     service.takes(1);
     let names: Vec<String> = (0..12).map(|n| format!("package-{n}")).collect();
     let start = Instant::now();
-    assert!(cache.view(&Need { packages: &names, groups: &[] }).await.missing().is_empty());
+    assert!(cache.view(&Need { packages: &names, groups: None }).await.missing().is_empty());
     assert_eq!((service.most_at_once(), start.elapsed().as_secs()), (3, 4));
 }
 
@@ -102,7 +102,7 @@ async fn more_cold_lists_than_may_wait_are_reported_at_once() {
     let cache = cache(&service, &Settings::default());
     service.takes(1_000_000);
     let names: Vec<String> = (0..=tidings_domain::limits::ACL_FLIGHTS).map(|n| format!("package-{n}")).collect();
-    let view = cache.view(&Need { packages: &names, groups: &[] }).await;
+    let view = cache.view(&Need { packages: &names, groups: None }).await;
     let refused = view.missing().iter().filter(|missing| missing.reason == Unavailable::Overloaded).count();
     assert_eq!(refused, 1);
 }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use tidings_acl::{AclCache, Need, Settings, Unavailable};
+use tidings_acl::{AclCache, Need, Settings, Unavailable, View};
 use tidings_domain::acl::{Acl, Cause, Key};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, advance, sleep};
 
-use crate::support::{GIVEN, JOINED, LISTS, Mood, Service, cache, guake, holds, packages, ready, view};
+use crate::support::{GIVEN, JOINED, LISTS, Mood, Service, asked, cache, guake, holds, packages, ready, view};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -243,12 +243,40 @@ async fn groups_that_rules_ask_for_are_in_the_view_and_each_list_once() {
     let service = Service::new(LISTS);
     let cache = cache(&service, &Settings::default());
     let twice = packages(&["guake", "bash", "guake"]);
-    let need = Need { packages: &twice, groups: &["shells", "nosuch"] };
+    let asked = asked(&["shells", "nosuch"]);
+    let need = Need { packages: &twice, groups: Some(&asked) };
     let view = cache.view(&need).await;
     assert!(view.is_member("shells", "bob") && view.members("nosuch").is_none() && view.missing().is_empty());
     assert!(holds(&view, "dan", "bash")[0] && holds(&view, "ann", "guake")[0]);
     assert_eq!((service.calls("guake"), service.calls("shells"), service.calls("nosuch")), (1, 1, 1));
     assert!(cache.ready(&need).is_some());
+}
+
+/// The same for whoever asks by name and for whoever asks by person.
+#[tokio::test(start_paused = true)]
+async fn who_is_in_a_group_that_rules_ask_about_is_known_by_person_and_follows_changes() {
+    let service = Service::new(LISTS);
+    let cache = cache(&service, &Settings::default());
+    let asked = asked(&["shells", "nosuch"]);
+    let need = Need { packages: &[], groups: Some(&asked) };
+    let of = |view: &View, users: &[&str]| {
+        let mut found = Vec::new();
+        view.groups_of(&packages(users), &[], &mut |group| found.push(group.to_owned()));
+        found
+    };
+    assert!(cache.ready(&need).is_none(), "nothing is here yet");
+    let view = cache.view(&need).await;
+    assert_eq!((of(&view, &["ann", "bob"]), of(&view, &["fay"])), (vec!["shells".to_owned()], vec![]));
+    let ready = cache.ready(&need).unwrap();
+    assert_eq!(of(&ready, &["bob"]), ["shells"]);
+    service.set(JOINED);
+    cache.invalidate(&[Key::Group("shells".into())], Cause::AccountSystem);
+    assert!(cache.ready(&need).is_none(), "it changed, and is waited for");
+    let view = cache.view(&need).await;
+    assert_eq!((of(&view, &["bob"]), of(&view, &["fay"])), (vec![], vec!["shells".to_owned()]));
+    assert_eq!(of(&cache.ready(&need).unwrap(), &["fay"]), ["shells"]);
+    assert_eq!(of(&ready, &["bob"]), ["shells"], "an older view is as it was");
+    assert_eq!((service.calls("shells"), service.calls("nosuch")), (2, 1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tidings_acl::{AclCache, Members, Need, Provider, ProviderError, Settings, View};
+use tidings_acl::{AclCache, Asked, Members, Need, Provider, ProviderError, Settings, View};
 use tidings_domain::acl::{Acl, AclTable, Holders, Key, Kinds};
 use tokio::runtime::Handle;
 
@@ -106,12 +106,16 @@ pub fn packages(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
+pub fn asked(names: &[&str]) -> Asked {
+    Asked::new(names.iter().map(|name| (*name).into()))
+}
+
 pub async fn view(cache: &AclCache, package: &str) -> View {
-    cache.view(&Need { packages: &packages(&[package]), groups: &[] }).await
+    cache.view(&Need { packages: &packages(&[package]), groups: None }).await
 }
 
 pub fn ready(cache: &AclCache, package: &str) -> Option<View> {
-    cache.ready(&Need { packages: &packages(&[package]), groups: &[] })
+    cache.ready(&Need { packages: &packages(&[package]), groups: None })
 }
 
 /// Whether `user` holds `package` by any, commit, watch.

@@ -1,14 +1,8 @@
-//! What the benchmarks share: messages, people, and how a figure is told.
-
-#![allow(dead_code, reason = "each benchmark uses its part")]
-
-pub mod heap;
-pub mod population;
-pub mod rows;
+//! What the benchmarks share: messages, and how a figure is told.
 
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// One figure, as a line of JSON.
 pub fn tell(name: &str, value: f64, unit: &str) {
@@ -26,4 +20,14 @@ pub fn median(rounds: usize, mut work: impl FnMut()) -> Duration {
         .collect();
     times.sort();
     times[times.len() / 2]
+}
+
+/// Real messages where they are beside the checkout, else the samples.
+pub fn bodies() -> Vec<Vec<u8>> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let real = std::fs::read_to_string(root.join("../shared/corpus/fedmsg.jsonl"));
+    let text = real.or_else(|_| std::fs::read_to_string(root.join("tests/samples/messages.jsonl"))).expect("messages");
+    let line = |line: &str| serde_json::from_str::<Value>(line).expect("JSON");
+    let message = |value: Value| if value["msg"]["topic"].is_string() { value["msg"].clone() } else { value };
+    text.lines().map(|text| message(line(text)).to_string().into_bytes()).collect()
 }

@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
-use serde_json::Value;
 use tidings_domain::acl::{AclTable, Holders};
 use tidings_domain::catalogue::Catalogue;
 use tidings_domain::subscription::{Filter, Rule};
@@ -101,14 +100,4 @@ impl World {
 pub struct Named {
     pub users: BTreeSet<String>,
     pub packages: BTreeSet<String>,
-}
-
-/// Real messages where they are beside the checkout, else the samples.
-pub fn bodies() -> Vec<Vec<u8>> {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let real = std::fs::read_to_string(root.join("../shared/corpus/fedmsg.jsonl"));
-    let text = real.or_else(|_| std::fs::read_to_string(root.join("tests/samples/messages.jsonl"))).expect("messages");
-    let line = |line: &str| serde_json::from_str::<Value>(line).expect("JSON");
-    let message = |value: Value| if value["msg"]["topic"].is_string() { value["msg"].clone() } else { value };
-    text.lines().map(|text| message(line(text)).to_string().into_bytes()).collect()
 }

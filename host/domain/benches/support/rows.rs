@@ -7,11 +7,11 @@ use tidings_domain::message::{Envelope, Frame};
 use tidings_domain::subscription::borrowed::{FilterRef, SubscriptionRef};
 use tidings_domain::subscription::{Filter, Style};
 
-use super::population::{Named, bodies};
+use crate::population::Named;
+use crate::support::bodies;
 
-/// Messages, parsed and not.
+/// Messages, and whom and what they name.
 pub struct Messages {
-    pub bodies: Vec<Vec<u8>>,
     pub envelopes: Vec<Envelope>,
     pub named: Named,
     pub aliases: Aliases,
@@ -19,15 +19,15 @@ pub struct Messages {
 
 impl Messages {
     pub fn read(catalogue: &Catalogue) -> Messages {
-        let (bodies, aliases) = (bodies(), Aliases::default());
-        let envelopes: Vec<Envelope> = bodies.iter().map(|body| envelope(body)).collect();
+        let aliases = Aliases::default();
+        let envelopes: Vec<Envelope> = bodies().into_iter().map(envelope).collect();
         let mut named = Named::default();
         for envelope in &envelopes {
             let event = Event::new(catalogue, &aliases, envelope);
             named.users.extend(event.facts().usernames.iter().cloned());
             named.packages.extend(event.facts().packages.iter().cloned());
         }
-        Messages { bodies, envelopes, named, aliases }
+        Messages { envelopes, named, aliases }
     }
 
     pub fn events<'m>(&'m self, catalogue: &'m Catalogue) -> Vec<Event<'m>> {
@@ -35,8 +35,8 @@ impl Messages {
     }
 }
 
-fn envelope(body: &[u8]) -> Envelope {
-    Envelope::read(&Frame { topic: None, body: body.to_vec() }).expect("a message")
+fn envelope(body: Vec<u8>) -> Envelope {
+    Envelope::read(&Frame { topic: None, body }).expect("a message")
 }
 
 /// A user's filters for a channel, as the store keeps them.

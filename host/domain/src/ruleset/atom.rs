@@ -1,6 +1,6 @@
 //! Atoms: what a message and a rule can have in common by name alone, as 64 bits. A message has an atom, or it has not; a
 //! rule that asks for one never looks at the text again. The hash is keyed by the process (SipHash), so that nobody can
-//! choose names that meet: two of a hundred million do by chance once in ten thousand starts.
+//! choose names that meet; two of ten million do by chance once in 300,000 starts.
 
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
 

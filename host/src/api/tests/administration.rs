@@ -8,6 +8,7 @@ use tidings_domain::subscription::Style;
 use tidings_store::LeaseRequest;
 
 use super::*;
+use crate::trust::PublisherConfig;
 
 /// A channel of that name.
 pub(super) async fn install(stand: &Stand, name: &str, component: Vec<u8>) {
@@ -159,4 +160,26 @@ async fn status_counts_what_became_of_messages() {
     assert_eq!(status["messages"], messages);
     assert_eq!((&status["bus"], &status["channels"]), (&json!([]), &json!([])));
     assert_eq!(status["version"], env!("CARGO_PKG_VERSION"));
+}
+
+#[tokio::test]
+async fn where_signatures_are_required_a_component_without_a_good_one_is_neither_kept_nor_run() {
+    let Some(component) = email_component() else { return };
+    let pair = minisign::KeyPair::generate_unencrypted_keypair().expect("random numbers");
+    let publisher = PublisherConfig { name: "us".into(), keys: vec![pair.pk.to_base64()], plugins: None };
+    let stand = Stand::trusting(&TrustConfig { required: true, publishers: vec![publisher] }).await;
+    let install = async |file: &[u8], signature: Option<String>| {
+        let query = signature
+            .map(|text| url::form_urlencoded::Serializer::new(String::new()).append_pair("signature", &text).finish());
+        let path = format!("/api/v1/components?{}", query.unwrap_or_default());
+        stand.ask(Method::POST, &path, file.to_vec()).await
+    };
+    let sign = |file: &[u8]| {
+        minisign::sign(None, &pair.sk, std::io::Cursor::new(file), None, None).expect("it signs").to_string()
+    };
+    assert_eq!(install(&component, None).await.status, 403);
+    assert_eq!(install(&component, Some(sign(b"another file"))).await.status, 403);
+    assert_eq!(stand.get("/api/v1/components").await.json(), json!([]));
+    let installed = install(&component, Some(sign(&component))).await;
+    assert_eq!((installed.status, &installed.json()["signed_by"]), (201, &json!("us")));
 }

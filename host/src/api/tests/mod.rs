@@ -1,6 +1,7 @@
 //! The API as its clients see it: the whole router, with a real store below it.
 
 mod access;
+mod access_lists;
 mod administration;
 mod problems;
 mod subscribing;
@@ -15,7 +16,7 @@ use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tempfile::TempDir;
 use tidings_sandbox::{Sandbox, SandboxOptions};
-use tidings_store::Mode;
+use tidings_store::{Change, Mode};
 use tower::ServiceExt as _;
 
 use super::*;
@@ -23,6 +24,7 @@ use crate::channels::{Environment, PluginHost};
 use crate::clock;
 use crate::config::{Config, DataDir};
 use crate::dispatch::Dispatch;
+use crate::trust::{Trust, TrustConfig};
 
 /// The API over an empty store.
 struct Stand {
@@ -62,18 +64,26 @@ impl Answer {
 
 impl Stand {
     async fn new() -> Stand {
+        Stand::trusting(&TrustConfig::default()).await
+    }
+
+    async fn trusting(trust: &TrustConfig) -> Stand {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let mut config = Config { data_dir: DataDir(dir.path().to_owned()), ..Config::default() };
         config.api.public_url = Some("https://tell.example.org".into());
         let store = tidings_store::open(&config.data_dir.database(), Mode::Daemon).await.expect("a new database");
         let metrics = Arc::new(Metrics::default());
-        let knowledge = Knowledge::load(&config, Arc::clone(&store), Arc::clone(&metrics), |_| {}).await;
+        let lists = Arc::new(Lists::open(&config.acl, &store).expect("the table of the store"));
+        let changed = Arc::clone(&lists);
+        let changed = move |change: &Change| changed.apply(change);
+        let knowledge = Knowledge::load(&config, Arc::clone(&store), Arc::clone(&metrics), changed).await;
         let knowledge = Arc::new(knowledge.expect("the catalogue in the program is good"));
         let links = Arc::new(Links::open(&config).expect("a key"));
         let sandbox = SandboxOptions { cache_dir: config.data_dir.cache(), tls_ca_file: None, max_instances: 2 };
         let channels = Arc::new(Channels::new(Environment {
             store: Arc::clone(&store),
             sandbox: Sandbox::new(sandbox).expect("the engine starts"),
+            trust: Trust::new(trust).expect("keys"),
             host: Arc::new(PluginHost::new(Arc::clone(&store), Arc::clone(&knowledge))),
             links: Arc::clone(&links),
             knowledge: Arc::clone(&knowledge),
@@ -81,8 +91,7 @@ impl Stand {
             metrics: Arc::clone(&metrics),
             dispatch: Dispatch::from(&config.dispatch),
         }));
-        let changes = Arc::new(Changes::new(None, "org.example.test".into()));
-        let state = ApiState { store, channels, knowledge, changes, links, metrics, endpoints: Vec::new() };
+        let state = ApiState { store, channels, knowledge, lists, links, metrics, endpoints: Vec::new() };
         let new = new_token("test", clock::now(), None);
         state.store.put_token(&new.record).await.expect("the token is stored");
         Stand { router: router(state.clone()), state, token: new.text.expose().clone(), _dir: dir }

@@ -149,6 +149,7 @@ struct ComponentRow {
     manifest: String,
     bytes: i64,
     installed_at: i64,
+    signed_by: Option<String>,
 }
 
 impl ComponentRow {
@@ -158,24 +159,26 @@ impl ComponentRow {
             manifest: from_json("component", &self.manifest)?,
             bytes: count(self.bytes),
             installed_at: timestamp(self.installed_at),
+            signed_by: self.signed_by,
         })
     }
 }
 
-/// Keeps a component. One with the same digest is the same file and stays as it is.
+/// Keeps a component. One with the same digest is the same file and stays as it is, but for a signature that it lacked.
 pub(super) async fn put_component(
     connection: &mut SqliteConnection,
     info: &ComponentInfo,
     file: Vec<u8>,
 ) -> Result<(), Failure> {
     sqlx::query(
-        "INSERT INTO components (digest, manifest, bytes, installed_at, file) VALUES (?, ?, ?, ?, ?) \
-         ON CONFLICT (digest) DO NOTHING",
+        "INSERT INTO components (digest, manifest, bytes, installed_at, signed_by, file) VALUES (?, ?, ?, ?, ?, ?) \
+         ON CONFLICT (digest) DO UPDATE SET signed_by = coalesce(excluded.signed_by, signed_by)",
     )
     .bind(&info.digest)
     .bind(to_json("component", &info.manifest)?)
     .bind(i64::try_from(info.bytes).unwrap_or(i64::MAX))
     .bind(millis(info.installed_at))
+    .bind(&info.signed_by)
     .bind(file)
     .execute(connection)
     .await?;
@@ -184,10 +187,11 @@ pub(super) async fn put_component(
 
 /// All components, oldest first.
 pub(super) async fn components(connection: &mut SqliteConnection) -> Result<Vec<ComponentInfo>, Failure> {
-    let rows: Vec<ComponentRow> =
-        sqlx::query_as("SELECT digest, manifest, bytes, installed_at FROM components ORDER BY installed_at, digest")
-            .fetch_all(connection)
-            .await?;
+    let rows: Vec<ComponentRow> = sqlx::query_as(
+        "SELECT digest, manifest, bytes, installed_at, signed_by FROM components ORDER BY installed_at, digest",
+    )
+    .fetch_all(connection)
+    .await?;
     rows.into_iter().map(ComponentRow::read).collect()
 }
 
@@ -196,7 +200,7 @@ pub(super) async fn component(
     digest: &str,
 ) -> Result<(ComponentInfo, Vec<u8>), Failure> {
     let row: Option<ComponentRow> =
-        sqlx::query_as("SELECT digest, manifest, bytes, installed_at FROM components WHERE digest = ?")
+        sqlx::query_as("SELECT digest, manifest, bytes, installed_at, signed_by FROM components WHERE digest = ?")
             .bind(digest)
             .fetch_optional(&mut *connection)
             .await?;

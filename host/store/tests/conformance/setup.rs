@@ -70,7 +70,7 @@ async fn a_component_is_kept_under_its_digest() {
         address_example: "a@example.org".into(),
         ..serde_json::from_str(EMPTY_MANIFEST).unwrap()
     };
-    let info = ComponentInfo { digest: "a".repeat(64), manifest, bytes: 4, installed_at: at(9) };
+    let info = ComponentInfo { digest: "a".repeat(64), manifest, bytes: 4, installed_at: at(9), signed_by: None };
     fixture.store.put_component(&info, b"\0asm").await.unwrap();
     fixture.store.put_component(&ComponentInfo { installed_at: at(10), ..info.clone() }, b"\0asm").await.unwrap();
     let (stored, file) = fixture.store.component(&info.digest).await.unwrap();

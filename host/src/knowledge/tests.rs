@@ -1,0 +1,213 @@
+//! The rule cache against its races, and against the faults of both FMNs (named as in the inventory of their weaknesses).
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::json;
+use tempfile::TempDir;
+use tidings_domain::acl::AclTable;
+use tidings_domain::facts::Event;
+use tidings_domain::message::{Envelope, Frame};
+use tidings_domain::subscription::{Edit, Filter, Rule, Style, Subscription};
+use tidings_domain::time::Timestamp;
+use tidings_store::Mode;
+
+use super::*;
+use crate::config::DataDir;
+
+const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+struct Stand {
+    _dir: TempDir,
+    config: Config,
+    store: Arc<dyn Store>,
+}
+
+impl Stand {
+    async fn new() -> Stand {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let config = Config { data_dir: DataDir(dir.path().to_owned()), ..Config::default() };
+        let store = tidings_store::open(&config.data_dir.database(), Mode::Daemon).await.expect("a new database");
+        Stand { _dir: dir, config, store }
+    }
+
+    async fn load(&self) -> Arc<Knowledge> {
+        let loaded = Knowledge::load(&self.config, Arc::clone(&self.store), Arc::default(), |_| {}).await;
+        Arc::new(loaded.expect("the catalogue in the program is good"))
+    }
+
+    async fn put(&self, user: &str, rules: &[&str]) {
+        self.store.put_subscription(&subscription(user, rules), NOW).await.expect("it is stored");
+    }
+}
+
+fn subscription(user: &str, rules: &[&str]) -> Subscription {
+    let rule = |name: &&str| Rule { rule: (*name).to_owned(), arguments: [].into(), negated: false };
+    let rules = rules.iter().map(rule).collect();
+    Subscription {
+        user: user.to_owned(),
+        channel: "email".to_owned(),
+        enabled: true,
+        addresses: vec![format!("{user}@example.org")],
+        digest: None,
+        style: Style::default(),
+        filters: vec![Filter { name: "mine".to_owned(), oneshot: false, active: true, rules }],
+    }
+}
+
+/// Who is told of a message.
+fn told(snapshot: &Snapshot, topic: &str) -> Vec<String> {
+    let body = json!({ "topic": format!("org.fedoraproject.prod.{topic}"), "msg": {} }).to_string().into_bytes();
+    let envelope = Envelope::read(&Frame { topic: None, body }).expect("a message");
+    let References { catalogue, aliases } = &*snapshot.references;
+    let event = Event::new(catalogue, aliases, &envelope);
+    snapshot.rules.matches(&event, &AclTable::default()).into_iter().map(|recipient| recipient.user).collect()
+}
+
+const PUSH: &str = "git.receive";
+const RULE: &[&str] = &["git_receive"];
+const OTHER: &[&str] = &["bodhi_catchall"];
+
+#[tokio::test]
+async fn o3_every_way_of_changing_a_subscription_is_in_force_at_once() {
+    let stand = Stand::new().await;
+    let knowledge = stand.load().await;
+    let now_told = async || {
+        knowledge.catch_up().await.expect("the store answers");
+        told(&knowledge.snapshot(), PUSH)
+    };
+    stand.put("ann", RULE).await;
+    assert_eq!(now_told().await, ["ann"], "created");
+    let mut renamed = subscription("ann", RULE);
+    renamed.filters[0].name = "renamed".into();
+    stand.store.put_subscription(&renamed, NOW).await.expect("stored");
+    knowledge.catch_up().await.expect("the store answers");
+    let sizes = knowledge.snapshot().sizes;
+    assert_eq!((sizes.users, sizes.filters), (1, 1));
+    renamed.filters.clear();
+    stand.store.put_subscription(&renamed, NOW).await.expect("stored");
+    assert_eq!(now_told().await, [""; 0], "all filters deleted");
+    stand.put("ann", RULE).await;
+    assert_eq!(now_told().await, ["ann"]);
+    stand.store.edit_subscription("ann", "email", &Edit::Enable(false), NOW).await.expect("stored");
+    assert_eq!(now_told().await, [""; 0], "disabled");
+    stand.store.edit_subscription("ann", "email", &Edit::Enable(true), NOW).await.expect("stored");
+    assert_eq!(now_told().await, ["ann"], "enabled");
+    let address = Edit::RemoveAddress("ann@example.org".into());
+    stand.store.edit_subscription("ann", "email", &address, NOW).await.expect("stored");
+    assert_eq!(now_told().await, [""; 0], "without an address");
+    stand.put("ann", RULE).await;
+    stand.store.delete_subscription("ann", "email", NOW).await.expect("stored");
+    assert_eq!(now_told().await, [""; 0], "deleted");
+    stand.store.put_subscriptions(&[subscription("bob", RULE), subscription("cid", OTHER)], NOW).await.expect("stored");
+    assert_eq!(now_told().await, ["bob"], "many at once");
+}
+
+/// Preferences were read minutes before the queue of changes existed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn o4_an_edit_while_the_rules_are_first_read_is_not_missed() {
+    let stand = Stand::new().await;
+    let many: Vec<Subscription> = (0..2000).map(|n| subscription(&format!("user{n:04}"), OTHER)).collect();
+    stand.store.put_subscriptions(&many, NOW).await.expect("stored");
+    let (store, stop) = (Arc::clone(&stand.store), Arc::new(AtomicBool::new(false)));
+    let stopped = Arc::clone(&stop);
+    let editing = tokio::spawn(async move {
+        let mut edits = 0;
+        while !stopped.load(Ordering::Relaxed) {
+            let user = format!("user{:04}", edits * 7 % 2000);
+            store
+                .put_subscription(&subscription(&user, if edits % 2 == 0 { RULE } else { OTHER }), NOW)
+                .await
+                .expect("stored");
+            edits += 1;
+        }
+        edits
+    });
+    let knowledge = stand.load().await;
+    stop.store(true, Ordering::Relaxed);
+    let edits = editing.await.expect("it ends");
+    knowledge.catch_up().await.expect("the store answers");
+    assert!(edits > 0, "nothing was edited while the rules were read");
+    let fresh = stand.load().await;
+    assert_eq!(told(&knowledge.snapshot(), PUSH), told(&fresh.snapshot(), PUSH), "after {edits} edits");
+}
+
+/// A cached rule was merged back into the database by whoever matched with it.
+#[tokio::test]
+async fn n1_matching_with_old_rules_writes_nothing_back() {
+    let stand = Stand::new().await;
+    stand.put("ann", RULE).await;
+    let knowledge = stand.load().await;
+    let old = knowledge.snapshot();
+    stand.store.delete_subscription("ann", "email", NOW).await.expect("stored");
+    assert_eq!(told(&old, PUSH), ["ann"], "a snapshot is the same for ever");
+    knowledge.catch_up().await.expect("the store answers");
+    assert_eq!(told(&old, PUSH), ["ann"]);
+    assert_eq!(told(&knowledge.snapshot(), PUSH), [""; 0]);
+    assert_eq!(stand.store.subscriptions_of("ann").await.expect("read"), [], "and stays deleted");
+}
+
+/// The index of what is followed was built from rules that were older than the edit.
+#[tokio::test]
+async fn n2_a_new_rule_is_found_by_the_index_as_soon_as_it_is_in_force() {
+    let stand = Stand::new().await;
+    let knowledge = stand.load().await;
+    for number in 0..20 {
+        stand.put(&format!("user{number:02}"), RULE).await;
+        knowledge.catch_up().await.expect("the store answers");
+        assert_eq!(told(&knowledge.snapshot(), PUSH).len(), number + 1);
+    }
+}
+
+/// An invalid rule raised in the middle of everybody's message.
+#[tokio::test]
+async fn n7_a_bad_rule_silences_its_own_filter_and_nobody_else() {
+    let stand = Stand::new().await;
+    stand.put("ann", &["no_such_rule"]).await;
+    stand.put("bob", RULE).await;
+    let mut both = subscription("cid", &["no_such_rule"]);
+    both.filters.push(subscription("cid", RULE).filters.remove(0));
+    stand.store.put_subscription(&both, NOW).await.expect("stored");
+    let knowledge = stand.load().await;
+    assert_eq!(told(&knowledge.snapshot(), PUSH), ["bob", "cid"]);
+    let users: Vec<String> = knowledge.problems().await.into_iter().map(|problem| problem.user).collect();
+    assert_eq!(users, ["ann", "cid"]);
+}
+
+#[tokio::test]
+async fn what_another_process_changes_comes_by_the_feed() {
+    let stand = Stand::new().await;
+    let knowledge = stand.load().await;
+    let other = tidings_store::open(&stand.config.data_dir.database(), Mode::Tool).await.expect("a tool may open it");
+    let stop = CancellationToken::new();
+    let following = tokio::spawn({
+        let (knowledge, stop) = (Arc::clone(&knowledge), stop.clone());
+        async move { knowledge.follow(stop).await }
+    });
+    other.put_subscription(&subscription("ann", RULE), NOW).await.expect("stored");
+    let seen = async {
+        while told(&knowledge.snapshot(), PUSH).is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), seen).await.expect("the edit is in force");
+    stop.cancel();
+    following.await.expect("it ends");
+}
+
+#[tokio::test]
+async fn a_reload_keeps_edits_that_are_made_meanwhile() {
+    let stand = Stand::new().await;
+    let many: Vec<Subscription> = (0..1000).map(|n| subscription(&format!("user{n:04}"), OTHER)).collect();
+    stand.store.put_subscriptions(&many, NOW).await.expect("stored");
+    let knowledge = stand.load().await;
+    let edit = async {
+        tokio::task::yield_now().await;
+        stand.put("ann", RULE).await;
+        knowledge.catch_up().await
+    };
+    let (reloaded, edited) = tokio::join!(knowledge.reload(&stand.config), edit);
+    reloaded.expect("the files are good");
+    edited.expect("the store answers");
+    assert_eq!(told(&knowledge.snapshot(), PUSH), ["ann"]);
+    assert_eq!(knowledge.snapshot().sizes.users, 1001);
+}
