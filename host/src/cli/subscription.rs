@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use tidings_domain::catalogue::Catalogue;
 use tidings_domain::subscription::Subscription;
-use tidings_store::{Mode, Store as _};
+use tidings_store::Mode;
 
 use super::channel::text;
 use super::client::{ApiArgs, Client, Refused};

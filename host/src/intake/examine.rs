@@ -1,0 +1,129 @@
+//! What one message comes to, without waiting for anything: an envelope, facts, recipients. Poison is caught here:
+//! whatever a message breaks, the next one is looked at. It writes nothing.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use sha2::{Digest as _, Sha256};
+use tidings_acl::View;
+use tidings_bus::Received;
+use tidings_domain::delivery::{Accepted, Recipient};
+use tidings_domain::facts::Event;
+use tidings_domain::message::{Envelope, Refusal};
+use tidings_domain::ruleset::Matcher;
+
+use super::Intake;
+use crate::changes::changed_user;
+use crate::knowledge::Snapshot;
+use crate::lists::{self, Needed};
+use crate::verify::Verified;
+
+/// Looks at one message after the other.
+pub(super) struct Examiner<'a> {
+    intake: &'a Intake,
+    matcher: Matcher,
+}
+
+/// What was made of one message.
+pub(super) struct Examined {
+    pub(super) accepted: Accepted,
+    /// Whose rules the message says have changed.
+    pub(super) changed_user: Option<String>,
+}
+
+impl Examined {
+    /// Whether rules are other ones after it: a one-shot filter matched, or somebody edited his.
+    pub(super) fn changes_rules(&self) -> bool {
+        self.changed_user.is_some() || self.accepted.fires()
+    }
+}
+
+/// How far a message came without waiting.
+pub(super) enum Progress {
+    Examined(Examined),
+    /// Its access lists are not all here, or an earlier message about the same package waits for one.
+    Waits(Verified, Needed),
+}
+
+impl<'a> Examiner<'a> {
+    pub(super) fn new(intake: &'a Intake) -> Examiner<'a> {
+        Examiner { intake, matcher: Matcher::new() }
+    }
+
+    /// None for a message that goes no further; it is counted. `is_behind` says whether one about these packages has to
+    /// stay behind another.
+    pub(super) fn examine(&mut self, received: &Received, is_behind: impl Fn(&[String]) -> bool) -> Option<Progress> {
+        self.intake.metrics.received.inc();
+        let examined = self.guarded(received, |examiner| examiner.look(received, is_behind))?;
+        let refused = |refusal: &Refusal| {
+            self.intake.metrics.refuse(*refusal);
+            let endpoint = received.origin.endpoint.name();
+            tracing::debug!(endpoint, reason = refusal.as_str(), "message refused");
+        };
+        examined.inspect_err(refused).ok()
+    }
+
+    /// A message that waited, with the lists that came.
+    pub(super) fn late(&mut self, received: &Received, verified: &Verified, view: &View) -> Option<Examined> {
+        let envelope = verified.envelope();
+        if !view.missing().is_empty() {
+            self.intake.metrics.without_lists.inc();
+            lists::report(view.missing(), envelope.id().as_str());
+        }
+        self.guarded(received, |examiner| {
+            let snapshot = examiner.intake.knowledge.snapshot();
+            let references = &snapshot.references;
+            let event = Event::new(&references.catalogue, &references.aliases, envelope);
+            examiner.matched(&snapshot, &event, view, received)
+        })
+    }
+
+    /// None where the code broke.
+    fn guarded<T>(&mut self, received: &Received, work: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        let done = catch_unwind(AssertUnwindSafe(|| work(self)));
+        let broke = |_: &_| {
+            self.intake.metrics.poison.inc();
+            let body: String = String::from_utf8_lossy(&received.frame.body).escape_debug().take(2000).collect();
+            let endpoint = received.origin.endpoint.name();
+            tracing::error!(endpoint, body, "a message broke the code; it is left out");
+        };
+        done.inspect_err(broke).ok()
+    }
+
+    fn look(&mut self, received: &Received, is_behind: impl Fn(&[String]) -> bool) -> Result<Progress, Refusal> {
+        let Intake { knowledge, lists, policy, .. } = self.intake;
+        let envelope = Envelope::read(&received.frame)?;
+        received.origin.endpoint.observe(received.origin.connection, &envelope);
+        let verified = policy.verify(envelope, received.at)?;
+        lists.observe(verified.envelope());
+        let snapshot = knowledge.snapshot();
+        let references = &snapshot.references;
+        let event = Event::new(&references.catalogue, &references.aliases, verified.envelope());
+        let view = lists.ready(event.facts(), &snapshot.asked);
+        match view.filter(|_| !is_behind(&event.facts().packages)) {
+            Some(view) => Ok(Progress::Examined(self.matched(&snapshot, &event, &view, received))),
+            None => {
+                let needed = Needed::new(event.facts(), &snapshot.asked);
+                drop(event);
+                Ok(Progress::Waits(verified, needed))
+            }
+        }
+    }
+
+    fn matched(&mut self, snapshot: &Snapshot, event: &Event<'_>, acl: &View, received: &Received) -> Examined {
+        let began = Instant::now();
+        let matches = self.matcher.run(&snapshot.rules, event, acl);
+        let recipients: Arc<[Recipient]> = matches.flat_map(|found| found.recipients()).collect();
+        self.intake.metrics.match_seconds.observe(began.elapsed().as_secs_f64());
+        let envelope = event.envelope();
+        let accepted = Accepted {
+            id: envelope.id().clone(),
+            topic: envelope.topic().to_owned(),
+            digest: Sha256::digest(&received.frame.body).into(),
+            event: (!recipients.is_empty()).then(|| Arc::new(event.stored(received.at))),
+            recipients,
+        };
+        Examined { accepted, changed_user: changed_user(envelope).map(str::to_owned) }
+    }
+}

@@ -1,0 +1,167 @@
+//! From frames to committed deliveries: parse, verify, compute facts, match, hand to the store, wake the dispatchers. A
+//! message counts as accepted once its commit has returned; until then it is in the buffer or in flight here. One that
+//! needs an access list that is not at hand waits for it, and lets the others pass. Intake never calls a plugin and never
+//! waits for one.
+
+mod examine;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use tidings_bus::Received;
+use tidings_domain::delivery::{Acceptance, Accepted};
+use tidings_domain::limits;
+use tidings_store::{Store, StoreError};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+use crate::dispatch::Wakers;
+use crate::knowledge::Knowledge;
+use crate::lists::Lists;
+use crate::telemetry::{Metrics, chain};
+use crate::verify::{Policy, Verified};
+use crate::waiting::Waiting;
+use examine::{Examined, Examiner, Progress};
+
+/// How long intake pauses when the store is unavailable, before it tries the same commit again.
+const STORE_PAUSE: Duration = Duration::from_millis(500);
+
+/// The stage between the bus and the outbox.
+#[derive(Clone)]
+pub struct Intake {
+    pub knowledge: Arc<Knowledge>,
+    pub lists: Arc<Lists>,
+    pub store: Arc<dyn Store>,
+    pub policy: Policy,
+    pub wakers: Arc<Wakers>,
+    pub metrics: Arc<Metrics>,
+}
+
+/// A message that waits for its access lists.
+struct Read {
+    received: Received,
+    verified: Verified,
+}
+
+impl Intake {
+    /// Works until the sources are gone and the buffer is empty, or until `stop`; then finishes what is under way.
+    pub async fn run(self, mut queue: mpsc::Receiver<Received>, stop: CancellationToken) {
+        let (mut commits, mut views) = (FuturesUnordered::new(), FuturesUnordered::new());
+        let mut waiting = Waiting::default();
+        let (mut examiner, mut open) = (Examiner::new(&self), true);
+        while open || !waiting.is_empty() {
+            let room = commits.len() < limits::INTAKE_IN_FLIGHT && waiting.len() < limits::INTAKE_WAITING;
+            tokio::select! {
+                // Commits first: a full set of them stops the reading.
+                biased;
+                Some(()) = commits.next() => {}
+                () = stop.cancelled() => break,
+                Some((ticket, view)) = views.next() => {
+                    waiting.arrive(ticket, view);
+                    while let Some((Read { received, verified }, view)) = waiting.pop() {
+                        let Some(examined) = examiner.late(&received, &verified, &view) else { continue };
+                        let changes_rules = examined.changes_rules();
+                        hand_over(&mut commits, self.accept(received, examined, &stop), changes_rules).await;
+                    }
+                }
+                received = queue.recv(), if open && room => {
+                    let Some(received) = received else {
+                        open = false;
+                        continue;
+                    };
+                    let examined = match examiner.examine(&received, |packages| waiting.is_ahead_of(packages)) {
+                        None => continue,
+                        Some(Progress::Examined(examined)) => examined,
+                        Some(Progress::Waits(verified, needed)) if self.lists.are_local() => {
+                            let view = self.lists.view(&needed).await;
+                            let Some(examined) = examiner.late(&received, &verified, &view) else { continue };
+                            examined
+                        }
+                        Some(Progress::Waits(verified, needed)) => {
+                            self.metrics.waited.inc();
+                            let ticket = waiting.push(needed.packages.clone(), Read { received, verified });
+                            let lists = &self.lists;
+                            views.push(async move { (ticket, lists.view(&needed).await) });
+                            continue;
+                        }
+                    };
+                    let changes_rules = examined.changes_rules();
+                    hand_over(&mut commits, self.accept(received, examined, &stop), changes_rules).await;
+                }
+            }
+        }
+        while commits.next().await.is_some() {}
+    }
+
+    /// Commits, however long the store takes to be available again, and tells whoever must know. The message keeps its
+    /// place in the buffer until then.
+    async fn accept(&self, _received: Received, examined: Examined, stop: &CancellationToken) {
+        let Examined { accepted, changed_user } = examined;
+        let Some(acceptance) = self.commit(&accepted, stop).await else { return };
+        match acceptance {
+            Acceptance::New { deliveries: 0 } => _ = self.metrics.unmatched.inc(),
+            Acceptance::New { deliveries } => {
+                self.metrics.matched.inc();
+                self.metrics.deliveries.inc_by(deliveries as u64);
+                let channels: BTreeSet<&str> = accepted.recipients.iter().map(|r| r.channel.as_str()).collect();
+                channels.into_iter().for_each(|channel| self.wakers.wake(channel));
+            }
+            Acceptance::Duplicate => _ = self.metrics.duplicate.inc(),
+            Acceptance::Conflict => {
+                self.metrics.conflict.inc();
+                tracing::warn!(message = %accepted.id, "another message with the same id came before; the first one stands");
+            }
+        }
+        if accepted.fires() {
+            self.in_force(self.knowledge.catch_up().await);
+        }
+        if let Some(user) = changed_user {
+            self.in_force(self.knowledge.reload_user(&user).await);
+        }
+    }
+
+    fn in_force(&self, read: Result<(), StoreError>) {
+        if let Err(error) = read {
+            tracing::error!(error = %chain(&error), "changed rules could not be read; the old ones stay in force for now");
+        }
+    }
+
+    /// None if the daemon stops while the store is unavailable: the message was never accepted.
+    async fn commit(&self, accepted: &Accepted, stop: &CancellationToken) -> Option<Acceptance> {
+        let mut reported = false;
+        loop {
+            match self.store.accept(accepted.clone(), clock::now()).await {
+                Ok(acceptance) => return Some(acceptance),
+                Err(StoreError::Unavailable { .. }) if stop.is_cancelled() => return None,
+                Err(error @ StoreError::Unavailable { .. }) => {
+                    self.metrics.store_retries.inc();
+                    if !std::mem::replace(&mut reported, true) {
+                        tracing::error!(error = %chain(&error), "intake waits for the store");
+                    }
+                    tokio::select! {
+                        () = tokio::time::sleep(STORE_PAUSE) => {}
+                        () = stop.cancelled() => {}
+                    }
+                }
+                Err(error) => {
+                    self.metrics.poison.inc();
+                    tracing::error!(message = %accepted.id, error = %chain(&error), "a message cannot be stored; it is left out");
+                    return None;
+                }
+            }
+        }
+    }
+}
+
+/// Commits behind those that came before. Where rules change by it, all of them are waited for: what it changes holds for
+/// the next message.
+async fn hand_over<F: Future<Output = ()>>(commits: &mut FuturesUnordered<F>, commit: F, changes_rules: bool) {
+    commits.push(commit);
+    if changes_rules {
+        while commits.next().await.is_some() {}
+    }
+}
