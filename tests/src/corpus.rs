@@ -160,7 +160,7 @@ impl Corpus {
     }
 }
 
-fn tidings(command: &[&str], options: &[String], input: String) -> Result<String> {
+pub(crate) fn tidings(command: &[&str], options: &[String], input: String) -> Result<String> {
     let mut process = Command::new(paths::program("tidings")?)
         .args(command)
         .args(options)

@@ -53,11 +53,16 @@ impl Home {
 
     /// Runs `tidings` with this configuration until it ends by itself. `arguments` come before `--config`.
     pub async fn command(&self, arguments: &[&str]) -> Result<Output> {
+        self.command_within(arguments, COMMAND_TIME).await
+    }
+
+    /// The same for one that may take longer.
+    pub async fn command_within(&self, arguments: &[&str], limit: Duration) -> Result<Output> {
         let mut command = Command::new(paths::program("tidings")?);
         command.args(arguments).arg("--config").arg(self.config()).stdin(Stdio::null()).kill_on_drop(true);
-        timeout(COMMAND_TIME, command.output())
+        timeout(limit, command.output())
             .await
-            .with_context(|| format!("tidings {arguments:?} did not end within {COMMAND_TIME:?}"))?
+            .with_context(|| format!("tidings {arguments:?} did not end within {limit:?}"))?
             .with_context(|| format!("tidings {arguments:?}"))
     }
 

@@ -12,6 +12,7 @@ pub mod expect;
 pub mod fedmsg;
 pub mod mta;
 pub mod paths;
+pub mod pkgdb;
 pub mod port;
 pub mod publisher;
 pub mod samples;

@@ -76,7 +76,7 @@ fn now_seconds() -> u64 {
 }
 
 /// A year and a random UUID, as fedmsg's ids are.
-fn fresh_id() -> String {
+pub(crate) fn fresh_id() -> String {
     let year = 1970 + now_seconds() / YEAR_SECONDS;
     let random: u128 = rand::random();
     let uuid = (random & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);

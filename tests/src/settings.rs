@@ -43,6 +43,11 @@ pub struct ZeroMq {
 
 #[derive(Clone, Debug, Serialize)]
 pub struct Acl {
+    /// As durations: `20s`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait: Option<String>,
     pub packages: AclProvider,
     pub groups: AclProvider,
 }
@@ -61,7 +66,14 @@ impl Acl {
     /// Packages and groups from one JSON file.
     pub fn file(path: PathBuf) -> Acl {
         let provider = AclProvider { provider: "file".into(), path: Some(path), url: None };
-        Acl { packages: provider.clone(), groups: provider }
+        Acl { timeout: None, wait: None, packages: provider.clone(), groups: provider }
+    }
+
+    /// Packages from pkgdb2, groups from the daemon's own store.
+    pub fn pkgdb(url: &str) -> Acl {
+        let provider = |name: &str, url| AclProvider { provider: name.into(), path: None, url };
+        let (packages, groups) = (provider("pkgdb", Some(url.to_owned())), provider("store", None));
+        Acl { timeout: None, wait: None, packages, groups }
     }
 }
 

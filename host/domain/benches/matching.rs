@@ -7,6 +7,8 @@
 mod heap;
 #[path = "support/population.rs"]
 mod population;
+#[path = "support/rows.rs"]
+mod rows;
 mod support;
 
 use std::hint::black_box;
@@ -14,18 +16,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use heap::Counted;
-use population::{Dice, Named, World};
+use population::{Dice, World};
+use rows::{Messages, Row};
 use serde_json::Value;
 use support::{bodies, median, tell};
 use tidings_domain::acl::AclTable;
-use tidings_domain::aliases::Aliases;
 use tidings_domain::catalogue::Catalogue;
 use tidings_domain::delivery::Recipient;
 use tidings_domain::facts::Event;
 use tidings_domain::message::{Envelope, Frame};
 use tidings_domain::ruleset::{Editor, Matcher, Ruleset};
-use tidings_domain::subscription::borrowed::{FilterRef, SubscriptionRef};
-use tidings_domain::subscription::{Filter, Style};
+use tidings_domain::subscription::Filter;
 
 #[global_allocator]
 static ALLOCATOR: Counted = Counted;
@@ -45,61 +46,6 @@ fn main() {
     growth(&catalogue, &messages);
     defaults_alone(&catalogue, &messages);
     fmn(&catalogue, &messages);
-}
-
-/// Messages, parsed and not.
-struct Messages {
-    bodies: Vec<Vec<u8>>,
-    envelopes: Vec<Envelope>,
-    named: Named,
-    aliases: Aliases,
-}
-
-impl Messages {
-    fn read(catalogue: &Catalogue) -> Messages {
-        let (bodies, aliases) = (bodies(), Aliases::default());
-        let envelopes: Vec<Envelope> = bodies.iter().map(|body| envelope(body)).collect();
-        let mut named = Named::default();
-        for envelope in &envelopes {
-            let event = Event::new(catalogue, &aliases, envelope);
-            named.users.extend(event.facts().usernames.iter().cloned());
-            named.packages.extend(event.facts().packages.iter().cloned());
-        }
-        Messages { bodies, envelopes, named, aliases }
-    }
-
-    fn events<'m>(&'m self, catalogue: &'m Catalogue) -> Vec<Event<'m>> {
-        self.envelopes.iter().map(|envelope| Event::new(catalogue, &self.aliases, envelope)).collect()
-    }
-}
-
-fn envelope(body: &[u8]) -> Envelope {
-    Envelope::read(&Frame { topic: None, body: body.to_vec() }).expect("a message")
-}
-
-/// A user's filters for a channel, as the store keeps them.
-struct Row {
-    channel: &'static str,
-    addresses: Vec<String>,
-    filters: String,
-}
-
-impl Row {
-    fn new(user: &str, channel: &'static str, filters: &[Filter]) -> Row {
-        let filters = serde_json::to_string(filters).expect("filters are JSON");
-        Row { channel, addresses: vec![format!("{user}@example.org")], filters }
-    }
-
-    fn borrowed(&self) -> SubscriptionRef<'_> {
-        SubscriptionRef {
-            channel: self.channel,
-            enabled: true,
-            addresses: &self.addresses,
-            digest: None,
-            style: Style::default(),
-            filters: FilterRef::read_all(&self.filters).expect("it was written here"),
-        }
-    }
 }
 
 /// A set of these users, how long it took to build from rows, and the bytes that it holds beyond names and addresses.
@@ -143,7 +89,7 @@ fn large(catalogue: &Arc<Catalogue>, messages: &Messages) {
     let few: Vec<Measured> = measured.iter().filter(|one| one.matches <= 25).copied().collect();
     tell("match_us_1e6", micros(middle(&few)), "us");
     tell("match_us_1e6_matches", few.iter().map(|one| one.matches as f64).sum::<f64>() / few.len() as f64, "matches");
-    let parse = median_parse(messages);
+    let parse = median_parse();
     tell("match_vs_parse_1e6", middle(&few).as_secs_f64() / parse.as_secs_f64(), "ratio");
     hot(catalogue, messages, &acl, middle(&few));
 }
@@ -212,7 +158,7 @@ fn fmn(catalogue: &Arc<Catalogue>, messages: &Messages) {
         ["email", "irc"].map(|channel| Row::new(user, channel, &catalogue.defaults(user))).into()
     });
     let (ruleset, mut matcher) = (editor.ruleset(), Matcher::new());
-    let frames: Vec<Frame> = messages.bodies.iter().map(|body| Frame { topic: None, body: body.clone() }).collect();
+    let frames: Vec<Frame> = bodies().into_iter().map(|body| Frame { topic: None, body }).collect();
     let mut told = 0;
     let mut pass = |steps: usize| {
         let began = Instant::now();
@@ -280,9 +226,9 @@ fn middle(measured: &[Measured]) -> Duration {
     times[times.len() / 2]
 }
 
-fn median_parse(messages: &Messages) -> Duration {
+fn median_parse() -> Duration {
     let parse = |body: &Vec<u8>| median(ROUNDS, || drop(black_box(serde_json::from_slice::<Value>(black_box(body)))));
-    let mut times: Vec<Duration> = messages.bodies.iter().map(parse).collect();
+    let mut times: Vec<Duration> = bodies().iter().map(parse).collect();
     times.sort();
     times[times.len() / 2]
 }

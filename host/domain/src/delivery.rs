@@ -131,7 +131,15 @@ pub struct Accepted {
     pub digest: [u8; 32],
     /// None where nobody is told.
     pub event: Option<Arc<StoredEvent>>,
-    pub recipients: Vec<Recipient>,
+    /// Shared, since a commit may have to be tried again.
+    pub recipients: Arc<[Recipient]>,
+}
+
+impl Accepted {
+    /// Whether a one-shot filter is among those that matched.
+    pub fn fires(&self) -> bool {
+        self.recipients.iter().any(|recipient| recipient.oneshot)
+    }
 }
 
 /// What the store says to an accepted message.

@@ -39,6 +39,8 @@ pub use auth::{NewToken, new_token};
 pub use problem::{Mistake, Problem};
 pub use serve::serve;
 pub use status::MessageCounts;
+pub use subscriptions::Body as SubscriptionBody;
+pub use validate::mistakes;
 
 /// What handlers work with.
 #[derive(Clone)]

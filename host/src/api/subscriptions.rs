@@ -24,15 +24,15 @@ pub(super) struct ListQuery {
     limit: Option<usize>,
 }
 
-/// A subscription as `Subscription` writes it. The path says whose it is: `user` and `channel` may be there, and do not
+/// A subscription as `Subscription` writes it. Where a path says whose it is, `user` and `channel` may be there, and do not
 /// count.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Body {
-    #[serde(default, rename = "user")]
-    _user: Option<String>,
-    #[serde(default, rename = "channel")]
-    _channel: Option<String>,
+pub struct Body {
+    #[serde(default)]
+    user: Option<String>,
+    #[serde(default)]
+    channel: Option<String>,
     #[serde(default = "yes")]
     enabled: bool,
     #[serde(default)]
@@ -47,6 +47,19 @@ pub(super) struct Body {
 
 const fn yes() -> bool {
     true
+}
+
+impl Body {
+    /// The subscription that it names itself; none where `user` or `channel` is not there.
+    pub fn named(mut self) -> Option<Subscription> {
+        let (user, channel) = (self.user.take()?, self.channel.take()?);
+        Some(self.of(user, channel))
+    }
+
+    fn of(self, user: String, channel: String) -> Subscription {
+        let Body { enabled, addresses, digest, style, filters, .. } = self;
+        Subscription { user, channel, enabled, addresses, digest, style, filters }
+    }
 }
 
 /// All of a user's, or everybody's in the order of users. A page of everybody's ends with all of its last user's, so that
@@ -79,8 +92,7 @@ pub(super) async fn put(
     Path((user, channel)): Path<(String, String)>,
     Json(body): Json<Body>,
 ) -> Result<(StatusCode, Answer<Subscription>), Problem> {
-    let Body { enabled, addresses, digest, style, filters, .. } = body;
-    let mut subscription = Subscription { user, channel, enabled, addresses, digest, style, filters };
+    let mut subscription = body.of(user, channel);
     let mistakes = validate::mistakes(&subscription, &api.knowledge.snapshot().references.catalogue);
     if !mistakes.is_empty() {
         return Err(Problem::invalid("the subscription is not good", mistakes));

@@ -15,7 +15,7 @@ use super::Mistake;
 use crate::channels::is_channel_name;
 
 /// Everything that is wrong with it; empty where it may be stored.
-pub(super) fn mistakes(subscription: &Subscription, catalogue: &Arc<Catalogue>) -> Vec<Mistake> {
+pub fn mistakes(subscription: &Subscription, catalogue: &Arc<Catalogue>) -> Vec<Mistake> {
     let mut mistakes = bounds(subscription);
     // Only what has its size is compiled.
     if mistakes.is_empty() {

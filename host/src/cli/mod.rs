@@ -1,6 +1,6 @@
 //! The command line: what can be asked for, and which room answers. Commands about messages and rules are pure functions of
-//! the domain and need no configuration; `token`, `migrate`, `replay` and `doctor` open the store; the rest talk to the
-//! running daemon through its API.
+//! the domain and need no configuration; `token`, `migrate`, `replay`, `subscription import` and `doctor` open the store; the
+//! rest talk to the running daemon through its API.
 //!
 //! Exit codes: 0 done, 1 failed, 2 wrong usage, 64 bad configuration.
 
@@ -130,7 +130,7 @@ fn dispatch(cli: Cli, out: &mut Output) -> anyhow::Result<ExitCode> {
         Command::Migrate => block_on(daemon::migrate(&config()?, out))?,
         Command::Token(args) => block_on(token::run(args, &config()?, out))?,
         Command::Channel(args) => block_on(channel::run(args, out))?,
-        Command::Subscription(args) => block_on(subscription::run(args, out))?,
+        Command::Subscription(args) => block_on(subscription::run(args, config, out))?,
         Command::Acl(args) => block_on(acl::run(args, out))?,
         Command::Deliveries(args) => block_on(deliveries::run(args, out))?,
         Command::Books(args) => block_on(deliveries::books(&Client::new(&args)?, out))?,

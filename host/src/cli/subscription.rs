@@ -1,16 +1,24 @@
 //! Subscriptions from the command line: who wants to be told of what.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand};
-use serde_json::Value;
+use serde_json::{Value, json};
+use tidings_domain::catalogue::Catalogue;
+use tidings_domain::subscription::Subscription;
+use tidings_store::Mode;
 
 use super::channel::text;
 use super::client::{ApiArgs, Client, Refused};
 use super::input;
 use super::output::Output;
+use crate::api::{self, Mistake, SubscriptionBody};
+use crate::clock;
+use crate::config::{Config, ConfigError};
+use crate::references::References;
 
 #[derive(Debug, Args)]
 pub(super) struct SubscriptionArgs {
@@ -31,19 +39,29 @@ enum SubscriptionCommand {
     Show { user: String, channel: String },
     /// Store all subscriptions of a file of JSON Lines; `-` is standard input
     Load { file: PathBuf },
+    /// Put all subscriptions of a file of JSON Lines into the database of a daemon that is not running, or none where one
+    /// is bad; `-` is standard input
+    Import { file: PathBuf },
     /// Remove one
     Delete { user: String, channel: String },
 }
 
-pub(super) async fn run(args: SubscriptionArgs, out: &mut Output) -> anyhow::Result<()> {
-    let client = Client::new(&args.api)?;
+pub(super) async fn run(
+    args: SubscriptionArgs,
+    config: impl FnOnce() -> Result<Config, ConfigError>,
+    out: &mut Output,
+) -> anyhow::Result<()> {
+    let client = || Client::new(&args.api);
     match args.command {
-        SubscriptionCommand::List { user } => list(&client, user, out).await,
+        SubscriptionCommand::List { user } => list(&client()?, user, out).await,
         SubscriptionCommand::Show { user, channel } => {
+            let client = client()?;
             Ok(out.json(&client.get(&client.api(&["subscriptions", &user, &channel])).await?)?)
         }
-        SubscriptionCommand::Load { file } => load(&client, &file, out).await,
+        SubscriptionCommand::Load { file } => load(&client()?, &file, out).await,
+        SubscriptionCommand::Import { file } => import(&config()?, &file, out).await,
         SubscriptionCommand::Delete { user, channel } => {
+            let client = client()?;
             client.delete(&client.api(&["subscriptions", &user, &channel])).await.map(drop)
         }
     }
@@ -109,4 +127,46 @@ async fn load(client: &Client, file: &Path, out: &mut Output) -> anyhow::Result<
         out.line(&format!("{} subscriptions stored, {refused} refused", total - refused))?;
     }
     if refused == 0 { Ok(()) } else { bail!("{refused} of {total} subscriptions were refused") }
+}
+
+/// Stores all in one transaction, or names each bad line and stores nothing. What only a channel's plugin knows of its
+/// addresses is not checked.
+async fn import(config: &Config, file: &Path, out: &mut Output) -> anyhow::Result<()> {
+    let catalogue = References::read(&config.catalogue).map_err(anyhow::Error::msg)?.catalogue;
+    let (mut subscriptions, mut bad) = (Vec::new(), 0);
+    for (n, line) in input::open(file)?.lines().enumerate() {
+        let line = line.with_context(|| format!("cannot read {}", file.display()))?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        match read(&line, &catalogue) {
+            Ok(subscription) => subscriptions.push(subscription),
+            Err(error) => {
+                writeln!(std::io::stderr(), "{}, line {}: {error:#}", file.display(), n + 1)?;
+                bad += 1;
+            }
+        }
+    }
+    if bad > 0 {
+        bail!("{bad} of {} subscriptions are bad; nothing is imported", bad + subscriptions.len());
+    }
+    let database = config.data_dir.database();
+    let store = tidings_store::open(&database, Mode::Daemon).await;
+    let store = store.with_context(|| format!("cannot open {}", database.display()))?;
+    let stored = store.put_subscriptions(&subscriptions, clock::now()).await;
+    store.close().await;
+    stored?;
+    if out.is_json() {
+        return Ok(out.json(&json!({ "imported": subscriptions.len() }))?);
+    }
+    Ok(out.line(&format!("{} subscriptions imported", subscriptions.len()))?)
+}
+
+/// A subscription that the API would take.
+fn read(line: &str, catalogue: &Arc<Catalogue>) -> anyhow::Result<Subscription> {
+    let body: SubscriptionBody = serde_json::from_str(line)?;
+    let subscription = body.named().ok_or_else(|| anyhow!("`user` or `channel` is missing"))?;
+    let mistakes = api::mistakes(&subscription, catalogue);
+    let mistakes: Vec<String> = mistakes.iter().map(|Mistake { path, detail }| format!("{path}: {detail}")).collect();
+    if mistakes.is_empty() { Ok(subscription) } else { bail!("{}", mistakes.join("; ")) }
 }

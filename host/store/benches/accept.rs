@@ -128,7 +128,7 @@ fn message(n: usize, numbers: &mut Numbers) -> Accepted {
         id,
     };
     let (id, told) = (event.id.clone(), !recipients.is_empty());
-    Accepted { id, topic, digest: [n as u8; 32], event: told.then(|| Arc::new(event)), recipients }
+    Accepted { id, topic, digest: [n as u8; 32], event: told.then(|| Arc::new(event)), recipients: recipients.into() }
 }
 
 fn recipient(user: &str, channel: &str) -> Recipient {

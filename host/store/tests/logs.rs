@@ -49,7 +49,7 @@ fn message() -> Accepted {
         topic: "canary-topic".into(),
         digest: [1; 32],
         event: None,
-        recipients: Vec::new(),
+        recipients: Arc::default(),
     }
 }
 

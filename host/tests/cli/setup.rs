@@ -76,6 +76,41 @@ fn replay_takes_messages_in_and_counts_them() {
 }
 
 #[test]
+fn import_stores_all_subscriptions_or_names_each_bad_line_and_stores_none() {
+    let home = Home::new("");
+    let filters = json!([{ "name": "builds", "rules": [{ "rule": "koji_build_state_change" }] }]);
+    let good = |user: &str| {
+        json!({ "user": user, "channel": "email", "addresses": [format!("{user}@a")], "filters": filters }).to_string()
+    };
+    let bad = [
+        "no json".to_owned(),
+        json!({ "user": "lena", "filters": filters }).to_string(),
+        json!({ "user": "lena", "channel": "email", "filter": filters }).to_string(),
+        json!({ "user": "lena", "channel": "email", "filters": [{ "name": "f", "rules": [{ "rule": "nope" }] }] })
+            .to_string(),
+    ];
+    let text = format!("{}\n\n{}\n", good("ralph"), bad.join("\n"));
+    let output = home.run(&["subscription", "import", &write(home.dir.path(), "bad.jsonl", &text)]);
+    assert_eq!(output.status.code(), Some(1));
+    for line in
+        ["line 3: ", "line 4: `user` or `channel`", "line 5: unknown field `filter`", "line 6: filters[0].rules[0]"]
+    {
+        assert!(stderr(&output).contains(line), "{line}: {}", stderr(&output));
+    }
+    let replay = |home: &Home| {
+        let input = write(home.dir.path(), "messages.jsonl", &format!("{}\n", build(1)));
+        serde_json::from_str::<Value>(&stdout(&home.run(&["replay", &input, "--json"]))).expect("JSON")
+    };
+    assert_eq!(replay(&home)["matched"], 0, "nothing was imported");
+
+    let home = Home::new("");
+    let file = write(home.dir.path(), "good.jsonl", &format!("{}\n{}\n", good("ralph"), good("lena")));
+    let imported = home.run(&["subscription", "import", &file, "--json"]);
+    assert_eq!(serde_json::from_str::<Value>(&stdout(&imported)).expect("JSON"), json!({ "imported": 2 }));
+    assert_eq!(replay(&home)["matched"], 1);
+}
+
+#[test]
 fn doctor_names_each_problem() {
     let home =
         Home::new("[[bus.zeromq]]\nendpoints = [\"tcp://127.0.0.1:9940\", \"tcp://no.such.host.invalid:9940\"]\n");

@@ -6,5 +6,6 @@ mod foreign;
 mod hostile;
 mod kill;
 mod lifecycle;
+mod lists;
 mod smtp;
 mod switch;

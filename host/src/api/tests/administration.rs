@@ -97,7 +97,7 @@ fn accepted(number: usize) -> Accepted {
         digest: None,
     };
     let digest = [number as u8; 32];
-    Accepted { id, topic: "a.b.c.d".into(), digest, event: Some(Arc::new(event)), recipients: vec![recipient] }
+    Accepted { id, topic: "a.b.c.d".into(), digest, event: Some(Arc::new(event)), recipients: [recipient].into() }
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ impl Gatherings {
         connection: &mut SqliteConnection,
         messages: &[(&Intake, i64)],
     ) -> Result<Gatherings, Failure> {
-        let recipients = messages.iter().flat_map(|(intake, _)| &intake.message.recipients);
+        let recipients = messages.iter().flat_map(|(intake, _)| intake.message.recipients.iter());
         let keys: BTreeSet<Destination> = recipients
             .filter(|recipient| recipient.digest.is_some())
             .map(|recipient| (recipient.channel.clone(), recipient.user.clone(), recipient.address.clone()))

@@ -46,7 +46,7 @@ impl OneShots {
         connection: &mut SqliteConnection,
         messages: &[(&Intake, i64)],
     ) -> Result<OneShots, Failure> {
-        let recipients = messages.iter().flat_map(|(intake, _)| &intake.message.recipients);
+        let recipients = messages.iter().flat_map(|(intake, _)| intake.message.recipients.iter());
         let keys: BTreeSet<(&str, &str)> =
             recipients.filter(|r| r.oneshot).map(|r| (r.user.as_str(), r.channel.as_str())).collect();
         let mut subscriptions = BTreeMap::new();

@@ -63,7 +63,7 @@ pub fn message(id: &str, recipients: Vec<Recipient>) -> Accepted {
         topic: event.topic.clone(),
         digest,
         event: (!recipients.is_empty()).then(|| Arc::new(event)),
-        recipients,
+        recipients: recipients.into(),
     }
 }
 

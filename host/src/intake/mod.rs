@@ -15,7 +15,6 @@ use futures::stream::FuturesUnordered;
 use tidings_bus::Received;
 use tidings_domain::delivery::{Acceptance, Accepted};
 use tidings_domain::limits;
-use tidings_domain::ruleset::Matcher;
 use tidings_store::{Store, StoreError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -25,8 +24,8 @@ use crate::dispatch::Wakers;
 use crate::knowledge::Knowledge;
 use crate::lists::Lists;
 use crate::telemetry::{Metrics, chain};
-use crate::verify::Policy;
-use examine::{Examined, Progress, Read};
+use crate::verify::{Policy, Verified};
+use examine::{Examined, Examiner, Progress};
 use waiting::Waiting;
 
 /// How long intake pauses when the store is unavailable, before it tries the same commit again.
@@ -43,11 +42,17 @@ pub struct Intake {
     pub metrics: Arc<Metrics>,
 }
 
+/// A message that waits for its access lists.
+struct Read {
+    received: Received,
+    verified: Verified,
+}
+
 impl Intake {
     /// Works until the sources are gone and the buffer is empty, or until `stop`; then finishes what is under way.
     pub async fn run(self, mut queue: mpsc::Receiver<Received>, stop: CancellationToken) {
         let (mut commits, mut views) = (FuturesUnordered::new(), FuturesUnordered::new());
-        let (mut waiting, mut matcher, mut open) = (Waiting::default(), Matcher::new(), true);
+        let (mut waiting, mut examiner, mut open) = (Waiting::default(), Examiner::new(&self), true);
         // What is to be committed next.
         let mut done: Vec<(Received, Examined)> = Vec::new();
         while open || !waiting.is_empty() {
@@ -59,18 +64,19 @@ impl Intake {
                 () = stop.cancelled() => break,
                 Some((ticket, view)) = views.next() => {
                     waiting.arrive(ticket, view);
-                    while let Some((read, view)) = waiting.pop() {
-                        done.extend(self.examine_late(read, &view, &mut matcher));
+                    while let Some((Read { received, verified }, view)) = waiting.pop() {
+                        let examined = examiner.late(&received, &verified, &view);
+                        done.extend(examined.map(|examined| (received, examined)));
                     }
                 }
                 received = queue.recv(), if open && room => match received {
                     None => open = false,
-                    Some(received) => match self.examine_safely(&received, &waiting, &mut matcher) {
+                    Some(received) => match examiner.examine(&received, |packages| waiting.is_ahead_of(packages)) {
                         None => {}
                         Some(Progress::Examined(examined)) => done.push((received, *examined)),
                         Some(Progress::Waits(verified, needed)) if self.lists.are_local() => {
-                            let view = self.lists.view(&needed).await;
-                            done.extend(self.examine_late(Read { received, verified }, &view, &mut matcher));
+                            let examined = examiner.late(&received, &verified, &self.lists.view(&needed).await);
+                            done.extend(examined.map(|examined| (received, examined)));
                         }
                         Some(Progress::Waits(verified, needed)) => {
                             self.metrics.waited.inc();
@@ -78,14 +84,16 @@ impl Intake {
                             let lists = &self.lists;
                             views.push(async move { (ticket, lists.view(&needed).await) });
                         }
-                    }
-                }
+                    },
+                },
             }
             for (received, examined) in done.drain(..) {
                 let changes_rules = examined.changes_rules();
-                let commit = self.accept(received, examined, &stop);
-                // What it changes holds for the next message.
-                if changes_rules { commit.await } else { commits.push(commit) }
+                commits.push(self.accept(received, examined, &stop));
+                if changes_rules {
+                    // Behind those that came before; what it changes holds for the next message.
+                    while commits.next().await.is_some() {}
+                }
             }
         }
         while commits.next().await.is_some() {}
@@ -94,27 +102,23 @@ impl Intake {
     /// Commits, however long the store takes to be available again, and tells whoever must know. The message keeps its
     /// place in the buffer until then.
     async fn accept(&self, _received: Received, examined: Examined, stop: &CancellationToken) {
-        let fires = examined.fires();
         let Examined { accepted, changed_user } = examined;
-        let channels: BTreeSet<String> = accepted.recipients.iter().map(|r| r.channel.clone()).collect();
-        let id = accepted.id.clone();
-        let Some(acceptance) = self.commit(accepted, stop).await else { return };
+        let Some(acceptance) = self.commit(&accepted, stop).await else { return };
         match acceptance {
             Acceptance::New { deliveries: 0 } => _ = self.metrics.unmatched.inc(),
             Acceptance::New { deliveries } => {
                 self.metrics.matched.inc();
                 self.metrics.deliveries.inc_by(deliveries as u64);
-                for channel in &channels {
-                    self.wakers.wake(channel);
-                }
+                let channels: BTreeSet<&str> = accepted.recipients.iter().map(|r| r.channel.as_str()).collect();
+                channels.into_iter().for_each(|channel| self.wakers.wake(channel));
             }
             Acceptance::Duplicate => _ = self.metrics.duplicate.inc(),
             Acceptance::Conflict => {
                 self.metrics.conflict.inc();
-                tracing::warn!(message = %id, "another message with the same id came before; the first one stands");
+                tracing::warn!(message = %accepted.id, "another message with the same id came before; the first one stands");
             }
         }
-        if fires {
+        if accepted.fires() {
             self.in_force(self.knowledge.catch_up().await);
         }
         if let Some(user) = changed_user {
@@ -129,7 +133,7 @@ impl Intake {
     }
 
     /// None if the daemon stops while the store is unavailable: the message was never accepted.
-    async fn commit(&self, accepted: Accepted, stop: &CancellationToken) -> Option<Acceptance> {
+    async fn commit(&self, accepted: &Accepted, stop: &CancellationToken) -> Option<Acceptance> {
         let mut reported = false;
         loop {
             match self.store.accept(accepted.clone(), clock::now()).await {
