@@ -1,4 +1,7 @@
-//! A web server at the far side: it keeps what it was asked, answers as its maker says, and fails when it is told to.
+//! A web server at the far side: it keeps what it was asked, answers as its maker says, and fails when it is told to. On
+//! top of it, the protocols that channels speak: [`ntfy`].
+
+pub mod ntfy;
 
 use std::collections::VecDeque;
 use std::io;

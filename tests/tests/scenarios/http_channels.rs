@@ -1,6 +1,7 @@
 //! Channels that speak HTTP, each against a server that speaks their protocol and fails as the far side does (rows 39, 40):
 //! what arrives there, under which ids, and what the daemon makes of each answer.
 
+mod ntfy;
 mod webhook;
 
 use std::net::SocketAddr;
@@ -25,6 +26,12 @@ fn grants(address: SocketAddr, credentials: Value) -> Value {
     let (host, port) = (address.ip().to_string(), address.port());
     let reach = json!({"capability": "http", "host": host, "port": port, "private": true, "plain_http": true});
     json!({"reach": [reach], "credentials": credentials})
+}
+
+/// The header `authorization: Bearer TOKEN`, known to the plugin as `token`.
+fn bearer(address: SocketAddr, token: &str) -> Value {
+    let host = address.ip().to_string();
+    json!([{"name": "token", "header": "authorization", "value": format!("Bearer {token}"), "host": host}])
 }
 
 /// What came of a message sent outside the queue: its outcome, and the wait in seconds that went with it.
