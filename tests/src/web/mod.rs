@@ -1,6 +1,7 @@
 //! A web server at the far side: it keeps what it was asked, answers as its maker says, and fails when it is told to. On
-//! top of it, the protocols that channels speak: [`ntfy`].
+//! top of it, the protocols that channels speak: [`ntfy`] and [`matrix`].
 
+pub mod matrix;
 pub mod ntfy;
 
 use std::collections::VecDeque;
