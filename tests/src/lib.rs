@@ -1,5 +1,5 @@
 //! The end-to-end parts: a daemon driven from outside as an administrator would, a publisher in the bus' wire format, a
-//! mail server that can misbehave, and the demonstration made of the three. Scenarios in `tests/` use them. It knows
+//! mail server and a web server that can misbehave, and the demonstration. Scenarios in `tests/` use them. It knows
 //! nothing of the daemon's insides: what it learns, it learns from the command line, the API and the mail that arrives.
 
 pub mod bench;
@@ -21,3 +21,4 @@ pub mod settings;
 pub mod sink;
 pub mod source;
 pub mod wait;
+pub mod web;

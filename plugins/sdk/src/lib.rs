@@ -1,14 +1,19 @@
 //! What a Tidings delivery plugin is written with: the contract `tidings:channel@1.0.0` as Rust types, the host's
-//! functions under short names, and text that is safe to put into a protocol line.
+//! functions under short names, text that is safe to put into a protocol line, and what channels over HTTP share.
 //!
 //! A plugin implements [`Channel`] on a unit struct and names it in [`export!`]. All types are plain data, so a plugin's
 //! logic compiles and is tested on the machine at hand; only the host's functions need the host, and panic without it.
 //!
 //! This crate must not know any channel's protocol.
 
+pub mod batch;
+pub mod brief;
+pub mod host;
 pub mod manifest;
 mod outcome;
 pub mod text;
+pub mod time;
+pub mod web;
 
 #[allow(missing_docs)]
 pub mod bindings {

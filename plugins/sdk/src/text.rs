@@ -67,6 +67,41 @@ impl From<HeaderSafe> for String {
     }
 }
 
+/// Lines that end with `\n`, whatever ended them before. Other control characters, which could steer a reader's terminal,
+/// become U+FFFD; the tabulator stays.
+pub fn plain(text: &str) -> String {
+    let mut lines = String::with_capacity(text.len());
+    let mut characters = text.chars().peekable();
+    while let Some(c) = characters.next() {
+        match c {
+            '\r' => {
+                characters.next_if_eq(&'\n');
+                lines.push('\n');
+            }
+            '\n' | '\u{85}' | '\u{2028}' | '\u{2029}' => lines.push('\n'),
+            '\t' => lines.push('\t'),
+            c if c.is_control() => lines.push('\u{fffd}'),
+            c => lines.push(c),
+        }
+    }
+    lines
+}
+
+/// The longest beginning of the text that has at most so many octets and ends between two characters.
+pub fn prefix(text: &str, octets: usize) -> &str {
+    &text[..text.floor_char_boundary(octets)]
+}
+
+/// At most `octets` octets; where something was cut, the last character is an ellipsis, if there is room for one.
+pub fn cut(text: &str, octets: usize) -> String {
+    const ELLIPSIS: &str = "…";
+    match octets.checked_sub(ELLIPSIS.len()) {
+        _ if text.len() <= octets => text.to_owned(),
+        Some(room) => prefix(text, room).to_owned() + ELLIPSIS,
+        None => prefix(text, octets).to_owned(),
+    }
+}
+
 /// Ends a line or steers a terminal somewhere.
 fn breaks(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
@@ -92,6 +127,22 @@ mod tests {
             assert_eq!(HeaderSafe::flatten(text).as_str(), text);
         }
         assert_eq!(HeaderSafe::flatten(" \r\n a \t\r\n b  ").as_str(), "a b");
+    }
+
+    #[test]
+    fn lines_end_in_one_way_and_nothing_steers_a_terminal() {
+        let evil = "a\rb\nc\r\nd\u{85}e\u{2028}f\u{2029}g\0h\u{1b}[31mi\u{9b}j\tk\n\rl";
+        assert_eq!(plain(evil), "a\nb\nc\nd\ne\nf\ng\u{fffd}h\u{fffd}[31mi\u{fffd}j\tk\n\nl");
+    }
+
+    #[test]
+    fn a_text_is_cut_between_characters_within_the_octets() {
+        for (octets, expected) in [(7, "żółw"), (6, "ż…"), (5, "ż…"), (4, "…"), (3, "…"), (2, "ż"), (1, ""), (0, "")]
+        {
+            assert_eq!(cut("żółw", octets), expected, "{octets}");
+        }
+        assert_eq!(prefix("żółw", 3), "ż");
+        assert_eq!(prefix("żółw", 100), "żółw");
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod corpus;
 mod demo;
 mod foreign;
 mod hostile;
+mod http_channels;
 mod kill;
 mod lifecycle;
 mod lists;

@@ -1,6 +1,7 @@
 //! The body of a mail: plain text in UTF-8, made harmless, and the encoding that carries it.
 
 use quoted_printable::{InputMode, Options};
+use tidings_plugin::text::plain;
 
 /// RFC 5322, 2.1.1: the longest line without its CRLF, in octets.
 const LINE_OCTETS: usize = 998;
@@ -34,20 +35,7 @@ impl Body {
     /// Every kind of line break becomes CRLF; other control characters, which could steer a reader's terminal, become
     /// U+FFFD.
     pub fn new(text: &str) -> Self {
-        let mut body = String::with_capacity(text.len() + text.len() / 32);
-        let mut characters = text.chars().peekable();
-        while let Some(c) = characters.next() {
-            match c {
-                '\r' => {
-                    characters.next_if_eq(&'\n');
-                    body.push_str("\r\n");
-                }
-                '\n' | '\u{85}' | '\u{2028}' | '\u{2029}' => body.push_str("\r\n"),
-                '\t' => body.push('\t'),
-                c if c.is_control() => body.push('\u{fffd}'),
-                c => body.push(c),
-            }
-        }
+        let mut body = plain(text).replace('\n', "\r\n");
         if !body.ends_with("\r\n") {
             body.push_str("\r\n");
         }

@@ -1,7 +1,7 @@
 //! From a delivery to a draft: which headers and which words. FMN's mail and what it lacked.
 
 use sha2::{Digest as _, Sha256};
-use tidings_plugin::text::HeaderSafe;
+use tidings_plugin::text::{HeaderSafe, prefix};
 use tidings_plugin::{Confirmation, Content, Delivery, Digest, Event, Recipient};
 
 use super::body::Body;
@@ -213,8 +213,7 @@ fn cut(text: &str, octets: usize) -> String {
     if text.len() <= octets {
         return text.to_owned();
     }
-    let end = (0..=octets).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-    format!("{}\n[The rest is left out: {} octets in all.]", &text[..end], text.len())
+    format!("{}\n[The rest is left out: {} octets in all.]", prefix(text, octets), text.len())
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Dates as RFC 5322 writes them, in UTC.
 
+use tidings_plugin::time::Day;
+
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 /// 1970-01-01 was a Thursday.
 const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
@@ -11,33 +13,15 @@ const LAST_DAY: u64 = 2_932_896;
 pub fn rfc5322(ms: u64) -> String {
     let days = (ms / DAY_MS).min(LAST_DAY);
     let seconds = ms % DAY_MS / 1000;
-    let (year, month, day) = civil(days);
+    let Day { year, month, day } = Day::after_epoch(days);
     format!(
         "{}, {day:02} {} {year:04} {:02}:{:02}:{:02} +0000",
         WEEKDAYS[(days % 7) as usize],
-        MONTHS[month],
+        MONTHS[month as usize - 1],
         seconds / 3600,
         seconds / 60 % 60,
         seconds % 60
     )
-}
-
-/// Year, month from 0 and day of the month, from days since 1970-01-01.
-fn civil(mut days: u64) -> (u64, usize, u64) {
-    let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-    let mut year = 1970;
-    while days >= 365 + u64::from(leap(year)) {
-        days -= 365 + u64::from(leap(year));
-        year += 1;
-    }
-    let february = 28 + u64::from(leap(year));
-    let lengths = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let mut month = 0;
-    while days >= lengths[month] {
-        days -= lengths[month];
-        month += 1;
-    }
-    (year, month, days + 1)
 }
 
 #[cfg(test)]

@@ -1,0 +1,157 @@
+//! A delivery as the content of `m.room.message`. Event text is escaped wherever HTML is written, and mentions nobody.
+
+use serde_json::{Value, json};
+use tidings_plugin::brief::Brief;
+use tidings_plugin::text::cut;
+use tidings_plugin::time::minute;
+use tidings_plugin::{Content, Delivery};
+
+/// An event has at most 65,536 octets; the server writes sender, room, time, hashes and signatures around this.
+const CONTENT_OCTETS: usize = 60 * 1024;
+/// A message that tells of something older than this says when it was, in milliseconds.
+const LATE_MS: u64 = 10 * 60 * 1000;
+
+/// The content of a delivery's message, sent at this time. `m.text` and not `m.notice`: clients tell nobody of notices.
+pub fn content(delivery: &Delivery, now_ms: u64) -> Value {
+    let mut brief = Brief::of(delivery);
+    if let Content::Single(event) = &delivery.content
+        && event.timestamp_ms.saturating_add(LATE_MS) < now_ms
+    {
+        brief.title = format!("[{}] {}", minute(event.timestamp_ms), brief.title);
+    }
+    let mut octets = CONTENT_OCTETS;
+    loop {
+        brief.text = cut(&brief.text, octets);
+        let content = write(&brief, delivery.recipient.markup);
+        if content.to_string().len() <= CONTENT_OCTETS || octets == 0 {
+            return content;
+        }
+        octets /= 2;
+    }
+}
+
+fn write(brief: &Brief, markup: bool) -> Value {
+    let parts =
+        [Some(brief.title.as_str()), Some(brief.text.as_str()).filter(|text| !text.is_empty()), brief.link.as_deref()];
+    let body: Vec<&str> = parts.into_iter().flatten().collect();
+    // Without this, `@room` or a name within a text would alarm people.
+    let mut content = json!({"msgtype": "m.text", "body": body.join("\n"), "m.mentions": {}});
+    if markup {
+        content["format"] = json!("org.matrix.custom.html");
+        content["formatted_body"] = json!(html(brief));
+    }
+    content
+}
+
+fn html(brief: &Brief) -> String {
+    let title = escape(&brief.title);
+    let title = match &brief.link {
+        Some(link) => format!("<a href=\"{}\">{title}</a>", escape(link)),
+        None => title,
+    };
+    let text = escape(&brief.text).replace('\n', "<br>");
+    if text.is_empty() { format!("<strong>{title}</strong>") } else { format!("<strong>{title}</strong><br>{text}") }
+}
+
+/// Text for HTML, within quotes or without.
+fn escape(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut escaped, c| {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c => escaped.push(c),
+        }
+        escaped
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use tidings_plugin::{Event, Recipient};
+
+    use super::*;
+
+    /// 2026-11-24 12:00:00 UTC.
+    const NOON_MS: u64 = 1_795_521_600_000;
+
+    fn delivery(subtitle: &str, long_form: &str, link: &str, markup: bool) -> Delivery {
+        let event = Event {
+            id: "2026-a1".into(),
+            topic: "org.example.prod.a.b".into(),
+            application: "a".into(),
+            timestamp_ms: NOON_MS,
+            title: "a.b".into(),
+            subtitle: subtitle.into(),
+            long_form: long_form.into(),
+            link: Some(link.into()),
+            icon: None,
+            secondary_icon: None,
+            agent: None,
+            usernames: Vec::new(),
+            packages: Vec::new(),
+            objects: Vec::new(),
+            thread: None,
+            body: "{}".into(),
+            extra: Vec::new(),
+        };
+        let recipient = Recipient {
+            user: "ralph".into(),
+            address: "@ralph:example.org".into(),
+            filter_name: None,
+            settings_link: None,
+            unsubscribe_link: None,
+            markup,
+            triggered_by: false,
+            verbose: false,
+            extra: Vec::new(),
+        };
+        let content = Content::Single(event);
+        Delivery { id: "0a".repeat(16), attempt: 1, accepted_ms: NOON_MS, recipient, content, extra: Vec::new() }
+    }
+
+    #[test]
+    fn a_message_is_plain_text_and_html_where_wanted() {
+        let plain = content(&delivery("mutt built", "by\nralph", "https://k.example/1", false), NOON_MS + LATE_MS);
+        let body = "mutt built\nby\nralph\nhttps://k.example/1";
+        assert_eq!(plain, json!({"msgtype": "m.text", "body": body, "m.mentions": {}}));
+        let both = content(&delivery("mutt built", "by\nralph", "https://k.example/1", true), NOON_MS);
+        assert_eq!(both["body"], body);
+        assert_eq!(both["format"], "org.matrix.custom.html");
+        let html = "<strong><a href=\"https://k.example/1\">mutt built</a></strong><br>by<br>ralph";
+        assert_eq!(both["formatted_body"], html);
+    }
+
+    #[test]
+    fn no_text_becomes_html() {
+        let evil = "<img src=x onerror=alert(1)>\"'&";
+        let message =
+            content(&delivery(evil, &format!("{evil}{evil}"), "https://k.example/\"><script>", true), NOON_MS);
+        let html = message["formatted_body"].as_str().unwrap();
+        let ours = html.replace("<strong>", "").replace("</strong>", "").replace("<br>", "").replace("</a>", "");
+        assert_eq!(ours.matches('<').count(), 1, "{html}");
+        assert!(ours.starts_with("<a href=\"https://k.example/&quot;&gt;&lt;script&gt;\">&lt;img"), "{html}");
+        let link = content(&delivery("x", "x", "javascript:alert(1)", true), NOON_MS);
+        assert_eq!(link["formatted_body"], "<strong>x</strong>");
+    }
+
+    #[test]
+    fn a_late_message_says_when_it_was() {
+        let late = content(&delivery("mutt built", "mutt built", "", false), NOON_MS + LATE_MS + 1);
+        assert_eq!(late["body"], "[2026-11-24 12:00 UTC] mutt built");
+    }
+
+    #[test]
+    fn a_long_message_is_cut_to_what_an_event_holds() {
+        for text in ["a long text\n", "ü", "\"", "<&>'", "日本語 "] {
+            for markup in [false, true] {
+                let message = content(&delivery("x", &text.repeat(100_000), "https://k.example/1", markup), NOON_MS);
+                let octets = message.to_string().len();
+                assert!((10_000..=CONTENT_OCTETS).contains(&octets), "{text:?}: {octets}");
+                assert!(message["body"].as_str().unwrap().contains('…'), "{text:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Tidings' ntfy channel: publishes each delivery as JSON to a topic of an ntfy server (<https://docs.ntfy.sh/publish/>).
+//!
+//! [`message`] makes the JSON, [`deliver`] sends it and judges the answers, [`topic`] says what a topic is.
+
+pub mod deliver;
+pub mod message;
+pub mod settings;
+pub mod topic;
+
+use tidings_plugin::host::Sandbox;
+use tidings_plugin::{Channel, Delivery, Manifest, Outcome, Problem, config};
+
+use settings::Settings;
+
+pub struct Ntfy;
+
+impl Channel for Ntfy {
+    fn describe() -> Manifest {
+        Manifest {
+            name: "ntfy".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            summary: "Publishes notifications to topics of ntfy.sh or a server of your own.".into(),
+            address_label: "ntfy topic".into(),
+            address_example: "ralph-Zk3vQ8".into(),
+            config: settings::fields(),
+            grants: settings::grants(),
+        }
+    }
+
+    fn check_address(address: String) -> Result<String, Problem> {
+        topic::parse(&address).map_err(|error| Problem { message: error.to_string() })
+    }
+
+    fn deliver(batch: Vec<Delivery>) -> Vec<Outcome> {
+        match Settings::read(config::get) {
+            Ok(settings) => deliver::deliver(&Sandbox, &settings, &batch),
+            Err(error) => vec![Outcome::trouble(None, error.to_string()); batch.len()],
+        }
+    }
+}
+
+tidings_plugin::export!(Ntfy);

@@ -1,0 +1,192 @@
+//! A delivery as ntfy's JSON. The same delivery gives the same JSON in every attempt, under the same `sequence_id`: a
+//! server from 2.16 on shows a second copy in the place of the first.
+
+use serde_json::{Value, json};
+use tidings_plugin::brief::{Brief, web_link};
+use tidings_plugin::text::cut;
+use tidings_plugin::{Content, Delivery, Event};
+
+use crate::settings::Settings;
+
+/// Of the text, in octets: what is longer becomes an attachment, or is refused.
+pub const MESSAGE_OCTETS: usize = 4096;
+/// The same where the server's limit is lower than usual.
+pub const SHORT_OCTETS: usize = 512;
+/// Of the JSON in all, in octets: twice the text, whatever is escaped in it.
+const JSON_OCTETS: usize = 2 * MESSAGE_OCTETS;
+/// Of a title or a link, in octets, so that there is always room for some text.
+const LINK_OCTETS: usize = 1024;
+/// Packages that are shown as tags.
+const TAGS: usize = 3;
+/// Of a tag, in octets.
+const TAG_OCTETS: usize = 64;
+/// Of confirmations: high, since somebody waits for them.
+const CONFIRMATION_PRIORITY: u8 = 4;
+
+/// The JSON of a delivery, with a text of at most so many octets.
+pub fn message(settings: &Settings, delivery: &Delivery, text_octets: usize) -> Vec<u8> {
+    let brief = Brief::of(delivery);
+    let mut room = text_octets;
+    loop {
+        let json = write(settings, delivery, &brief, room).to_string().into_bytes();
+        let surplus = json.len().saturating_sub(JSON_OCTETS);
+        if surplus == 0 || room == 0 {
+            return json;
+        }
+        // An octet of text takes six in JSON at most, so this does not cut more than is needed by much.
+        room = room.saturating_sub(surplus.div_ceil(6));
+    }
+}
+
+fn write(settings: &Settings, delivery: &Delivery, brief: &Brief, text_octets: usize) -> Value {
+    let confirmation = matches!(delivery.content, Content::Confirmation(_));
+    // A message may not be empty: the server would write `triggered`.
+    let text = if brief.text.is_empty() { &brief.title } else { &brief.text };
+    let mut message = json!({
+        "topic": delivery.recipient.address,
+        "sequence_id": delivery.id,
+        "message": cut(text, text_octets),
+        "priority": if confirmation { CONFIRMATION_PRIORITY } else { settings.priority },
+    });
+    if !brief.text.is_empty() {
+        message["title"] = json!(brief.title);
+    }
+    if let Some(link) = short(brief.link.as_deref()) {
+        message["click"] = json!(link);
+    }
+    let actions = actions(delivery);
+    if !actions.is_empty() {
+        message["actions"] = json!(actions);
+    }
+    if let (true, Content::Single(event)) = (delivery.recipient.markup, &delivery.content) {
+        message["tags"] = json!(tags(event));
+        if let Some(icon) = short(event.icon.as_deref()) {
+            message["icon"] = json!(icon);
+        }
+    }
+    message
+}
+
+/// Buttons below the message.
+fn actions(delivery: &Delivery) -> Vec<Value> {
+    let recipient = &delivery.recipient;
+    let buttons = match &delivery.content {
+        Content::Confirmation(asked) => {
+            vec![("Confirm", Some(asked.accept_link.as_str())), ("Refuse", Some(asked.reject_link.as_str()))]
+        }
+        Content::Single(_) | Content::Digest(_) if recipient.triggered_by => {
+            vec![("Change filter", recipient.settings_link.as_deref())]
+        }
+        Content::Single(_) | Content::Digest(_) => Vec::new(),
+    };
+    let button = |(label, link)| Some(json!({"action": "view", "label": label, "url": short(link)?}));
+    buttons.into_iter().filter_map(button).collect()
+}
+
+/// Application and packages; names that ntfy knows as an emoji are shown as one.
+fn tags(event: &Event) -> Vec<String> {
+    let names = std::iter::once(&event.application).chain(event.packages.iter().take(TAGS));
+    names.filter(|name| !name.is_empty()).map(|name| cut(name, TAG_OCTETS).replace(',', " ")).collect()
+}
+
+fn short(link: Option<&str>) -> Option<String> {
+    web_link(link).filter(|link| link.len() <= LINK_OCTETS)
+}
+
+#[cfg(test)]
+mod tests {
+    use tidings_plugin::{Confirmation, Recipient};
+
+    use super::*;
+
+    fn settings() -> Settings {
+        Settings::read(|_| None).unwrap()
+    }
+
+    fn event(subtitle: &str, long_form: &str) -> Event {
+        Event {
+            id: "2026-a1".into(),
+            topic: "org.example.prod.buildsys.build".into(),
+            application: "buildsys".into(),
+            timestamp_ms: 0,
+            title: "buildsys.build".into(),
+            subtitle: subtitle.into(),
+            long_form: long_form.into(),
+            link: Some("https://koji.example.org/1".into()),
+            icon: Some("https://koji.example.org/icon.png".into()),
+            secondary_icon: None,
+            agent: None,
+            usernames: Vec::new(),
+            packages: vec!["mutt".into(), "a,b".into()],
+            objects: Vec::new(),
+            thread: None,
+            body: "{}".into(),
+            extra: Vec::new(),
+        }
+    }
+
+    fn delivery(content: Content, markup: bool) -> Delivery {
+        let recipient = Recipient {
+            user: "ralph".into(),
+            address: "ralph-topic".into(),
+            filter_name: Some("Mine".into()),
+            settings_link: Some("https://t.example/f/1".into()),
+            unsubscribe_link: None,
+            markup,
+            triggered_by: markup,
+            verbose: false,
+            extra: Vec::new(),
+        };
+        Delivery { id: "0a".repeat(16), attempt: 1, accepted_ms: 0, recipient, content, extra: Vec::new() }
+    }
+
+    fn written(content: Content, markup: bool) -> Value {
+        serde_json::from_slice(&message(&settings(), &delivery(content, markup), MESSAGE_OCTETS)).unwrap()
+    }
+
+    #[test]
+    fn a_plain_message_has_what_is_needed_and_a_decorated_one_all() {
+        let plain = json!({
+            "topic": "ralph-topic", "sequence_id": "0a".repeat(16), "message": "mutt built", "priority": 3,
+            "click": "https://koji.example.org/1",
+        });
+        assert_eq!(written(Content::Single(event("mutt built", "mutt built")), false), plain);
+        let all = json!({
+            "topic": "ralph-topic", "sequence_id": "0a".repeat(16), "title": "mutt built", "priority": 3,
+            "message": "by ralph\n\nYour filter: Mine", "click": "https://koji.example.org/1",
+            "icon": "https://koji.example.org/icon.png", "tags": ["buildsys", "mutt", "a b"],
+            "actions": [{"action": "view", "label": "Change filter", "url": "https://t.example/f/1"}],
+        });
+        assert_eq!(written(Content::Single(event("mutt built", "by ralph")), true), all);
+    }
+
+    #[test]
+    fn a_confirmation_has_its_two_buttons() {
+        let asked = Confirmation {
+            code: "K7QX".into(),
+            accept_link: "https://t.example/yes".into(),
+            reject_link: "https://t.example/no".into(),
+            expires_ms: 0,
+        };
+        let message = written(Content::Confirmation(asked), false);
+        let links: Vec<_> = message["actions"].as_array().unwrap().iter().map(|action| &action["url"]).collect();
+        assert_eq!(links, ["https://t.example/yes", "https://t.example/no"]);
+        assert_eq!(message["priority"], 4);
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_characters_whatever_json_makes_of_it() {
+        for (text, shown) in
+            [("żółw ", 4090..=4096), ("\u{1b}", 4090..=4096), ("\n\"", 3000..=4096), ("\u{7}x\"\\", 3000..=4096)]
+        {
+            let json =
+                message(&settings(), &delivery(Content::Single(event("x", &text.repeat(5000))), true), MESSAGE_OCTETS);
+            assert!(json.len() <= JSON_OCTETS, "{text:?}: {}", json.len());
+            let message: Value = serde_json::from_slice(&json).unwrap();
+            let text = message["message"].as_str().unwrap();
+            assert!(shown.contains(&text.len()) && text.ends_with('…'), "{}", text.len());
+        }
+        let short = message(&settings(), &delivery(Content::Single(event("x", &"y".repeat(5000))), true), SHORT_OCTETS);
+        assert!(short.len() < 2 * SHORT_OCTETS);
+    }
+}

@@ -1,0 +1,115 @@
+//! A batch, delivered one by one by a channel without a connection of its own.
+
+use crate::host::Host;
+use crate::{Delivery, Outcome, Trouble};
+
+/// The longest one HTTP exchange, in milliseconds: a server that thinks for longer holds up everybody else.
+pub const EXCHANGE_MS: u32 = 15_000;
+/// No delivery is begun with less time than this, in milliseconds: room for an exchange and its outcome.
+const BEGIN_MS: u64 = EXCHANGE_MS as u64 + 1_000;
+
+/// Sends each delivery, in order, and tells the host each outcome at once. After the channel's trouble, and when the time
+/// runs out, the rest is not tried: it gets the same trouble, or another attempt.
+pub fn one_by_one(host: &impl Host, batch: &[Delivery], mut send: impl FnMut(&Delivery) -> Outcome) -> Vec<Outcome> {
+    let reserve_ms = BEGIN_MS.min(host.remaining_ms() / 4);
+    let mut trouble: Option<Trouble> = None;
+    let mut deliver = |delivery: &Delivery| match &trouble {
+        Some(trouble) => Outcome::ChannelTrouble(trouble.clone()),
+        None if host.remaining_ms() < reserve_ms => Outcome::retry("there was no time left for it in this batch"),
+        None => {
+            let outcome = send(delivery);
+            if let Outcome::ChannelTrouble(found) = &outcome {
+                trouble = Some(found.clone());
+            }
+            outcome
+        }
+    };
+    let outcome = |(place, delivery): (usize, &Delivery)| {
+        let outcome = deliver(delivery);
+        host.settled(place, &outcome);
+        outcome
+    };
+    batch.iter().enumerate().map(outcome).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+
+    use super::*;
+    use crate::http::{Error, Request, Response};
+    use crate::{Confirmation, Content, Recipient};
+
+    /// A host with so many milliseconds left, of which each delivery takes 10 s.
+    struct Fake(Cell<u64>, RefCell<Vec<usize>>);
+
+    impl Host for Fake {
+        fn send(&self, _: &Request) -> Result<Response, Error> {
+            Err(Error::Timeout)
+        }
+
+        fn now_ms(&self) -> u64 {
+            0
+        }
+
+        fn remaining_ms(&self) -> u64 {
+            self.0.get()
+        }
+
+        fn settled(&self, place: usize, _: &Outcome) {
+            self.1.borrow_mut().push(place);
+        }
+    }
+
+    fn batch(length: u32) -> Vec<Delivery> {
+        let confirmation = |number: u32| Delivery {
+            id: number.to_string(),
+            attempt: 1,
+            accepted_ms: 0,
+            recipient: Recipient {
+                user: String::new(),
+                address: String::new(),
+                filter_name: None,
+                settings_link: None,
+                unsubscribe_link: None,
+                markup: false,
+                triggered_by: false,
+                verbose: false,
+                extra: Vec::new(),
+            },
+            content: Content::Confirmation(Confirmation {
+                code: String::new(),
+                accept_link: String::new(),
+                reject_link: String::new(),
+                expires_ms: 0,
+            }),
+            extra: Vec::new(),
+        };
+        (0..length).map(confirmation).collect()
+    }
+
+    #[test]
+    fn after_trouble_and_without_time_nothing_more_is_tried() {
+        let tried = |remaining_ms, outcomes: &dyn Fn(&str) -> Outcome| {
+            let host = Fake(Cell::new(remaining_ms), RefCell::new(Vec::new()));
+            let tried = Cell::new(0);
+            let got = one_by_one(&host, &batch(5), |delivery| {
+                host.0.set(host.0.get().saturating_sub(10_000));
+                tried.set(tried.get() + 1);
+                outcomes(&delivery.id)
+            });
+            assert_eq!(host.1.into_inner(), [0, 1, 2, 3, 4], "each is settled, in order");
+            (tried.get(), got)
+        };
+        let fine = |_: &str| Outcome::Delivered(None);
+        assert_eq!(tried(120_000, &fine), (5, vec![Outcome::Delivered(None); 5]));
+        let (count, outcomes) = tried(46_000, &fine);
+        assert_eq!(count, 4, "{outcomes:?}");
+        assert!(matches!(outcomes[4], Outcome::Retry(_)));
+        let trouble = Outcome::trouble(Some(7), "closed");
+        let (count, outcomes) = tried(120_000, &|id| if id == "1" { trouble.clone() } else { fine(id) });
+        assert_eq!(count, 2);
+        assert_eq!(outcomes[0], Outcome::Delivered(None));
+        assert_eq!(outcomes[1..], [trouble.clone(), trouble.clone(), trouble.clone(), trouble]);
+    }
+}

@@ -1,0 +1,47 @@
+//! Tidings' webhook channel: POSTs each delivery as JSON, signed as Standard Webhooks.
+//!
+//! [`payload`] makes the body, [`template`] what an administrator wants instead, [`signature`] the proof of where it
+//! comes from, [`address`] says where it may go, and [`deliver`] sends. Only the last knows the host, by a trait.
+
+pub mod address;
+pub mod deliver;
+pub mod payload;
+pub mod settings;
+pub mod signature;
+pub mod template;
+
+use tidings_plugin::host::Sandbox;
+use tidings_plugin::{Channel, Delivery, Manifest, Outcome, Problem, config};
+
+use settings::Settings;
+
+pub struct Webhook;
+
+impl Channel for Webhook {
+    fn describe() -> Manifest {
+        Manifest {
+            name: "webhook".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            summary: "POSTs notifications to web addresses, signed as Standard Webhooks.".into(),
+            address_label: "web address (or, where the channel has one URL for all, a name)".into(),
+            address_example: "https://hooks.example.org/tidings".into(),
+            config: settings::fields(),
+            grants: settings::grants(),
+        }
+    }
+
+    fn check_address(address: String) -> Result<String, Problem> {
+        let fault = |error: &dyn std::error::Error| Problem { message: error.to_string() };
+        let settings = Settings::read(config::get).map_err(|error| fault(&error))?;
+        settings.check_address(&address).map_err(|error| fault(&error))
+    }
+
+    fn deliver(batch: Vec<Delivery>) -> Vec<Outcome> {
+        match Settings::read(config::get) {
+            Ok(settings) => deliver::deliver(&Sandbox, &settings, &batch),
+            Err(error) => vec![Outcome::trouble(None, error.to_string()); batch.len()],
+        }
+    }
+}
+
+tidings_plugin::export!(Webhook);

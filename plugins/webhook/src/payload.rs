@@ -1,0 +1,116 @@
+//! The body of a request: a delivery as JSON in the shape that Standard Webhooks recommends (`type`, `timestamp`, `data`),
+//! and the same as fields for templates. The same delivery gives the same body in every attempt.
+
+use serde_json::{Value, json};
+use tidings_plugin::brief::{Brief, web_link};
+use tidings_plugin::time::rfc3339;
+use tidings_plugin::{Content, Delivery, Digest, Event, Recipient};
+
+/// The bodies of the messages within one request, in octets together; those that exceed it are `null`. Receivers of
+/// webhooks seldom take more than a megabyte.
+const BODIES_OCTETS: usize = 512 * 1024;
+
+/// A delivery as JSON.
+pub fn json(delivery: &Delivery) -> Vec<u8> {
+    let mut room = BODIES_OCTETS;
+    let mut data = about(&delivery.recipient);
+    match &delivery.content {
+        Content::Single(single) => data["event"] = event(single, &mut room),
+        Content::Digest(Digest { events, summary, omitted }) => {
+            data["events"] = events.iter().map(|one| event(one, &mut room)).collect();
+            data["summary"] = json!(summary);
+            data["omitted"] = json!(omitted);
+        }
+        Content::Confirmation(asked) => {
+            data["code"] = json!(asked.code);
+            data["accept_link"] = json!(asked.accept_link);
+            data["reject_link"] = json!(asked.reject_link);
+            data["expires"] = json!(rfc3339(asked.expires_ms));
+        }
+    }
+    let kind = format!("notification.{}", kind(&delivery.content));
+    let body = json!({"type": kind, "timestamp": rfc3339(delivery.accepted_ms), "data": data});
+    body.to_string().into_bytes()
+}
+
+/// What a template's field stands for; empty where the delivery has no such thing.
+pub fn field(delivery: &Delivery, name: &str) -> String {
+    let recipient = &delivery.recipient;
+    let of_event = |value: &dyn Fn(&Event) -> Option<String>| match &delivery.content {
+        Content::Single(event) => value(event),
+        Content::Digest(_) | Content::Confirmation(_) => None,
+    };
+    let value = match name {
+        "id" => Some(delivery.id.clone()),
+        "kind" => Some(kind(&delivery.content).to_owned()),
+        "user" => Some(recipient.user.clone()),
+        "address" => Some(recipient.address.clone()),
+        "filter" => recipient.filter_name.clone(),
+        "title" => Some(Brief::of(delivery).title),
+        "text" => Some(Brief::of(delivery).text),
+        "link" => Brief::of(delivery).link,
+        "time" => Some(rfc3339(of_time(delivery))),
+        "topic" => of_event(&|event| Some(event.topic.clone())),
+        "application" => of_event(&|event| Some(event.application.clone())),
+        "agent" => of_event(&|event| event.agent.clone()),
+        "code" => match &delivery.content {
+            Content::Confirmation(asked) => Some(asked.code.clone()),
+            Content::Single(_) | Content::Digest(_) => None,
+        },
+        _ => None,
+    };
+    value.unwrap_or_default()
+}
+
+fn of_time(delivery: &Delivery) -> u64 {
+    match &delivery.content {
+        Content::Single(event) => event.timestamp_ms,
+        Content::Digest(_) | Content::Confirmation(_) => delivery.accepted_ms,
+    }
+}
+
+fn kind(content: &Content) -> &'static str {
+    match content {
+        Content::Single(_) => "single",
+        Content::Digest(_) => "digest",
+        Content::Confirmation(_) => "confirmation",
+    }
+}
+
+fn about(recipient: &Recipient) -> Value {
+    json!({
+        "user": recipient.user,
+        "address": recipient.address,
+        "filter": recipient.filter_name,
+        "settings_link": recipient.settings_link,
+        "unsubscribe_link": recipient.unsubscribe_link,
+    })
+}
+
+fn event(event: &Event, room: &mut usize) -> Value {
+    json!({
+        "id": event.id,
+        "topic": event.topic,
+        "application": event.application,
+        "timestamp": rfc3339(event.timestamp_ms),
+        "title": event.title,
+        "subtitle": event.subtitle,
+        "long_form": event.long_form,
+        "link": web_link(event.link.as_deref()),
+        "icon": event.icon,
+        "secondary_icon": event.secondary_icon,
+        "agent": event.agent,
+        "usernames": event.usernames,
+        "packages": event.packages,
+        "objects": event.objects,
+        "thread": event.thread,
+        "body": body(event, room),
+    })
+}
+
+/// The message's own body, if there is room for it.
+fn body(event: &Event, room: &mut usize) -> Value {
+    let Some(left) = room.checked_sub(event.body.len()) else { return Value::Null };
+    *room = left;
+    serde_json::from_str(&event.body).unwrap_or_default()
+}

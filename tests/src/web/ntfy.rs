@@ -1,0 +1,70 @@
+//! An ntfy server as its documentation describes it, as far as publishing JSON goes: `POST /` with a topic, access tokens,
+//! and the limits of a message and of the JSON around it.
+
+use std::sync::{Arc, Mutex};
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use super::{Reply, Seen, Web, lock};
+
+/// Of a message, in bytes; the JSON around it may have twice as many.
+const MESSAGE_BYTES: usize = 4096;
+
+/// The server; messages that it took are in `published`.
+pub struct Ntfy {
+    pub web: Web,
+    published: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Ntfy {
+    /// Publishing needs this access token; the topic `reserved` is somebody else's.
+    pub async fn start(token: &str) -> Result<Ntfy> {
+        let published = Arc::new(Mutex::new(Vec::new()));
+        let (kept, wanted) = (published.clone(), format!("Bearer {token}"));
+        let web = Web::start(move |seen| publish(seen, &wanted, &kept)).await?;
+        Ok(Ntfy { web, published })
+    }
+
+    /// The messages that were taken, in order.
+    pub fn published(&self) -> Vec<Value> {
+        lock(&self.published).clone()
+    }
+}
+
+fn publish(seen: &Seen, authorization: &str, published: &Mutex<Vec<Value>>) -> Reply {
+    if seen.method != "POST" || seen.target != "/" {
+        return error(404, 40401, "page not found");
+    }
+    if seen.header("authorization") != authorization {
+        return error(401, 40101, "unauthorized");
+    }
+    if seen.body.len() > 2 * MESSAGE_BYTES {
+        return error(413, 41303, "JSON body too large");
+    }
+    let message = seen.json();
+    let topic = message["topic"].as_str().unwrap_or_default();
+    let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if topic.is_empty() || topic.len() > 64 || !topic.chars().all(named) {
+        return error(400, 40009, "invalid request: topic invalid");
+    }
+    if topic == "reserved" {
+        return error(403, 40301, "forbidden");
+    }
+    let text = message["message"].as_str().unwrap_or_default();
+    if text.len() > MESSAGE_BYTES {
+        return error(400, 40014, "invalid request: attachments not allowed");
+    }
+    if !message["priority"].as_u64().is_none_or(|priority| (1..=5).contains(&priority)) {
+        return error(400, 40007, "invalid priority parameter");
+    }
+    let mut published = lock(published);
+    published.push(message.clone());
+    Reply::json(200, &json!({"id": format!("msg{}", published.len()), "event": "message", "topic": topic}))
+}
+
+/// An error as ntfy words it.
+pub fn error(status: u16, code: u32, text: &str) -> Reply {
+    let link = "https://ntfy.sh/docs/publish/";
+    Reply::json(status, &json!({"code": code, "http": status, "error": text, "link": link}))
+}
