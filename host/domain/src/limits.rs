@@ -212,6 +212,22 @@ pub const INSTANCES: u32 = 64;
 /// How long a call waits for a free instance. Together with its deadline it stays below the lease.
 pub const INSTANCE_WAIT: Duration = Duration::from_secs(20);
 const _: () = assert!(INSTANCE_WAIT.as_secs() * 2 <= LEASE_MARGIN.as_secs(), "a lease must outlive its call");
+/// How long one `wake` of a resident plugin may take: nothing is delivered meanwhile.
+pub const WAKE_DEADLINE: Duration = Duration::from_secs(10);
+/// What lies between two wakes of a resident plugin at least: one that asks for less, or leaves unread what is readable,
+/// gets twenty a second, and each that came due before is counted.
+pub const WAKE_INTERVAL: Duration = Duration::from_millis(50);
+/// Wakes in a row that came due too early before that is logged.
+pub const WAKE_STORM: u32 = 200;
+/// The wait before a resident plugin that crashed is started again; it doubles with each crash of an instance that lived
+/// less than `RESIDENT_SETTLED`.
+pub const RESIDENT_BACKOFF_MIN: Duration = Duration::from_secs(1);
+pub const RESIDENT_BACKOFF_MAX: Duration = Duration::from_secs(300);
+pub const RESIDENT_SETTLED: Duration = Duration::from_secs(60);
+/// How long a batch waits for a resident plugin's next instance; where that takes longer, the channel rests.
+pub const RESIDENT_PATIENCE: Duration = Duration::from_secs(5);
+/// The part of what is left of a call that connecting may take, so that a plugin sees the timeout before its deadline.
+pub const CONNECT_SHARE: f64 = 0.8;
 /// How long `describe` and `check-address` may take: they compute, they do not talk.
 pub const QUESTION_DEADLINE: Duration = Duration::from_secs(5);
 /// How often a running plugin is made to yield, and so the precision of its deadline.

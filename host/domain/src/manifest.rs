@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 mod check;
 mod configure;
 
-pub use check::ManifestError;
+pub use check::{CREDENTIAL_KINDS, ManifestError};
 pub use configure::{ConfigError, ConfigProblem, RequestError};
 
 /// What a plugin is; see `manifest` in the contract (`wit/v1/channel.wit`).
@@ -19,6 +19,33 @@ pub struct Manifest {
     pub address_example: String,
     pub config: Vec<Field>,
     pub grants: Vec<GrantRequest>,
+    /// Manifests that were stored before there were such requests have none.
+    #[serde(default)]
+    pub credentials: Vec<CredentialRequest>,
+    /// Manifests that were stored before there was a choice have none.
+    #[serde(default)]
+    pub lifetime: Lifetime,
+}
+
+/// How long an instance of the plugin lives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lifetime {
+    /// For one call.
+    #[default]
+    PerCall,
+    /// As long as its channel is enabled and all goes well.
+    Resident,
+}
+
+impl Lifetime {
+    /// The word of the contract.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Lifetime::PerCall => "per-call",
+            Lifetime::Resident => "resident",
+        }
+    }
 }
 
 /// One setting of a channel, enough to render a form and to check what comes back.
@@ -55,6 +82,17 @@ pub struct GrantRequest {
     pub capability: Capability,
     pub host: String,
     pub port: String,
+    pub why: String,
+}
+
+/// A secret that the host is to use for the plugin; `{name}` in the host stands for a configuration value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CredentialRequest {
+    pub name: String,
+    /// The contract's word for the sort of secret; one that is not known is refused by [`Manifest::check`].
+    pub kind: String,
+    pub host: String,
+    pub required: bool,
     pub why: String,
 }
 

@@ -3,7 +3,7 @@
 //! come afterwards, in `Sandbox::admit`.
 
 use tidings_domain::limits;
-use tidings_domain::manifest::ManifestError;
+use tidings_domain::manifest::{Lifetime, ManifestError};
 use tidings_domain::outcome::CrashKind;
 use tidings_domain::text::one_line;
 use wasmparser::{Encoding, Parser, Payload};
@@ -31,6 +31,8 @@ pub enum AdmissionError {
     UnknownImport(String),
     #[error("the component does not export `{0}`: it is no channel plugin")]
     NoPlugin(String),
+    #[error("the manifest says `{said}`, and the exports are those of a plugin that is `{exported}`")]
+    Lifetime { said: &'static str, exported: &'static str },
     #[error("the component does not compile: {0}")]
     Compile(String),
     #[error("the component does not fit the contract: {0}")]
@@ -43,8 +45,16 @@ pub enum AdmissionError {
     Busy,
 }
 
-/// Looks at the file without running or compiling anything; returns the interfaces of the contract that it imports.
-pub(crate) fn inspect(file: &[u8]) -> Result<Vec<String>, AdmissionError> {
+/// What a file says of itself before anything is compiled.
+pub(crate) struct Outline {
+    /// The interfaces of the contract that it imports.
+    pub imports: Vec<String>,
+    /// As its exports have it; its manifest must say the same.
+    pub lifetime: Lifetime,
+}
+
+/// Looks at the file without running or compiling anything.
+pub(crate) fn inspect(file: &[u8]) -> Result<Outline, AdmissionError> {
     if file.len() > limits::COMPONENT_BYTES {
         return Err(AdmissionError::TooLarge { bytes: file.len() });
     }
@@ -57,7 +67,9 @@ pub(crate) fn inspect(file: &[u8]) -> Result<Vec<String>, AdmissionError> {
     }
     let export = interface(v1::EXPORT);
     if survey.exports.contains(&export) {
-        return Ok(survey.imports);
+        let resident = survey.exports.contains(&interface(v1::RESIDENT));
+        let lifetime = if resident { Lifetime::Resident } else { Lifetime::PerCall };
+        return Ok(Outline { imports: survey.imports, lifetime });
     }
     let other = survey.exports.iter().find_map(|name| contract_version(name));
     Err(match other {
@@ -181,7 +193,8 @@ fn check_import(name: &str) -> Result<String, AdmissionError> {
     }
 }
 
-fn interface(name: &str) -> String {
+/// The full name of one of the contract's interfaces.
+pub(crate) fn interface(name: &str) -> String {
     format!("{}/{name}@{}", v1::PACKAGE, v1::VERSION)
 }
 

@@ -1,5 +1,5 @@
-//! One call of a plugin: a fresh store with every limit set, a deadline around everything in it, and an end that is the
-//! same for all: the store is dropped, whatever happened.
+//! Calls of a plugin: a fresh store with every limit set, a deadline around everything in it, and an end that is the same
+//! for all. A store is used for one call and dropped, whatever happened; only a resident plugin's serves for more.
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ pub(crate) type Ended<T> = Result<wasmtime::Result<T>, Late>;
 /// The deadline passed.
 pub(crate) struct Late;
 
-/// A store that is about to be used, once.
+/// A store that is about to be used.
 pub(crate) struct Call {
     store: Store<Room>,
     _place: OwnedSemaphorePermit,
@@ -46,21 +46,31 @@ impl Call {
         tokio::time::timeout(time, work).await.map_err(|_| Late)
     }
 
+    /// Begins another call in the same store, with its own quotas.
+    pub(crate) fn begin(&mut self, batch: usize, time: Duration) {
+        self.store.data_mut().begin(batch, time);
+    }
+
     /// The answer or what there is instead, what the call used, and what had been settled. The instance is gone.
-    pub(crate) fn leave<T>(self, ended: Ended<T>) -> (Result<T, Crash>, Stats, Vec<Option<Outcome>>) {
-        let room = self.store.into_data();
+    pub(crate) fn leave<T>(mut self, ended: Ended<T>) -> (Result<T, Crash>, Stats, Vec<Option<Outcome>>) {
+        self.close(ended)
+    }
+
+    /// The same, and the instance stays. Where there was no answer, it must not be called again.
+    pub(crate) fn close<T>(&mut self, ended: Ended<T>) -> (Result<T, Crash>, Stats, Vec<Option<Outcome>>) {
+        let room = self.store.data_mut();
         let answer = match ended {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(crash(&error, room.has_entered())),
             Err(Late) => Err((CrashKind::Timeout, format!("no answer within {} ms", room.elapsed().as_millis()))),
         };
-        let (stats, settled) = room.into_report();
+        let (stats, settled) = room.report();
         (answer, stats, settled)
     }
 
     /// What had been settled by now; the call ends here, without an answer.
-    pub(crate) fn abandon(self) -> Vec<Option<Outcome>> {
-        self.store.into_data().into_report().1
+    pub(crate) fn abandon(mut self) -> Vec<Option<Outcome>> {
+        self.store.data_mut().report().1
     }
 }
 

@@ -26,6 +26,7 @@ mod meter;
 mod network;
 mod plugin;
 mod report;
+mod resident;
 mod room;
 mod violation;
 
@@ -34,6 +35,7 @@ pub use host::{ChannelHost, LogLevel, StateError};
 pub use network::TlsError;
 pub use plugin::{Admitted, ChannelSettings, Links, Parcel, Plugin};
 pub use report::{Report, Stats};
+pub use resident::{Resident, ResidentStats};
 
 use abi::v1;
 use cache::CodeCache;
@@ -98,7 +100,7 @@ impl Sandbox {
     /// Checks a component file, compiles it (or takes its code from the cache), links it and asks it what it is, without
     /// configuration, grants or network. The same file is admitted the same way every time.
     pub async fn admit(&self, file: &[u8]) -> Result<Admitted, AdmissionError> {
-        let imports = admission::inspect(file)?;
+        let outline = admission::inspect(file)?;
         let digest = hex::encode(sha2::Sha256::digest(file));
         let component = self.compile(&digest, file).await?;
         let pre = v1::link(&self.shared.linker, &component)
@@ -108,6 +110,11 @@ impl Sandbox {
         let answer = Call::within(time, v1::describe(&pre, call.store())).await;
         let manifest = call.leave(answer).0.map_err(|(kind, detail)| AdmissionError::Describe { kind, detail })?;
         manifest.check()?;
+        if manifest.lifetime != outline.lifetime {
+            let (said, exported) = (manifest.lifetime.as_str(), outline.lifetime.as_str());
+            return Err(AdmissionError::Lifetime { said, exported });
+        }
+        let imports = outline.imports;
         Ok(Admitted { inner: Arc::new(plugin::Inner { digest, imports, manifest, pre }) })
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tidings_domain::delivery::Delivery;
 use tidings_domain::grant::Grants;
 use tidings_domain::limits::{self, PluginLimits};
-use tidings_domain::manifest::Manifest;
+use tidings_domain::manifest::{Lifetime, Manifest};
 use tidings_domain::outcome::{CrashKind, Outcome};
 use tidings_domain::text::{is_one_line, one_line};
 
@@ -76,6 +76,7 @@ pub struct Parcel<'a> {
 }
 
 /// One channel's plugin, ready to be called. Cheap to clone; calls may run at the same time, each in a fresh instance.
+/// Deliveries of a resident plugin go to its [`Resident`](crate::Resident) instead.
 #[derive(Clone)]
 pub struct Plugin {
     pub(crate) sandbox: Sandbox,
@@ -86,6 +87,10 @@ pub struct Plugin {
 impl Plugin {
     pub fn manifest(&self) -> &Manifest {
         self.admitted.manifest()
+    }
+
+    pub fn lifetime(&self) -> Lifetime {
+        self.admitted.manifest().lifetime
     }
 
     /// Hands over a batch. Whatever happens, there is one outcome for each parcel.
@@ -144,15 +149,21 @@ impl Plugin {
         }
     }
 
+    /// A store for one instance.
+    pub(crate) async fn room(&self, time: Duration) -> Option<Call> {
+        self.sandbox.call(self.furniture.clone(), 0, time).await
+    }
+
     async fn open(&self, batch: &[Parcel<'_>]) -> Option<Call> {
         self.sandbox.call(self.furniture.clone(), batch.len(), self.deadline()).await
     }
 
     async fn answer(&self, call: &mut Call, batch: &[Parcel<'_>]) -> Ended<Vec<Outcome>> {
-        Call::within(self.deadline(), v1::deliver(&self.admitted.inner.pre, call.store(), batch)).await
+        let batch = v1::Batch::new(batch);
+        Call::within(self.deadline(), v1::deliver(&self.admitted.inner.pre, call.store(), &batch)).await
     }
 
-    fn deadline(&self) -> Duration {
+    pub(crate) fn deadline(&self) -> Duration {
         Duration::from_millis(self.furniture.limits.deadline_ms)
     }
 }
@@ -166,7 +177,12 @@ fn report(call: Call, ended: Ended<Vec<Outcome>>) -> Report {
 const BUSY: &str = "all instances of the sandbox are busy";
 
 /// No instance became free in time: nobody's fault, so nothing is lost by it.
-fn busy(batch: usize) -> Report {
-    let wait = Outcome::ChannelTrouble { after: Some(limits::INSTANCE_WAIT), reason: BUSY.to_owned() };
+pub(crate) fn busy(batch: usize) -> Report {
+    later(batch, limits::INSTANCE_WAIT, BUSY.to_owned())
+}
+
+/// A batch that the plugin was not asked to deliver now.
+pub(crate) fn later(batch: usize, after: Duration, reason: String) -> Report {
+    let wait = Outcome::ChannelTrouble { after: Some(after), reason };
     Report { outcomes: vec![wait; batch], crash: None, stats: Stats::default() }
 }

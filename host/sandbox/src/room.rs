@@ -1,8 +1,9 @@
-//! The room in which one call of a plugin happens: what it may use, what it has used, what it said before the end. It is
-//! the data of one `Store` and dies with it.
+//! The room in which calls of a plugin happen: what it may use, what it has used, what it said before the end. It is the
+//! data of one `Store` and dies with it: after one call, or with a resident plugin's instance.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tidings_domain::grant::Grants;
@@ -11,6 +12,7 @@ use tidings_domain::outcome::Outcome;
 use tidings_domain::text::one_line;
 use wasmtime::component::ResourceTable;
 
+use crate::capabilities::net::Connection;
 use crate::host::ChannelHost;
 use crate::meter::Growth;
 use crate::network::Egress;
@@ -27,7 +29,7 @@ pub(crate) struct Furniture {
     pub host: Arc<dyn ChannelHost>,
 }
 
-/// One call. Host functions are methods on it, one file for each interface in `capabilities`.
+/// One instance, and the call that it is in. Host functions are methods on it, one file for each interface in `capabilities`.
 pub(crate) struct Room {
     pub(crate) furniture: Furniture,
     pub(crate) table: ResourceTable,
@@ -36,6 +38,7 @@ pub(crate) struct Room {
     pub(crate) stats: Stats,
     /// What the plugin said of each place of its batch before it answered.
     pub(crate) settled: Vec<Option<Outcome>>,
+    born: Instant,
     started: Instant,
     deadline: Instant,
     entered: bool,
@@ -54,10 +57,31 @@ impl Room {
             egress,
             stats: Stats::default(),
             settled: vec![None; batch],
+            born: started,
             started,
             deadline: started + time,
             entered: false,
         }
+    }
+
+    /// The next call of the same instance: what it opened is still there, what it may use is counted from nothing.
+    pub(crate) fn begin(&mut self, batch: usize, time: Duration) {
+        self.started = Instant::now();
+        self.deadline = self.started + time;
+        self.stats = Stats::default();
+        self.settled = vec![None; batch];
+        self.egress.begin();
+    }
+
+    /// Ready when one of the plugin's connections has something to read or has ended.
+    pub(crate) fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let connections = self.table.iter_mut().filter_map(|entry| entry.downcast_mut::<Connection>());
+        for connection in connections {
+            if connection.poll_readable(cx).is_ready() {
+                return Poll::Ready(());
+            }
+        }
+        Poll::Pending
     }
 
     /// Every host function starts here: counts the call and ends it for good beyond the limit.
@@ -80,8 +104,19 @@ impl Room {
         self.deadline
     }
 
+    /// Since the call began.
     pub(crate) fn elapsed(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    /// Since the instance began.
+    pub(crate) fn age(&self) -> Duration {
+        self.born.elapsed()
+    }
+
+    /// What is left of the call.
+    pub(crate) fn remaining(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
     }
 
     /// The component is instantiated: what fails from here on is its own doing.
@@ -94,10 +129,10 @@ impl Room {
     }
 
     /// What the call used.
-    pub(crate) fn into_report(mut self) -> (Stats, Vec<Option<Outcome>>) {
+    pub(crate) fn report(&mut self) -> (Stats, Vec<Option<Outcome>>) {
         self.stats.duration = self.elapsed();
         self.stats.peak_memory_bytes = self.growth.peak_memory();
         self.stats.network_bytes = self.egress.bytes_used();
-        (self.stats, self.settled)
+        (std::mem::take(&mut self.stats), std::mem::take(&mut self.settled))
     }
 }

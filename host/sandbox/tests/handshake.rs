@@ -20,14 +20,15 @@ use tokio_rustls::TlsAcceptor;
 fn guest(port: u16, name: &str) -> Vec<u8> {
     let fields = format!(
         r#"(import "tidings:channel/net@1.0.0" "connect"
-               (func $connect (param i32 i32 i32 i32 i32 i32 i32 i32 i32)))
+               (func $connect (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))
            (data (i32.const 512) "127.0.0.1")
            (data (i32.const 600) "{name}")"#
     );
     let length = name.len();
     let body = format!(
         "(call $connect (i32.const 512) (i32.const 9) (i32.const {port})
-            (i32.const 1) (i32.const 1) (i32.const 600) (i32.const {length}) (i32.const 0) (i32.const 3000))
+            (i32.const 1) (i32.const 1) (i32.const 600) (i32.const {length}) (i32.const 0)
+            (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 3000))
          (if (i32.load8_u (i32.const 3000)) (then unreachable))
          (call $answer (local.get $count))"
     );

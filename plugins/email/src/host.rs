@@ -43,5 +43,5 @@ impl Stream for Connection {
 
 /// For the host that was connected to.
 fn options(verification: Verification) -> TlsOptions {
-    TlsOptions { server_name: None, verification }
+    TlsOptions { server_name: None, verification, identity: None }
 }

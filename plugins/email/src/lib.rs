@@ -9,7 +9,7 @@ pub mod mail;
 pub mod settings;
 pub mod smtp;
 
-use tidings_plugin::{Channel, Delivery, Manifest, Outcome, Problem, config, progress};
+use tidings_plugin::{Channel, Delivery, Manifest, Outcome, Problem, config, manifest, progress};
 
 use address::Address;
 use host::{HostClock, HostNetwork};
@@ -20,13 +20,15 @@ pub struct Email;
 impl Channel for Email {
     fn describe() -> Manifest {
         Manifest {
-            name: "email".into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            summary: "Sends notifications as mail through an SMTP server.".into(),
             address_label: "email address".into(),
             address_example: "ralph@example.org".into(),
             config: settings::fields(),
             grants: settings::grants(),
+            ..manifest::plugin(
+                "email",
+                env!("CARGO_PKG_VERSION"),
+                "Sends notifications as mail through an SMTP server.",
+            )
         }
     }
 

@@ -8,7 +8,7 @@ mod behaviour;
 
 pub use behaviour::Behaviour;
 
-use tidings_plugin::manifest::{field, http, net};
+use tidings_plugin::manifest::{self, field, http, net};
 use tidings_plugin::{Channel, Delivery, FieldKind, Manifest, Outcome, Problem};
 
 pub struct Hostile;
@@ -16,9 +16,6 @@ pub struct Hostile;
 impl Channel for Hostile {
     fn describe() -> Manifest {
         Manifest {
-            name: "hostile".into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            summary: "Misbehaves on request; for tests of the sandbox only.".into(),
             address_label: "behaviour".into(),
             address_example: "ok@example.org".into(),
             config: vec![
@@ -29,6 +26,11 @@ impl Channel for Hostile {
                 net("{host}", "{port}", "To misuse a connection."),
                 http("{host}", "{port}", "To misuse a request."),
             ],
+            ..manifest::plugin(
+                "hostile",
+                env!("CARGO_PKG_VERSION"),
+                "Misbehaves on request; for tests of the sandbox only.",
+            )
         }
     }
 

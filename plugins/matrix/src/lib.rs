@@ -12,7 +12,7 @@ pub mod room;
 pub mod settings;
 
 use tidings_plugin::host::Sandbox;
-use tidings_plugin::{Channel, Delivery, Manifest, Outcome, Problem, config};
+use tidings_plugin::{Channel, Delivery, Manifest, Outcome, Problem, config, manifest};
 
 use settings::Settings;
 
@@ -21,13 +21,15 @@ pub struct Matrix;
 impl Channel for Matrix {
     fn describe() -> Manifest {
         Manifest {
-            name: "matrix".into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            summary: "Writes notifications to people on Matrix, in a direct room for each.".into(),
             address_label: "Matrix ID".into(),
             address_example: "@ralph:example.org".into(),
             config: settings::fields(),
             grants: settings::grants(),
+            ..manifest::plugin(
+                "matrix",
+                env!("CARGO_PKG_VERSION"),
+                "Writes notifications to people on Matrix, in a direct room for each.",
+            )
         }
     }
 

@@ -8,7 +8,7 @@ pub mod settings;
 pub mod topic;
 
 use tidings_plugin::host::Sandbox;
-use tidings_plugin::{Channel, Delivery, Manifest, Outcome, Problem, config};
+use tidings_plugin::{Channel, Delivery, Manifest, Outcome, Problem, config, manifest};
 
 use settings::Settings;
 
@@ -17,13 +17,15 @@ pub struct Ntfy;
 impl Channel for Ntfy {
     fn describe() -> Manifest {
         Manifest {
-            name: "ntfy".into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            summary: "Publishes notifications to topics of ntfy.sh or a server of your own.".into(),
             address_label: "ntfy topic".into(),
             address_example: "ralph-Zk3vQ8".into(),
             config: settings::fields(),
             grants: settings::grants(),
+            ..manifest::plugin(
+                "ntfy",
+                env!("CARGO_PKG_VERSION"),
+                "Publishes notifications to topics of ntfy.sh or a server of your own.",
+            )
         }
     }
 

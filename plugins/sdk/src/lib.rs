@@ -29,19 +29,34 @@ pub mod bindings {
     });
 }
 
+#[allow(missing_docs)]
+pub mod residency {
+    //! What a resident plugin exports beyond that, generated from the same file.
+    wit_bindgen::generate!({
+        world: "residency",
+        path: "../../wit/v1",
+        pub_export_macro: true,
+        export_macro_name: "export_residency",
+        default_bindings_module: "tidings_plugin::residency",
+        additional_derives: [PartialEq],
+    });
+}
+
 /// What a plugin implements: `describe`, `check_address` and `deliver`.
 pub use bindings::exports::tidings::channel::plugin::Guest as Channel;
 pub use bindings::tidings::channel::types::{
-    Capability, Confirmation, Content, Delivery, Digest, Event, Field, FieldKind, Gone, GrantRequest, Manifest,
-    Outcome, Problem, Recipient, Retry, Trouble,
+    Capability, Confirmation, Content, CredentialRequest, Delivery, Digest, Event, Field, FieldKind, Gone,
+    GrantRequest, Lifetime, Manifest, Outcome, Problem, Recipient, Retry, Trouble,
 };
 /// The host's functions.
 pub use bindings::tidings::channel::{clock, config, http, inbox, log, net, progress, random, state};
+/// What a resident plugin implements beside [`Channel`]: `wake`.
+pub use residency::exports::tidings::channel::resident::{Guest as Resident, Reason};
 
 /// Makes a type that implements [`Channel`] the plugin of this component.
 ///
 /// ```
-/// use tidings_plugin::manifest::field;
+/// use tidings_plugin::manifest::{field, plugin};
 /// use tidings_plugin::{Channel, Delivery, FieldKind, Manifest, Outcome, Problem, log};
 ///
 /// struct Pager;
@@ -49,13 +64,10 @@ pub use bindings::tidings::channel::{clock, config, http, inbox, log, net, progr
 /// impl Channel for Pager {
 ///     fn describe() -> Manifest {
 ///         Manifest {
-///             name: "pager".into(),
-///             version: "0.1.0".into(),
-///             summary: "Calls a pager.".into(),
 ///             address_label: "pager number".into(),
 ///             address_example: "4711".into(),
 ///             config: vec![field("tone", FieldKind::Text, "Tone", "What it plays.").default("beep")],
-///             grants: vec![],
+///             ..plugin("pager", "0.1.0", "Calls a pager.")
 ///         }
 ///     }
 ///
@@ -81,6 +93,19 @@ macro_rules! export {
         #[cfg(target_arch = "wasm32")]
         const _: () = {
     $crate::bindings::export_channel!($plugin with_types_in $crate::bindings);
+        };
+    };
+}
+
+/// Makes a type that implements [`Channel`] and [`Resident`] the resident plugin of this component.
+#[macro_export]
+macro_rules! export_resident {
+    ($plugin:ident) => {
+        $crate::export!($plugin);
+
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+    $crate::residency::export_residency!($plugin with_types_in $crate::residency);
         };
     };
 }

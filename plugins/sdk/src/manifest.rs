@@ -1,7 +1,24 @@
 //! Short ways to write a [`Manifest`](crate::Manifest): a field starts as an optional, plain setting and says what it is
 //! more than that.
 
-use crate::{Capability, Field, FieldKind, GrantRequest};
+use crate::{Capability, CredentialRequest, Field, FieldKind, GrantRequest, Lifetime, Manifest};
+
+/// A plugin of this name that is made afresh for each call, asks for nothing and has no settings: the rest of a
+/// [`Manifest`], after `..`.
+pub fn plugin(name: &str, version: &str, summary: &str) -> Manifest {
+    Manifest {
+        name: name.into(),
+        version: version.into(),
+        summary: summary.into(),
+        address_label: String::new(),
+        address_example: String::new(),
+        config: Vec::new(),
+        grants: Vec::new(),
+        credentials: Vec::new(),
+        lifetime: Lifetime::PerCall,
+        extra: Vec::new(),
+    }
+}
 
 /// A setting of this kind, optional and without default.
 pub fn field(name: &str, kind: FieldKind, label: &str, help: &str) -> Field {
@@ -54,4 +71,16 @@ pub fn net(host: &str, port: &str, why: &str) -> GrantRequest {
 /// Asks for HTTP to a host and port; `{name}` stands for the value of that setting.
 pub fn http(host: &str, port: &str, why: &str) -> GrantRequest {
     GrantRequest { capability: Capability::Http, host: host.into(), port: port.into(), why: why.into() }
+}
+
+/// Asks the host to use a secret of this sort for requests to this host; see `credential-request` in the contract.
+pub fn credential(name: &str, kind: &str, host: &str, why: &str) -> CredentialRequest {
+    CredentialRequest { name: name.into(), kind: kind.into(), host: host.into(), required: false, why: why.into() }
+}
+
+impl CredentialRequest {
+    /// The channel cannot be enabled without it.
+    pub fn required(self) -> Self {
+        CredentialRequest { required: true, ..self }
+    }
 }

@@ -11,7 +11,7 @@ pub mod signature;
 pub mod template;
 
 use tidings_plugin::host::Sandbox;
-use tidings_plugin::{Channel, Delivery, Manifest, Outcome, Problem, config};
+use tidings_plugin::{Channel, Delivery, Manifest, Outcome, Problem, config, manifest};
 
 use settings::Settings;
 
@@ -20,13 +20,15 @@ pub struct Webhook;
 impl Channel for Webhook {
     fn describe() -> Manifest {
         Manifest {
-            name: "webhook".into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            summary: "POSTs notifications to web addresses, signed as Standard Webhooks.".into(),
             address_label: "web address (or, where the channel has one URL for all, a name)".into(),
             address_example: "https://hooks.example.org/tidings".into(),
             config: settings::fields(),
             grants: settings::grants(),
+            ..manifest::plugin(
+                "webhook",
+                env!("CARGO_PKG_VERSION"),
+                "POSTs notifications to web addresses, signed as Standard Webhooks.",
+            )
         }
     }
 

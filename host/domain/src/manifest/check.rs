@@ -4,10 +4,17 @@
 use std::collections::BTreeSet;
 
 use super::configure::reference;
-use super::{Field, FieldKind, GrantRequest, Manifest};
+use super::{CredentialRequest, Field, FieldKind, GrantRequest, Manifest};
 use crate::limits;
 use crate::network::HostName;
 use crate::text::{is_one_line, one_line};
+
+/// The sorts of secrets that a host can use for a plugin: `credential-request` in the contract.
+pub const CREDENTIAL_KINDS: [&str; 3] = ["header", "google-service-account", "client-certificate"];
+
+/// Kinds of fields whose values can be a host, and a port.
+const HOST_KINDS: [FieldKind; 4] = [FieldKind::Host, FieldKind::Url, FieldKind::Text, FieldKind::Choice];
+const PORT_KINDS: [FieldKind; 3] = [FieldKind::Port, FieldKind::Url, FieldKind::Integer];
 
 /// What is wrong with a manifest: the first thing found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +35,8 @@ pub enum ManifestError {
     Field { field: String, problem: String },
     #[error("grant request {index}: {problem}")]
     Grant { index: usize, problem: String },
+    #[error("credential request {index}: {problem}")]
+    Credential { index: usize, problem: String },
 }
 
 impl Manifest {
@@ -44,6 +53,7 @@ impl Manifest {
         check_text("the address example", &self.address_example, limits::ADDRESS_CHARS)?;
         check_count("configuration fields", self.config.len(), limits::MANIFEST_FIELDS)?;
         check_count("grant requests", self.grants.len(), limits::MANIFEST_GRANTS)?;
+        check_count("credential requests", self.credentials.len(), limits::MANIFEST_GRANTS)?;
         let mut seen = BTreeSet::new();
         for field in &self.config {
             field.check()?;
@@ -54,36 +64,54 @@ impl Manifest {
         for (index, request) in self.grants.iter().enumerate() {
             self.check_request(index, request)?;
         }
+        for (index, request) in self.credentials.iter().enumerate() {
+            self.check_credential(index, request)?;
+        }
         Ok(())
     }
 
+    fn check_credential(&self, index: usize, request: &CredentialRequest) -> Result<(), ManifestError> {
+        check_text(&format!("the reason of credential request {index}"), &request.why, limits::LABEL_CHARS)?;
+        let fail = |problem: String| Err(ManifestError::Credential { index, problem });
+        let name = &request.name;
+        if !is_name(name, b'-') {
+            return fail(format!("`{}` is no name of a credential", one_line(name, 100)));
+        }
+        if self.credentials.iter().take(index).any(|other| other.name == *name) {
+            return fail(format!("the credential `{name}` is there twice"));
+        }
+        if !CREDENTIAL_KINDS.contains(&request.kind.as_str()) {
+            let kind = one_line(&request.kind, 100);
+            return fail(format!("this version of Tidings knows no credential of the sort `{kind}`"));
+        }
+        self.check_place("host", &request.host, &HOST_KINDS).or_else(fail)
+    }
+
     fn check_request(&self, index: usize, request: &GrantRequest) -> Result<(), ManifestError> {
-        use FieldKind::{Choice, Host, Integer, Port, Text, Url};
         check_text(&format!("the reason of grant request {index}"), &request.why, limits::LABEL_CHARS)?;
-        let fail = |problem: String| Err(ManifestError::Grant { index, problem });
-        for (what, template, kinds) in [
-            ("host", &request.host, &[Host, Url, Text, Choice][..]),
-            ("port", &request.port, &[Port, Url, Integer][..]),
-        ] {
-            let Some(name) = reference(template) else { continue };
-            match self.config.iter().find(|field| field.name == name) {
-                None => return fail(format!("{what} names the field `{}`, which does not exist", one_line(name, 100))),
-                Some(field) if !kinds.contains(&field.kind) => {
-                    return fail(format!("{what} names the field `{name}`, whose kind cannot be one"));
-                }
-                Some(field) if field.secret => {
-                    return fail(format!("{what} names the field `{name}`, which is secret"));
-                }
-                Some(_) => {}
+        self.check_place("host", &request.host, &HOST_KINDS)
+            .and_then(|()| self.check_place("port", &request.port, &PORT_KINDS))
+            .map_err(|problem| ManifestError::Grant { index, problem })
+    }
+
+    /// Whether a host or a port, or the field that it names, can be one.
+    fn check_place(&self, what: &str, template: &str, kinds: &[FieldKind]) -> Result<(), String> {
+        let Some(name) = reference(template) else {
+            let good = match what {
+                "host" => HostName::parse(template).is_some(),
+                _ => template.parse::<u16>().is_ok_and(|port| port > 0),
+            };
+            let neither = || format!("`{}` is neither a {what} nor a `{{field}}`", one_line(template, 100));
+            return if good { Ok(()) } else { Err(neither()) };
+        };
+        match self.config.iter().find(|field| field.name == name) {
+            None => Err(format!("{what} names the field `{}`, which does not exist", one_line(name, 100))),
+            Some(field) if !kinds.contains(&field.kind) => {
+                Err(format!("{what} names the field `{name}`, whose kind cannot be one"))
             }
+            Some(field) if field.secret => Err(format!("{what} names the field `{name}`, which is secret")),
+            Some(_) => Ok(()),
         }
-        if reference(&request.host).is_none() && HostName::parse(&request.host).is_none() {
-            return fail(format!("`{}` is neither a host nor a `{{field}}`", one_line(&request.host, 100)));
-        }
-        if reference(&request.port).is_none() && !request.port.parse::<u16>().is_ok_and(|port| port > 0) {
-            return fail(format!("`{}` is neither a port nor a `{{field}}`", one_line(&request.port, 100)));
-        }
-        Ok(())
     }
 }
 
@@ -161,7 +189,7 @@ fn check_count(what: &'static str, count: usize, max: usize) -> Result<(), Manif
 
 #[cfg(test)]
 mod tests {
-    use super::super::Capability;
+    use super::super::{Capability, Lifetime};
     use super::*;
 
     fn field(name: &str, kind: FieldKind) -> Field {
@@ -198,6 +226,8 @@ mod tests {
                 field("endpoint", FieldKind::Url),
             ],
             grants: vec![request("{relay}", "{relay_port}"), request("{endpoint}", "{endpoint}"), request("a.b", "25")],
+            credentials: Vec::new(),
+            lifetime: Lifetime::PerCall,
         }
     }
 

@@ -170,7 +170,7 @@ fn parse_url(text: &str) -> Option<(HostName, u16)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Capability;
+    use super::super::{Capability, Lifetime};
     use super::*;
 
     fn field(name: &str, kind: FieldKind) -> Field {
@@ -197,6 +197,8 @@ mod tests {
             address_example: "a".to_owned(),
             config,
             grants: Vec::new(),
+            credentials: Vec::new(),
+            lifetime: Lifetime::PerCall,
         }
     }
 

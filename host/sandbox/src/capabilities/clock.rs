@@ -1,6 +1,6 @@
 //! `clock`: the time, and what is left of the call.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::room::Room;
 
@@ -10,13 +10,13 @@ impl Room {
         SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
     }
 
-    /// Milliseconds since the call began.
+    /// Milliseconds since the instance began.
     pub(crate) fn monotonic_ms(&self) -> u64 {
-        self.elapsed().as_millis() as u64
+        self.age().as_millis() as u64
     }
 
     /// Milliseconds until the call is ended.
     pub(crate) fn remaining_ms(&self) -> u64 {
-        self.deadline().saturating_duration_since(Instant::now()).as_millis() as u64
+        self.remaining().as_millis() as u64
     }
 }

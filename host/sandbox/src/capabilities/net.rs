@@ -3,10 +3,13 @@
 
 use std::future::Future;
 use std::io;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use tidings_domain::grant::Denial;
 use tidings_domain::limits;
 use tidings_domain::manifest::Capability;
+use tidings_domain::text::one_line;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
@@ -18,6 +21,8 @@ pub(crate) struct TlsOptions {
     /// None: the host that was connected to.
     pub server_name: Option<String>,
     pub verify: bool,
+    /// The name of the certificate that the host shows.
+    pub identity: Option<String>,
 }
 
 /// A stream that a plugin holds.
@@ -41,7 +46,10 @@ impl Room {
         port: u16,
         tls: Option<TlsOptions>,
     ) -> Result<Connection, NetworkError> {
-        let opened = open(&self.furniture, &self.egress, host, port, tls).await;
+        // Beyond the call's own end there would be nobody left to hear of it.
+        let time = self.remaining().mul_f64(limits::CONNECT_SHARE);
+        let opened = open(&self.furniture, &self.egress, host, port, tls);
+        let opened = timeout(time, opened).await.unwrap_or(Err(NetworkError::Timeout));
         if let Err(NetworkError::Denied(why)) = &opened {
             self.denied(why);
         }
@@ -57,7 +65,7 @@ async fn open(
     tls: Option<TlsOptions>,
 ) -> Result<Connection, NetworkError> {
     let permit = furniture.grants.permit(Capability::Net, host, port)?;
-    let wire = egress.connect(&permit).await?;
+    let wire = egress.connect(&permit, limits::CONNECT_TIMEOUT).await?;
     let (host, timeout) = (permit.host().to_string(), limits::NETWORK_TIMEOUT);
     let mut connection = Connection { stream: Stream::Plain(wire), host, timeout };
     if let Some(options) = tls {
@@ -100,6 +108,18 @@ impl Connection {
         written
     }
 
+    /// Ready when `read` would find something: on the network, or decrypted already.
+    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match &self.stream {
+            Stream::Plain(wire) => wire.poll_readable(cx),
+            Stream::Tls(stream) => match stream.get_ref() {
+                (_, session) if !session.wants_read() => Poll::Ready(()),
+                (wire, _) => wire.poll_readable(cx),
+            },
+            Stream::Broken => Poll::Pending,
+        }
+    }
+
     /// Turns the stream into TLS in place.
     pub(crate) async fn start_tls(&mut self, egress: &Egress, options: TlsOptions) -> Result<(), NetworkError> {
         let wire = match std::mem::replace(&mut self.stream, Stream::Broken) {
@@ -112,6 +132,9 @@ impl Connection {
         };
         let injected = || NetworkError::Tls("bytes arrived in the clear before the handshake".to_owned());
         let wire = wire.with_nothing_unread().map_err(|error| egress.explain(&error))?.ok_or_else(injected)?;
+        if let Some(name) = options.identity {
+            return Err(Denial::NoCredential(one_line(&name, limits::NAME_BYTES)).into());
+        }
         let mode = if options.verify { TlsMode::Verified } else { TlsMode::Unverified };
         let name = options.server_name.as_ref().unwrap_or(&self.host);
         let encrypted = egress.encrypt(wire, name, mode, self.timeout).await?;

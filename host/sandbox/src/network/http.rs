@@ -38,7 +38,7 @@ pub(crate) struct HttpReply {
 impl Egress {
     /// Sends one request and reads the whole reply. The caller bounds the time.
     pub(crate) async fn http(&self, request: HttpRequest<'_>) -> Result<HttpReply, NetworkError> {
-        let wire = self.connect(request.permit).await?;
+        let wire = self.connect(request.permit, limits::CONNECT_TIMEOUT).await?;
         if request.url.scheme() == "https" {
             let host = request.permit.host().as_str();
             let wire = self.encrypt(wire, host, TlsMode::Https, limits::NETWORK_TIMEOUT_MAX).await?;

@@ -45,7 +45,7 @@ impl From<Denial> for NetworkError {
     }
 }
 
-/// One call's share of the network.
+/// One instance's share of the network; bytes are counted for each of its calls.
 pub(crate) struct Egress {
     tls: Arc<Tls>,
     meter: Arc<Meter>,
@@ -63,13 +63,17 @@ impl Egress {
         }
     }
 
-    /// Connects to where `permit` leads, within [`limits::CONNECT_TIMEOUT`].
-    pub(crate) async fn connect(&self, permit: &Permit) -> Result<Wire, NetworkError> {
+    /// Counts from nothing again.
+    pub(crate) fn begin(&self) {
+        self.meter.reset();
+    }
+
+    /// Connects to where `permit` leads, within `time`.
+    pub(crate) async fn connect(&self, permit: &Permit, time: Duration) -> Result<Wire, NetworkError> {
         let slot = self.slot()?;
-        let addresses =
-            timeout(limits::CONNECT_TIMEOUT, resolve(permit)).await.map_err(|_| NetworkError::Timeout)??;
+        let addresses = timeout(time, resolve(permit)).await.map_err(|_| NetworkError::Timeout)??;
         let addresses = permitted(permit, addresses)?;
-        let share = limits::CONNECT_TIMEOUT / addresses.len() as u32;
+        let share = time / addresses.len() as u32;
         let mut last = NetworkError::Timeout;
         for address in addresses {
             match connect_one(address, share).await {

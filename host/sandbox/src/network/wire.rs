@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 
-/// Bytes sent and received by one call, over all its connections.
+/// Bytes sent and received in one call, over all its connections.
 pub(super) struct Meter {
     used: AtomicU64,
     limit: u64,
@@ -20,6 +20,11 @@ pub(super) struct Meter {
 impl Meter {
     pub(super) fn new(limit: u64) -> Meter {
         Meter { used: AtomicU64::new(0), limit }
+    }
+
+    /// The next call of the same instance.
+    pub(super) fn reset(&self) {
+        self.used.store(0, Ordering::Relaxed);
     }
 
     pub(super) fn used(&self) -> u64 {
@@ -57,6 +62,11 @@ pub(crate) struct Wire {
 impl Wire {
     pub(super) fn new(tcp: TcpStream, meter: Arc<Meter>, slot: OwnedSemaphorePermit) -> Wire {
         Wire { tcp, meter, slot }
+    }
+
+    /// Ready when there is something to read, or the stream has ended.
+    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.tcp.poll_read_ready(cx).map(drop)
     }
 
     /// The connection, if nothing has arrived on it that was not read: what is there before a handshake came in the clear

@@ -12,10 +12,10 @@ pub fn plugin(fields: &str, deliver: &str) -> Vec<u8> {
             (memory (export "memory") 2)
             (global $heap (mut i32) (i32.const 65536))
             (data (i32.const 256) "by-hand1.0.0A test.addressexample")
-            ;; The manifest: five strings and two empty lists.
+            ;; The manifest: five strings; the empty lists, the lifetime and the rest are zero.
             (data (i32.const 1024)
                 "\00\01\00\00\07\00\00\00" "\07\01\00\00\05\00\00\00" "\0c\01\00\00\07\00\00\00"
-                "\13\01\00\00\07\00\00\00" "\1a\01\00\00\07\00\00\00" "\00\00\00\00\00\00\00\00" "\00\00\00\00\00\00\00\00")
+                "\13\01\00\00\07\00\00\00" "\1a\01\00\00\07\00\00\00")
             (func $alloc (export "cabi_realloc") (param i32 i32) (param $align i32) (param $size i32) (result i32)
                 (local $at i32)
                 (local.set $at (i32.and

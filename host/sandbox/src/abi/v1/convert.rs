@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tidings_domain::delivery::{Content, StoredEvent};
 use tidings_domain::limits;
-use tidings_domain::manifest::{self, Capability, FieldKind};
+use tidings_domain::manifest::{self, Capability, FieldKind, Lifetime};
 use tidings_domain::outcome::Outcome;
 use tidings_domain::text::{is_one_line, one_line};
 
@@ -117,6 +117,11 @@ pub(super) fn manifest(manifest: wit::Manifest) -> manifest::Manifest {
         address_example: manifest.address_example,
         config: manifest.config.into_iter().map(field).collect(),
         grants: manifest.grants.into_iter().map(request).collect(),
+        credentials: manifest.credentials.into_iter().map(credential).collect(),
+        lifetime: match manifest.lifetime {
+            wit::Lifetime::PerCall => Lifetime::PerCall,
+            wit::Lifetime::Resident => Lifetime::Resident,
+        },
     }
 }
 
@@ -140,6 +145,16 @@ fn field(field: wit::Field) -> manifest::Field {
         min: field.min,
         max: field.max,
         choices: field.choices,
+    }
+}
+
+fn credential(request: wit::CredentialRequest) -> manifest::CredentialRequest {
+    manifest::CredentialRequest {
+        name: request.name,
+        kind: request.kind,
+        host: request.host,
+        required: request.required,
+        why: request.why,
     }
 }
 

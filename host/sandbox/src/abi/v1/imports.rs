@@ -121,7 +121,7 @@ fn tls_options(options: net::TlsOptions) -> TlsOptions {
         net::Verification::Full => true,
         net::Verification::None => false,
     };
-    TlsOptions { server_name: options.server_name, verify }
+    TlsOptions { server_name: options.server_name, verify, identity: options.identity }
 }
 
 impl From<NetworkError> for net::Error {

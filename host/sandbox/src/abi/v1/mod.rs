@@ -1,8 +1,11 @@
-//! Version 1 of the contract, `tidings:channel@1.0.0`: how its three exports are called.
+//! Version 1 of the contract, `tidings:channel@1.0.0`: how its exports are called.
 
 mod bindings;
 mod convert;
 mod imports;
+mod resident;
+
+pub(crate) use resident::{Reason, Resident};
 
 use tidings_domain::manifest::Manifest;
 use tidings_domain::outcome::Outcome;
@@ -17,6 +20,8 @@ pub(crate) const PACKAGE: &str = "tidings:channel";
 pub(crate) const VERSION: &str = "1.0.0";
 /// The interface that a plugin exports.
 pub(crate) const EXPORT: &str = "plugin";
+/// The interface that a resident plugin exports beside it.
+pub(crate) const RESIDENT: &str = "resident";
 /// The interfaces that a plugin may import.
 pub(crate) const IMPORTS: &[&str] =
     &["types", "progress", "log", "clock", "random", "config", "net", "http", "state", "inbox"];
@@ -52,15 +57,31 @@ pub(crate) async fn check_address(
     Ok(answer.map_err(|problem| problem.message))
 }
 
+/// A batch in the contract's own words.
+pub(crate) struct Batch(Vec<bindings::tidings::channel::types::Delivery>);
+
+impl Batch {
+    pub(crate) fn new(parcels: &[Parcel<'_>]) -> Batch {
+        Batch(parcels.iter().map(convert::delivery).collect())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
 /// The plugin's own answer, of whatever length.
-pub(crate) async fn deliver(
-    pre: &Pre,
-    store: &mut Store<Room>,
-    parcels: &[Parcel<'_>],
-) -> wasmtime::Result<Vec<Outcome>> {
-    let batch: Vec<_> = parcels.iter().map(convert::delivery).collect();
+pub(crate) async fn deliver(pre: &Pre, store: &mut Store<Room>, batch: &Batch) -> wasmtime::Result<Vec<Outcome>> {
     let channel = instantiate(pre, store).await?;
-    let outcomes = channel.tidings_channel_plugin().call_deliver(store, &batch).await?;
+    deliver_to(&channel, store, batch).await
+}
+
+async fn deliver_to(
+    channel: &bindings::Channel,
+    store: &mut Store<Room>,
+    batch: &Batch,
+) -> wasmtime::Result<Vec<Outcome>> {
+    let outcomes = channel.tidings_channel_plugin().call_deliver(store, &batch.0).await?;
     Ok(outcomes.into_iter().map(convert::outcome).collect())
 }
 

@@ -16,7 +16,7 @@ fn limited(port: u16, limits: PluginLimits) -> Room {
 }
 
 fn tls(server_name: Option<&str>, verify: bool) -> Option<TlsOptions> {
-    Some(TlsOptions { server_name: server_name.map(str::to_owned), verify })
+    Some(TlsOptions { server_name: server_name.map(str::to_owned), verify, identity: None })
 }
 
 /// Sends `text` and reads until it has come back.
@@ -104,7 +104,7 @@ async fn a_plain_stream_becomes_tls_in_place() {
     let mut room = reaching(port);
     let mut connection = room.connect("localhost", port, None).await.expect("connected");
     assert_eq!(connection.read(&room.egress, 100).await, Ok(b"220 go ahead\r\n".to_vec()));
-    let options = || TlsOptions { server_name: None, verify: true };
+    let options = || TlsOptions { server_name: None, verify: true, identity: None };
     connection.start_tls(&room.egress, options()).await.expect("encrypted");
     assert_eq!(round_trip(&mut connection, &room.egress, "AUTH").await, Ok("AUTH".to_owned()));
     let twice = connection.start_tls(&room.egress, options()).await;
@@ -125,7 +125,8 @@ async fn bytes_injected_before_the_handshake_are_an_error() {
     let mut room = reaching(port);
     let mut connection = room.connect("localhost", port, None).await.expect("connected");
     assert_eq!(connection.read(&room.egress, 14).await, Ok(b"220 go ahead\r\n".to_vec()));
-    let started = connection.start_tls(&room.egress, TlsOptions { server_name: None, verify: false }).await;
+    let started =
+        connection.start_tls(&room.egress, TlsOptions { server_name: None, verify: false, identity: None }).await;
     assert_eq!(started, Err(NetworkError::Tls("bytes arrived in the clear before the handshake".to_owned())));
     let after = connection.write(&room.egress, b"AUTH PLAIN secret").await;
     assert!(matches!(after, Err(NetworkError::Failed(_))), "nothing is sent in the clear afterwards");
@@ -165,7 +166,7 @@ async fn row_29_a_silent_peer_is_a_timeout_in_every_operation() {
     let mut mute = room.connect("localhost", port, None).await.expect("connected");
     let silent = accept(&listener).await;
     mute.set_timeout(50);
-    let handshake = mute.start_tls(&room.egress, TlsOptions { server_name: None, verify: true }).await;
+    let handshake = mute.start_tls(&room.egress, TlsOptions { server_name: None, verify: true, identity: None }).await;
     assert_eq!(handshake, Err(NetworkError::Timeout));
     drop(silent);
 }

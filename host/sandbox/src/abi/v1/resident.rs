@@ -1,0 +1,58 @@
+//! An instance of version 1 that lives for more than one call, and its export `wake`. It is bound by hand: a second set of
+//! generated bindings would be twice the code for one function.
+
+use std::time::Duration;
+
+use tidings_domain::outcome::Outcome;
+use wasmtime::Store;
+use wasmtime::component::{ComponentType, Lift, Lower, TypedFunc};
+
+use super::{Batch, Pre, bindings, deliver_to};
+use crate::admission;
+use crate::room::Room;
+
+/// Why a resident plugin is called: `reason` in the contract, in its order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ComponentType, Lift, Lower)]
+#[component(enum)]
+#[repr(u8)]
+pub(crate) enum Reason {
+    #[component(name = "start")]
+    Start,
+    #[component(name = "readable")]
+    Readable,
+    #[component(name = "timer")]
+    Timer,
+    #[component(name = "stop")]
+    Stop,
+}
+
+/// A live instance. It is good until a call of it fails or is dropped.
+pub(crate) struct Resident {
+    channel: bindings::Channel,
+    wake: TypedFunc<(Reason,), (Option<u64>,)>,
+}
+
+impl Resident {
+    pub(crate) async fn new(pre: &Pre, store: &mut Store<Room>) -> wasmtime::Result<Resident> {
+        let instance = pre.instance_pre().instantiate_async(&mut *store).await?;
+        let channel = bindings::Channel::new(&mut *store, &instance)?;
+        let missing = |what: &str| wasmtime::Error::msg(format!("it does not export `{what}`"));
+        let interface = admission::interface(super::RESIDENT);
+        let exports = instance.get_export_index(&mut *store, None, &interface).ok_or_else(|| missing(&interface))?;
+        let wake = instance.get_export_index(&mut *store, Some(&exports), "wake").ok_or_else(|| missing("wake"))?;
+        let wake = instance.get_typed_func(&mut *store, wake)?;
+        store.data_mut().entered();
+        Ok(Resident { channel, wake })
+    }
+
+    /// After how long it wants to be woken at the latest.
+    pub(crate) async fn wake(&self, store: &mut Store<Room>, reason: Reason) -> wasmtime::Result<Option<Duration>> {
+        let (next,) = self.wake.call_async(store, (reason,)).await?;
+        Ok(next.map(Duration::from_millis))
+    }
+
+    /// The plugin's own answer, of whatever length.
+    pub(crate) async fn deliver(&self, store: &mut Store<Room>, batch: &Batch) -> wasmtime::Result<Vec<Outcome>> {
+        deliver_to(&self.channel, store, batch).await
+    }
+}

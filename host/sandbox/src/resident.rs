@@ -1,0 +1,152 @@
+//! A resident plugin: one instance for one channel, kept over calls. A task owns it and does one thing at a time: deliver a
+//! batch, or wake the plugin because a connection is readable or its timer is due. An instance that crashed is dropped
+//! with its connections, and another one is started after a rest.
+
+mod life;
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tidings_domain::limits;
+use tidings_domain::outcome::Outcome;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::abi::v1::{Batch, Reason};
+use crate::plugin::{Parcel, Plugin, busy};
+use crate::report::Report;
+use life::Life;
+
+/// What the instances of a channel did since it was started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ResidentStats {
+    /// Instances that were started, and those of them that crashed.
+    pub starts: u64,
+    pub crashes: u64,
+    /// The last crash: what it was, one line.
+    pub last_crash: Option<String>,
+    pub deliveries: u64,
+    pub wakes: u64,
+    /// Wakes that came due before [`limits::WAKE_INTERVAL`] had passed, and were held until then.
+    pub held: u64,
+    /// There is an instance.
+    pub alive: bool,
+}
+
+/// A channel's resident plugin. It runs from the moment it is made, whether there is something to deliver or not. Dropping
+/// this ends it at once; [`Resident::stop`] lets it say goodbye.
+pub struct Resident {
+    orders: mpsc::Sender<Order>,
+    stats: Arc<Mutex<ResidentStats>>,
+    task: JoinHandle<()>,
+}
+
+/// What the task is asked to do.
+enum Order {
+    Deliver { batch: Batch, cut_off: oneshot::Receiver<()>, reply: oneshot::Sender<Answer> },
+    Stop { done: oneshot::Sender<()> },
+}
+
+/// A report; where the call was cut off, what had been settled by then.
+type Answer = Result<Report, Vec<Option<Outcome>>>;
+
+impl Plugin {
+    /// Starts the plugin as a resident. Must be called within a runtime.
+    pub fn reside(&self) -> Resident {
+        // Nobody has more than one batch in flight; another one waits with its sender.
+        let (orders, inbox) = mpsc::channel(1);
+        let stats = Arc::<Mutex<ResidentStats>>::default();
+        let life = Life::new(self.clone(), Arc::clone(&stats));
+        Resident { orders, stats, task: tokio::spawn(run(life, inbox)) }
+    }
+}
+
+impl Resident {
+    /// Hands over a batch. Whatever happens, there is one outcome for each parcel.
+    pub async fn deliver(&self, batch: &[Parcel<'_>]) -> Report {
+        match self.deliver_until(batch, std::future::pending()).await {
+            Ok(report) => report,
+            Err(_) => busy(batch.len()),
+        }
+    }
+
+    /// The same, unless `cut_off` comes first: then the instance is dropped with its connections, and what comes back is
+    /// what the plugin had settled by then. Of the other deliveries nothing is known.
+    pub async fn deliver_until(&self, batch: &[Parcel<'_>], cut_off: impl Future<Output = ()>) -> Answer {
+        let nothing = || Err(vec![None; batch.len()]);
+        tokio::pin!(cut_off);
+        let place = tokio::select! {
+            place = tokio::time::timeout(limits::INSTANCE_WAIT, self.orders.reserve()) => place,
+            () = &mut cut_off => return nothing(),
+        };
+        let Ok(Ok(place)) = place else { return Ok(busy(batch.len())) };
+        let (cut, was_cut) = oneshot::channel();
+        let (reply, mut answer) = oneshot::channel();
+        place.send(Order::Deliver { batch: Batch::new(batch), cut_off: was_cut, reply });
+        let ended = tokio::select! {
+            ended = &mut answer => Some(ended),
+            () = &mut cut_off => None,
+        };
+        let ended = match ended {
+            Some(ended) => ended,
+            None => {
+                drop(cut);
+                answer.await
+            }
+        };
+        ended.unwrap_or_else(|_| nothing())
+    }
+
+    pub fn stats(&self) -> ResidentStats {
+        self.stats.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Ends it: the plugin gets its last call, and is dropped with its connections when that has ended, at the latest
+    /// after `grace`.
+    pub async fn stop(&self, grace: Duration) {
+        let (done, ended) = oneshot::channel();
+        let stop = async {
+            if self.orders.send(Order::Stop { done }).await.is_ok() {
+                let _ = ended.await;
+            }
+        };
+        let _ = tokio::time::timeout(grace, stop).await;
+        self.task.abort();
+    }
+}
+
+impl Drop for Resident {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// What the task does next.
+enum Next {
+    Order(Option<Order>),
+    Wake(Reason),
+}
+
+async fn run(mut life: Life, mut orders: mpsc::Receiver<Order>) {
+    loop {
+        let next = tokio::select! {
+            order = orders.recv() => Next::Order(order),
+            reason = life.due() => Next::Wake(reason),
+        };
+        match next {
+            Next::Wake(reason) => life.wake(reason).await,
+            Next::Order(Some(Order::Deliver { batch, cut_off, reply })) => {
+                // Where nobody waits for the answer any more, the leases end by themselves.
+                let _ = reply.send(life.deliver(&batch, cut_off).await);
+            }
+            Next::Order(Some(Order::Stop { done })) => {
+                life.wake(Reason::Stop).await;
+                drop(life);
+                let _ = done.send(());
+                return;
+            }
+            Next::Order(None) => return,
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The instance itself, or the rest before the next one: when it is to be woken, what a call of it ends in, and how long
+//! nothing is started after a crash. Nothing here runs at the same time as anything else.
+
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tidings_domain::limits;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until};
+
+use super::{Answer, ResidentStats};
+use crate::abi::v1::{self, Batch, Reason};
+use crate::call::{Call, Ended};
+use crate::plugin::{Plugin, later};
+use crate::report::{Report, assemble};
+use crate::violation::Crash;
+
+/// A channel's plugin over all its instances.
+pub(super) struct Life {
+    plugin: Plugin,
+    stats: Arc<Mutex<ResidentStats>>,
+    state: State,
+    /// Crashes one after the other, of instances that did not live long.
+    failures: u32,
+}
+
+enum State {
+    /// None is started before then.
+    Absent {
+        until: Instant,
+    },
+    Present(Box<Instance>),
+}
+
+struct Instance {
+    call: Call,
+    resident: v1::Resident,
+    born: Instant,
+    /// When the plugin wants to be woken.
+    timer: Option<Instant>,
+    /// It is not woken before.
+    rested: Instant,
+    /// Wakes in a row that came due before.
+    early: u32,
+}
+
+impl Life {
+    pub(super) fn new(plugin: Plugin, stats: Arc<Mutex<ResidentStats>>) -> Life {
+        Life { plugin, stats, state: State::Absent { until: Instant::now() }, failures: 0 }
+    }
+
+    /// Waits until the plugin is to be woken, and says why. May be dropped and asked again.
+    pub(super) async fn due(&mut self) -> Reason {
+        let instance = match &mut self.state {
+            State::Absent { until } => {
+                sleep_until(*until).await;
+                return Reason::Start;
+            }
+            State::Present(instance) => instance,
+        };
+        let timer = instance.timer;
+        let timer = async {
+            match timer {
+                Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        let room = instance.call.store().data_mut();
+        let reason = tokio::select! {
+            () = poll_fn(|cx| room.poll_readable(cx)) => Reason::Readable,
+            () = timer => Reason::Timer,
+        };
+        sleep_until(instance.rested).await;
+        reason
+    }
+
+    /// Wakes the instance; for [`Reason::Start`], one is made.
+    pub(super) async fn wake(&mut self, reason: Reason) {
+        let time = limits::WAKE_DEADLINE.min(self.plugin.deadline());
+        let instance = match &mut self.state {
+            State::Present(instance) => instance,
+            State::Absent { .. } if reason == Reason::Start => return self.start(time).await,
+            State::Absent { .. } => return,
+        };
+        let early = instance.timer.filter(|at| reason == Reason::Timer && *at < instance.rested).is_some()
+            || (reason == Reason::Readable && instance.rested.elapsed() < limits::EPOCH_TICK);
+        instance.early = if early { instance.early.saturating_add(1) } else { 0 };
+        if instance.early == limits::WAKE_STORM {
+            let (channel, interval) = (&self.plugin.furniture.channel, limits::WAKE_INTERVAL);
+            tracing::warn!(%channel, ?interval, "the plugin asks to be woken all the time; it is held back");
+        }
+        instance.call.begin(0, time);
+        let ended = Call::within(time, instance.resident.wake(instance.call.store(), reason)).await;
+        let answer = instance.call.close(ended).0;
+        {
+            let mut stats = lock(&self.stats);
+            stats.wakes += 1;
+            stats.held += u64::from(early);
+        }
+        match answer {
+            Ok(next) => instance.woken(next),
+            Err(crash) => self.crashed(crash),
+        }
+    }
+
+    /// Delivers a batch, with a new instance where there is none.
+    pub(super) async fn deliver(&mut self, batch: &Batch, mut cut_off: oneshot::Receiver<()>) -> Answer {
+        let nothing = || Err(vec![None; batch.len()]);
+        if let State::Absent { until } = self.state {
+            let wait = until.saturating_duration_since(Instant::now());
+            if wait > limits::RESIDENT_PATIENCE {
+                return Ok(self.not_now(batch, wait));
+            }
+            let start = async {
+                sleep_until(until).await;
+                self.wake(Reason::Start).await;
+            };
+            tokio::select! {
+                () = start => {}
+                _ = &mut cut_off => return nothing(),
+            }
+        }
+        let instance = match &mut self.state {
+            State::Present(instance) => instance,
+            State::Absent { until } => {
+                let wait = until.saturating_duration_since(Instant::now());
+                return Ok(self.not_now(batch, wait));
+            }
+        };
+        let time = self.plugin.deadline();
+        instance.call.begin(batch.len(), time);
+        let work = instance.resident.deliver(instance.call.store(), batch);
+        let ended = tokio::select! {
+            ended = Call::within(time, work) => Some(ended),
+            _ = &mut cut_off => None,
+        };
+        lock(&self.stats).deliveries += 1;
+        let Some(ended) = ended else { return Err(self.abandon()) };
+        let (answer, stats, settled) = instance.call.close(ended);
+        let (outcomes, crash) = assemble(answer, settled);
+        match &crash {
+            Some(crash) => self.crashed(crash.clone()),
+            None => instance.rested = Instant::now() + limits::WAKE_INTERVAL,
+        }
+        Ok(Report { outcomes, crash, stats })
+    }
+
+    /// A new instance and its first call.
+    async fn start(&mut self, time: Duration) {
+        let Some(mut call) = self.plugin.room(time).await else {
+            self.state = State::Absent { until: Instant::now() + limits::INSTANCE_WAIT };
+            return;
+        };
+        lock(&self.stats).starts += 1;
+        let born = Instant::now();
+        let pre = &self.plugin.admitted.inner.pre;
+        let first = async {
+            let store = call.store();
+            let resident = v1::Resident::new(pre, store).await?;
+            let next = resident.wake(store, Reason::Start).await?;
+            Ok((resident, next))
+        };
+        let ended: Ended<_> = Call::within(time, first).await;
+        match call.close(ended).0 {
+            Ok((resident, next)) => {
+                let mut instance = Instance { call, resident, born, timer: None, rested: born, early: 0 };
+                instance.woken(next);
+                self.state = State::Present(Box::new(instance));
+                lock(&self.stats).alive = true;
+            }
+            Err(crash) => self.crashed(crash),
+        }
+    }
+
+    /// Drops the instance and its connections; the next one waits the longer the sooner this one broke.
+    fn crashed(&mut self, (kind, detail): Crash) {
+        let lived = match &self.state {
+            State::Present(instance) => instance.born.elapsed(),
+            State::Absent { .. } => Duration::ZERO,
+        };
+        self.failures = if lived >= limits::RESIDENT_SETTLED { 1 } else { self.failures.saturating_add(1) };
+        let rest = limits::RESIDENT_BACKOFF_MIN.saturating_mul(1 << (self.failures - 1).min(16));
+        let rest = rest.min(limits::RESIDENT_BACKOFF_MAX);
+        let crash = format!("{}: {detail}", kind.as_str());
+        let channel = &self.plugin.furniture.channel;
+        tracing::warn!(%channel, crash, ?rest, "the resident plugin crashed; it is started again after a rest");
+        self.state = State::Absent { until: Instant::now() + rest };
+        let mut stats = lock(&self.stats);
+        (stats.crashes, stats.last_crash, stats.alive) = (stats.crashes + 1, Some(crash), false);
+    }
+
+    /// Drops the instance in the middle of a call; returns what had been settled.
+    fn abandon(&mut self) -> Vec<Option<tidings_domain::outcome::Outcome>> {
+        let absent = State::Absent { until: Instant::now() };
+        lock(&self.stats).alive = false;
+        match std::mem::replace(&mut self.state, absent) {
+            State::Present(instance) => instance.call.abandon(),
+            State::Absent { .. } => Vec::new(),
+        }
+    }
+
+    fn not_now(&self, batch: &Batch, wait: Duration) -> Report {
+        let last = lock(&self.stats).last_crash.clone().unwrap_or_else(|| "no instance became free".to_owned());
+        later(batch.len(), wait, format!("the plugin is being started again after a crash ({last})"))
+    }
+}
+
+impl Instance {
+    /// It was woken and asks for this.
+    fn woken(&mut self, next: Option<Duration>) {
+        let now = Instant::now();
+        self.timer = next.map(|next| now + next.min(limits::WAIT_MAX));
+        self.rested = now + limits::WAKE_INTERVAL;
+    }
+}
+
+fn lock(stats: &Mutex<ResidentStats>) -> MutexGuard<'_, ResidentStats> {
+    stats.lock().unwrap_or_else(PoisonError::into_inner)
+}
