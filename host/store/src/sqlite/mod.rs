@@ -9,6 +9,7 @@ mod content;
 mod failure;
 mod feed;
 mod gather;
+mod late;
 mod lease;
 mod link;
 mod oneshot;
@@ -21,6 +22,7 @@ mod subscriptions;
 mod tests;
 mod turns;
 mod value;
+mod versions;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -255,14 +257,6 @@ impl Store for SqliteStore {
         let doing = "reads a channel";
         let mut connection = self.reader(doing).await?;
         registry::channel(&mut connection, name).await.map_err(|failure| failure.into_error(doing))
-    }
-
-    async fn put_channel(&self, channel: &Channel, now: Timestamp) -> Result<()> {
-        let channel = channel.clone();
-        let work = self.writer.write("writes a channel", move |connection| {
-            Box::pin(async move { registry::put_channel(connection, &channel, millis(now)).await })
-        });
-        work.await
     }
 
     async fn put_component(&self, info: &ComponentInfo, file: &[u8]) -> Result<()> {
