@@ -10,6 +10,7 @@ use tidings_domain::limits;
 
 use super::client::{ApiArgs, Client};
 use super::output::Output;
+use super::versions::{self, VersionCommand};
 
 #[derive(Debug, Args)]
 pub(super) struct ChannelArgs {
@@ -54,6 +55,8 @@ enum ChannelCommand {
     Disable { name: String },
     /// Send one test message to an address
     TestSend { name: String, address: String },
+    #[command(flatten)]
+    Version(VersionCommand),
 }
 
 #[derive(Debug, Args)]
@@ -108,6 +111,7 @@ pub(super) async fn run(args: ChannelArgs, out: &mut Output) -> anyhow::Result<(
             let body = json!({ "address": address }).to_string();
             sent(&client.post(&client.api(&["channels", &name, "test-send"]), body).await?, out)
         }
+        ChannelCommand::Version(command) => versions::run(&client, command, out).await,
     }
 }
 
@@ -118,6 +122,12 @@ async fn install(
     signature: Option<&Path>,
     out: &mut Output,
 ) -> anyhow::Result<()> {
+    let component = upload(client, file, signature).await?;
+    show(&client.put(&client.api(&["channels", name]), &json!({ "component": component["digest"] })).await?, out)
+}
+
+/// Has the daemon check and keep a component; returns what it says of it.
+pub(super) async fn upload(client: &Client, file: &Path, signature: Option<&Path>) -> anyhow::Result<Value> {
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     ensure!(
         bytes.len() <= limits::COMPONENT_BYTES,
@@ -132,8 +142,7 @@ async fn install(
         let text = text.with_context(|| format!("cannot read the signature {}", signature.display()))?;
         url.query_pairs_mut().append_pair("signature", &text);
     }
-    let component = client.post(&url, bytes).await?;
-    show(&client.put(&client.api(&["channels", name]), &json!({ "component": component["digest"] })).await?, out)
+    client.post(&url, bytes).await
 }
 
 async fn switch(client: &Client, name: &str, word: &str, out: &mut Output) -> anyhow::Result<()> {
@@ -145,7 +154,7 @@ async fn switch(client: &Client, name: &str, word: &str, out: &mut Output) -> an
 }
 
 /// A pair of a configuration field and its value; null removes it.
-fn assignment(pair: &str) -> anyhow::Result<(String, Value)> {
+pub(super) fn assignment(pair: &str) -> anyhow::Result<(String, Value)> {
     let (key, value) = pair.split_once('=').ok_or_else(|| anyhow!("`{pair}` is not KEY=VALUE"))?;
     let value = match value.strip_prefix('@') {
         Some(file) => {
@@ -191,7 +200,7 @@ fn list(channels: &Value, out: &mut Output) -> anyhow::Result<()> {
     Ok(out.table(["channel", "plugin", "state"], &rows.collect::<Vec<_>>())?)
 }
 
-fn show(channel: &Value, out: &mut Output) -> anyhow::Result<()> {
+pub(super) fn show(channel: &Value, out: &mut Output) -> anyhow::Result<()> {
     if out.is_json() {
         return Ok(out.json(channel)?);
     }

@@ -19,6 +19,7 @@ mod rules;
 mod status;
 mod subscription;
 mod token;
+mod versions;
 
 use std::ffi::OsString;
 use std::io::Write as _;

@@ -80,7 +80,7 @@ impl Stand {
         let knowledge = Arc::new(knowledge.expect("the catalogue in the program is good"));
         let links = Arc::new(Links::open(&config).expect("a key"));
         let sandbox = SandboxOptions { cache_dir: config.data_dir.cache(), tls_ca_file: None, max_instances: 2 };
-        let channels = Arc::new(Channels::new(Environment {
+        let channels = Channels::new(Environment {
             store: Arc::clone(&store),
             sandbox: Sandbox::new(sandbox).expect("the engine starts"),
             trust: Trust::new(trust).expect("keys"),
@@ -90,7 +90,7 @@ impl Stand {
             wakers: Arc::default(),
             metrics: Arc::clone(&metrics),
             dispatch: Dispatch::from(&config.dispatch),
-        }));
+        });
         let state = ApiState { store, channels, knowledge, lists, links, metrics, endpoints: Vec::new() };
         let new = new_token("test", clock::now(), None);
         state.store.put_token(&new.record).await.expect("the token is stored");
