@@ -10,3 +10,4 @@ mod lifecycle;
 mod lists;
 mod smtp;
 mod switch;
+mod upgrade;
