@@ -157,6 +157,8 @@ pub const REASON_CHARS: usize = 500;
 
 /// A component file, in bytes.
 pub const COMPONENT_BYTES: usize = 64 * 1024 * 1024;
+/// How much of a component's file is written to the store at a time, in bytes: what a delivery's commit waits for it.
+pub const COMPONENT_PART_BYTES: usize = 256 * 1024;
 /// A request body of the API other than a component, in bytes.
 pub const API_BODY_BYTES: usize = 1024 * 1024;
 /// Open connections of the API; further ones wait to be accepted.

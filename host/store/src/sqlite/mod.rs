@@ -5,6 +5,7 @@ mod accept;
 mod access;
 mod address;
 mod admin;
+mod component;
 mod content;
 mod failure;
 mod feed;
@@ -266,23 +267,31 @@ impl Store for SqliteStore {
     }
 
     async fn put_component(&self, info: &ComponentInfo, file: &[u8]) -> Result<()> {
-        let (info, file) = (info.clone(), file.to_vec());
-        let work = self.writer.write("keeps a component", move |connection| {
-            Box::pin(async move { registry::put_component(connection, &info, file).await })
-        });
+        let doing = "keeps a component";
+        for (part, bytes) in component::parts(file) {
+            let (digest, bytes) = (info.digest.clone(), bytes.to_vec());
+            let work = self.writer.write(doing, move |connection| {
+                Box::pin(async move { component::put_part(connection, &digest, part, &bytes).await })
+            });
+            work.await?;
+        }
+        let info = info.clone();
+        let work = self
+            .writer
+            .write(doing, move |connection| Box::pin(async move { component::put(connection, &info).await }));
         work.await
     }
 
     async fn components(&self) -> Result<Vec<ComponentInfo>> {
         let doing = "reads components";
         let mut connection = self.reader(doing).await?;
-        registry::components(&mut connection).await.map_err(|failure| failure.into_error(doing))
+        component::all(&mut connection).await.map_err(|failure| failure.into_error(doing))
     }
 
     async fn component(&self, digest: &str) -> Result<(ComponentInfo, Vec<u8>)> {
         let doing = "reads a component";
         let mut connection = self.reader(doing).await?;
-        registry::component(&mut connection, digest).await.map_err(|failure| failure.into_error(doing))
+        component::get(&mut connection, digest).await.map_err(|failure| failure.into_error(doing))
     }
 
     async fn plugin_state_get(&self, channel: &str, key: &str) -> Result<Option<Vec<u8>>> {

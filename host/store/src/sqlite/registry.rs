@@ -12,8 +12,8 @@ use tidings_domain::secret::Secret;
 
 use super::failure::{Failure, damaged};
 use super::feed;
-use super::value::{count, from_json, millis, timestamp, to_json};
-use crate::{Change, Channel, ComponentInfo, StoreError, Token};
+use super::value::{from_json, millis, timestamp, to_json};
+use crate::{Change, Channel, StoreError, Token};
 
 #[derive(FromRow)]
 struct ChannelRow {
@@ -144,73 +144,6 @@ async fn split<'a>(
 }
 
 #[derive(FromRow)]
-struct ComponentRow {
-    digest: String,
-    manifest: String,
-    bytes: i64,
-    installed_at: i64,
-    signed_by: Option<String>,
-}
-
-impl ComponentRow {
-    fn read(self) -> Result<ComponentInfo, Failure> {
-        Ok(ComponentInfo {
-            digest: self.digest,
-            manifest: from_json("component", &self.manifest)?,
-            bytes: count(self.bytes),
-            installed_at: timestamp(self.installed_at),
-            signed_by: self.signed_by,
-        })
-    }
-}
-
-/// Keeps a component. One with the same digest is the same file and stays as it is, but for a signature that it lacked.
-pub(super) async fn put_component(
-    connection: &mut SqliteConnection,
-    info: &ComponentInfo,
-    file: Vec<u8>,
-) -> Result<(), Failure> {
-    sqlx::query(
-        "INSERT INTO components (digest, manifest, bytes, installed_at, signed_by, file) VALUES (?, ?, ?, ?, ?, ?) \
-         ON CONFLICT (digest) DO UPDATE SET signed_by = coalesce(excluded.signed_by, signed_by)",
-    )
-    .bind(&info.digest)
-    .bind(to_json("component", &info.manifest)?)
-    .bind(i64::try_from(info.bytes).unwrap_or(i64::MAX))
-    .bind(millis(info.installed_at))
-    .bind(&info.signed_by)
-    .bind(file)
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// All components, oldest first.
-pub(super) async fn components(connection: &mut SqliteConnection) -> Result<Vec<ComponentInfo>, Failure> {
-    let rows: Vec<ComponentRow> = sqlx::query_as(
-        "SELECT digest, manifest, bytes, installed_at, signed_by FROM components ORDER BY installed_at, digest",
-    )
-    .fetch_all(connection)
-    .await?;
-    rows.into_iter().map(ComponentRow::read).collect()
-}
-
-pub(super) async fn component(
-    connection: &mut SqliteConnection,
-    digest: &str,
-) -> Result<(ComponentInfo, Vec<u8>), Failure> {
-    let row: Option<ComponentRow> =
-        sqlx::query_as("SELECT digest, manifest, bytes, installed_at, signed_by FROM components WHERE digest = ?")
-            .bind(digest)
-            .fetch_optional(&mut *connection)
-            .await?;
-    let info = row.ok_or_else(|| missing("component", digest))?.read()?;
-    let file =
-        sqlx::query_scalar("SELECT file FROM components WHERE digest = ?").bind(digest).fetch_one(connection).await?;
-    Ok((info, file))
-}
-
-#[derive(FromRow)]
 struct TokenRow {
     id: String,
     name: String,
@@ -272,6 +205,6 @@ pub(super) async fn delete_token(connection: &mut SqliteConnection, id: &str) ->
     Ok(deleted.rows_affected() > 0)
 }
 
-fn missing(what: &'static str, name: &str) -> Failure {
+pub(super) fn missing(what: &'static str, name: &str) -> Failure {
     StoreError::Missing { what, name: name.to_owned() }.into()
 }
