@@ -289,6 +289,14 @@ pub const STATE_VALUE_BYTES: usize = 64 * 1024;
 pub const INBOX_CHARS: usize = 1000;
 /// Reply lines that `inbox` gives back.
 pub const INBOX_LINES: usize = 500;
+/// Lines of the daemon's own answer to a command, and characters of each: IRC sends one every second or two.
+pub const INBOX_ANSWER_LINES: usize = 30;
+pub const INBOX_LINE_CHARS: usize = 400;
+/// Names of applications in one such line.
+pub const INBOX_NAMES: usize = 12;
+/// Who says what is no command is told about `help`, and then not again for so long; and so many addresses are remembered.
+pub const INBOX_HINT_REST: Duration = Duration::from_secs(3600);
+pub const INBOX_HINTS: usize = 10_000;
 
 /// Addresses of one name that are tried.
 pub const ADDRESSES_TRIED: usize = 8;

@@ -205,7 +205,8 @@ impl Life {
 
     /// Drops the instance in the middle of a call; returns what had been settled.
     fn abandon(&mut self) -> Vec<Option<tidings_domain::outcome::Outcome>> {
-        let absent = State::Absent { until: Instant::now() };
+        // Whoever cuts a call off often ends the whole: that comes before another one is started.
+        let absent = State::Absent { until: Instant::now() + limits::WAKE_INTERVAL };
         lock(&self.stats).alive = false;
         match std::mem::replace(&mut self.state, absent) {
             State::Present(instance) => instance.call.abandon(),

@@ -167,6 +167,9 @@ async fn row_31_a_thousand_cancelled_calls_leave_a_working_resident() {
     let resident = alone(&place, &[]).await;
     let (bad, good) = ([delivery("loop@x")], [delivery("count@x")]);
     for round in 0..1000u64 {
+        if round % 10 == 0 {
+            until("an instance", async || resident.stats().alive).await;
+        }
         let bad = parcels(&bad);
         let cancelled = timeout(Duration::from_micros(round % 5 * 700), resident.deliver(&bad)).await;
         assert!(cancelled.is_err(), "it does not end by itself");
