@@ -8,5 +8,6 @@ mod http_channels;
 mod kill;
 mod lifecycle;
 mod lists;
+mod resident;
 mod smtp;
 mod switch;
