@@ -12,7 +12,9 @@ const CHANNEL_OCTETS: usize = 50;
 pub enum AddressError {
     #[error("a nick has 1 to {NICK_OCTETS} letters, digits and []\\`_^{{|}}-, and does not begin with a digit or `-`")]
     Nick,
-    #[error("the name of a channel has 2 to {CHANNEL_OCTETS} octets, without spaces, commas, colons and control characters")]
+    #[error(
+        "the name of a channel has 2 to {CHANNEL_OCTETS} octets, without spaces, commas, colons and control characters"
+    )]
     Channel,
     #[error("that is one of the network's services, not a person")]
     Service,
@@ -24,7 +26,11 @@ pub fn parse(text: &str) -> Result<String, AddressError> {
     if is_channel(text) {
         let whole = |c: char| !c.is_control() && !c.is_whitespace() && !matches!(c, ',' | ':');
         let fits = (2..=CHANNEL_OCTETS).contains(&text.len());
-        return if fits && text.chars().all(whole) { Ok(text.to_ascii_lowercase()) } else { Err(AddressError::Channel) };
+        return if fits && text.chars().all(whole) {
+            Ok(text.to_ascii_lowercase())
+        } else {
+            Err(AddressError::Channel)
+        };
     }
     let special = |byte: u8| b"[]\\`_^{|}".contains(&byte);
     let begins = |byte: &u8| byte.is_ascii_alphabetic() || special(*byte);

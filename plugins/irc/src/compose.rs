@@ -72,7 +72,8 @@ fn said(settings: &Settings, event: &Event, recipient: &Recipient, now_ms: u64) 
 /// Which filter it was, as FMN told it.
 fn why(recipient: &Recipient) -> Option<Span> {
     let by = [&recipient.settings_link, &recipient.filter_name].into_iter().flatten().next();
-    by.filter(|_| recipient.triggered_by).map(|by| Span::plain(&format!(" ( triggered by {} )", HeaderSafe::flatten(by))))
+    by.filter(|_| recipient.triggered_by)
+        .map(|by| Span::plain(&format!(" ( triggered by {} )", HeaderSafe::flatten(by))))
 }
 
 fn digested(settings: &Settings, digest: &Digest, recipient: &Recipient, now_ms: u64, room: usize) -> Vec<String> {

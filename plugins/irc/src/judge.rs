@@ -41,7 +41,8 @@ impl Fault {
     pub fn error(text: &str) -> Self {
         let lower = text.to_ascii_lowercase();
         let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-        let listed = ["k", "g", "z", "d"].iter().any(|list| ["-", ":", ""].iter().any(|c| has(&[&format!("{list}{c}line")])));
+        let listed =
+            ["k", "g", "z", "d"].iter().any(|list| ["-", ":", ""].iter().any(|c| has(&[&format!("{list}{c}line")])));
         let rest = if listed || has(&["banned", "akill", "not welcome"]) {
             Rest::AtLeast(REFUSED_MS)
         } else if has(&["throttl", "too fast", "too many", "no more connections", "try again later"]) {

@@ -87,7 +87,7 @@ fn fill(atoms: &[Atom], room: usize) -> usize {
     for (at, (c, next)) in atoms.iter().enumerate() {
         used += switch(colour, *next).len() + c.len_utf8();
         if used + switch(*next, None).len() > room {
-            return space.unwrap_or(at).max(1);
+            return if *c == ' ' { at } else { space.unwrap_or(at) }.max(1);
         }
         colour = *next;
         if *c == ' ' {
@@ -135,7 +135,7 @@ mod tests {
             ("one two three", 8, 9, &["one two", "three"][..]),
             ("one two three", 7, 9, &["one two", "three"]),
             ("żółwżółw", 7, 9, &["żółw", "żółw"]),
-            ("one two three four", 8, 2, &["one two", "thre…"]),
+            ("one two three four", 8, 2, &["one two", "three…"]),
             ("word", 4, 1, &["word"]),
             ("🎉🎉", 5, 9, &["🎉", "🎉"]),
         ] {

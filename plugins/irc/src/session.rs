@@ -42,7 +42,9 @@ pub enum Heard {
 enum Phase {
     Registering(Registration),
     /// Waits for NickServ's word until then, and goes on without it: some networks do not send numeric 900.
-    LoggingIn { until_ms: u64 },
+    LoggingIn {
+        until_ms: u64,
+    },
     Online,
 }
 
@@ -225,7 +227,8 @@ impl Session {
         match message.command.as_str() {
             "NICK" if ours => {
                 self.nick = message.param(0).to_owned();
-                let tail = self.source.take().and_then(|source| source.split_once('!').map(|(_, tail)| tail.to_owned()));
+                let tail =
+                    self.source.take().and_then(|source| source.split_once('!').map(|(_, tail)| tail.to_owned()));
                 self.source = tail.map(|tail| format!("{}!{tail}", self.nick));
             }
             "JOIN" if ours => {

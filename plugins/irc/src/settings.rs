@@ -118,7 +118,7 @@ pub fn fields() -> Vec<Field> {
         .default("acc")
         .choices(&["acc", "status", "whois", "none"]),
         number("burst", "Burst", "Lines that may go out at once.", 5, (1, 1000)),
-        number("interval_ms", "Interval", "After the burst one line each so many milliseconds.", 2000, (0, 60_000)),
+        number("interval_ms", "Interval", "After the burst one line each so many milliseconds.", 2000, (0, 10_000)),
         number("reconnect_ms", "Reconnect", "The first wait after a lost connection: milliseconds.", 5000, (100, 300_000)),
         field("join", Boolean, "Join channels", "Join a channel before writing to it.").default("true"),
         field("links", Choice, "Links", "full, or none. Links are not shortened.").default("full").choices(&["full", "none"]),
@@ -238,7 +238,8 @@ mod tests {
         let bare = read(&[("host", "irc.example.org")]).unwrap();
         let fields = fields();
         let default = |name: &str| fields.iter().find(|field| field.name == name)?.default.clone();
-        let formed = Settings::read(|name| default(name).or((name == "host").then(|| "irc.example.org".into()))).unwrap();
+        let formed =
+            Settings::read(|name| default(name).or((name == "host").then(|| "irc.example.org".into()))).unwrap();
         assert_eq!(format!("{:?}", Settings { realname: bare.realname.clone(), ..formed }), format!("{bare:?}"));
         assert_eq!((bare.burst, bare.interval_ms, bare.port, bare.tls), (5, 2000, 6697, true));
     }

@@ -14,7 +14,7 @@ use crate::{address, compose, line};
 
 /// Deliveries that wait for one PING's answer.
 const WINDOW: usize = 16;
-/// What is kept of a call for the last PING and its answer: milliseconds; or a quarter of the call.
+/// What is kept of a call for the last PING's answer: milliseconds; or less where the call is short.
 const CONFIRM_MS: u64 = 5000;
 /// How long the services' word is waited for: milliseconds.
 const SERVICES_MS: u64 = 10 * 1000;
@@ -85,7 +85,9 @@ impl<F: FnMut(usize, &Outcome)> Run<'_, F> {
 impl<H: Host> Engine<H> {
     /// One outcome for each; `settled` hears each as soon as it is known.
     pub fn deliver(&mut self, batch: &[Delivery], settled: impl FnMut(usize, &Outcome)) -> Vec<Outcome> {
-        let reserve_ms = CONFIRM_MS.min(self.host.remaining_ms() / 4);
+        // The PING waits for its turn as every line does.
+        let confirm_ms = CONFIRM_MS + self.settings.interval_ms;
+        let reserve_ms = ANSWER_MS + confirm_ms.min(self.host.remaining_ms() / 4);
         let mut run = Run {
             batch,
             outcomes: vec![None; batch.len()],
@@ -227,7 +229,8 @@ impl<H: Host> Engine<H> {
             let missing = [&nick, &nickserv].into_iter().find_map(|name| run.unreached.get(&fold(name)));
             let left_ms = self.host.remaining_ms().saturating_sub(end_ms);
             if missing.is_some() || left_ms == 0 || self.link.is_none() {
-                let reason = missing.map_or_else(|| "the network's services do not answer".to_owned(), |why| shown(why));
+                let reason =
+                    missing.map_or_else(|| "the network's services do not answer".to_owned(), |why| shown(why));
                 // The others of this batch need not wait for them too.
                 run.unreached.entry(fold(&nickserv)).or_insert_with(|| reason.clone());
                 return Some(run.later(delivery, Some(LATER_MS), &reason));

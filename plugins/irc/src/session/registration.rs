@@ -110,8 +110,13 @@ impl Session {
         }
         let lower = message.text().to_ascii_lowercase();
         let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-        if has(&["invalid password", "password incorrect", "incorrect password", "authentication failed", "not registered"])
-        {
+        if has(&[
+            "invalid password",
+            "password incorrect",
+            "incorrect password",
+            "authentication failed",
+            "not registered",
+        ]) {
             return broken(format!("NickServ refused the login: {}", judge::shown(message.text())));
         }
         has(&["now identified", "password accepted", "you are already", "now logged in"]).then(|| self.online(now_ms))
