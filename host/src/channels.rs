@@ -4,6 +4,7 @@
 
 mod host;
 mod inbox;
+mod residents;
 mod view;
 
 use std::collections::{BTreeMap, HashMap};
@@ -22,10 +23,11 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
 
 pub use host::PluginHost;
+pub use residents::ResidentView;
 pub use view::{Ask, ChannelState, ChannelView};
 
 use crate::clock;
-use crate::dispatch::{Dispatch, Sender, Wakers, Worker, WorkerHandle};
+use crate::dispatch::{Carrier, Dispatch, Sender, Wakers, Worker, WorkerHandle};
 use crate::knowledge::Knowledge;
 use crate::links::Links;
 use crate::telemetry::Metrics;
@@ -254,10 +256,13 @@ impl Channels {
     /// Sends one message outside the outbox, also through a disabled channel.
     pub async fn test_send(&self, name: &str, address: &str) -> Result<Outcome, ChannelError> {
         let channel = self.environment.store.channel(name).await?;
-        let sender = self.sender(&channel).await?;
+        let sender = match self.running_resident(name).await {
+            Some(running) => running,
+            None => Arc::new(self.sender(&channel).await?),
+        };
         let address = self.check_address(name, address).await?;
         let delivery = test_delivery(name, &address);
-        sender.send(&delivery).await.ok_or_else(|| ChannelError::NotReady("the plugin gave no answer".into()))
+        sender.send(delivery).await.ok_or_else(|| ChannelError::NotReady("the plugin gave no answer".into()))
     }
 
     /// Makes a channel's worker look for due deliveries now; without a name, every one.
@@ -330,7 +335,7 @@ impl Channels {
         let plugin = self.plugin(channel, &admitted, config);
         let deadline = std::time::Duration::from_millis(channel.limits.deadline_ms);
         let (links, knowledge) = (Arc::clone(&self.environment.links), Arc::clone(&self.environment.knowledge));
-        Ok(Sender::new(channel.name.clone(), plugin, links, knowledge, deadline))
+        Ok(Sender::new(channel.name.clone(), Carrier::of(plugin), links, knowledge, deadline))
     }
 
     fn plugin(
@@ -368,7 +373,10 @@ impl Channels {
             Err(ChannelError::Admission(_)) => self.environment.store.component(&channel.component).await?.0.manifest,
             Err(error) => return Err(error),
         };
-        let state = match self.workers.lock().await.get(&channel.name) {
+        let workers = self.workers.lock().await;
+        let slot = workers.get(&channel.name);
+        let resident = slot.and_then(Slot::life).map(ResidentView::from);
+        let state = match slot {
             _ if !channel.enabled => ChannelState::Disabled,
             None => ChannelState::Disabled,
             Some(Slot::Failed(reason)) => ChannelState::Failed { reason: reason.clone() },
@@ -377,7 +385,7 @@ impl Channels {
                 None => ChannelState::Running,
             },
         };
-        Ok(ChannelView::new(channel, manifest, state))
+        Ok(ChannelView { resident, ..ChannelView::new(channel, manifest, state) })
     }
 }
 

@@ -226,6 +226,10 @@ pub const RESIDENT_BACKOFF_MAX: Duration = Duration::from_secs(300);
 pub const RESIDENT_SETTLED: Duration = Duration::from_secs(60);
 /// How long a batch waits for a resident plugin's next instance; where that takes longer, the channel rests.
 pub const RESIDENT_PATIENCE: Duration = Duration::from_secs(5);
+const _: () = assert!(
+    INSTANCE_WAIT.as_secs() * 2 + RESIDENT_PATIENCE.as_secs() + WAKE_DEADLINE.as_secs() <= LEASE_MARGIN.as_secs(),
+    "so does one that waits for its turn, for the rest after a crash, for an instance and for its first call"
+);
 /// The part of what is left of a call that connecting may take, so that a plugin sees the timeout before its deadline.
 pub const CONNECT_SHARE: f64 = 0.8;
 /// How long `describe` and `check-address` may take: they compute, they do not talk.
@@ -285,6 +289,14 @@ pub const STATE_VALUE_BYTES: usize = 64 * 1024;
 pub const INBOX_CHARS: usize = 1000;
 /// Reply lines that `inbox` gives back.
 pub const INBOX_LINES: usize = 500;
+/// Lines of the daemon's own answer to a command, and characters of each: IRC sends one every second or two.
+pub const INBOX_ANSWER_LINES: usize = 30;
+pub const INBOX_LINE_CHARS: usize = 400;
+/// Names of applications in one such line.
+pub const INBOX_NAMES: usize = 12;
+/// Who says what is no command is told about `help`, and then not again for so long; and so many addresses are remembered.
+pub const INBOX_HINT_REST: Duration = Duration::from_secs(3600);
+pub const INBOX_HINTS: usize = 10_000;
 
 /// Addresses of one name that are tried.
 pub const ADDRESSES_TRIED: usize = 8;

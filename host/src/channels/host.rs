@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tidings_sandbox::{ChannelHost, LogLevel, StateError};
 use tidings_store::{Store, StoreError};
 
-use super::inbox;
+use super::inbox::{Hints, Inbox};
 use crate::knowledge::Knowledge;
 use crate::telemetry::chain;
 
@@ -14,11 +14,12 @@ use crate::telemetry::chain;
 pub struct PluginHost {
     store: Arc<dyn Store>,
     knowledge: Arc<Knowledge>,
+    hints: Hints,
 }
 
 impl PluginHost {
     pub fn new(store: Arc<dyn Store>, knowledge: Arc<Knowledge>) -> PluginHost {
-        PluginHost { store, knowledge }
+        PluginHost { store, knowledge, hints: Hints::default() }
     }
 }
 
@@ -52,7 +53,8 @@ impl ChannelHost for PluginHost {
     }
 
     async fn inbox(&self, channel: &str, address: &str, text: &str) -> Vec<String> {
-        inbox::submit(self.store.as_ref(), &self.knowledge, channel, address, text).await
+        let (store, knowledge, hints) = (self.store.as_ref(), &self.knowledge, &self.hints);
+        Inbox { store, knowledge, hints, channel, address }.submit(text).await
     }
 
     fn log(&self, channel: &str, level: LogLevel, line: &str) {

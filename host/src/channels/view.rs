@@ -9,6 +9,8 @@ use tidings_domain::manifest::Manifest;
 use tidings_domain::time::Timestamp;
 use tidings_store::Channel;
 
+use super::ResidentView;
+
 /// Everything about a channel that may be shown.
 #[derive(Clone, Debug, Serialize)]
 pub struct ChannelView {
@@ -29,6 +31,9 @@ pub struct ChannelView {
     /// What the plugin asks for, with the configuration's values put in.
     pub asks: Vec<Ask>,
     pub limits: PluginLimits,
+    /// The life of its plugin, where that is resident and the channel runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resident: Option<ResidentView>,
 }
 
 /// A grant that the plugin asks for.
@@ -85,6 +90,7 @@ impl ChannelView {
             credentials: channel.grants.credentials.iter().map(|credential| credential.name.clone()).collect(),
             reach: channel.grants.reach,
             limits: channel.limits,
+            resident: None,
             manifest,
         }
     }

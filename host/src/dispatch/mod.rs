@@ -2,6 +2,7 @@
 //! plugin, and settles the outcomes; channels share nothing but the store. Dispatch opens no socket and knows no protocol.
 
 mod call;
+mod carrier;
 mod worker;
 
 use std::collections::HashMap;
@@ -10,6 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Notify;
 
 pub use call::Sender;
+pub use carrier::Carrier;
 pub use worker::{Dispatch, Worker, WorkerHandle, WorkerStatus};
 
 /// Lets intake tell a channel's worker that something is due. Only a hint: a worker also looks by itself.

@@ -60,15 +60,24 @@ pub struct WorkerHandle {
     stop: CancellationToken,
     task: JoinHandle<()>,
     status: Arc<Mutex<WorkerStatus>>,
+    sender: Arc<Sender>,
+    grace: Duration,
 }
 
 impl WorkerHandle {
-    /// Stops it: calls in flight may finish within the grace, then they are cut off. Returns when none is left.
+    /// Stops it: calls in flight may finish within the grace, then they are cut off; a resident plugin gets its last call,
+    /// within the grace again. Returns when nothing is left.
     pub async fn stop(self) {
         self.stop.cancel();
         if let Err(error) = self.task.await {
             tracing::error!(error = %error, "a channel's worker ended badly");
         }
+        self.sender.end(self.grace).await;
+    }
+
+    /// What it sends with.
+    pub fn sender(&self) -> &Arc<Sender> {
+        &self.sender
     }
 
     pub fn status(&self) -> WorkerStatus {
@@ -104,10 +113,11 @@ struct State {
 impl Worker {
     /// Starts it. Should it break, it is started again: its leases end, and what they held is sent again.
     pub fn start(self) -> WorkerHandle {
-        let stop = self.stop.clone();
+        let (stop, sender, grace) = (self.stop.clone(), Arc::clone(&self.sender), self.settings.stop_grace);
+        sender.begin();
         let status = Arc::new(Mutex::new(WorkerStatus::default()));
         let task = tokio::spawn(self.supervise(Arc::clone(&status)));
-        WorkerHandle { stop, task, status }
+        WorkerHandle { stop, task, status, sender, grace }
     }
 
     async fn supervise(self, status: Arc<Mutex<WorkerStatus>>) {
@@ -123,7 +133,7 @@ impl Worker {
     async fn run(self, status: Arc<Mutex<WorkerStatus>>) {
         let policy = &self.settings.policy;
         let mut state = State {
-            window: Window::new(self.settings.window, limits::CHANNEL_REST_MIN, policy.backoff_max),
+            window: Window::new(self.sender.window(self.settings.window), limits::CHANNEL_REST_MIN, policy.backoff_max),
             suspects: HashMap::new(),
             ready: VecDeque::new(),
             look_at: None,

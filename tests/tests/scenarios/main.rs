@@ -9,5 +9,6 @@ mod irc;
 mod kill;
 mod lifecycle;
 mod lists;
+mod resident;
 mod smtp;
 mod switch;

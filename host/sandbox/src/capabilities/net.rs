@@ -30,6 +30,8 @@ pub struct Connection {
     stream: Stream,
     host: String,
     timeout: Duration,
+    /// `read` has come to its end or failed for good: it is worth no wake any more.
+    ended: bool,
 }
 
 enum Stream {
@@ -67,7 +69,7 @@ async fn open(
     let permit = furniture.grants.permit(Capability::Net, host, port)?;
     let wire = egress.connect(&permit, limits::CONNECT_TIMEOUT).await?;
     let (host, timeout) = (permit.host().to_string(), limits::NETWORK_TIMEOUT);
-    let mut connection = Connection { stream: Stream::Plain(wire), host, timeout };
+    let mut connection = Connection { stream: Stream::Plain(wire), host, timeout, ended: false };
     if let Some(options) = tls {
         connection.start_tls(egress, options).await?;
     }
@@ -83,7 +85,9 @@ impl Connection {
             Stream::Plain(wire) => within(egress, time, wire.read(&mut bytes)).await,
             Stream::Tls(wire) => within(egress, time, wire.read(&mut bytes)).await,
             Stream::Broken => Err(broken()),
-        }?;
+        };
+        self.ended = matches!(read, Ok(0) | Err(NetworkError::Failed(_) | NetworkError::Tls(_)));
+        let read = read?;
         bytes.truncate(read);
         Ok(bytes)
     }
@@ -108,9 +112,10 @@ impl Connection {
         written
     }
 
-    /// Ready when `read` would find something: on the network, or decrypted already.
+    /// Ready when `read` would find something: on the network, or decrypted already. The end is something once only.
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
         match &self.stream {
+            _ if self.ended => Poll::Pending,
             Stream::Plain(wire) => wire.poll_readable(cx),
             Stream::Tls(stream) => match stream.get_ref() {
                 (_, session) if !session.wants_read() => Poll::Ready(()),
