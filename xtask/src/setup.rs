@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use crate::plugins;
 
 /// Programs, and the Debian packages that bring them.
-const PROGRAMS: [(&str, &str); 2] = [("postfix", "postfix"), ("python3", "python3-venv")];
+const PROGRAMS: [(&str, &str); 3] = [("postfix", "postfix"), ("python3", "python3-venv"), ("ngircd", "ngircd")];
 /// No configuration of the system's own: the tests run Postfix with theirs, and nothing of it takes mail otherwise.
 const ANSWERS: &str = "postfix postfix/main_mailer_type select No configuration\n";
 /// From PyPI, into an environment of their own.

@@ -5,6 +5,7 @@ mod demo;
 mod foreign;
 mod hostile;
 mod http_channels;
+mod irc;
 mod kill;
 mod lifecycle;
 mod lists;
