@@ -103,7 +103,7 @@ fn print(to: &str, length: usize) -> String {
 async fn what_is_printed_is_in_the_log_in_order() {
     let data = r#"(data (i32.const 3100) "one\r\n\n\1b[2Jtwo\nthree")"#;
     let log = "(call $log (i32.const 1) (i32.const 3100) (i32.const 3))";
-    let body = format!("{} {log} {} {ALL_DELIVERED}", print("stdout", 18), print("stderr", 3));
+    let body = format!("{} {log} {} {ALL_DELIVERED}", print("stdout", 19), print("stderr", 3));
     let (report, lines) = run(data, &body, PluginLimits::default()).await;
     assert_eq!(delivered(&report).log_lines, 5);
     assert_eq!(lines, ["one", "\\u{1b}[2Jtwo", "one", "three", "one"]);
