@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::abi::v1::{Batch, Reason};
+use crate::abi::{Batch, Reason, Version};
 use crate::plugin::{Parcel, Plugin, busy};
 use crate::report::Report;
 use life::Life;
@@ -39,6 +39,7 @@ pub struct ResidentStats {
 /// this ends it at once; [`Resident::stop`] lets it say goodbye.
 pub struct Resident {
     orders: mpsc::Sender<Order>,
+    version: Version,
     stats: Arc<Mutex<ResidentStats>>,
     task: JoinHandle<()>,
 }
@@ -68,7 +69,8 @@ impl Plugin {
         let (orders, inbox) = mpsc::channel(1);
         let stats = Arc::<Mutex<ResidentStats>>::default();
         let life = Life::new(self.clone(), Arc::clone(&stats));
-        Resident { orders, stats, task: tokio::spawn(run(inbox, life)) }
+        let version = self.admitted.inner.linked.version();
+        Resident { orders, version, stats, task: tokio::spawn(run(inbox, life)) }
     }
 }
 
@@ -94,7 +96,7 @@ impl Resident {
         let Ok(Ok(place)) = place else { return Ok(busy(batch.len())) };
         let (cut, was_cut) = oneshot::channel();
         let (reply, mut answer) = oneshot::channel();
-        place.send(Order::Deliver(Errand { batch: Batch::new(batch), by, cut_off: was_cut, reply }));
+        place.send(Order::Deliver(Errand { batch: self.version.batch(batch), by, cut_off: was_cut, reply }));
         let ended = tokio::select! {
             ended = &mut answer => Some(ended),
             () = &mut cut_off => None,

@@ -11,7 +11,7 @@ use tokio::sync::oneshot::error::TryRecvError;
 use tokio::time::{Instant, sleep_until};
 
 use super::{Answer, Errand, ResidentStats};
-use crate::abi::v1::{self, Batch, Reason};
+use crate::abi::{self, Batch, Reason};
 use crate::call::{Call, Ended};
 use crate::plugin::{Plugin, busy, later};
 use crate::report::{Report, assemble};
@@ -36,7 +36,7 @@ enum State {
 
 struct Instance {
     call: Call,
-    resident: v1::Resident,
+    resident: abi::Resident,
     born: Instant,
     /// When the plugin wants to be woken.
     timer: Option<Instant>,
@@ -167,10 +167,10 @@ impl Life {
         };
         lock(&self.stats).starts += 1;
         let born = Instant::now();
-        let pre = &self.plugin.admitted.inner.pre;
+        let linked = &self.plugin.admitted.inner.linked;
         let first = async {
             let store = call.store();
-            let resident = v1::Resident::new(pre, store).await?;
+            let resident = linked.reside(store).await?;
             let next = resident.wake(store, Reason::Start).await?;
             Ok((resident, next))
         };
