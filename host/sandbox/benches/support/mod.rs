@@ -39,7 +39,8 @@ impl Ground {
     /// The component of a plugin of this repository.
     pub fn file(&self, name: &str) -> Vec<u8> {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/plugins").join(format!("{name}.wasm"));
-        fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; `cargo xtask build-plugins` makes it", path.display()))
+        fs::read(&path)
+            .unwrap_or_else(|error| panic!("{}: {error}; `cargo xtask build-plugins` makes it", path.display()))
     }
 
     pub async fn plugin(&self, name: &str) -> Plugin {
