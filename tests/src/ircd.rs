@@ -61,7 +61,8 @@ impl Ngircd {
 
     async fn ready(&self) -> Result<()> {
         let address = ("127.0.0.1", self.port);
-        wait::until("ngircd takes connections", START_TIME, async || Ok(TcpStream::connect(address).await.ok())).await?;
+        wait::until("ngircd takes connections", START_TIME, async || Ok(TcpStream::connect(address).await.ok()))
+            .await?;
         Ok(())
     }
 }
@@ -93,14 +94,18 @@ impl Reader {
             }
             Ok::<_, std::io::Error>(false)
         };
-        ensure!(timeout(START_TIME, joined).await.context("the reader cannot join")??, "the server closed the connection");
+        ensure!(
+            timeout(START_TIME, joined).await.context("the reader cannot join")??,
+            "the server closed the connection"
+        );
         let texts = Arc::clone(&self.texts);
         tokio::spawn(async move {
             while let Ok(Some(line)) = lines.next_line().await {
                 if let Some(token) = line.strip_prefix("PING ") {
                     // The reader ends with the server.
                     let _ = output.write_all(format!("PONG {token}\r\n").as_bytes()).await;
-                } else if let Some((_, text)) = line.split_once(" PRIVMSG ").and_then(|(_, rest)| rest.split_once(" :")) {
+                } else if let Some((_, text)) = line.split_once(" PRIVMSG ").and_then(|(_, rest)| rest.split_once(" :"))
+                {
                     texts.lock().unwrap_or_else(PoisonError::into_inner).push(text.to_owned());
                 }
             }

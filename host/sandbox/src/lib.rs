@@ -33,14 +33,14 @@ mod wasi;
 
 pub use admission::AdmissionError;
 pub use host::{ChannelHost, LogLevel, StateError};
-pub use network::TlsError;
+pub use network::{Resolver, TlsError};
 pub use plugin::{Admitted, ChannelSettings, Links, Parcel, Plugin};
 pub use report::{Report, Stats};
 pub use resident::{Resident, ResidentStats};
 
 use cache::CodeCache;
 use call::Call;
-use network::{Egress, Tls};
+use network::{Egress, System, Tls};
 use room::{Furniture, Room};
 
 /// How a sandbox is set up.
@@ -78,6 +78,7 @@ struct Shared {
     linker: Linker<Room>,
     cache: CodeCache,
     tls: Arc<Tls>,
+    resolver: Arc<dyn Resolver>,
     places: Arc<Semaphore>,
     /// One compilation at a time: it takes all cores by itself.
     compiling: Semaphore,
@@ -86,6 +87,11 @@ struct Shared {
 impl Sandbox {
     /// Starts the engine. Blocks for some milliseconds: it reserves address space and reads certificates.
     pub fn new(options: SandboxOptions) -> Result<Sandbox, SandboxError> {
+        Sandbox::with_resolver(options, Arc::new(System))
+    }
+
+    /// The same, with host names resolved by `resolver` instead of by the system.
+    pub fn with_resolver(options: SandboxOptions, resolver: Arc<dyn Resolver>) -> Result<Sandbox, SandboxError> {
         let instances = options.max_instances.max(1);
         let engine = engine::start(instances)?;
         let linker = abi::linker(&engine).map_err(|error| SandboxError::Engine(format!("{error:#}")))?;
@@ -94,7 +100,7 @@ impl Sandbox {
         let tls = Arc::new(Tls::new(options.tls_ca_file.as_deref())?);
         let places = Arc::new(Semaphore::new(instances as usize));
         let compiling = Semaphore::new(1);
-        Ok(Sandbox { shared: Arc::new(Shared { engine, linker, cache, tls, places, compiling }) })
+        Ok(Sandbox { shared: Arc::new(Shared { engine, linker, cache, tls, resolver, places, compiling }) })
     }
 
     /// Checks a component file, compiles it (or takes its code from the cache), links it and asks it what it is, without
@@ -148,6 +154,7 @@ impl Sandbox {
         let place = Arc::clone(&self.shared.places).acquire_owned();
         let place = tokio::time::timeout(limits::INSTANCE_WAIT, place).await.ok()?.ok()?;
         let egress = Egress::new(Arc::clone(&self.shared.tls), &furniture.limits);
+        let egress = egress.resolving(Arc::clone(&self.shared.resolver));
         let room = Room::new(furniture, egress, batch, time);
         let call = Call::new(&self.shared.engine, room, place);
         call.inspect_err(|error| tracing::error!(%error, "no store for a plugin's call")).ok()

@@ -54,11 +54,9 @@ async fn a_thousand_messages_arrive_on_irc_in_order_over_three_restarts_of_the_s
         server.again().await.unwrap();
         reader.join(&server, CHANNEL).await.unwrap();
     }
-    wait::until("all arrivals", LIMIT, async || {
-        Ok((first_arrivals(&reader.texts()).len() >= MESSAGES).then_some(()))
-    })
-    .await
-    .unwrap();
+    wait::until("all arrivals", LIMIT, async || Ok((first_arrivals(&reader.texts()).len() >= MESSAGES).then_some(())))
+        .await
+        .unwrap();
     let texts = reader.texts();
     assert_eq!(first_arrivals(&texts), (0..MESSAGES).collect::<Vec<_>>());
     let copies = texts.len() - MESSAGES;
