@@ -20,6 +20,7 @@ mod admission;
 mod cache;
 mod call;
 mod capabilities;
+mod credentials;
 mod engine;
 mod host;
 mod meter;
@@ -31,6 +32,7 @@ mod room;
 mod violation;
 
 pub use admission::AdmissionError;
+pub use credentials::{CredentialProblem, check_credential};
 pub use host::{ChannelHost, LogLevel, StateError};
 pub use network::TlsError;
 pub use plugin::{Admitted, ChannelSettings, Links, Parcel, Plugin};
@@ -124,6 +126,7 @@ impl Sandbox {
             channel: settings.channel.into(),
             config: Arc::new(settings.config),
             grants: Arc::new(settings.grants),
+            tokens: Arc::default(),
             limits: settings.limits,
             host,
         };
@@ -158,6 +161,7 @@ fn nobody() -> Furniture {
         channel: "".into(),
         config: Arc::default(),
         grants: Arc::default(),
+        tokens: Arc::default(),
         limits: PluginLimits { connections: 0, ..PluginLimits::default() },
         host: Arc::new(Nobody),
     }
