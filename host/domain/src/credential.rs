@@ -102,12 +102,14 @@ impl CredentialRequest {
 }
 
 impl Manifest {
-    /// The first required credential that the channel was not given, with a configuration that is in force.
+    /// The first required credential that the channel was not given, with a configuration that is in force. One whose host
+    /// is a setting without a value is not needed: the plugin could use it nowhere.
     pub fn check_credentials(&self, config: &BTreeMap<String, String>, grants: &Grants) -> Result<(), Lack> {
         for request in self.credentials.iter().filter(|request| request.required) {
             let (name, kind, why) = (request.name.clone(), request.kind.clone(), one_line(&request.why, 300));
             match request.host(config) {
                 Ok(host) if request.is_met(&host, grants) => {}
+                Err(RequestError::Unset(_)) => {}
                 Ok(host) => return Err(Lack::NotGranted { name, kind, host, why }),
                 Err(problem) => return Err(Lack::NoHost { name, problem }),
             }
@@ -147,6 +149,7 @@ mod tests {
         ]});
         let manifest: Manifest = serde_json::from_value(manifest).expect("a manifest");
         let config = |url: &str| BTreeMap::from([("api".to_owned(), url.to_owned())]);
+        assert_eq!(manifest.check_credentials(&BTreeMap::new(), &Grants::default()), Ok(()), "no host, no need");
         let credential = |name: &str, kind: CredentialKind, host: &str| {
             let (name, value, host) = (name.to_owned(), Secret::new(String::new()), host.to_owned());
             Grants { reach: Vec::new(), credentials: vec![Credential { name, kind, value, host }] }
