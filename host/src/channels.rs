@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use host::PluginHost;
 pub use residents::ResidentView;
-pub use view::{Ask, ChannelState, ChannelView};
+pub use view::{Ask, ChannelState, ChannelView, CredentialAsk};
 
 use crate::clock;
 use crate::dispatch::{Carrier, Dispatch, Sender, Wakers, Worker, WorkerHandle};
@@ -332,6 +332,8 @@ impl Channels {
             components.iter().find(|info| info.digest == channel.component).and_then(|c| c.signed_by.as_deref());
         self.environment.trust.permits(signed_by, &admitted.manifest().name)?;
         let config = admitted.manifest().configure(&channel.config).map_err(mistakes)?;
+        let lack = admitted.manifest().check_credentials(&config, &channel.grants);
+        lack.map_err(|lack| ChannelError::NotReady(lack.to_string()))?;
         let plugin = self.plugin(channel, &admitted, config);
         let deadline = std::time::Duration::from_millis(channel.limits.deadline_ms);
         let (links, knowledge) = (Arc::clone(&self.environment.links), Arc::clone(&self.environment.knowledge));

@@ -6,6 +6,7 @@ pub mod acl;
 pub mod aliases;
 pub mod canonical;
 pub mod catalogue;
+pub mod credential;
 pub mod delivery;
 pub mod digest;
 pub mod facts;

@@ -315,6 +315,18 @@ pub const READ_BYTES: u32 = 64 * 1024;
 /// Headers of an HTTP request or response, and bytes of them together.
 pub const HTTP_HEADERS: usize = 100;
 pub const HTTP_HEADER_BYTES: usize = 64 * 1024;
+/// A secret that the host uses for a plugin, in bytes: room for a chain of certificates with its key.
+pub const CREDENTIAL_BYTES: usize = 64 * 1024;
+/// A bearer token, in bytes; Google's have at most 2048.
+pub const TOKEN_BYTES: usize = 8192;
+/// How long a signed request for a token is good; Google takes no longer one than an hour.
+pub const ASSERTION_AGE: Duration = Duration::from_secs(3600);
+/// A token is used this long at most, whatever it says of itself, and no longer in its last `TOKEN_EARLY`: the far side's
+/// clock may be ahead, and a request takes time.
+pub const TOKEN_AGE: Duration = Duration::from_secs(3600);
+pub const TOKEN_EARLY: Duration = Duration::from_secs(60);
+/// How long a failed request for a token is not repeated.
+pub const TOKEN_FAILURE_REST: Duration = Duration::from_secs(10);
 /// A URL, in bytes.
 pub const URL_BYTES: usize = 8192;
 /// The body of an HTTP response, in bytes.

@@ -20,6 +20,7 @@ mod admission;
 mod cache;
 mod call;
 mod capabilities;
+mod credentials;
 mod engine;
 mod host;
 mod meter;
@@ -32,6 +33,7 @@ mod violation;
 mod wasi;
 
 pub use admission::AdmissionError;
+pub use credentials::{CredentialProblem, check_credential};
 pub use host::{ChannelHost, LogLevel, StateError};
 pub use network::{Resolver, TlsError};
 pub use plugin::{Admitted, ChannelSettings, Links, Parcel, Plugin};
@@ -132,6 +134,7 @@ impl Sandbox {
             channel: settings.channel.into(),
             config: Arc::new(settings.config),
             grants: Arc::new(settings.grants),
+            tokens: Arc::default(),
             limits: settings.limits,
             host,
         };
@@ -167,6 +170,7 @@ fn nobody() -> Furniture {
         channel: "".into(),
         config: Arc::default(),
         grants: Arc::default(),
+        tokens: Arc::default(),
         limits: PluginLimits { connections: 0, ..PluginLimits::default() },
         host: Arc::new(Nobody),
     }

@@ -133,7 +133,7 @@ impl Plugin {
         if address.chars().count() > limits::ADDRESS_CHARS {
             return Ok(Err(format!("longer than {} characters", limits::ADDRESS_CHARS)));
         }
-        let furniture = Furniture { grants: Arc::default(), ..self.furniture.clone() };
+        let furniture = Furniture { grants: Arc::default(), tokens: Arc::default(), ..self.furniture.clone() };
         let busy = || (CrashKind::Instantiate, BUSY.to_owned());
         let mut call = self.sandbox.call(furniture, 0, time).await.ok_or_else(busy)?;
         let answer = Call::within(time, self.admitted.inner.linked.check_address(call.store(), address)).await;

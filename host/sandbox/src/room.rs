@@ -13,6 +13,7 @@ use tidings_domain::text::one_line;
 use wasmtime::component::ResourceTable;
 
 use crate::capabilities::net::Connection;
+use crate::credentials::Tokens;
 use crate::host::ChannelHost;
 use crate::meter::Growth;
 use crate::network::Egress;
@@ -26,6 +27,8 @@ pub(crate) struct Furniture {
     pub channel: Arc<str>,
     pub config: Arc<BTreeMap<String, String>>,
     pub grants: Arc<Grants>,
+    /// What the grants' credentials were traded for.
+    pub tokens: Arc<Tokens>,
     pub limits: PluginLimits,
     pub host: Arc<dyn ChannelHost>,
 }

@@ -30,6 +30,8 @@ pub struct ChannelView {
     pub credentials: Vec<String>,
     /// What the plugin asks for, with the configuration's values put in.
     pub asks: Vec<Ask>,
+    /// The credentials that it asks for, likewise.
+    pub credential_asks: Vec<CredentialAsk>,
     pub limits: PluginLimits,
     /// The life of its plugin, where that is resident and the channel runs.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,6 +43,21 @@ pub struct ChannelView {
 pub struct Ask {
     pub grant: Grant,
     pub why: String,
+    pub granted: bool,
+}
+
+/// A credential that the plugin asks for.
+#[derive(Clone, Debug, Serialize)]
+pub struct CredentialAsk {
+    pub name: String,
+    /// The contract's word.
+    pub kind: String,
+    /// None where the configuration does not say yet.
+    pub host: Option<String>,
+    /// The channel cannot be enabled without it.
+    pub required: bool,
+    pub why: String,
+    /// One of this name, kind and host was given.
     pub granted: bool,
 }
 
@@ -79,8 +96,20 @@ impl ChannelView {
             let granted = channel.grants.reach.iter().any(same);
             Some(Ask { grant, why: request.why.clone(), granted })
         });
+        let credential_asks = manifest.credentials.iter().map(|request| {
+            let host = request.host(&config_in_force).ok();
+            CredentialAsk {
+                name: request.name.clone(),
+                kind: request.kind.clone(),
+                required: request.required,
+                why: request.why.clone(),
+                granted: host.as_ref().is_some_and(|host| request.is_met(host, &channel.grants)),
+                host: host.map(|host| host.to_string()),
+            }
+        });
         ChannelView {
             asks: asks.collect(),
+            credential_asks: credential_asks.collect(),
             name: channel.name,
             component: channel.component,
             enabled: channel.enabled,

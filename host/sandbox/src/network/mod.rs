@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::sign::CertifiedKey;
 use tidings_domain::grant::{Denial, Permit};
 use tidings_domain::limits::{self, PluginLimits};
 use tokio::net::TcpStream;
@@ -95,15 +96,16 @@ impl Egress {
     }
 
     /// Shakes hands over `wire`, within `time`. The name is what the certificate must be good for and what goes out as
-    /// SNI.
+    /// SNI; `identity` is what is shown to the peer if it asks.
     pub(crate) async fn encrypt(
         &self,
         wire: Wire,
         name: &str,
         mode: TlsMode,
+        identity: Option<CertifiedKey>,
         time: Duration,
     ) -> Result<TlsWire, NetworkError> {
-        timeout(time, self.tls.connect(wire, name, mode)).await.map_err(|_| NetworkError::Timeout)?
+        timeout(time, self.tls.connect(wire, name, mode, identity)).await.map_err(|_| NetworkError::Timeout)?
     }
 
     /// What an I/O error on one of this call's connections means.

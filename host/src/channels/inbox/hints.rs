@@ -47,7 +47,9 @@ mod tests {
         assert!(!hints.give("irc", "a", now.after(Duration::from_secs(1))));
         assert!(hints.give("irc", "b", now) && hints.give("mail", "a", now));
         assert!(hints.give("irc", "a", later));
-        (0..limits::INBOX_HINTS).for_each(|number| drop(hints.give("irc", &number.to_string(), later)));
+        (0..limits::INBOX_HINTS).for_each(|number| {
+            hints.give("irc", &number.to_string(), later);
+        });
         assert!(!hints.give("irc", "one more", later), "full: silence");
         assert!(hints.give("irc", "one more", later.after(limits::INBOX_HINT_REST)));
     }

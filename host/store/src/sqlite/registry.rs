@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use sqlx::sqlite::SqliteConnection;
-use tidings_domain::grant::{Credential, Grant, Grants};
+use tidings_domain::grant::{Credential, CredentialKind, Grant, Grants};
 use tidings_domain::manifest::Manifest;
 use tidings_domain::secret::Secret;
 
@@ -37,8 +37,16 @@ struct StoredGrants {
 #[derive(Deserialize, Serialize)]
 struct StoredCredential {
     name: String,
-    header: String,
+    /// Rows from before there were sorts have none: they are headers.
+    #[serde(default = "header")]
+    kind: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    header: Option<String>,
     host: String,
+}
+
+fn header() -> String {
+    "header".to_owned()
 }
 
 /// The column `secrets`: values by the names of fields and of credentials.
@@ -56,10 +64,12 @@ impl ChannelRow {
         let secrets = serde_json::from_str(&self.secrets);
         let mut secrets: Secrets = secrets.map_err(|_| damaged("channel", "its secrets are not readable"))?;
         config.append(&mut secrets.config);
-        let credentials = grants.credentials.into_iter().map(|StoredCredential { name, header, host }| {
+        let credentials = grants.credentials.into_iter().map(|StoredCredential { name, kind, header, host }| {
+            let kind = CredentialKind::read(&kind, header)
+                .map_err(|error| damaged("channel", format!("the kind of credential {name} is {error}")))?;
             let value = secrets.credentials.remove(&name);
             let value = value.ok_or_else(|| damaged("channel", format!("credential {name} has no value")))?;
-            Ok(Credential { name, header, host, value: Secret::new(value) })
+            Ok(Credential { name, kind, host, value: Secret::new(value) })
         });
         let credentials = credentials.collect::<Result<Vec<_>, Failure>>()?;
         Ok(Channel {
@@ -93,9 +103,13 @@ pub(super) async fn channel(connection: &mut SqliteConnection, name: &str) -> Re
 
 pub(super) async fn put_channel(connection: &mut SqliteConnection, channel: &Channel, now: i64) -> Result<(), Failure> {
     let (config, secrets) = split(connection, channel).await?;
-    let credentials = channel.grants.credentials.iter().map(|Credential { name, header, host, value: _ }| {
-        StoredCredential { name: name.clone(), header: header.clone(), host: host.clone() }
-    });
+    let credentials =
+        channel.grants.credentials.iter().map(|Credential { name, kind, host, value: _ }| StoredCredential {
+            name: name.clone(),
+            kind: kind.as_str().to_owned(),
+            header: kind.header().map(str::to_owned),
+            host: host.clone(),
+        });
     let grants = StoredGrants { reach: channel.grants.reach.clone(), credentials: credentials.collect() };
     sqlx::query(
         "INSERT INTO channels (name, component, enabled, updated_at, config, grants, limits, secrets) \

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tidings_domain::grant::{Credential, Grant, Grants};
+use tidings_domain::grant::{Credential, CredentialKind, Grant, Grants};
 use tidings_domain::limits::PluginLimits;
 use tidings_domain::manifest::{Capability, Manifest};
 use tidings_domain::secret::Secret;
@@ -23,12 +23,18 @@ pub fn channel(name: &str) -> Channel {
                 private: true,
                 plain_http: false,
             }],
-            credentials: vec![Credential {
-                name: "fcm".into(),
-                header: "authorization".into(),
-                value: Secret::new("Bearer hunter3".into()),
+            credentials: [
+                CredentialKind::Header { header: "authorization".into() },
+                CredentialKind::GoogleServiceAccount,
+                CredentialKind::ClientCertificate,
+            ]
+            .map(|kind| Credential {
+                name: kind.as_str().into(),
+                value: Secret::new(format!("hunter3 of {}", kind.as_str())),
                 host: "fcm.example.org".into(),
-            }],
+                kind,
+            })
+            .into(),
         },
         limits: PluginLimits { deadline_ms: 7, ..PluginLimits::default() },
         enabled: true,
@@ -48,9 +54,11 @@ async fn a_channel_comes_back_whole_and_its_debug_form_shows_no_secret() {
     assert_eq!((&stored.name, &stored.component, stored.enabled), (&wish.name, &wish.component, false));
     assert_eq!((&stored.config, stored.limits), (&wish.config, wish.limits));
     assert_eq!(stored.grants.reach, wish.grants.reach);
-    let (kept, given) = (&stored.grants.credentials[0], &wish.grants.credentials[0]);
-    assert_eq!((&kept.name, &kept.header, &kept.host), (&given.name, &given.header, &given.host));
-    assert_eq!(kept.value, given.value);
+    assert_eq!(stored.grants.credentials.len(), wish.grants.credentials.len());
+    for (kept, given) in stored.grants.credentials.iter().zip(&wish.grants.credentials) {
+        assert_eq!((&kept.name, &kept.kind, &kept.host), (&given.name, &given.kind, &given.host));
+        assert_eq!(kept.value, given.value);
+    }
     let names: Vec<String> = fixture.store.channels().await.unwrap().into_iter().map(|channel| channel.name).collect();
     assert_eq!(names, ["email", "irc"]);
     let debug = format!("{stored:?}");

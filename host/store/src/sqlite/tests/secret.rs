@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tidings_domain::grant::{Credential, Grants};
+use tidings_domain::grant::{Credential, CredentialKind, Grants};
 use tidings_domain::limits::PluginLimits;
 use tidings_domain::secret::Secret;
 
@@ -24,7 +24,7 @@ fn channel() -> Channel {
     let config = [("host", "canary-host"), ("password", "canary-password"), ("undeclared", "canary-undeclared")];
     let credential = Credential {
         name: "key".into(),
-        header: "authorization".into(),
+        kind: CredentialKind::Header { header: "authorization".into() },
         value: Secret::new("canary-credential".into()),
         host: "push.example.org".into(),
     };
@@ -35,6 +35,34 @@ fn channel() -> Channel {
         grants: Grants { reach: Vec::new(), credentials: vec![credential] },
         limits: PluginLimits::default(),
         enabled: true,
+    }
+}
+
+#[tokio::test]
+async fn a_credential_from_before_there_were_sorts_is_a_header() {
+    let fixture = Fixture::new().await;
+    fixture.store.put_channel(&channel(), at(1)).await.unwrap();
+    let set_grants = async |credential: &'static str| {
+        let written = fixture.store.writer.write("is tested", move |connection| {
+            Box::pin(async move {
+                let grants = format!(r#"{{"reach": [], "credentials": [{credential}]}}"#);
+                sqlx::query("UPDATE channels SET grants = ?").bind(grants).execute(connection).await?;
+                Ok(())
+            })
+        });
+        written.await.unwrap();
+        let channel = fixture.store.channel("email").await;
+        channel.map(|channel| channel.grants.credentials[0].kind.clone()).map_err(|error| error.to_string())
+    };
+    for (stored, expected) in [
+        (r#"{"name":"key","header":"x-key","host":"a.b"}"#, Some(CredentialKind::Header { header: "x-key".into() })),
+        (r#"{"name":"key","kind":"google-service-account","host":"a.b"}"#, Some(CredentialKind::GoogleServiceAccount)),
+        (r#"{"name":"key","kind":"client-certificate","host":"a.b"}"#, Some(CredentialKind::ClientCertificate)),
+        (r#"{"name":"key","kind":"password","host":"a.b"}"#, None),
+        (r#"{"name":"key","host":"a.b"}"#, None),
+    ] {
+        let kind = set_grants(stored).await;
+        assert_eq!(kind.clone().ok(), expected, "{stored}: {kind:?}");
     }
 }
 
