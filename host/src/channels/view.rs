@@ -7,6 +7,7 @@ use tidings_domain::grant::Grant;
 use tidings_domain::limits::PluginLimits;
 use tidings_domain::manifest::Manifest;
 use tidings_domain::time::Timestamp;
+use tidings_domain::words;
 use tidings_store::Channel;
 
 /// Everything about a channel that may be shown.
@@ -29,6 +30,8 @@ pub struct ChannelView {
     /// What the plugin asks for, with the configuration's values put in.
     pub asks: Vec<Ask>,
     pub limits: PluginLimits,
+    /// What it may do as things are, in plain words.
+    pub may: Vec<String>,
 }
 
 /// A grant that the plugin asks for.
@@ -74,7 +77,9 @@ impl ChannelView {
             let granted = channel.grants.reach.iter().any(same);
             Some(Ask { grant, why: request.why.clone(), granted })
         });
+        let may = words::reachable(&channel.grants.reach).into_iter().chain(words::limits(&channel.limits));
         ChannelView {
+            may: may.collect(),
             asks: asks.collect(),
             name: channel.name,
             component: channel.component,

@@ -18,7 +18,8 @@ use tidings_domain::message::{Envelope, Frame};
 use tidings_domain::subscription::Style;
 use tidings_domain::time::Timestamp;
 use tidings_sandbox::{
-    Admitted, ChannelHost, ChannelSettings, Links, LogLevel, Parcel, Plugin, Sandbox, SandboxOptions, StateError,
+    Admitted, ChannelHost, ChannelSettings, Compiler, Links, LogLevel, Parcel, Plugin, Sandbox, SandboxOptions,
+    StateError,
 };
 
 /// A sandbox whose compiled code goes away with it.
@@ -36,7 +37,9 @@ impl Place {
     pub fn with(max_instances: u32, tls_ca_file: Option<PathBuf>) -> Place {
         let cache = tempfile::tempdir().expect("a directory");
         let cache_dir = cache.path().join("code");
-        let sandbox = Sandbox::new(SandboxOptions { cache_dir, tls_ca_file, max_instances }).expect("a sandbox");
+        let compiler = Compiler::InProcess;
+        let options = SandboxOptions { cache_dir, tls_ca_file, max_instances, compiler };
+        let sandbox = Sandbox::new(options).expect("a sandbox");
         Place { sandbox, host: Arc::default(), _cache: cache }
     }
 
