@@ -25,3 +25,4 @@ pub mod subscription;
 pub mod text;
 pub mod time;
 pub mod window;
+pub mod words;

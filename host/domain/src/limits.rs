@@ -264,6 +264,32 @@ pub const COMPONENT_MODULES: u64 = 200;
 /// One function's code, in bytes: what the compiler's time grows fastest with.
 pub const FUNCTION_BYTES: usize = 1024 * 1024;
 
+/// Memory of the process that compiles a component, in bytes. The largest toolchain seen (Python, 18 MB) takes 340 MB.
+pub const COMPILE_MEMORY_BYTES: u64 = 1536 * 1024 * 1024;
+/// What that process may have mapped beyond it: its own program and libraries, in bytes.
+pub const COMPILE_PROGRAM_BYTES: u64 = 1024 * 1024 * 1024;
+/// Seconds of processor time that it may take. The largest toolchain seen takes 15.
+pub const COMPILE_CPU_SECONDS: u64 = 120;
+/// When it is killed whatever it does. It is the last in the queue for the processor, so on a busy machine this is far
+/// longer than its processor time; and it is less than a request of the API may take.
+pub const COMPILE_TIME: Duration = Duration::from_secs(240);
+const _: () = assert!(COMPILE_TIME.as_secs() < API_SLOW_TIMEOUT.as_secs(), "whoever installs must hear the outcome");
+/// The code that comes out of it, in bytes. The largest seen is three times its component.
+pub const COMPILED_BYTES: u64 = 512 * 1024 * 1024;
+/// What is read of what it says when it fails, in bytes.
+pub const COMPILE_SAYS_BYTES: u64 = 4096;
+
+/// How long one request for a component's file may take, the file included: 64 MiB at 5 Mbit/s.
+pub const FETCH_TIME: Duration = Duration::from_secs(110);
+/// Redirects on the way to a component. Registries lead to a store of blobs with one, release pages with two.
+pub const FETCH_REDIRECTS: usize = 5;
+/// A registry's manifest, in bytes; the specification asks registries for 4 MiB, one of a single layer has less than 1 kB.
+pub const OCI_MANIFEST_BYTES: usize = 256 * 1024;
+/// A registry's answer with a token, in bytes.
+pub const OCI_TOKEN_BYTES: usize = 64 * 1024;
+/// A signature beside a component, in bytes; minisign's have some 300 and a comment.
+pub const SIGNATURE_BYTES: usize = 4096;
+
 /// A manifest's name and version, and the name of a configuration field, in bytes.
 pub const NAME_BYTES: usize = 64;
 /// A manifest's labels and one-line texts, in characters.

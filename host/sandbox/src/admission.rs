@@ -9,6 +9,7 @@ use tidings_domain::text::one_line;
 use wasmparser::{Encoding, Parser, Payload};
 
 use crate::abi::{self, Version};
+use crate::compiler::CompileError;
 use crate::wasi;
 
 /// Why a file is not admitted, for the person who sent it.
@@ -38,8 +39,8 @@ pub enum AdmissionError {
     NoPlugin(String),
     #[error("the manifest says `{said}`, and the exports are those of a plugin that is `{exported}`")]
     Lifetime { said: &'static str, exported: &'static str },
-    #[error("the component does not compile: {0}")]
-    Compile(String),
+    #[error(transparent)]
+    Compile(#[from] CompileError),
     #[error("the component does not fit the contract: {0}")]
     Contract(String),
     #[error("`describe` gave no answer ({kind}): {detail}", kind = .kind.as_str())]

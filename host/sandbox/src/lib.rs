@@ -20,6 +20,7 @@ mod admission;
 mod cache;
 mod call;
 mod capabilities;
+mod compiler;
 mod credentials;
 mod engine;
 mod host;
@@ -33,6 +34,7 @@ mod violation;
 mod wasi;
 
 pub use admission::AdmissionError;
+pub use compiler::{CompileError, CompileLimits, Compiler, DOES_NOT_COMPILE, compile_as_child};
 pub use credentials::{CredentialProblem, check_credential};
 pub use host::{ChannelHost, LogLevel, StateError};
 pub use network::{Resolver, TlsError};
@@ -54,6 +56,7 @@ pub struct SandboxOptions {
     pub tls_ca_file: Option<PathBuf>,
     /// Instances that live at the same time, all channels together; [`limits::INSTANCES`] unless set otherwise.
     pub max_instances: u32,
+    pub compiler: Compiler,
 }
 
 /// Why there is no sandbox. All of them stop the daemon before it does anything.
@@ -78,11 +81,12 @@ pub struct Sandbox {
 struct Shared {
     engine: Engine,
     linker: Linker<Room>,
-    cache: CodeCache,
+    cache: Arc<CodeCache>,
+    compiler: Compiler,
     tls: Arc<Tls>,
     resolver: Arc<dyn Resolver>,
     places: Arc<Semaphore>,
-    /// One compilation at a time: it takes all cores by itself.
+    /// One compilation at a time: what it may take is for one.
     compiling: Semaphore,
 }
 
@@ -102,14 +106,21 @@ impl Sandbox {
         let tls = Arc::new(Tls::new(options.tls_ca_file.as_deref())?);
         let places = Arc::new(Semaphore::new(instances as usize));
         let compiling = Semaphore::new(1);
-        Ok(Sandbox { shared: Arc::new(Shared { engine, linker, cache, tls, resolver, places, compiling }) })
+        let (cache, compiler) = (Arc::new(cache), options.compiler);
+        let shared = Shared { engine, linker, cache, compiler, tls, resolver, places, compiling };
+        Ok(Sandbox { shared: Arc::new(shared) })
     }
 
     /// Checks a component file, compiles it (or takes its code from the cache), links it and asks it what it is, without
     /// configuration, grants or network. The same file is admitted the same way every time.
     pub async fn admit(&self, file: &[u8]) -> Result<Admitted, AdmissionError> {
-        let outline = admission::inspect(file)?;
-        let digest = hex::encode(sha2::Sha256::digest(file));
+        let file: Arc<[u8]> = file.into();
+        // Looking at every byte of a large file takes a while: not on a thread that others wait for.
+        let looked = aside({
+            let file = Arc::clone(&file);
+            move || Ok((admission::inspect(&file)?, hex::encode(sha2::Sha256::digest(&file))))
+        });
+        let (outline, digest) = looked.await?;
         let component = self.compile(&digest, file).await?;
         let linked = outline
             .version
@@ -141,15 +152,24 @@ impl Sandbox {
         Plugin { sandbox: self.clone(), admitted: admitted.clone(), furniture }
     }
 
-    async fn compile(&self, digest: &str, file: &[u8]) -> Result<Component, AdmissionError> {
-        let failed = |text: &str| AdmissionError::Compile(one_line(text, limits::REASON_CHARS));
-        let _turn = self.shared.compiling.acquire().await.map_err(|error| failed(&error.to_string()))?;
-        let (shared, digest, file) = (Arc::clone(&self.shared), digest.to_owned(), file.to_vec());
-        let compile = move || shared.cache.component(&shared.engine, &digest, &file);
-        match tokio::task::spawn_blocking(compile).await {
-            Ok(compiled) => compiled.map_err(|error| failed(&format!("{error:#}"))),
-            Err(error) => Err(failed(&error.to_string())),
+    async fn compile(&self, digest: &str, file: Arc<[u8]>) -> Result<Component, AdmissionError> {
+        if let Some(component) = self.cached(digest).await? {
+            return Ok(component);
         }
+        let turn = self.shared.compiling.acquire().await;
+        let _turn = turn.map_err(|error| CompileError::Unavailable(error.to_string()))?;
+        // Whoever had the turn before may have compiled the same file.
+        if let Some(component) = self.cached(digest).await? {
+            return Ok(component);
+        }
+        let code = self.shared.compiler.compile(&self.shared.cache, file).await?;
+        let (shared, digest) = (Arc::clone(&self.shared), digest.to_owned());
+        aside(move || Ok(shared.cache.take(&shared.engine, &digest, &code).ok_or(CompileError::Damaged)?)).await
+    }
+
+    async fn cached(&self, digest: &str) -> Result<Option<Component>, AdmissionError> {
+        let (shared, digest) = (Arc::clone(&self.shared), digest.to_owned());
+        aside(move || Ok(shared.cache.load(&shared.engine, &digest))).await
     }
 
     /// A fresh store for one call; none where no place for its instance became free within [`limits::INSTANCE_WAIT`].
@@ -162,6 +182,14 @@ impl Sandbox {
         let call = Call::new(&self.shared.engine, room, place);
         call.inspect_err(|error| tracing::error!(%error, "no store for a plugin's call")).ok()
     }
+}
+
+/// Does work that takes the processor for a while on a thread of its own.
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, AdmissionError> + Send + 'static,
+) -> Result<T, AdmissionError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(CompileError::Crashed(error.to_string()).into()))
 }
 
 /// What a plugin gets that is only asked what it is.

@@ -7,6 +7,7 @@ use tidings_domain::grant::Grant;
 use tidings_domain::limits::PluginLimits;
 use tidings_domain::manifest::Manifest;
 use tidings_domain::time::Timestamp;
+use tidings_domain::words;
 use tidings_store::Channel;
 
 use super::ResidentView;
@@ -36,6 +37,8 @@ pub struct ChannelView {
     /// The life of its plugin, where that is resident and the channel runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resident: Option<ResidentView>,
+    /// What it may do as things are, in plain words.
+    pub may: Vec<String>,
 }
 
 /// A grant that the plugin asks for.
@@ -107,7 +110,9 @@ impl ChannelView {
                 host: host.map(|host| host.to_string()),
             }
         });
+        let may = words::reachable(&channel.grants.reach).into_iter().chain(words::limits(&channel.limits));
         ChannelView {
+            may: may.collect(),
             asks: asks.collect(),
             credential_asks: credential_asks.collect(),
             name: channel.name,

@@ -1,14 +1,14 @@
 //! Channels from the command line: from a component file to the first delivery. Each command is one or two requests to the
 //! API; what a plugin asks for is shown in plain words.
 
-use std::path::{Path, PathBuf};
+use std::io::{IsTerminal as _, Write as _};
 
-use anyhow::{Context as _, anyhow, bail, ensure};
+use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
-use tidings_domain::limits;
 
 use super::client::{ApiArgs, Client};
+use super::component::{SourceArgs, bring};
 use super::output::Output;
 
 #[derive(Debug, Args)]
@@ -25,13 +25,14 @@ enum ChannelCommand {
     List,
     /// One channel: its plugin, configuration and grants
     Show { name: String },
-    /// Check a component file and make a channel of it, or switch an existing channel to it
+    /// Check a component and make a channel of it, or switch an existing channel to it
     Install {
         name: String,
-        file: PathBuf,
-        /// minisign's signature of the file; without it, `FILE.minisig` where that is there
-        #[arg(long, value_name = "FILE")]
-        signature: Option<PathBuf>,
+        #[command(flatten)]
+        source: SourceArgs,
+        /// Go on without asking
+        #[arg(long)]
+        yes: bool,
     },
     /// Set configuration values
     Configure {
@@ -85,9 +86,7 @@ pub(super) async fn run(args: ChannelArgs, out: &mut Output) -> anyhow::Result<(
     match args.command {
         ChannelCommand::List => list(&client.get(&client.api(&["channels"])).await?, out),
         ChannelCommand::Show { name } => show(&client.get(&client.api(&["channels", &name])).await?, out),
-        ChannelCommand::Install { name, file, signature } => {
-            install(&client, &name, &file, signature.as_deref(), out).await
-        }
+        ChannelCommand::Install { name, source, yes } => install(&client, &name, &source, yes, out).await,
         ChannelCommand::Configure { name, values } => {
             let values = values.iter().map(|pair| assignment(pair)).collect::<anyhow::Result<Map<_, _>>>()?;
             show(&client.put(&client.api(&["channels", &name, "config"]), &values).await?, out)
@@ -119,29 +118,41 @@ pub(super) async fn run(args: ChannelArgs, out: &mut Output) -> anyhow::Result<(
     }
 }
 
-async fn install(
-    client: &Client,
-    name: &str,
-    file: &Path,
-    signature: Option<&Path>,
-    out: &mut Output,
-) -> anyhow::Result<()> {
-    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    ensure!(
-        bytes.len() <= limits::COMPONENT_BYTES,
-        "{} is larger than a component may be ({} bytes)",
-        file.display(),
-        limits::COMPONENT_BYTES
-    );
-    let mut url = client.api(&["components"]);
-    let beside = PathBuf::from(format!("{}.minisig", file.display()));
-    if let Some(signature) = signature.or(Some(&*beside).filter(|beside| beside.exists())) {
-        let text = std::fs::read_to_string(signature);
-        let text = text.with_context(|| format!("cannot read the signature {}", signature.display()))?;
-        url.query_pairs_mut().append_pair("signature", &text);
+/// What the plugin wants is shown before there is a channel of it.
+async fn install(client: &Client, name: &str, source: &SourceArgs, yes: bool, out: &mut Output) -> anyhow::Result<()> {
+    let component = bring(client, source).await?;
+    if !out.is_json() {
+        review(&component, out)?;
+        if !yes && !agreed(name)? {
+            bail!("the component {} is kept, and no channel was made of it", text(&component["digest"]));
+        }
     }
-    let component = client.post(&url, bytes).await?;
     show(&client.put(&client.api(&["channels", name]), &json!({ "component": component["digest"] })).await?, out)
+}
+
+fn review(component: &Value, out: &mut Output) -> anyhow::Result<()> {
+    let manifest = &component["manifest"];
+    out.line(&format!("{} {}: {}", text(&manifest["name"]), text(&manifest["version"]), text(&manifest["summary"])))?;
+    if let Value::String(from) = &component["from"] {
+        out.line(&format!("  brought from {from}"))?;
+    }
+    for line in component["review"].as_array().into_iter().flatten() {
+        out.line(&format!("  - {}", text(line)))?;
+    }
+    Ok(out.flush()?)
+}
+
+/// Whether whoever sits there says yes; where nobody does, the command itself is the answer.
+fn agreed(name: &str) -> anyhow::Result<bool> {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Ok(true);
+    }
+    let mut error = std::io::stderr();
+    write!(error, "Make the channel {name} of it? It may do nothing until you grant it. [y/N] ")?;
+    error.flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 async fn switch(client: &Client, name: &str, word: &str, out: &mut Output) -> anyhow::Result<()> {
@@ -248,11 +259,11 @@ fn show(channel: &Value, out: &mut Output) -> anyhow::Result<()> {
     for ask in channel["credential_asks"].as_array().into_iter().flatten() {
         out.line(&format!("  asks       {}", credential_ask(ask)))?;
     }
-    for grant in channel["reach"].as_array().into_iter().flatten() {
-        out.line(&format!("  may reach  {}", place(grant)))?;
+    for line in channel["may"].as_array().into_iter().flatten() {
+        out.line(&format!("  it         {}", text(line)))?;
     }
     for credential in channel["credentials"].as_array().into_iter().flatten() {
-        out.line(&format!("  has        the credential {}", text(credential)))?;
+        out.line(&format!("  it         has the credential {}, which it never sees", text(credential)))?;
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use tidings_domain::message::{Envelope, Frame};
 use tidings_domain::subscription::Style;
 use tidings_domain::time::Timestamp;
 use tidings_sandbox::{
-    ChannelHost, ChannelSettings, Links, LogLevel, Parcel, Plugin, Sandbox, SandboxOptions, StateError,
+    ChannelHost, ChannelSettings, Compiler, Links, LogLevel, Parcel, Plugin, Sandbox, SandboxOptions, StateError,
 };
 
 /// A sandbox whose compiled code goes away with it.
@@ -57,7 +57,8 @@ impl Ground {
 
 fn start(cache: &Path, max_instances: u32) -> Sandbox {
     let cache_dir = cache.join("code");
-    Sandbox::new(SandboxOptions { cache_dir, tls_ca_file: None, max_instances }).expect("a sandbox")
+    Sandbox::new(SandboxOptions { cache_dir, tls_ca_file: None, max_instances, compiler: Compiler::InProcess })
+        .expect("a sandbox")
 }
 
 /// Different events of about a kilobyte of text, for different people.

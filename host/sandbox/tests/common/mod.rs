@@ -22,8 +22,8 @@ use tidings_domain::outcome::{CrashKind, Outcome};
 use tidings_domain::subscription::Style;
 use tidings_domain::time::Timestamp;
 use tidings_sandbox::{
-    Admitted, ChannelHost, ChannelSettings, Links, LogLevel, Parcel, Plugin, Report, Resolver, Sandbox, SandboxOptions,
-    StateError,
+    Admitted, ChannelHost, ChannelSettings, Compiler, Links, LogLevel, Parcel, Plugin, Report, Resolver, Sandbox,
+    SandboxOptions, StateError,
 };
 
 pub const MIB: usize = 1024 * 1024;
@@ -43,14 +43,17 @@ impl Place {
     pub fn with(max_instances: u32, tls_ca_file: Option<PathBuf>) -> Place {
         let cache = tempfile::tempdir().expect("a directory");
         let cache_dir = cache.path().join("code");
-        let sandbox = Sandbox::new(SandboxOptions { cache_dir, tls_ca_file, max_instances }).expect("a sandbox");
+        let compiler = Compiler::InProcess;
+        let options = SandboxOptions { cache_dir, tls_ca_file, max_instances, compiler };
+        let sandbox = Sandbox::new(options).expect("a sandbox");
         Place { sandbox, host: Arc::default(), _cache: cache }
     }
 
     /// One in which these names are all that there are.
     pub fn among(names: &Arc<net::Names>) -> Place {
         let cache = tempfile::tempdir().expect("a directory");
-        let options = SandboxOptions { cache_dir: cache.path().join("code"), tls_ca_file: None, max_instances: 4 };
+        let cache_dir = cache.path().join("code");
+        let options = SandboxOptions { cache_dir, tls_ca_file: None, max_instances: 4, compiler: Compiler::InProcess };
         let resolver = Arc::clone(names) as Arc<dyn Resolver>;
         let sandbox = Sandbox::with_resolver(options, resolver).expect("a sandbox");
         Place { sandbox, host: Arc::default(), _cache: cache }

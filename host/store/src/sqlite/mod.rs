@@ -16,6 +16,7 @@ mod oneshot;
 mod open;
 mod plugin_state;
 mod registry;
+mod seal;
 mod settle;
 mod subscriptions;
 #[cfg(test)]
@@ -44,12 +45,14 @@ use self::link::Link;
 use self::subscriptions::Behind;
 use self::value::{count, millis, timestamp};
 use self::writer::Writer;
+use crate::keys::{KeyFile, Keys};
 use crate::{
     Books, Channel, ComponentInfo, DeliveryQuery, DeliveryRow, Lease, LeaseRequest, Result, Revision, Store,
     StoreError, SubscriptionRow, Token,
 };
 
 pub use self::open::{Mode, schema_version};
+pub use self::seal::rotate_key;
 
 /// How far the times of concurrent callers may lie apart without meaning that the clock went back.
 const CLOCK_TOLERANCE_MS: u64 = 1000;
@@ -57,11 +60,17 @@ const CLOCK_TOLERANCE_MS: u64 = 1000;
 /// Opens the database file `path`, and makes it and the directories above it where they are missing. Refuses one that is
 /// locked, damaged or of a newer version; migrates an older one.
 pub async fn open(path: &Path, mode: Mode) -> Result<Arc<dyn Store>> {
-    Ok(Arc::new(SqliteStore::open(path, mode).await?))
+    open_with(path, mode, &KeyFile::Beside).await
+}
+
+/// The same with the keys of channels' secrets from that file.
+pub async fn open_with(path: &Path, mode: Mode, keys: &KeyFile) -> Result<Arc<dyn Store>> {
+    Ok(Arc::new(SqliteStore::open(path, mode, keys).await?))
 }
 
 struct SqliteStore {
     writer: Writer,
+    keys: Arc<Keys>,
     readers: SqlitePool,
     /// The latest time at which deliveries were leased: notices a clock that goes back.
     latest: AtomicU64,
@@ -69,8 +78,9 @@ struct SqliteStore {
 }
 
 impl SqliteStore {
-    async fn open(path: &Path, mode: Mode) -> Result<SqliteStore> {
+    async fn open(path: &Path, mode: Mode, keys: &KeyFile) -> Result<SqliteStore> {
         let mut opened = open::open(path, mode).await?;
+        let keys = Arc::new(seal::prepare(&mut opened.connection, path, keys, mode).await?);
         let latest = feed::revision(&mut opened.connection).await;
         let latest = latest.map_err(|failure| failure.into_error("reads the feed of changes"))?;
         let (sender, changed) = watch::channel(latest);
@@ -83,7 +93,7 @@ impl SqliteStore {
             .connect_lazy_with(open::reading(path));
         let link = Link::new(opened.options, opened.connection, sender);
         let writer = Writer::start(link, opened.lock);
-        Ok(SqliteStore { writer, readers, latest: AtomicU64::new(0), changed })
+        Ok(SqliteStore { writer, keys, readers, latest: AtomicU64::new(0), changed })
     }
 
     async fn reader(&self, doing: &'static str) -> Result<PoolConnection<Sqlite>> {
@@ -249,19 +259,19 @@ impl Store for SqliteStore {
     async fn channels(&self) -> Result<Vec<Channel>> {
         let doing = "reads channels";
         let mut connection = self.reader(doing).await?;
-        registry::channels(&mut connection).await.map_err(|failure| failure.into_error(doing))
+        registry::channels(&mut connection, &self.keys).await.map_err(|failure| failure.into_error(doing))
     }
 
     async fn channel(&self, name: &str) -> Result<Channel> {
         let doing = "reads a channel";
         let mut connection = self.reader(doing).await?;
-        registry::channel(&mut connection, name).await.map_err(|failure| failure.into_error(doing))
+        registry::channel(&mut connection, &self.keys, name).await.map_err(|failure| failure.into_error(doing))
     }
 
     async fn put_channel(&self, channel: &Channel, now: Timestamp) -> Result<()> {
-        let channel = channel.clone();
+        let (channel, keys) = (channel.clone(), Arc::clone(&self.keys));
         let work = self.writer.write("writes a channel", move |connection| {
-            Box::pin(async move { registry::put_channel(connection, &channel, millis(now)).await })
+            Box::pin(async move { registry::put_channel(connection, &keys, &channel, millis(now)).await })
         });
         work.await
     }

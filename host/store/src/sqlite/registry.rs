@@ -13,6 +13,7 @@ use tidings_domain::secret::Secret;
 use super::failure::{Failure, damaged};
 use super::feed;
 use super::value::{from_json, millis, timestamp, to_json};
+use crate::keys::Keys;
 use crate::{Change, Channel, StoreError, Token};
 
 #[derive(FromRow)]
@@ -49,7 +50,7 @@ fn header() -> String {
     "header".to_owned()
 }
 
-/// The column `secrets`: values by the names of fields and of credentials.
+/// The column `secrets`, sealed: values by the names of fields and of credentials.
 #[derive(Default, Deserialize, Serialize)]
 struct Secrets {
     config: BTreeMap<String, String>,
@@ -57,11 +58,12 @@ struct Secrets {
 }
 
 impl ChannelRow {
-    fn read(self) -> Result<Channel, Failure> {
+    fn read(self, keys: &Keys) -> Result<Channel, Failure> {
         let mut config: BTreeMap<String, String> = from_json("channel", &self.config)?;
         let grants: StoredGrants = from_json("channel", &self.grants)?;
         // The parser's words could quote a secret.
-        let secrets = serde_json::from_str(&self.secrets);
+        let secrets = keys.unseal(&self.name, &self.secrets)?;
+        let secrets = serde_json::from_str(secrets.expose());
         let mut secrets: Secrets = secrets.map_err(|_| damaged("channel", "its secrets are not readable"))?;
         config.append(&mut secrets.config);
         let credentials = grants.credentials.into_iter().map(|StoredCredential { name, kind, header, host }| {
@@ -84,24 +86,29 @@ impl ChannelRow {
 }
 
 /// All channels, by name.
-pub(super) async fn channels(connection: &mut SqliteConnection) -> Result<Vec<Channel>, Failure> {
+pub(super) async fn channels(connection: &mut SqliteConnection, keys: &Keys) -> Result<Vec<Channel>, Failure> {
     let rows: Vec<ChannelRow> =
         sqlx::query_as("SELECT name, component, enabled, config, grants, limits, secrets FROM channels ORDER BY name")
             .fetch_all(connection)
             .await?;
-    rows.into_iter().map(ChannelRow::read).collect()
+    rows.into_iter().map(|row| row.read(keys)).collect()
 }
 
-pub(super) async fn channel(connection: &mut SqliteConnection, name: &str) -> Result<Channel, Failure> {
+pub(super) async fn channel(connection: &mut SqliteConnection, keys: &Keys, name: &str) -> Result<Channel, Failure> {
     let row: Option<ChannelRow> =
         sqlx::query_as("SELECT name, component, enabled, config, grants, limits, secrets FROM channels WHERE name = ?")
             .bind(name)
             .fetch_optional(connection)
             .await?;
-    row.ok_or_else(|| missing("channel", name))?.read()
+    row.ok_or_else(|| missing("channel", name))?.read(keys)
 }
 
-pub(super) async fn put_channel(connection: &mut SqliteConnection, channel: &Channel, now: i64) -> Result<(), Failure> {
+pub(super) async fn put_channel(
+    connection: &mut SqliteConnection,
+    keys: &Keys,
+    channel: &Channel,
+    now: i64,
+) -> Result<(), Failure> {
     let (config, secrets) = split(connection, channel).await?;
     let credentials =
         channel.grants.credentials.iter().map(|Credential { name, kind, host, value: _ }| StoredCredential {
@@ -124,7 +131,7 @@ pub(super) async fn put_channel(connection: &mut SqliteConnection, channel: &Cha
     .bind(to_json("channel", &config)?)
     .bind(to_json("channel", &grants)?)
     .bind(to_json("channel", &channel.limits)?)
-    .bind(to_json("channel", &secrets)?)
+    .bind(keys.seal(&channel.name, &to_json("channel", &secrets)?)?)
     .execute(&mut *connection)
     .await?;
     feed::publish(connection, [Change::Channel(channel.name.clone())], now).await

@@ -1,4 +1,4 @@
-//! Secrets: in a column of their own.
+//! Secrets: in a column of their own, sealed.
 
 use std::collections::BTreeMap;
 
@@ -81,7 +81,7 @@ async fn secret_values_stand_in_their_own_column() {
     assert!(open.contains("canary-host"));
     for secret in ["canary-password", "canary-undeclared", "canary-credential"] {
         assert!(!open.contains(secret), "{open}");
-        assert!(secrets.contains(secret));
+        assert!(!secrets.contains(secret), "it is sealed");
     }
     let whole: BTreeMap<String, String> = fixture.store.channel("email").await.unwrap().config;
     assert_eq!(whole, channel().config);
