@@ -102,12 +102,12 @@ impl Fetcher {
     /// The file, with its digest checked.
     pub async fn fetch(&self, source: &Source) -> Result<Fetched, FetchError> {
         match source {
-            Source::Url { url, sha256 } => self.from_url(url, sha256).await,
+            Source::Url { url, sha256 } => self.file_at(url, sha256).await,
             Source::Oci(reference) => oci::fetch(&self.web, reference).await,
         }
     }
 
-    async fn from_url(&self, url: &Url, sha256: &Digest) -> Result<Fetched, FetchError> {
+    async fn file_at(&self, url: &Url, sha256: &Digest) -> Result<Fetched, FetchError> {
         let file = self.web.get(&Ask::of(url, limits::COMPONENT_BYTES)).await?;
         check(&file, sha256).await?;
         let mut beside = url.clone();
