@@ -100,12 +100,18 @@ async fn trade(
     let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
     let headers = HeaderMap::from_iter([(CONTENT_TYPE, form_type)]);
     let request = HttpRequest { permit: &permit, url, method: Method::POST, headers, body: Bytes::from(form) };
-    let reply = egress.http(request).await?;
+    let reply = egress.http(request).await.map_err(|error| match error {
+        // Told apart from a failure of the request itself, which may be that one delivery's.
+        NetworkError::Failed(why) | NetworkError::Limit(why) => {
+            denied(format!("no token from {}: {why}", permit.host()))
+        }
+        other => other,
+    })?;
     let whence = format!("{} for the credential `{}`", permit.host(), credential.name);
     Ok(read(&reply, &whence)?)
 }
 
-/// What the token endpoint said. Its words are quoted only where they are an error code: it saw the assertion.
+/// What the token endpoint said. Whatever is not a token leaves the credential unusable for now. Its words are quoted only where they are an error code: it saw the assertion.
 fn read(reply: &HttpReply, whence: &str) -> Result<(HeaderValue, Duration), NetworkError> {
     if reply.status != 200 {
         let code = serde_json::from_slice::<ErrorAnswer>(&reply.body).ok().map(|answer| answer.error);
@@ -113,11 +119,9 @@ fn read(reply: &HttpReply, whence: &str) -> Result<(HeaderValue, Duration), Netw
             (1..=limits::NAME_BYTES).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
         };
         let code = code.filter(is_code).map(|code| format!(" ({code})")).unwrap_or_default();
-        let why = format!("HTTP {}{code} instead of a token from {whence}", reply.status);
-        let refused = (400..500).contains(&reply.status) && !matches!(reply.status, 408 | 429);
-        return Err(if refused { NetworkError::Denied(why) } else { NetworkError::Failed(why) });
+        return Err(NetworkError::Denied(format!("HTTP {}{code} instead of a token from {whence}", reply.status)));
     }
-    let nonsense = || NetworkError::Failed(format!("no token in the answer from {whence}"));
+    let nonsense = || NetworkError::Denied(format!("no token in the answer from {whence}"));
     let answer: TokenAnswer = serde_json::from_slice(&reply.body).map_err(|_| nonsense())?;
     let good = (1..=limits::TOKEN_BYTES).contains(&answer.access_token.len());
     let value = HeaderValue::from_str(&format!("Bearer {}", answer.access_token));
