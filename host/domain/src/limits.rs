@@ -226,7 +226,8 @@ pub const RESIDENT_BACKOFF_MAX: Duration = Duration::from_secs(300);
 pub const RESIDENT_SETTLED: Duration = Duration::from_secs(60);
 /// How long a batch waits for a resident plugin's next instance; where that takes longer, the channel rests.
 pub const RESIDENT_PATIENCE: Duration = Duration::from_secs(5);
-/// The part of what is left of a call that connecting may take, so that a plugin sees the timeout before its deadline.
+/// The part of what is left of a call that connecting, or an HTTP exchange, may take, so that a plugin sees the timeout
+/// before its deadline.
 pub const CONNECT_SHARE: f64 = 0.8;
 /// How long `describe` and `check-address` may take: they compute, they do not talk.
 pub const QUESTION_DEADLINE: Duration = Duration::from_secs(5);
