@@ -278,6 +278,8 @@ pub const WAIT_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Random bytes of one `random.bytes`.
 pub const RANDOM_BYTES: u32 = 4096;
+/// What a plugin prints in one write, in bytes, and the longest line before it is cut in two.
+pub const STDIO_BYTES: usize = 4096;
 /// A key of a plugin's `state`, in bytes.
 pub const STATE_KEY_BYTES: usize = 256;
 /// A value of a plugin's `state`, in bytes.

@@ -23,7 +23,8 @@ fn config(instances: u32) -> Config {
         // Host functions run on the same fibre, behind the guest's part of it.
         .async_stack_size(limits::GUEST_STACK_BYTES + limits::HOST_STACK_BYTES)
         .wasm_memory64(false)
-        .wasm_multi_memory(false)
+        // The glue between the parts of a component sees the memories of two; a module has one of its own at most (pool).
+        .wasm_multi_memory(true)
         .wasm_relaxed_simd(false)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances)));
     config

@@ -31,6 +31,7 @@ mod report;
 mod resident;
 mod room;
 mod violation;
+mod wasi;
 
 pub use admission::AdmissionError;
 pub use host::{ChannelHost, LogLevel, StateError};
@@ -39,7 +40,6 @@ pub use plugin::{Admitted, ChannelSettings, Links, Parcel, Plugin};
 pub use report::{Report, Stats};
 pub use resident::{Resident, ResidentStats};
 
-use abi::v1;
 use cache::CodeCache;
 use call::Call;
 use network::{Egress, Tls};
@@ -90,7 +90,7 @@ impl Sandbox {
     pub fn new(options: SandboxOptions) -> Result<Sandbox, SandboxError> {
         let instances = options.max_instances.max(1);
         let engine = engine::start(instances)?;
-        let linker = v1::linker(&engine).map_err(|error| SandboxError::Engine(format!("{error:#}")))?;
+        let linker = abi::linker(&engine).map_err(|error| SandboxError::Engine(format!("{error:#}")))?;
         let path = options.cache_dir;
         let cache = CodeCache::open(&path, &engine).map_err(|source| SandboxError::Cache { path, source })?;
         let tls = Arc::new(Tls::new(options.tls_ca_file.as_deref())?);
@@ -105,9 +105,11 @@ impl Sandbox {
         let outline = admission::inspect(file)?;
         let digest = hex::encode(sha2::Sha256::digest(file));
         let component = self.compile(&digest, file).await?;
-        let pre = v1::link(&self.shared.linker, &component)
+        let linked = outline
+            .version
+            .link(&self.shared.linker, &component)
             .map_err(|error| AdmissionError::Contract(one_line(&format!("{error:#}"), limits::REASON_CHARS)))?;
-        let manifest = self.describe(&pre).await.ok_or(AdmissionError::Busy)?;
+        let manifest = self.describe(&linked).await.ok_or(AdmissionError::Busy)?;
         let manifest = manifest.map_err(|(kind, detail)| AdmissionError::Describe { kind, detail })?;
         manifest.check()?;
         if manifest.lifetime != outline.lifetime {
@@ -115,7 +117,7 @@ impl Sandbox {
             return Err(AdmissionError::Lifetime { said, exported });
         }
         let imports = outline.imports;
-        Ok(Admitted { inner: Arc::new(plugin::Inner { digest, imports, manifest, pre }) })
+        Ok(Admitted { inner: Arc::new(plugin::Inner { digest, imports, manifest, linked }) })
     }
 
     /// The plugin of one channel. Settings are fixed in it: a change of them makes a new one.
@@ -131,10 +133,10 @@ impl Sandbox {
     }
 
     /// Asks for the manifest; none where there is no place for an instance.
-    async fn describe(&self, pre: &v1::Pre) -> Option<Result<Manifest, (CrashKind, String)>> {
+    async fn describe(&self, linked: &abi::Linked) -> Option<Result<Manifest, (CrashKind, String)>> {
         let time = limits::QUESTION_DEADLINE;
         let mut call = self.call(nobody(), 0, time).await?;
-        let answer = Call::within(time, v1::describe(pre, call.store())).await;
+        let answer = Call::within(time, linked.describe(call.store())).await;
         Some(call.leave(answer).0)
     }
 

@@ -13,7 +13,7 @@ use tidings_domain::outcome::Outcome;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::abi::v1::{Batch, Reason};
+use crate::abi::{Batch, Reason, Version};
 use crate::plugin::{Parcel, Plugin, busy};
 use crate::report::Report;
 use life::Life;
@@ -38,6 +38,7 @@ pub struct ResidentStats {
 /// this ends it at once; [`Resident::stop`] lets it say goodbye.
 pub struct Resident {
     orders: mpsc::Sender<Order>,
+    version: Version,
     stats: Arc<Mutex<ResidentStats>>,
     task: JoinHandle<()>,
 }
@@ -58,7 +59,8 @@ impl Plugin {
         let (orders, inbox) = mpsc::channel(1);
         let stats = Arc::<Mutex<ResidentStats>>::default();
         let life = Life::new(self.clone(), Arc::clone(&stats));
-        Resident { orders, stats, task: tokio::spawn(run(life, inbox)) }
+        let version = self.admitted.inner.linked.version();
+        Resident { orders, version, stats, task: tokio::spawn(run(life, inbox)) }
     }
 }
 
@@ -83,7 +85,7 @@ impl Resident {
         let Ok(Ok(place)) = place else { return Ok(busy(batch.len())) };
         let (cut, was_cut) = oneshot::channel();
         let (reply, mut answer) = oneshot::channel();
-        place.send(Order::Deliver { batch: Batch::new(batch), cut_off: was_cut, reply });
+        place.send(Order::Deliver { batch: self.version.batch(batch), cut_off: was_cut, reply });
         let ended = tokio::select! {
             ended = &mut answer => Some(ended),
             () = &mut cut_off => None,

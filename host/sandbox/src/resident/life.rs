@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
 use super::{Answer, ResidentStats};
-use crate::abi::v1::{self, Batch, Reason};
+use crate::abi::{self, Batch, Reason};
 use crate::call::{Call, Ended};
 use crate::plugin::{Plugin, later};
 use crate::report::{Report, assemble};
@@ -35,7 +35,7 @@ enum State {
 
 struct Instance {
     call: Call,
-    resident: v1::Resident,
+    resident: abi::Resident,
     born: Instant,
     /// When the plugin wants to be woken.
     timer: Option<Instant>,
@@ -154,10 +154,10 @@ impl Life {
         };
         lock(&self.stats).starts += 1;
         let born = Instant::now();
-        let pre = &self.plugin.admitted.inner.pre;
+        let linked = &self.plugin.admitted.inner.linked;
         let first = async {
             let store = call.store();
-            let resident = v1::Resident::new(pre, store).await?;
+            let resident = linked.reside(store).await?;
             let next = resident.wake(store, Reason::Start).await?;
             Ok((resident, next))
         };

@@ -42,13 +42,14 @@ pub fn plugin(fields: &str, deliver: &str) -> Vec<u8> {
     ))
 }
 
-/// A component of the contract's world from a core module.
+/// A component from a core module, which may import the contract, and of WASI what is in `wasi.wit`.
 pub fn component(text: &str) -> Vec<u8> {
     let mut module = wat::parse_str(text).expect("WebAssembly text");
     let mut resolve = Resolve::default();
     let wit = concat!(env!("CARGO_MANIFEST_DIR"), "/../../wit/v1");
-    let (package, _) = resolve.push_dir(wit).expect("the contract");
-    let world = resolve.select_world(&[package], Some("channel")).expect("the world");
+    resolve.push_dir(wit).expect("the contract");
+    let package = resolve.push_source("wasi.wit", include_str!("wasi.wit")).expect("what is imported of WASI");
+    let world = resolve.select_world(&[package], Some("guest")).expect("the world");
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).expect("embedded");
     let encoder = ComponentEncoder::default().validate(true).module(&module);
     encoder.expect("a module of the world").encode().expect("a component")

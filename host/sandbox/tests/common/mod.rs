@@ -2,7 +2,9 @@
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod far;
 pub mod guest;
+pub mod pager;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
