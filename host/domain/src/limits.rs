@@ -232,7 +232,8 @@ const _: () = assert!(
     INSTANCE_WAIT.as_secs() * 2 + RESIDENT_PATIENCE.as_secs() + WAKE_DEADLINE.as_secs() <= LEASE_MARGIN.as_secs(),
     "so does one that waits for its turn, for the rest after a crash, for an instance and for its first call"
 );
-/// The part of what is left of a call that connecting may take, so that a plugin sees the timeout before its deadline.
+/// The part of what is left of a call that connecting, or an HTTP exchange, may take, so that a plugin sees the timeout
+/// before its deadline.
 pub const CONNECT_SHARE: f64 = 0.8;
 /// How long `describe` and `check-address` may take: they compute, they do not talk.
 pub const QUESTION_DEADLINE: Duration = Duration::from_secs(5);

@@ -10,6 +10,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sha2::Digest as _;
 use tidings_domain::limits::{self, PluginLimits};
+use tidings_domain::manifest::Manifest;
+use tidings_domain::outcome::CrashKind;
 use tidings_domain::text::one_line;
 use tokio::sync::Semaphore;
 use wasmtime::Engine;
@@ -126,10 +128,8 @@ impl Sandbox {
             .version
             .link(&self.shared.linker, &component)
             .map_err(|error| AdmissionError::Contract(one_line(&format!("{error:#}"), limits::REASON_CHARS)))?;
-        let time = limits::QUESTION_DEADLINE;
-        let mut call = self.call(nobody(), 0, time).await.ok_or(AdmissionError::Busy)?;
-        let answer = Call::within(time, linked.describe(call.store())).await;
-        let manifest = call.leave(answer).0.map_err(|(kind, detail)| AdmissionError::Describe { kind, detail })?;
+        let manifest = self.describe(&linked).await.ok_or(AdmissionError::Busy)?;
+        let manifest = manifest.map_err(|(kind, detail)| AdmissionError::Describe { kind, detail })?;
         manifest.check()?;
         if manifest.lifetime != outline.lifetime {
             let (said, exported) = (manifest.lifetime.as_str(), outline.lifetime.as_str());
@@ -150,6 +150,14 @@ impl Sandbox {
             host,
         };
         Plugin { sandbox: self.clone(), admitted: admitted.clone(), furniture }
+    }
+
+    /// Asks for the manifest; none where there is no place for an instance.
+    async fn describe(&self, linked: &abi::Linked) -> Option<Result<Manifest, (CrashKind, String)>> {
+        let time = limits::QUESTION_DEADLINE;
+        let mut call = self.call(nobody(), 0, time).await?;
+        let answer = Call::within(time, linked.describe(call.store())).await;
+        Some(call.leave(answer).0)
     }
 
     async fn compile(&self, digest: &str, file: Arc<[u8]>) -> Result<Component, AdmissionError> {

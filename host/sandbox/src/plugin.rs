@@ -127,6 +127,14 @@ impl Plugin {
         }
     }
 
+    /// What the plugin says of itself when it is asked again, without configuration, grants or network.
+    pub async fn describe(&self) -> Result<Manifest, (CrashKind, String)> {
+        self.sandbox
+            .describe(&self.admitted.inner.linked)
+            .await
+            .unwrap_or_else(|| Err((CrashKind::Instantiate, BUSY.to_owned())))
+    }
+
     /// The address in the channel's normal form, or why it is none. The outer error is the plugin's crash.
     pub async fn check_address(&self, address: &str) -> Result<Result<String, String>, (CrashKind, String)> {
         let time = limits::QUESTION_DEADLINE;

@@ -71,7 +71,9 @@ const IDENTITY: &[HeaderName] = &[header::AUTHORIZATION, header::COOKIE];
 impl Room {
     pub(crate) async fn send(&mut self, ask: Ask) -> Result<HttpReply, HttpError> {
         let asked = ask.timeout_ms.map(|millis| Duration::from_millis(u64::from(millis)));
-        let time = asked.unwrap_or(limits::NETWORK_TIMEOUT).min(limits::NETWORK_TIMEOUT_MAX);
+        // Beyond the call's own end there would be nobody left to hear of it.
+        let left = self.remaining().mul_f64(limits::CONNECT_SHARE);
+        let time = asked.unwrap_or(limits::NETWORK_TIMEOUT).min(limits::NETWORK_TIMEOUT_MAX).min(left);
         let answer = timeout(time, exchange(&self.furniture, &self.egress, ask)).await;
         let answer = answer.unwrap_or(Err(HttpError::Network(NetworkError::Timeout)));
         if let Err(HttpError::Network(NetworkError::Denied(why))) = &answer {
