@@ -78,7 +78,7 @@ pub async fn serve(config: Config, config_file: PathBuf) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let core = Core::open(&config).await?;
     let links = Arc::new(Links::open(&config).context("the key of links")?);
-    let channels = Arc::new(Channels::new(Environment {
+    let channels = Channels::new(Environment {
         store: Arc::clone(&core.store),
         sandbox: Sandbox::new(SandboxOptions {
             cache_dir: config.data_dir.cache(),
@@ -93,7 +93,7 @@ pub async fn serve(config: Config, config_file: PathBuf) -> anyhow::Result<()> {
         wakers: Arc::clone(&core.wakers),
         metrics: Arc::clone(&core.metrics),
         dispatch: Dispatch::from(&config.dispatch),
-    }));
+    });
     let fetcher = Fetcher::new(&config.install, config.tls.ca_file.as_ref()).map_err(anyhow::Error::msg)?;
     let bus = Bus::prepare(&config)?;
     let listener =

@@ -1,61 +1,47 @@
-//! The channels as a service: what an administrator does with them (install, configure, grant, enable, disable, test) and
-//! the dispatchers that run for the enabled ones. Every change is stored first and takes effect at once, without a
-//! restart. A channel that cannot be started is reported with its reason and holds its deliveries; the others run.
+//! The channels as a service: what an administrator does with them (install, configure, grant, enable, disable, test,
+//! upgrade) and the dispatchers that run for the enabled ones. Every change is stored first and takes effect at once,
+//! without a restart. A channel that cannot be started is reported with its reason and holds its deliveries; the others run.
 
+mod change;
+mod error;
+mod fit;
 mod host;
 mod inbox;
+mod logs;
+mod oversee;
+mod questions;
 mod residents;
+mod upgrade;
 mod view;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use tidings_domain::delivery::{Content, Delivery, DeliveryId, StoredEvent};
-use tidings_domain::grant::{Credential, Grant, Grants};
 use tidings_domain::limits;
-use tidings_domain::manifest::{ConfigError, ConfigProblem, Manifest};
-use tidings_domain::message::MessageId;
-use tidings_domain::outcome::Outcome;
-use tidings_domain::subscription::Style;
+use tidings_domain::manifest::{Lifetime, Manifest};
 use tidings_sandbox::{Admitted, ChannelSettings, Sandbox};
 use tidings_store::{Channel, ComponentInfo, Store, StoreError};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, mpsc};
 use tokio_util::sync::CancellationToken;
 
+pub use error::ChannelError;
 pub use host::PluginHost;
+pub use logs::{LogLine, LogTails};
 pub use residents::ResidentView;
-pub use view::{Ask, ChannelState, ChannelView, CredentialAsk};
+pub use upgrade::Upgrade;
+pub use view::{Ask, ChannelState, ChannelView, CredentialAsk, VersionView};
 
 use crate::clock;
-use crate::dispatch::{Carrier, Dispatch, Sender, Wakers, Worker, WorkerHandle};
+use crate::dispatch::{
+    Carrier, Dispatch, Finding, Findings, Fleet, Sender, Trial, Version, Wakers, Worker, WorkerHandle,
+};
 use crate::knowledge::Knowledge;
 use crate::links::Links;
-use crate::telemetry::Metrics;
-use crate::trust::{Distrust, Trust};
+use crate::telemetry::{ChannelLabel, Metrics, VersionLabel};
+use crate::trust::Trust;
 
-/// Why an administrator's wish was not carried out. Nothing was changed.
-#[derive(Debug, thiserror::Error)]
-pub enum ChannelError {
-    /// The file is no component that can run here.
-    #[error(transparent)]
-    Admission(#[from] tidings_sandbox::AdmissionError),
-    /// Nobody who is trusted made it.
-    #[error("the component is not trusted: {0}")]
-    Distrust(#[from] Distrust),
-    /// The configuration does not fit the manifest's schema; one line for each mistake.
-    #[error("the configuration is not good: {}", .0.join("; "))]
-    Config(Vec<String>),
-    #[error("`{0}` is no channel name: use 1 to {max} lower-case letters, digits and `-`", max = limits::CHANNEL_NAME_CHARS)]
-    Name(String),
-    /// The address is none of this channel's.
-    #[error("the address is refused: {0}")]
-    Address(String),
-    /// The channel cannot run as it is; the reason says what is missing.
-    #[error("the channel cannot start: {0}")]
-    NotReady(String),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
+/// Findings that wait for a decision; a worker has one at most.
+const FINDINGS: usize = 64;
 
 /// What channels are run with.
 pub struct Environment {
@@ -77,6 +63,9 @@ pub struct Channels {
     workers: Mutex<HashMap<String, Slot>>,
     /// Components that were admitted, by digest.
     admitted: Mutex<HashMap<String, Admitted>>,
+    findings: Findings,
+    /// Ends what watches over them.
+    stop: CancellationToken,
 }
 
 /// What stands for an enabled channel.
@@ -89,8 +78,20 @@ enum Slot {
 type Workers<'a> = MutexGuard<'a, HashMap<String, Slot>>;
 
 impl Channels {
-    pub fn new(environment: Environment) -> Channels {
-        Channels { environment, workers: Mutex::default(), admitted: Mutex::default() }
+    /// All channels, none of them started; what their workers find out is acted on from here on.
+    pub fn new(environment: Environment) -> Arc<Channels> {
+        let (findings, found) = mpsc::channel::<Finding>(FINDINGS);
+        let stop = CancellationToken::new();
+        let channels = Arc::new(Channels {
+            environment,
+            workers: Mutex::default(),
+            admitted: Mutex::default(),
+            findings,
+            stop: stop.clone(),
+        });
+        let overseen: Weak<Channels> = Arc::downgrade(&channels);
+        tokio::spawn(oversee::oversee(overseen, found, stop));
+        channels
     }
 
     /// Starts every enabled channel. One that cannot start is reported and left out.
@@ -104,6 +105,7 @@ impl Channels {
 
     /// Stops every channel: calls in flight may finish within the grace.
     pub async fn stop(&self) {
+        self.stop.cancel();
         let workers = std::mem::take(&mut *self.workers.lock().await);
         let stops = workers.into_values().filter_map(|slot| match slot {
             Slot::Running(worker) => Some(worker.stop()),
@@ -146,125 +148,6 @@ impl Channels {
         self.view_of(self.environment.store.channel(name).await?).await
     }
 
-    /// Creates a channel, disabled, or switches it to another component; its configuration must fit that one.
-    pub async fn put(&self, name: &str, component: &str) -> Result<ChannelView, ChannelError> {
-        if !is_channel_name(name) {
-            return Err(ChannelError::Name(name.to_owned()));
-        }
-        let admitted = self.admitted(component).await?;
-        let workers = self.workers.lock().await;
-        let existing = match self.environment.store.channel(name).await {
-            Ok(channel) => Some(channel),
-            Err(StoreError::Missing { .. }) => None,
-            Err(error) => return Err(error.into()),
-        };
-        let channel = match existing {
-            Some(channel) => {
-                well_formed(admitted.manifest(), &channel.config)?;
-                Channel { component: component.to_owned(), ..channel }
-            }
-            None => Channel {
-                name: name.to_owned(),
-                component: component.to_owned(),
-                config: BTreeMap::new(),
-                grants: Grants::default(),
-                limits: limits::PluginLimits::default(),
-                enabled: false,
-            },
-        };
-        self.change(workers, channel).await
-    }
-
-    /// Sets configuration values; none removes one. Values are checked now, whether all required ones are there when the
-    /// channel is enabled.
-    pub async fn configure(
-        &self,
-        name: &str,
-        values: BTreeMap<String, Option<String>>,
-    ) -> Result<ChannelView, ChannelError> {
-        let workers = self.workers.lock().await;
-        let mut channel = self.environment.store.channel(name).await?;
-        for (key, value) in values {
-            match value {
-                Some(value) => channel.config.insert(key, value),
-                None => channel.config.remove(&key),
-            };
-        }
-        let manifest = self.admitted(&channel.component).await?.manifest().clone();
-        if channel.enabled {
-            manifest.configure(&channel.config).map_err(mistakes)?;
-        } else {
-            well_formed(&manifest, &channel.config)?;
-        }
-        self.change(workers, channel).await
-    }
-
-    /// Replaces what the channel may reach, its credentials, or both; what is not given stays.
-    pub async fn grant(
-        &self,
-        name: &str,
-        reach: Option<Vec<Grant>>,
-        credentials: Option<Vec<Credential>>,
-    ) -> Result<ChannelView, ChannelError> {
-        let workers = self.workers.lock().await;
-        let mut channel = self.environment.store.channel(name).await?;
-        let Grants { reach: old_reach, credentials: old_credentials } = channel.grants;
-        channel.grants =
-            Grants { reach: reach.unwrap_or(old_reach), credentials: credentials.unwrap_or(old_credentials) };
-        self.change(workers, channel).await
-    }
-
-    /// Grants what the plugin asks for with its present configuration; with `private` also where it leads to private or
-    /// loopback addresses. Credentials stay.
-    pub async fn grant_as_asked(&self, name: &str, private: bool) -> Result<ChannelView, ChannelError> {
-        let workers = self.workers.lock().await;
-        let mut channel = self.environment.store.channel(name).await?;
-        let manifest = self.admitted(&channel.component).await?.manifest().clone();
-        let config = manifest.configure(&channel.config).map_err(mistakes)?;
-        let asked: Result<Vec<Grant>, _> = manifest.grants.iter().map(|request| request.resolve(&config)).collect();
-        let asked = asked.map_err(|error| ChannelError::Config(vec![error.to_string()]))?;
-        channel.grants.reach = asked.into_iter().map(|grant| Grant { private, ..grant }).collect();
-        self.change(workers, channel).await
-    }
-
-    /// Sets what the plugin may use.
-    pub async fn limit(&self, name: &str, limits: limits::PluginLimits) -> Result<ChannelView, ChannelError> {
-        let wrong = limits.mistakes();
-        if !wrong.is_empty() {
-            return Err(ChannelError::Config(wrong.iter().map(|(name, what)| format!("{name} {what}")).collect()));
-        }
-        let workers = self.workers.lock().await;
-        let channel = self.environment.store.channel(name).await?;
-        self.change(workers, Channel { limits, ..channel }).await
-    }
-
-    /// Lets deliveries go out, the held ones too. A channel that cannot run stays disabled.
-    pub async fn enable(&self, name: &str) -> Result<ChannelView, ChannelError> {
-        let workers = self.workers.lock().await;
-        let channel = self.environment.store.channel(name).await?;
-        self.sender(&channel).await?;
-        self.change(workers, Channel { enabled: true, ..channel }).await
-    }
-
-    /// Holds deliveries. Returns when no call is in flight any more.
-    pub async fn disable(&self, name: &str) -> Result<ChannelView, ChannelError> {
-        let workers = self.workers.lock().await;
-        let channel = self.environment.store.channel(name).await?;
-        self.change(workers, Channel { enabled: false, ..channel }).await
-    }
-
-    /// Sends one message outside the outbox, also through a disabled channel.
-    pub async fn test_send(&self, name: &str, address: &str) -> Result<Outcome, ChannelError> {
-        let channel = self.environment.store.channel(name).await?;
-        let sender = match self.running_resident(name).await {
-            Some(running) => running,
-            None => Arc::new(self.sender(&channel).await?),
-        };
-        let address = self.check_address(name, address).await?;
-        let delivery = test_delivery(name, &address);
-        sender.send(delivery).await.ok_or_else(|| ChannelError::NotReady("the plugin gave no answer".into()))
-    }
-
     /// Makes a channel's worker look for due deliveries now; without a name, every one.
     pub fn wake(&self, name: Option<&str>) {
         match name {
@@ -273,23 +156,23 @@ impl Channels {
         }
     }
 
-    /// The address in the channel's normal form.
-    pub async fn check_address(&self, name: &str, address: &str) -> Result<String, ChannelError> {
-        let channel = self.environment.store.channel(name).await?;
-        let admitted = self.admitted(&channel.component).await?;
-        let plugin = self.plugin(&channel, &admitted, channel.config.clone());
-        match plugin.check_address(address).await {
-            Ok(checked) => checked.map_err(ChannelError::Address),
-            Err((kind, detail)) => {
-                Err(ChannelError::NotReady(format!("the plugin crashed ({}): {detail}", kind.as_str())))
-            }
-        }
+    /// The last lines that the channel's plugin logged, behind the one of that number.
+    pub async fn log_after(&self, name: &str, number: u64) -> Result<Vec<LogLine>, ChannelError> {
+        self.environment.store.channel(name).await?;
+        Ok(self.environment.host.logs().after(name, number))
     }
 
-    /// Stores a channel as it is to be and restarts its worker.
-    async fn change(&self, mut workers: Workers<'_>, channel: Channel) -> Result<ChannelView, ChannelError> {
-        self.environment.store.put_channel(&channel, clock::now()).await?;
-        self.restart(&mut workers, &channel).await;
+    /// Takes another version into use without an interruption, where that is possible; else by a restart of the worker.
+    async fn exchange(&self, mut workers: Workers<'_>, channel: Channel) -> Result<ChannelView, ChannelError> {
+        let fleet = match workers.get(&channel.name) {
+            Some(Slot::Running(_)) if channel.enabled => self.fleet(&channel).await.ok().filter(Fleet::is_shareable),
+            _ => None,
+        };
+        match (fleet, workers.get(&channel.name)) {
+            (Some(fleet), Some(Slot::Running(worker))) => worker.call(fleet),
+            _ => self.restart(&mut workers, &channel).await,
+        }
+        self.mark(&channel);
         drop(workers);
         self.view_of(channel).await
     }
@@ -298,11 +181,12 @@ impl Channels {
         if let Some(Slot::Running(worker)) = workers.remove(&channel.name) {
             worker.stop().await;
         }
-        if !channel.enabled {
+        self.mark(channel);
+        if !channel.enabled || channel.life.quarantine.is_some() {
             return;
         }
-        let slot = match self.sender(channel).await {
-            Ok(sender) => Slot::Running(self.worker(&channel.name, sender).start()),
+        let slot = match self.fleet(channel).await {
+            Ok(fleet) => Slot::Running(self.worker(&channel.name).start(fleet)),
             Err(error) => {
                 tracing::error!(channel = channel.name, error = %error, "the channel cannot start; deliveries are held");
                 Slot::Failed(error.to_string())
@@ -311,33 +195,76 @@ impl Channels {
         workers.insert(channel.name.clone(), slot);
     }
 
-    fn worker(&self, channel: &str, sender: Sender) -> Worker {
+    /// Lets operators be woken by a quarantine.
+    fn mark(&self, channel: &Channel) {
+        let label = ChannelLabel { channel: channel.name.clone() };
+        let quarantined = i64::from(channel.life.quarantine.is_some());
+        self.environment.metrics.quarantined.get_or_create(&label).set(quarantined);
+    }
+
+    fn worker(&self, channel: &str) -> Worker {
         let environment = &self.environment;
         Worker {
             channel: channel.to_owned(),
-            sender: Arc::new(sender),
             store: Arc::clone(&environment.store),
             settings: environment.dispatch,
             waker: environment.wakers.register(channel),
             metrics: Arc::clone(&environment.metrics),
+            findings: self.findings.clone(),
             stop: CancellationToken::new(),
         }
     }
 
-    /// The channel's plugin, ready to send: its configuration is complete.
-    async fn sender(&self, channel: &Channel) -> Result<Sender, ChannelError> {
-        let admitted = self.admitted(&channel.component).await?;
+    /// The versions that the channel's worker is to call. A candidate that cannot run is left out, and the log says why.
+    async fn fleet(&self, channel: &Channel) -> Result<Fleet, ChannelError> {
+        let active = self.version(channel, &channel.component).await?;
+        if let Some(candidate) = &channel.life.candidate {
+            match self.version(channel, &candidate.component).await {
+                Ok(version) => {
+                    let (plan, since) = (candidate.plan, candidate.since);
+                    return Ok(Fleet { active, trial: Trial::Canary { candidate: version, plan, since } });
+                }
+                Err(error) => {
+                    tracing::error!(channel = channel.name, %error, "the version on trial cannot start");
+                }
+            }
+        }
+        let watched = channel.life.watched_until(limits::WATCH_TIME).filter(|until| clock::now() < *until);
+        Ok(Fleet { active, trial: watched.map_or(Trial::None, |until| Trial::Watch { until }) })
+    }
+
+    /// A version that may run in this channel, and the configuration it would run with, which is complete.
+    async fn checked(
+        &self,
+        channel: &Channel,
+        component: &str,
+    ) -> Result<(Admitted, BTreeMap<String, String>), ChannelError> {
+        let admitted = self.admitted(component).await?;
         let components = self.environment.store.components().await?;
-        let signed_by =
-            components.iter().find(|info| info.digest == channel.component).and_then(|c| c.signed_by.as_deref());
+        let signed_by = components.iter().find(|info| info.digest == component).and_then(|c| c.signed_by.as_deref());
         self.environment.trust.permits(signed_by, &admitted.manifest().name)?;
-        let config = admitted.manifest().configure(&channel.config).map_err(mistakes)?;
+        let config = fit::complete(admitted.manifest(), &channel.config)?;
         let lack = admitted.manifest().check_credentials(&config, &channel.grants);
         lack.map_err(|lack| ChannelError::NotReady(lack.to_string()))?;
-        let plugin = self.plugin(channel, &admitted, config);
+        Ok((admitted, config))
+    }
+
+    /// One version of the channel's plugin, ready to send.
+    async fn version(&self, channel: &Channel, component: &str) -> Result<Version, ChannelError> {
+        let (admitted, config) = self.checked(channel, component).await?;
+        let Manifest { name, version, lifetime, .. } = admitted.manifest();
+        let label = VersionLabel {
+            channel: channel.name.clone(),
+            plugin: name.clone(),
+            version: version.clone(),
+            component: component.chars().take(12).collect(),
+        };
+        let resident = *lifetime == Lifetime::Resident;
+        let carrier = Carrier::of(self.plugin(channel, &admitted, config));
         let deadline = std::time::Duration::from_millis(channel.limits.deadline_ms);
         let (links, knowledge) = (Arc::clone(&self.environment.links), Arc::clone(&self.environment.knowledge));
-        Ok(Sender::new(channel.name.clone(), Carrier::of(plugin), links, knowledge, deadline))
+        let sender = Arc::new(Sender::new(channel.name.clone(), carrier, links, knowledge, deadline));
+        Ok(Version { component: component.into(), sender, label, resident })
     }
 
     fn plugin(
@@ -352,7 +279,7 @@ impl Channels {
             grants: channel.grants.clone(),
             limits: channel.limits,
         };
-        let host: Arc<dyn tidings_sandbox::ChannelHost> = self.environment.host.clone();
+        let host = self.environment.host.for_version(&admitted.manifest().version);
         self.environment.sandbox.plugin(admitted, settings, host)
     }
 
@@ -368,21 +295,28 @@ impl Channels {
         Ok(component)
     }
 
+    /// What a component says of itself, also one that does not run here any more.
+    async fn manifest(&self, digest: &str) -> Result<Manifest, ChannelError> {
+        match self.admitted(digest).await {
+            Ok(admitted) => Ok(admitted.manifest().clone()),
+            Err(ChannelError::Admission(_)) => Ok(self.environment.store.component(digest).await?.0.manifest),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn view_of(&self, channel: Channel) -> Result<ChannelView, ChannelError> {
-        let manifest = match self.admitted(&channel.component).await {
-            Ok(admitted) => admitted.manifest().clone(),
-            // A component that does not run here any more is still shown.
-            Err(ChannelError::Admission(_)) => self.environment.store.component(&channel.component).await?.0.manifest,
-            Err(error) => return Err(error),
-        };
+        let manifest = self.manifest(&channel.component).await?;
         let workers = self.workers.lock().await;
         let slot = workers.get(&channel.name);
         let resident = slot.and_then(Slot::life).map(ResidentView::from);
-        let state = match slot {
+        let state = match (slot, &channel.life.quarantine) {
             _ if !channel.enabled => ChannelState::Disabled,
-            None => ChannelState::Disabled,
-            Some(Slot::Failed(reason)) => ChannelState::Failed { reason: reason.clone() },
-            Some(Slot::Running(worker)) => match worker.status().resting {
+            (_, Some(quarantine)) => {
+                ChannelState::Quarantined { since: quarantine.since, reason: quarantine.reason.clone() }
+            }
+            (None, None) => ChannelState::Disabled,
+            (Some(Slot::Failed(reason)), None) => ChannelState::Failed { reason: reason.clone() },
+            (Some(Slot::Running(worker)), None) => match worker.status().resting {
                 Some((until, reason)) => ChannelState::Resting { until, reason },
                 None => ChannelState::Running,
             },
@@ -391,54 +325,8 @@ impl Channels {
     }
 }
 
-fn mistakes(found: Vec<ConfigError>) -> ChannelError {
-    ChannelError::Config(found.iter().map(ToString::to_string).collect())
-}
-
-/// Whether the values that are there are good; others may still lack.
-fn well_formed(manifest: &Manifest, config: &BTreeMap<String, String>) -> Result<(), ChannelError> {
-    let Err(found) = manifest.configure(config) else { return Ok(()) };
-    let wrong: Vec<ConfigError> = found.into_iter().filter(|error| error.problem != ConfigProblem::Missing).collect();
-    if wrong.is_empty() { Ok(()) } else { Err(mistakes(wrong)) }
-}
-
 /// Whether a channel may be called so.
 pub fn is_channel_name(name: &str) -> bool {
     (1..=limits::CHANNEL_NAME_CHARS).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-}
-
-/// What a test sends.
-fn test_delivery(channel: &str, address: &str) -> Delivery {
-    let now = clock::now();
-    let id = MessageId::made(&format!("test-{channel}-{}", now.as_millis()));
-    let subtitle = format!("This is a test of the channel {channel}");
-    let event = StoredEvent {
-        topic: "tidings.test".into(),
-        timestamp: now,
-        application: Some("tidings".into()),
-        title: "tidings.test".into(),
-        long_form: format!("{subtitle}. If you read it, the channel works."),
-        subtitle,
-        body: "{}".into(),
-        id: id.clone(),
-        link: None,
-        icon: None,
-        secondary_icon: None,
-        agent: None,
-        usernames: Vec::new(),
-        packages: Vec::new(),
-        objects: Vec::new(),
-        thread: None,
-    };
-    Delivery {
-        id: DeliveryId::derive(&id, channel, address),
-        attempt: 1,
-        accepted_at: now,
-        user: "test".into(),
-        address: address.to_owned(),
-        filter: None,
-        style: Style::default(),
-        content: Content::Single(Arc::new(event)),
-    }
 }

@@ -3,17 +3,20 @@
 //!
 //! A variable `TIDINGS__API__LISTEN` sets `api.listen`. Its value is read as TOML where it is that, else as text.
 
+mod dispatch;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
 use tidings_domain::limits;
-use tidings_domain::retry::RetryPolicy;
 use tidings_store::KeyFile;
 
 use crate::fetch::{InstallConfig, Policy};
 use crate::trust::{Trust, TrustConfig};
+
+pub use dispatch::DispatchConfig;
 
 /// What is wrong with the settings.
 #[derive(Debug, thiserror::Error)]
@@ -158,48 +161,6 @@ pub struct CatalogueConfig {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct DispatchConfig {
-    /// Deliveries in one call of a plugin.
-    pub batch: usize,
-    /// Calls of one channel at the same time, at most.
-    pub window: usize,
-    #[serde(with = "humantime_serde")]
-    pub backoff_min: Duration,
-    #[serde(with = "humantime_serde")]
-    pub backoff_max: Duration,
-    #[serde(with = "humantime_serde")]
-    pub max_age: Duration,
-    /// How long calls in flight may go on when a channel is disabled or the daemon stops.
-    #[serde(with = "humantime_serde")]
-    pub stop_grace: Duration,
-}
-
-impl Default for DispatchConfig {
-    fn default() -> Self {
-        DispatchConfig {
-            batch: limits::DELIVER_BATCH,
-            window: limits::CHANNEL_WINDOW,
-            backoff_min: limits::BACKOFF_MIN,
-            backoff_max: limits::BACKOFF_MAX,
-            max_age: limits::DELIVERY_MAX_AGE,
-            stop_grace: limits::STOP_GRACE,
-        }
-    }
-}
-
-impl DispatchConfig {
-    pub fn retry_policy(&self) -> RetryPolicy {
-        RetryPolicy {
-            backoff_min: self.backoff_min,
-            backoff_max: self.backoff_max,
-            max_age: self.max_age,
-            ..RetryPolicy::default()
-        }
-    }
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
 pub struct SandboxConfig {
     /// Plugin instances alive at the same time, all channels together.
     pub max_instances: u32,
@@ -296,14 +257,6 @@ impl Config {
                 mistakes.push(mistake.to_owned());
             }
         };
-        let dispatch = &self.dispatch;
-        check((1..=1000).contains(&dispatch.batch), "dispatch.batch must be 1 to 1000");
-        check((1..=100).contains(&dispatch.window), "dispatch.window must be 1 to 100");
-        check(!dispatch.backoff_min.is_zero(), "dispatch.backoff_min must be more than 0s");
-        check(
-            dispatch.backoff_min <= dispatch.backoff_max,
-            "dispatch.backoff_min must not exceed dispatch.backoff_max",
-        );
         check((1..=10_000).contains(&self.sandbox.max_instances), "sandbox.max_instances must be 1 to 10000");
         check(is_word_path(&self.bus.topic_prefix), "bus.topic_prefix must be words joined by dots");
         check(is_word_path(&self.bus.environment), "bus.environment must be a word");
@@ -336,6 +289,7 @@ impl Config {
         if let Some(publish) = &self.bus.publish {
             check(is_endpoint(&publish.bind), &format!("bus.publish.bind: {} is not tcp://host:port", publish.bind));
         }
+        mistakes.extend(self.dispatch.mistakes().into_iter().map(str::to_owned));
         mistakes.extend(Trust::new(&self.trust).err());
         mistakes.extend(Policy::new(&self.install).err());
         mistakes.extend(self.acl.mistakes().into_iter().map(|(setting, what)| format!("{setting} {what}")));

@@ -2,12 +2,14 @@
 //! reads them from here. It decides nothing.
 
 mod present;
+mod versions;
 
 use std::fmt;
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use tidings_domain::message::Refusal;
@@ -16,6 +18,7 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{LogConfig, LogFormat};
 
 pub use present::Present;
+pub use versions::{VersionLabel, VersionMetrics};
 
 /// Sends the log to standard error in the configured form. Call it once.
 pub fn start_log(config: &LogConfig) -> Result<(), String> {
@@ -77,6 +80,10 @@ pub struct Metrics {
     pub outcomes: Family<OutcomeLabel, Counter>,
     pub calls: Family<ChannelLabel, Counter>,
     pub call_seconds: Family<ChannelLabel, Histogram>,
+    /// The same and more for each version of a plugin.
+    pub versions: VersionMetrics,
+    /// 1 while the channel is quarantined.
+    pub quarantined: Family<ChannelLabel, Gauge>,
     /// Messages that had to wait for access lists, and those that were matched without one that nobody could get.
     pub waited: Counter,
     pub without_lists: Counter,
@@ -110,6 +117,8 @@ impl Default for Metrics {
             outcomes: Family::default(),
             calls: Family::default(),
             call_seconds: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.001, 4.0, 9))),
+            versions: VersionMetrics::default(),
+            quarantined: Family::default(),
             waited: Counter::default(),
             without_lists: Counter::default(),
             match_seconds: Histogram::new(exponential_buckets(1e-6, 4.0, 10)),
@@ -135,6 +144,8 @@ impl Metrics {
         registry.register("attempts", "Attempts by channel and outcome", self.outcomes.clone());
         registry.register("plugin_calls", "Calls of plugins", self.calls.clone());
         registry.register("plugin_call_seconds", "Duration of calls", self.call_seconds.clone());
+        registry.register("channel_quarantined", "Whether the channel is quarantined", self.quarantined.clone());
+        self.versions.register(registry);
         registry.register("messages_waited", "Messages that waited for access lists", self.waited.clone());
         registry.register("messages_without_lists", "Messages matched without a list", self.without_lists.clone());
         registry.register("match_seconds", "Duration of matching", self.match_seconds.clone());

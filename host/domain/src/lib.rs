@@ -17,6 +17,7 @@ pub mod manifest;
 pub mod message;
 pub mod network;
 pub mod outcome;
+pub mod plugin_life;
 pub mod retry;
 pub mod rules;
 pub mod ruleset;

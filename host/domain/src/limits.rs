@@ -138,6 +138,40 @@ pub const SUSPECTS: usize = 10_000;
 /// The shortest rest of a channel in trouble.
 pub const CHANNEL_REST_MIN: Duration = Duration::from_secs(10);
 
+/// Crashes among a plugin's last calls after which its channel is quarantined, and how many calls those are; settings
+/// `dispatch.quarantine_crashes` and `dispatch.quarantine_calls`.
+pub const QUARANTINE_CRASHES: usize = 5;
+pub const QUARANTINE_CALLS: usize = 10;
+/// Different deliveries that must have crashed alone among them: a single one that crashes again and again is poison.
+pub const QUARANTINE_DELIVERIES: usize = 2;
+/// How long a version that became active is watched, and how many crashes among its last calls roll it back.
+pub const WATCH_TIME: Duration = Duration::from_secs(10 * 60);
+pub const WATCH_CRASHES: usize = 3;
+/// When a delivery that crashed alone in a watched version is tried again; it uses no attempt up.
+pub const WATCH_RETRY: Duration = Duration::from_secs(5);
+/// How a candidate is tried unless an administrator says otherwise: its share of the calls, the calls that prove it, and
+/// the time after which it is promoted in any case if nothing speaks against it.
+pub const CANARY_SHARE_PERCENT: u8 = 10;
+pub const CANARY_CALLS: u64 = 20;
+pub const CANARY_TIME: Duration = Duration::from_secs(10 * 60);
+/// The most that may be asked for.
+pub const CANARY_CALLS_MAX: u64 = 1_000_000;
+pub const CANARY_TIME_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Crashes, troubles or wrong refusals of a candidate that end its trial, where the active version has fewer.
+pub const CANARY_FAULTS: u64 = 2;
+/// Calls for each fault that a candidate must have done to be promoted in spite of it.
+pub const CANARY_GOOD_CALLS: u64 = 10;
+/// The longest age that a channel's failure policy may name.
+pub const POLICY_AGE_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+/// How often failure policies are carried out.
+pub const POLICY_SWEEP: Duration = Duration::from_secs(5);
+/// Deliveries that one transaction of a failure policy drops or moves, so that intake waits a moment at most.
+pub const POLICY_BATCH: u32 = 500;
+/// Events that are kept of each channel's history.
+pub const CHANNEL_EVENTS: u32 = 500;
+/// Lines of its plugin's log that are kept in memory for each channel: at most 1 MB, with `REASON_CHARS` characters each.
+pub const LOG_TAIL_LINES: usize = 500;
+
 /// How long one call of a plugin may take in all, guest code and host calls; a channel's limit `deadline_ms`.
 pub const CALL_DEADLINE: Duration = Duration::from_secs(120);
 /// The longest deadline that a channel may be given, in milliseconds.

@@ -18,6 +18,7 @@ mod subscriptions;
 mod tests;
 mod unsubscribe;
 mod validate;
+mod versions;
 
 use std::sync::Arc;
 

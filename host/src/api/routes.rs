@@ -6,7 +6,9 @@ use axum::http::Method;
 use axum::routing::{self, MethodRouter};
 
 use super::guard::{self, Pace};
-use super::{ApiState, access_lists, channels, components, deliveries, rules, status, subscriptions, unsubscribe};
+use super::{
+    ApiState, access_lists, channels, components, deliveries, rules, status, subscriptions, unsubscribe, versions,
+};
 
 /// One method of one path.
 pub(super) struct Route {
@@ -52,6 +54,13 @@ pub(super) fn protected() -> Vec<Route> {
         slow(post("/api/v1/channels/{name}/enable", channels::enable)),
         slow(post("/api/v1/channels/{name}/disable", channels::disable)),
         slow(post("/api/v1/channels/{name}/test-send", channels::test_send)),
+        slow(post("/api/v1/channels/{name}/upgrade", versions::upgrade)),
+        slow(post("/api/v1/channels/{name}/rollback", versions::roll_back)),
+        slow(post("/api/v1/channels/{name}/release", versions::release)),
+        put("/api/v1/channels/{name}/policy", versions::set_policy),
+        get("/api/v1/channels/{name}/versions", versions::versions),
+        get("/api/v1/channels/{name}/events", versions::events),
+        get("/api/v1/channels/{name}/log", versions::log),
         get("/api/v1/subscriptions", subscriptions::list),
         get("/api/v1/subscriptions/{user}/{channel}", subscriptions::view),
         slow(put("/api/v1/subscriptions/{user}/{channel}", subscriptions::put)),

@@ -7,19 +7,35 @@ use tidings_sandbox::{ChannelHost, LogLevel, StateError};
 use tidings_store::{Store, StoreError};
 
 use super::inbox::{Hints, Inbox};
+use super::logs::LogTails;
+use crate::clock;
 use crate::knowledge::Knowledge;
 use crate::telemetry::chain;
 
 /// The daemon as plugins see it.
+#[derive(Clone)]
 pub struct PluginHost {
     store: Arc<dyn Store>,
     knowledge: Arc<Knowledge>,
-    hints: Hints,
+    hints: Arc<Hints>,
+    logs: Arc<LogTails>,
+    /// Which version of a plugin it serves: its log lines say so.
+    version: Arc<str>,
 }
 
 impl PluginHost {
     pub fn new(store: Arc<dyn Store>, knowledge: Arc<Knowledge>) -> PluginHost {
-        PluginHost { store, knowledge, hints: Hints::default() }
+        PluginHost { store, knowledge, hints: Arc::default(), logs: Arc::default(), version: Arc::default() }
+    }
+
+    /// The same daemon for one version of a plugin.
+    pub(super) fn for_version(&self, version: &str) -> Arc<PluginHost> {
+        Arc::new(PluginHost { version: version.into(), ..self.clone() })
+    }
+
+    /// The last lines of all plugins.
+    pub(super) fn logs(&self) -> &LogTails {
+        &self.logs
     }
 }
 
@@ -58,6 +74,7 @@ impl ChannelHost for PluginHost {
     }
 
     fn log(&self, channel: &str, level: LogLevel, line: &str) {
+        self.logs.add(channel, &self.version, level, line, clock::now());
         match level {
             LogLevel::Debug => tracing::debug!(target: "plugin", channel, "{line}"),
             LogLevel::Info => tracing::info!(target: "plugin", channel, "{line}"),

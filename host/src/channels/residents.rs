@@ -37,7 +37,7 @@ impl Slot {
         self.sender()?.life()
     }
 
-    fn sender(&self) -> Option<&Arc<Sender>> {
+    fn sender(&self) -> Option<Arc<Sender>> {
         match self {
             Slot::Running(worker) => Some(worker.sender()),
             Slot::Failed(_) => None,
@@ -56,6 +56,6 @@ impl Channels {
     pub(super) async fn running_resident(&self, channel: &str) -> Option<Arc<Sender>> {
         let workers = self.workers.lock().await;
         let sender = workers.get(channel)?.sender()?;
-        sender.life().is_some().then(|| Arc::clone(sender))
+        sender.life().is_some().then_some(sender)
     }
 }

@@ -6,11 +6,12 @@ use serde::Serialize;
 use tidings_domain::grant::Grant;
 use tidings_domain::limits::PluginLimits;
 use tidings_domain::manifest::Manifest;
+use tidings_domain::plugin_life::{Candidate, FailurePolicy, VersionState};
 use tidings_domain::time::Timestamp;
 use tidings_domain::words;
 use tidings_store::Channel;
 
-use super::ResidentView;
+use super::{ResidentView, fit};
 
 /// Everything about a channel that may be shown.
 #[derive(Clone, Debug, Serialize)]
@@ -39,6 +40,23 @@ pub struct ChannelView {
     pub resident: Option<ResidentView>,
     /// What it may do as things are, in plain words.
     pub may: Vec<String>,
+    /// The version on trial.
+    pub candidate: Option<Candidate>,
+    /// SHA-256 of the version that rolling back leads to.
+    pub previous: Option<String>,
+    pub policy: FailurePolicy,
+}
+
+/// A version that the channel has or had.
+#[derive(Clone, Debug, Serialize)]
+pub struct VersionView {
+    /// SHA-256 of its component.
+    pub component: String,
+    /// As its manifest says; none where the component is not kept any more.
+    pub version: Option<String>,
+    pub state: VersionState,
+    /// When it got into that state.
+    pub since: Timestamp,
 }
 
 /// A grant that the plugin asks for.
@@ -76,6 +94,11 @@ pub enum ChannelState {
         until: Timestamp,
         reason: String,
     },
+    /// Enabled, but its plugin is broken; deliveries are held.
+    Quarantined {
+        since: Timestamp,
+        reason: String,
+    },
     /// Enabled, but it cannot run; deliveries are held.
     Failed {
         reason: String,
@@ -84,11 +107,12 @@ pub enum ChannelState {
 
 impl ChannelView {
     pub(super) fn new(channel: Channel, manifest: Manifest, state: ChannelState) -> ChannelView {
-        let is_secret = |name: &str| manifest.config.iter().any(|field| field.name == name && field.secret);
-        let (secrets, config): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            channel.config.clone().into_iter().partition(|(name, _)| is_secret(name));
+        // A value of another version's field may be a secret as well.
+        let is_public = |name: &str| manifest.config.iter().any(|field| field.name == name && !field.secret);
+        let (config, secrets): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            channel.config.clone().into_iter().partition(|(name, _)| is_public(name));
         // Before the configuration is complete it is not known what will be asked for.
-        let config_in_force = manifest.configure(&channel.config).unwrap_or_default();
+        let config_in_force = fit::complete(&manifest, &channel.config).unwrap_or_default();
         let asks = manifest.grants.iter().filter_map(|request| {
             let grant = request.resolve(&config_in_force).ok()?;
             let same = |given: &Grant| {
@@ -125,6 +149,9 @@ impl ChannelView {
             reach: channel.grants.reach,
             limits: channel.limits,
             resident: None,
+            candidate: channel.life.candidate,
+            previous: channel.life.previous,
+            policy: channel.life.policy,
             manifest,
         }
     }

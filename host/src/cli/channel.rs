@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::client::{ApiArgs, Client};
 use super::component::{SourceArgs, bring};
 use super::output::Output;
+use super::versions::{self, VersionCommand};
 
 #[derive(Debug, Args)]
 pub(super) struct ChannelArgs {
@@ -55,6 +56,8 @@ enum ChannelCommand {
     Disable { name: String },
     /// Send one test message to an address
     TestSend { name: String, address: String },
+    #[command(flatten)]
+    Version(VersionCommand),
 }
 
 #[derive(Debug, Args)]
@@ -115,6 +118,7 @@ pub(super) async fn run(args: ChannelArgs, out: &mut Output) -> anyhow::Result<(
             let body = json!({ "address": address }).to_string();
             sent(&client.post(&client.api(&["channels", &name, "test-send"]), body).await?, out)
         }
+        ChannelCommand::Version(command) => versions::run(&client, command, out).await,
     }
 }
 
@@ -164,7 +168,7 @@ async fn switch(client: &Client, name: &str, word: &str, out: &mut Output) -> an
 }
 
 /// A pair of a configuration field and its value; null removes it.
-fn assignment(pair: &str) -> anyhow::Result<(String, Value)> {
+pub(super) fn assignment(pair: &str) -> anyhow::Result<(String, Value)> {
     let (key, value) = pair.split_once('=').ok_or_else(|| anyhow!("`{pair}` is not KEY=VALUE"))?;
     let value = match value.strip_prefix('@') {
         Some(file) => {
@@ -240,7 +244,7 @@ fn list(channels: &Value, out: &mut Output) -> anyhow::Result<()> {
     Ok(out.table(["channel", "plugin", "state"], &rows.collect::<Vec<_>>())?)
 }
 
-fn show(channel: &Value, out: &mut Output) -> anyhow::Result<()> {
+pub(super) fn show(channel: &Value, out: &mut Output) -> anyhow::Result<()> {
     if out.is_json() {
         return Ok(out.json(channel)?);
     }

@@ -22,6 +22,7 @@ mod secrets;
 mod status;
 mod subscription;
 mod token;
+mod versions;
 
 use std::ffi::OsString;
 use std::io::Write as _;

@@ -15,7 +15,7 @@ fn load(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
 fn an_empty_file_is_a_whole_configuration() {
     let config = load("", &[]).expect("defaults are good");
     assert_eq!(config.api.listen.to_string(), "127.0.0.1:8900");
-    assert_eq!(config.dispatch.retry_policy(), RetryPolicy::default());
+    assert_eq!(config.dispatch.retry_policy(), tidings_domain::retry::RetryPolicy::default());
 }
 
 #[test]

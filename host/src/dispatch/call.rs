@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tidings_domain::delivery::{Content, Delivery};
 use tidings_domain::digest;
-use tidings_domain::outcome::Outcome;
+use tidings_domain::outcome::{CrashKind, Outcome};
 use tidings_domain::window::CallResult;
-use tidings_sandbox::{Links as ParcelLinks, Parcel, ResidentStats};
+use tidings_sandbox::{Links as ParcelLinks, Parcel, ResidentStats, Stats};
 use tidings_store::Lease;
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +30,8 @@ pub struct Called {
     /// Cut off before anything was known of them.
     pub untried: Vec<Lease>,
     pub took: Duration,
+    /// What it used; none where it was cut off.
+    pub stats: Option<Stats>,
 }
 
 impl Sender {
@@ -81,9 +83,9 @@ impl Sender {
     pub(super) async fn call(self: Arc<Self>, batch: Vec<Lease>, cut_off: CancellationToken) -> Called {
         let began = std::time::Instant::now();
         let parcels: Vec<Parcel<'_>> = batch.iter().map(|lease| self.parcel(lease.delivery())).collect();
-        let outcomes = match self.carrier.deliver_until(&parcels, cut_off.cancelled()).await {
-            Ok(report) => report.outcomes.into_iter().map(Some).collect(),
-            Err(settled) => settled,
+        let (outcomes, stats) = match self.carrier.deliver_until(&parcels, cut_off.cancelled()).await {
+            Ok(report) => (report.outcomes.into_iter().map(Some).collect(), Some(report.stats)),
+            Err(settled) => (settled, None),
         };
         let took = began.elapsed();
         let (mut tried, mut untried) = (Vec::with_capacity(batch.len()), Vec::new());
@@ -93,7 +95,7 @@ impl Sender {
                 None => untried.push(lease),
             }
         }
-        Called { tried, untried, took }
+        Called { tried, untried, took, stats }
     }
 
     fn parcel<'a>(&self, delivery: &'a Delivery) -> Parcel<'a> {
@@ -123,6 +125,14 @@ impl Called {
             }
         }
         result
+    }
+
+    /// How the plugin crashed, if it did.
+    pub fn crash(&self) -> Option<(CrashKind, &str)> {
+        self.tried.iter().find_map(|(_, outcome)| match outcome {
+            Outcome::Crash { kind, detail } => Some((*kind, detail.as_str())),
+            _ => None,
+        })
     }
 
     /// The reason of the channel's trouble, if it was in any.

@@ -3,6 +3,7 @@
 
 mod call;
 mod carrier;
+mod fleet;
 mod worker;
 
 use std::collections::HashMap;
@@ -12,6 +13,7 @@ use tokio::sync::Notify;
 
 pub use call::Sender;
 pub use carrier::Carrier;
+pub use fleet::{Finding, Findings, Fleet, Found, Trial, Version};
 pub use worker::{Dispatch, Worker, WorkerHandle, WorkerStatus};
 
 /// Lets intake tell a channel's worker that something is due. Only a hint: a worker also looks by itself.

@@ -6,6 +6,7 @@ mod access;
 mod error;
 mod feed;
 mod keys;
+mod life;
 mod queue;
 mod setup;
 mod sqlite;
@@ -23,15 +24,16 @@ pub use access::{AccessLists, GroupRow, ListRow, PackageRow};
 pub use error::{Result, StoreError};
 pub use feed::{Change, ChangeFeed, Changes, Revision};
 pub use keys::KeyFile;
+pub use life::ChannelLife;
 pub use queue::{Books, DeliveryQuery, DeliveryRow, Lease, LeaseRequest};
-pub use setup::{Channel, ComponentInfo, Token};
+pub use setup::{Channel, ChannelVersion, ComponentInfo, Token};
 pub use sqlite::{Mode, open, open_with, rotate_key, schema_version};
 pub use subscription::{SubscriptionOptions, SubscriptionRow};
 
 /// Everything that outlives a restart. Each method that writes returns after its commit; `accept` and `settle` share
 /// transactions with the calls beside them (group commit).
 #[async_trait]
-pub trait Store: AccessLists + ChangeFeed + 'static {
+pub trait Store: AccessLists + ChangeFeed + ChannelLife + 'static {
     /// Intake: the message and all its deliveries, or neither. Unique by message id and by (message, channel, address). A
     /// recipient of a one-shot filter that already fired is left out; the filter is deactivated in the same transaction.
     /// Left out too is a recipient whose subscription was deleted or disabled, or lost the address, after the match.
@@ -88,8 +90,10 @@ pub trait Store: AccessLists + ChangeFeed + 'static {
 
     async fn channels(&self) -> Result<Vec<Channel>>;
     async fn channel(&self, name: &str) -> Result<Channel>;
-    /// Creates the channel or replaces it as a whole.
-    async fn put_channel(&self, channel: &Channel, now: Timestamp) -> Result<()>;
+    /// Creates the channel or replaces it as a whole, without a word in its history.
+    async fn put_channel(&self, channel: &Channel, now: Timestamp) -> Result<()> {
+        self.change_channel(channel, None, now).await
+    }
 
     /// Keeps a component. One with the same digest is the same file and stays as it is, but for a signature that it lacked.
     async fn put_component(&self, info: &ComponentInfo, file: &[u8]) -> Result<()>;

@@ -6,19 +6,22 @@ use std::fmt;
 use tidings_domain::grant::Grants;
 use tidings_domain::limits::PluginLimits;
 use tidings_domain::manifest::Manifest;
+use tidings_domain::plugin_life::{Life, VersionState};
 use tidings_domain::time::Timestamp;
 
 /// A channel as an administrator set it up. `Debug` hides the values of its configuration, some of which are secrets.
 #[derive(Clone)]
 pub struct Channel {
     pub name: String,
-    /// SHA-256 of its component, in hexadecimal.
+    /// SHA-256 of its active component, in hexadecimal.
     pub component: String,
     /// Values by the manifest's field names, secrets included.
     pub config: BTreeMap<String, String>,
     pub grants: Grants,
     pub limits: PluginLimits,
     pub enabled: bool,
+    /// Its other versions, and how it is doing.
+    pub life: Life,
 }
 
 impl fmt::Debug for Channel {
@@ -30,6 +33,7 @@ impl fmt::Debug for Channel {
             .field("grants", &self.grants)
             .field("limits", &self.limits)
             .field("enabled", &self.enabled)
+            .field("life", &self.life)
             .finish()
     }
 }
@@ -43,6 +47,16 @@ pub struct ComponentInfo {
     pub installed_at: Timestamp,
     /// Who signed it, as far as that was known when it was installed.
     pub signed_by: Option<String>,
+}
+
+/// A version that a channel has or had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelVersion {
+    /// SHA-256 of its component, in hexadecimal.
+    pub component: String,
+    pub state: VersionState,
+    /// When it got into that state.
+    pub since: Timestamp,
 }
 
 /// A token of the API: only its hash is kept.

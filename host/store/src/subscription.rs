@@ -30,10 +30,10 @@ pub struct SubscriptionOptions {
 
 /// The document `settings`.
 #[derive(Deserialize, Serialize)]
-struct Settings {
+pub(crate) struct Settings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    digest: Option<DigestOptions>,
-    style: Style,
+    pub(crate) digest: Option<DigestOptions>,
+    pub(crate) style: Style,
 }
 
 impl SubscriptionRow {

@@ -9,6 +9,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use tidings_domain::delivery::Accepted;
 use tidings_domain::grant::{Credential, CredentialKind, Grants};
 use tidings_domain::limits::PluginLimits;
+use tidings_domain::plugin_life::Life;
 use tidings_domain::secret::Secret;
 use tidings_domain::time::Timestamp;
 use tidings_store::{Channel, Mode};
@@ -40,6 +41,7 @@ fn channel() -> Channel {
         grants: Grants { reach: Vec::new(), credentials: vec![credential] },
         limits: PluginLimits::default(),
         enabled: true,
+        life: Life::default(),
     }
 }
 

@@ -86,7 +86,7 @@ impl Stand {
             max_instances: 2,
             compiler: Compiler::InProcess,
         };
-        let channels = Arc::new(Channels::new(Environment {
+        let channels = Channels::new(Environment {
             store: Arc::clone(&store),
             sandbox: Sandbox::new(sandbox).expect("the engine starts"),
             trust: Trust::new(trust).expect("keys"),
@@ -96,7 +96,7 @@ impl Stand {
             wakers: Arc::default(),
             metrics: Arc::clone(&metrics),
             dispatch: Dispatch::from(&config.dispatch),
-        }));
+        });
         let install =
             InstallConfig { hosts: vec!["127.0.0.1".into()], plain_http: vec!["127.0.0.1".into()], private: false };
         let fetcher = Arc::new(Fetcher::new(&install, None).expect("a client"));

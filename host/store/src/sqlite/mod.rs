@@ -10,6 +10,7 @@ mod content;
 mod failure;
 mod feed;
 mod gather;
+mod late;
 mod lease;
 mod link;
 mod oneshot;
@@ -23,6 +24,7 @@ mod subscriptions;
 mod tests;
 mod turns;
 mod value;
+mod versions;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -266,14 +268,6 @@ impl Store for SqliteStore {
         let doing = "reads a channel";
         let mut connection = self.reader(doing).await?;
         registry::channel(&mut connection, &self.keys, name).await.map_err(|failure| failure.into_error(doing))
-    }
-
-    async fn put_channel(&self, channel: &Channel, now: Timestamp) -> Result<()> {
-        let (channel, keys) = (channel.clone(), Arc::clone(&self.keys));
-        let work = self.writer.write("writes a channel", move |connection| {
-            Box::pin(async move { registry::put_channel(connection, &keys, &channel, millis(now)).await })
-        });
-        work.await
     }
 
     async fn put_component(&self, info: &ComponentInfo, file: &[u8]) -> Result<()> {

@@ -8,11 +8,13 @@ use sqlx::FromRow;
 use sqlx::sqlite::SqliteConnection;
 use tidings_domain::grant::{Credential, CredentialKind, Grant, Grants};
 use tidings_domain::manifest::Manifest;
+use tidings_domain::plugin_life::ChannelEvent;
 use tidings_domain::secret::Secret;
 
 use super::failure::{Failure, damaged};
 use super::feed;
 use super::value::{from_json, millis, timestamp, to_json};
+use super::versions;
 use crate::keys::Keys;
 use crate::{Change, Channel, StoreError, Token};
 
@@ -25,6 +27,7 @@ struct ChannelRow {
     grants: String,
     limits: String,
     secrets: String,
+    life: String,
 }
 
 /// The column `grants`.
@@ -81,25 +84,28 @@ impl ChannelRow {
             grants: Grants { reach: grants.reach, credentials },
             limits: from_json("channel", &self.limits)?,
             enabled: self.enabled,
+            life: from_json("channel", &self.life)?,
         })
     }
 }
 
 /// All channels, by name.
 pub(super) async fn channels(connection: &mut SqliteConnection, keys: &Keys) -> Result<Vec<Channel>, Failure> {
-    let rows: Vec<ChannelRow> =
-        sqlx::query_as("SELECT name, component, enabled, config, grants, limits, secrets FROM channels ORDER BY name")
-            .fetch_all(connection)
-            .await?;
+    let rows: Vec<ChannelRow> = sqlx::query_as(
+        "SELECT name, component, enabled, config, grants, limits, secrets, life FROM channels ORDER BY name",
+    )
+    .fetch_all(connection)
+    .await?;
     rows.into_iter().map(|row| row.read(keys)).collect()
 }
 
 pub(super) async fn channel(connection: &mut SqliteConnection, keys: &Keys, name: &str) -> Result<Channel, Failure> {
-    let row: Option<ChannelRow> =
-        sqlx::query_as("SELECT name, component, enabled, config, grants, limits, secrets FROM channels WHERE name = ?")
-            .bind(name)
-            .fetch_optional(connection)
-            .await?;
+    let row: Option<ChannelRow> = sqlx::query_as(
+        "SELECT name, component, enabled, config, grants, limits, secrets, life FROM channels WHERE name = ?",
+    )
+    .bind(name)
+    .fetch_optional(connection)
+    .await?;
     row.ok_or_else(|| missing("channel", name))?.read(keys)
 }
 
@@ -107,6 +113,7 @@ pub(super) async fn put_channel(
     connection: &mut SqliteConnection,
     keys: &Keys,
     channel: &Channel,
+    event: Option<&ChannelEvent>,
     now: i64,
 ) -> Result<(), Failure> {
     let (config, secrets) = split(connection, channel).await?;
@@ -119,10 +126,10 @@ pub(super) async fn put_channel(
         });
     let grants = StoredGrants { reach: channel.grants.reach.clone(), credentials: credentials.collect() };
     sqlx::query(
-        "INSERT INTO channels (name, component, enabled, updated_at, config, grants, limits, secrets) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET component = excluded.component, \
+        "INSERT INTO channels (name, component, enabled, updated_at, config, grants, limits, secrets, life) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET component = excluded.component, \
          enabled = excluded.enabled, updated_at = excluded.updated_at, config = excluded.config, \
-         grants = excluded.grants, limits = excluded.limits, secrets = excluded.secrets",
+         grants = excluded.grants, limits = excluded.limits, secrets = excluded.secrets, life = excluded.life",
     )
     .bind(&channel.name)
     .bind(&channel.component)
@@ -132,8 +139,10 @@ pub(super) async fn put_channel(
     .bind(to_json("channel", &grants)?)
     .bind(to_json("channel", &channel.limits)?)
     .bind(keys.seal(&channel.name, &to_json("channel", &secrets)?)?)
+    .bind(to_json("channel", &channel.life)?)
     .execute(&mut *connection)
     .await?;
+    versions::record(connection, channel, event, now).await?;
     feed::publish(connection, [Change::Channel(channel.name.clone())], now).await
 }
 

@@ -9,6 +9,7 @@ mod feed;
 mod fixture;
 mod intake;
 mod lease;
+mod life;
 mod outcome;
 mod property;
 mod pruning;

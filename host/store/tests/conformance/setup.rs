@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use tidings_domain::grant::{Credential, CredentialKind, Grant, Grants};
 use tidings_domain::limits::PluginLimits;
 use tidings_domain::manifest::{Capability, Manifest};
+use tidings_domain::plugin_life::Life;
 use tidings_domain::secret::Secret;
 use tidings_store::{Channel, ComponentInfo, StoreError, Token};
 
@@ -38,6 +39,7 @@ pub fn channel(name: &str) -> Channel {
         },
         limits: PluginLimits { deadline_ms: 7, ..PluginLimits::default() },
         enabled: true,
+        life: Life::default(),
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use tidings_domain::grant::{Credential, CredentialKind, Grants};
 use tidings_domain::limits::PluginLimits;
+use tidings_domain::plugin_life::Life;
 use tidings_domain::secret::Secret;
 
 use super::{Fixture, at};
@@ -35,6 +36,7 @@ fn channel() -> Channel {
         grants: Grants { reach: Vec::new(), credentials: vec![credential] },
         limits: PluginLimits::default(),
         enabled: true,
+        life: Life::default(),
     }
 }
 

@@ -1,0 +1,207 @@
+//! A new version on trial: how much it is given to do, and when it has proved itself or failed. It is compared with the
+//! active version in the same time, since a far side that is down troubles both.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits;
+use crate::time::Timestamp;
+
+/// How a candidate is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CanaryPlan {
+    /// Its share of the calls: 1 to 100.
+    pub share_percent: u8,
+    /// Calls after which it is promoted if nothing speaks against it.
+    pub min_calls: u64,
+    /// After this long it is promoted if nothing speaks against it, however little there was to do.
+    pub max_seconds: u64,
+}
+
+impl Default for CanaryPlan {
+    fn default() -> Self {
+        CanaryPlan {
+            share_percent: limits::CANARY_SHARE_PERCENT,
+            min_calls: limits::CANARY_CALLS,
+            max_seconds: limits::CANARY_TIME.as_secs(),
+        }
+    }
+}
+
+impl CanaryPlan {
+    /// What is wrong with it, by field.
+    pub fn mistakes(&self) -> Vec<(&'static str, &'static str)> {
+        let checks = [
+            ((1..=100).contains(&self.share_percent), ("share_percent", "must be 1 to 100")),
+            ((1..=limits::CANARY_CALLS_MAX).contains(&self.min_calls), ("min_calls", "must be 1 to 1000000")),
+            (
+                (1..=limits::CANARY_TIME_MAX.as_secs()).contains(&self.max_seconds),
+                ("max_seconds", "must be 1 to 86400"),
+            ),
+        ];
+        checks.into_iter().filter(|(good, _)| !good).map(|(_, mistake)| mistake).collect()
+    }
+
+    /// Whether the next call is the candidate's, after `candidate` of the `all` calls were. The first one is.
+    pub fn takes_next(&self, candidate: u64, all: u64) -> bool {
+        candidate.saturating_mul(100) < all.saturating_mul(u64::from(self.share_percent)) || candidate == 0
+    }
+}
+
+/// What the calls of one version came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub calls: u64,
+    pub crashes: u64,
+    /// Calls that found the channel in trouble.
+    pub troubles: u64,
+    /// Deliveries that this version refused for good, and the other one delivered.
+    pub overruled: u64,
+}
+
+/// What to do with a candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Continue,
+    Promote(Proof),
+    FallBack(Fault),
+}
+
+/// Why a candidate is promoted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// It did so many calls as well as the active version.
+    Calls(u64),
+    /// Its time is over and nothing speaks against it; it did so many calls.
+    Time(u64),
+}
+
+/// Why a candidate is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    Crashes { crashes: u64, calls: u64 },
+    Troubles { troubles: u64, calls: u64 },
+    Overruled(u64),
+}
+
+impl fmt::Display for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Proof::Calls(calls) => write!(f, "it did {calls} calls as well as the active version"),
+            Proof::Time(calls) => write!(f, "nothing spoke against it in its time, with {calls} calls"),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Crashes { crashes, calls } => write!(f, "{crashes} of its {calls} calls crashed"),
+            Fault::Troubles { troubles, calls } => {
+                write!(f, "{troubles} of its {calls} calls were in trouble, more than of the active version's")
+            }
+            Fault::Overruled(n) => write!(f, "it refused {n} deliveries that the active version delivered"),
+        }
+    }
+}
+
+/// Judges a candidate that is tried since `since`.
+pub fn judge(plan: &CanaryPlan, candidate: &Tally, active: &Tally, since: Timestamp, now: Timestamp) -> Verdict {
+    let Tally { calls, crashes, troubles, overruled } = *candidate;
+    if crashes >= limits::CANARY_FAULTS && worse((crashes, calls), (active.crashes, active.calls)) {
+        return Verdict::FallBack(Fault::Crashes { crashes, calls });
+    }
+    if troubles >= limits::CANARY_FAULTS && worse((troubles, calls), (active.troubles, active.calls)) {
+        return Verdict::FallBack(Fault::Troubles { troubles, calls });
+    }
+    if overruled >= limits::CANARY_FAULTS {
+        return Verdict::FallBack(Fault::Overruled(overruled));
+    }
+    let over = now.since(since) >= Duration::from_secs(plan.max_seconds);
+    // A single fault is too little to fall back for, and too much to be promoted with unless most calls were good.
+    if (crashes + troubles + overruled).saturating_mul(limits::CANARY_GOOD_CALLS) > calls {
+        return match (over, crashes, overruled) {
+            (true, 1.., _) => Verdict::FallBack(Fault::Crashes { crashes, calls }),
+            (true, 0, 1..) => Verdict::FallBack(Fault::Overruled(overruled)),
+            // Trouble is the far side's as a rule: the trial lasts until that works again.
+            _ => Verdict::Continue,
+        };
+    }
+    match (calls >= plan.min_calls, over) {
+        (true, _) => Verdict::Promote(Proof::Calls(calls)),
+        (false, true) => Verdict::Promote(Proof::Time(calls)),
+        (false, false) => Verdict::Continue,
+    }
+}
+
+/// Whether the first fraction of faults is more than twice the second. Faults of a version that was not called are none.
+fn worse((faults, calls): (u64, u64), (other_faults, other_calls): (u64, u64)) -> bool {
+    u128::from(faults) * u128::from(other_calls.max(1)) > 2 * u128::from(other_faults) * u128::from(calls)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAN: CanaryPlan = CanaryPlan { share_percent: 10, min_calls: 20, max_seconds: 600 };
+
+    fn tally(calls: u64, crashes: u64, troubles: u64, overruled: u64) -> Tally {
+        Tally { calls, crashes, troubles, overruled }
+    }
+
+    #[test]
+    fn a_candidate_is_judged_by_its_calls_beside_those_of_the_active_version() {
+        let good = tally(100, 0, 0, 0);
+        let down = tally(10, 0, 10, 0);
+        let poisoned = tally(100, 50, 0, 0);
+        for (candidate, active, seconds, expected) in [
+            (tally(0, 0, 0, 0), good, 0, Verdict::Continue),
+            (tally(19, 0, 0, 0), good, 599, Verdict::Continue),
+            (tally(20, 0, 0, 0), good, 1, Verdict::Promote(Proof::Calls(20))),
+            (tally(3, 0, 0, 0), good, 600, Verdict::Promote(Proof::Time(3))),
+            (tally(0, 0, 0, 0), tally(0, 0, 0, 0), 600, Verdict::Promote(Proof::Time(0))),
+            // One crash is no verdict, two are.
+            (tally(1, 1, 0, 0), good, 1, Verdict::Continue),
+            (tally(2, 2, 0, 0), good, 1, Verdict::FallBack(Fault::Crashes { crashes: 2, calls: 2 })),
+            (tally(2, 2, 0, 0), tally(0, 0, 0, 0), 1, Verdict::FallBack(Fault::Crashes { crashes: 2, calls: 2 })),
+            (tally(1, 1, 0, 0), good, 600, Verdict::FallBack(Fault::Crashes { crashes: 1, calls: 1 })),
+            (tally(30, 1, 0, 0), good, 1, Verdict::Promote(Proof::Calls(30))),
+            // What crashes both is the messages' fault.
+            (tally(8, 4, 0, 0), poisoned, 1, Verdict::Continue),
+            // A far side that is down is nobody's fault; trouble of the candidate alone is.
+            (tally(5, 0, 5, 0), down, 1, Verdict::Continue),
+            (tally(5, 0, 5, 0), down, 600, Verdict::Continue),
+            (tally(1, 0, 0, 1), good, 600, Verdict::FallBack(Fault::Overruled(1))),
+            (tally(5, 0, 3, 0), good, 1, Verdict::FallBack(Fault::Troubles { troubles: 3, calls: 5 })),
+            (tally(5, 0, 0, 2), good, 1, Verdict::FallBack(Fault::Overruled(2))),
+        ] {
+            let now = Timestamp::from_millis(1_000_000);
+            let verdict = judge(&PLAN, &candidate, &active, now, now.after(Duration::from_secs(seconds)));
+            assert_eq!(verdict, expected, "{candidate:?} beside {active:?} after {seconds} s");
+        }
+    }
+
+    #[test]
+    fn it_gets_its_share_and_the_first_call() {
+        for (share_percent, expected) in [(1, 10), (10, 100), (50, 500), (100, 1000)] {
+            let plan = CanaryPlan { share_percent, ..PLAN };
+            assert!(plan.takes_next(0, 0), "the first call");
+            let mut candidate = 0;
+            for all in 0..1000 {
+                candidate += u64::from(plan.takes_next(candidate, all));
+            }
+            assert!(candidate.abs_diff(expected) <= 1, "{share_percent} %: {candidate}");
+        }
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        assert_eq!(PLAN.mistakes(), []);
+        let wrong = CanaryPlan { share_percent: 0, min_calls: 0, max_seconds: 0 };
+        let fields: Vec<&str> = wrong.mistakes().into_iter().map(|(field, _)| field).collect();
+        assert_eq!(fields, ["share_percent", "min_calls", "max_seconds"]);
+    }
+}

@@ -1,0 +1,163 @@
+//! Whether a plugin is broken, or only met a message that breaks it. A broken one crashes with whatever it is given: so
+//! many of its last calls crashed, and more than one delivery was in them.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::fmt;
+
+use crate::delivery::DeliveryId;
+use crate::limits;
+
+/// When a plugin counts as broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CrashRule {
+    /// So many crashes; 0: never.
+    pub crashes: usize,
+    /// Among the last so many calls.
+    pub calls: usize,
+    /// That so many different deliveries caused, each alone in its call: fewer are poison, and die by themselves.
+    pub deliveries: usize,
+}
+
+impl CrashRule {
+    /// The rule for a version that has proved itself.
+    pub const fn settled(crashes: usize, calls: usize) -> CrashRule {
+        CrashRule { crashes, calls, deliveries: limits::QUARANTINE_DELIVERIES }
+    }
+
+    /// The rule for a version that just became active, where there is one to return to.
+    pub const fn watched() -> CrashRule {
+        CrashRule { crashes: limits::WATCH_CRASHES, calls: limits::QUARANTINE_CALLS, deliveries: 1 }
+    }
+}
+
+/// How a call ended, as far as its plugin's health is concerned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallEnd {
+    Fine,
+    /// It crashed with several deliveries: which of them is at fault is not known.
+    CrashedTogether,
+    /// It crashed with this delivery alone.
+    CrashedAlone(DeliveryId),
+}
+
+/// Why a plugin counts as broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Broken {
+    pub crashes: usize,
+    pub calls: usize,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of its last {} calls crashed", self.crashes, self.calls)
+    }
+}
+
+/// The last calls of one version.
+#[derive(Clone, Debug)]
+pub struct CrashWatch {
+    rule: CrashRule,
+    last: VecDeque<CallEnd>,
+}
+
+impl CrashWatch {
+    pub fn new(rule: CrashRule) -> CrashWatch {
+        CrashWatch { rule, last: VecDeque::with_capacity(rule.calls) }
+    }
+
+    /// Goes on by another rule, with what is known of the last calls.
+    pub fn judge_by(&mut self, rule: CrashRule) {
+        self.rule = rule;
+        while self.last.len() > rule.calls {
+            self.last.pop_front();
+        }
+    }
+
+    pub fn rule(&self) -> CrashRule {
+        self.rule
+    }
+
+    /// Learns of a call that ended. Answers only to a crash: a call that went well breaks nothing.
+    pub fn observe(&mut self, end: CallEnd) -> Option<Broken> {
+        let crashed = end != CallEnd::Fine;
+        self.last.push_back(end);
+        while self.last.len() > self.rule.calls {
+            self.last.pop_front();
+        }
+        if !crashed || self.rule.crashes == 0 {
+            return None;
+        }
+        let crashes = self.last.iter().filter(|end| **end != CallEnd::Fine).count();
+        let alone = self.last.iter().filter_map(|end| match end {
+            CallEnd::CrashedAlone(id) => Some(id),
+            CallEnd::Fine | CallEnd::CrashedTogether => None,
+        });
+        let deliveries = alone.collect::<BTreeSet<_>>().len();
+        let broken = crashes >= self.rule.crashes && deliveries >= self.rule.deliveries;
+        broken.then_some(Broken { crashes, calls: self.last.len() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::MessageId;
+
+    /// `.` fine, `*` crashed together, a letter: that delivery crashed alone.
+    fn calls(text: &str) -> Vec<CallEnd> {
+        let end = |c: char| match c {
+            '.' => CallEnd::Fine,
+            '*' => CallEnd::CrashedTogether,
+            name => CallEnd::CrashedAlone(DeliveryId::derive(&MessageId::made(&name.to_string()), "c", "a")),
+        };
+        text.chars().map(end).collect()
+    }
+
+    #[test]
+    fn a_plugin_that_crashes_with_everything_is_broken_and_one_poisonous_delivery_is_not() {
+        let rule = CrashRule { crashes: 5, calls: 10, deliveries: 2 };
+        for (ends, broken) in [
+            ("", None),
+            ("....", None),
+            ("*abcd", Some((5, 5))),
+            ("*abab", Some((5, 5))),
+            ("*aaaaaaaaaa", None),
+            ("****", None),
+            ("*****", None),
+            ("*****a", None),
+            ("*****ab", Some((7, 7))),
+            ("*.a.b.c.", None),
+            (".*.a.b.c.d", Some((5, 10))),
+            ("ab........cde", None),
+            ("abcd......", None),
+        ] {
+            let mut watch = CrashWatch::new(rule);
+            let last = calls(ends).into_iter().fold(None, |_, end| watch.observe(end));
+            assert_eq!(last.map(|Broken { crashes, calls }| (crashes, calls)), broken, "{ends}");
+        }
+    }
+
+    #[test]
+    fn a_rule_of_no_crashes_never_fires() {
+        let mut watch = CrashWatch::new(CrashRule::settled(0, 10));
+        assert!(calls("abcdefghij").into_iter().all(|end| watch.observe(end).is_none()));
+    }
+
+    #[test]
+    fn a_new_version_is_given_up_earlier_than_one_that_proved_itself() {
+        let count = |rule| {
+            let mut watch = CrashWatch::new(rule);
+            calls("*abcdefgh").into_iter().position(|end| watch.observe(end).is_some())
+        };
+        let (watched, settled) = (count(CrashRule::watched()), count(CrashRule::settled(5, 10)));
+        assert!(watched < settled && watched.is_some(), "{watched:?} {settled:?}");
+    }
+
+    #[test]
+    fn another_rule_judges_the_same_calls() {
+        let mut watch = CrashWatch::new(CrashRule { crashes: 5, calls: 10, deliveries: 2 });
+        assert!(calls("*ab").into_iter().all(|end| watch.observe(end).is_none()));
+        watch.judge_by(CrashRule { crashes: 3, calls: 3, deliveries: 1 });
+        assert_eq!(calls("c").into_iter().find_map(|end| watch.observe(end)), Some(Broken { crashes: 3, calls: 3 }));
+    }
+}

@@ -1,0 +1,56 @@
+//! Configurations and the versions that read them. What a version does not know is kept and not shown to it, so that a
+//! channel can go to another version and back without losing a value.
+
+use std::collections::BTreeMap;
+
+use tidings_domain::manifest::{ConfigError, ConfigProblem, Manifest};
+
+use super::ChannelError;
+
+/// The values that this version knows.
+pub(super) fn known(manifest: &Manifest, config: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let is_known = |name: &str| manifest.config.iter().any(|field| field.name == name);
+    config.iter().filter(|(name, _)| is_known(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// The configuration to run this version with: complete and good.
+pub(super) fn complete(
+    manifest: &Manifest,
+    config: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, ChannelError> {
+    manifest.configure(&known(manifest, config)).map_err(mistakes)
+}
+
+/// Whether the values that are there are good; others may still lack.
+pub(super) fn well_formed(manifest: &Manifest, config: &BTreeMap<String, String>) -> Result<(), ChannelError> {
+    let Err(found) = manifest.configure(&known(manifest, config)) else { return Ok(()) };
+    let wrong: Vec<ConfigError> = found.into_iter().filter(|error| error.problem != ConfigProblem::Missing).collect();
+    if wrong.is_empty() { Ok(()) } else { Err(mistakes(wrong)) }
+}
+
+/// Puts values in and takes values out. A value for a field that the version does not have is a mistake.
+pub(super) fn edit(
+    manifest: &Manifest,
+    config: &mut BTreeMap<String, String>,
+    values: BTreeMap<String, Option<String>>,
+) -> Result<(), ChannelError> {
+    let given = values.iter().filter(|(_, value)| value.is_some()).map(|(name, _)| name);
+    let unknown = given.filter(|name| manifest.config.iter().all(|field| field.name != **name));
+    let unknown: Vec<ConfigError> = unknown
+        .map(|name| ConfigError { field: tidings_domain::text::one_line(name, 100), problem: ConfigProblem::Unknown })
+        .collect();
+    if !unknown.is_empty() {
+        return Err(mistakes(unknown));
+    }
+    for (key, value) in values {
+        match value {
+            Some(value) => config.insert(key, value),
+            None => config.remove(&key),
+        };
+    }
+    Ok(())
+}
+
+pub(super) fn mistakes(found: Vec<ConfigError>) -> ChannelError {
+    ChannelError::Config(found.iter().map(ToString::to_string).collect())
+}

@@ -1,0 +1,85 @@
+//! The last lines of each channel's plugin, in memory: what an administrator looks at first. The daemon's own log has
+//! them all.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, PoisonError};
+
+use serde::Serialize;
+use tidings_domain::limits::LOG_TAIL_LINES;
+use tidings_domain::time::Timestamp;
+use tidings_sandbox::LogLevel;
+
+/// One line of a plugin's log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LogLine {
+    /// Its number since the daemon started, from 1: where to go on reading.
+    pub number: u64,
+    pub at: Timestamp,
+    pub level: &'static str,
+    /// The plugin's version as its manifest says.
+    pub version: String,
+    pub line: String,
+}
+
+/// All channels' last lines.
+#[derive(Default)]
+pub struct LogTails {
+    channels: Mutex<HashMap<String, Tail>>,
+}
+
+#[derive(Default)]
+struct Tail {
+    last: u64,
+    lines: VecDeque<LogLine>,
+}
+
+impl LogTails {
+    pub fn add(&self, channel: &str, version: &str, level: LogLevel, line: &str, at: Timestamp) {
+        let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        let tail = channels.entry(channel.to_owned()).or_default();
+        tail.last += 1;
+        if tail.lines.len() >= LOG_TAIL_LINES {
+            tail.lines.pop_front();
+        }
+        let (level, version, line) = (word(level), version.to_owned(), line.to_owned());
+        tail.lines.push_back(LogLine { number: tail.last, at, level, version, line });
+    }
+
+    /// The channel's lines behind the one of that number, oldest first.
+    pub fn after(&self, channel: &str, number: u64) -> Vec<LogLine> {
+        let channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = channels.get(channel).into_iter().flat_map(|tail| &tail.lines);
+        lines.filter(|line| line.number > number).cloned().collect()
+    }
+}
+
+const fn word(level: LogLevel) -> &'static str {
+    match level {
+        LogLevel::Debug => "debug",
+        LogLevel::Info => "info",
+        LogLevel::Warning => "warning",
+        LogLevel::Error => "error",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_channel_keeps_its_last_lines_and_their_numbers_go_on() {
+        let tails = LogTails::default();
+        let beyond = LOG_TAIL_LINES as u64 + 7;
+        for number in 1..=beyond {
+            tails.add("irc", "1.0", LogLevel::Info, &format!("line {number}"), Timestamp::from_millis(number));
+        }
+        tails.add("email", "2.0", LogLevel::Error, "alone", Timestamp::from_millis(5));
+        let all = tails.after("irc", 0);
+        assert_eq!((all.len(), all[0].number), (LOG_TAIL_LINES, 8));
+        let rest: Vec<String> = tails.after("irc", beyond - 2).into_iter().map(|line| line.line).collect();
+        assert_eq!(rest, [format!("line {}", beyond - 1), format!("line {beyond}")]);
+        let alone = &tails.after("email", 0)[0];
+        assert_eq!((alone.number, alone.level, alone.version.as_str()), (1, "error", "2.0"));
+        assert_eq!(tails.after("fax", 0), []);
+    }
+}

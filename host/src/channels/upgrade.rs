@@ -1,0 +1,194 @@
+//! Versions: a new one on trial beside the active one, promoted or given up; the way back; quarantine. A change of versions
+//! is one transaction, and interrupts no call: the worker goes on with other versions, and a call ends with the one that
+//! it began with.
+
+use std::collections::BTreeMap;
+
+use tidings_domain::limits;
+use tidings_domain::manifest::Lifetime;
+use tidings_domain::plugin_life::{CanaryPlan, Candidate, ChannelEvent, EventKind, Quarantine};
+use tidings_store::Channel;
+
+use super::{ChannelError, ChannelView, Channels, VersionView, Workers, fit};
+use crate::clock;
+use crate::dispatch::{Finding, Found};
+
+type Viewed = Result<ChannelView, ChannelError>;
+
+/// A wish for another version.
+#[derive(Clone, Debug)]
+pub struct Upgrade {
+    /// SHA-256 of an installed component.
+    pub component: String,
+    /// How it is tried; none: it becomes active at once, and is watched.
+    pub canary: Option<CanaryPlan>,
+    /// Configuration values that go with it.
+    pub config: BTreeMap<String, Option<String>>,
+}
+
+impl Channels {
+    /// Tries another version of the channel's plugin. Refused before anything changes: another plugin, one that cannot
+    /// run here, a configuration that does not fit.
+    pub async fn upgrade(&self, name: &str, wish: Upgrade) -> Viewed {
+        let mistakes = wish.canary.as_ref().map(CanaryPlan::mistakes).unwrap_or_default();
+        if !mistakes.is_empty() {
+            let lines = mistakes.iter().map(|(field, what)| format!("canary.{field}: {what}"));
+            return Err(ChannelError::Config(lines.collect()));
+        }
+        let admitted = self.admitted(&wish.component).await?;
+        let workers = self.workers.lock().await;
+        let mut channel = self.environment.store.channel(name).await?;
+        if channel.component == wish.component {
+            return Err(ChannelError::NotReady("this version is the active one".into()));
+        }
+        let active = self.manifest(&channel.component).await?;
+        if active.name != admitted.manifest().name {
+            let (new, old) = (&admitted.manifest().name, &active.name);
+            return Err(ChannelError::NotReady(format!("it is the plugin {new}, and the channel runs {old}")));
+        }
+        fit::edit(admitted.manifest(), &mut channel.config, wish.config)?;
+        if channel.enabled {
+            self.checked(&channel, &wish.component).await?;
+        } else {
+            fit::well_formed(admitted.manifest(), &channel.config)?;
+        }
+        let resident = [admitted.manifest(), &active].iter().any(|manifest| manifest.lifetime == Lifetime::Resident);
+        // Nothing goes out that could be compared: a disabled or quarantined channel; and two residents cannot both be
+        // the one user that a far side knows.
+        let comparable = channel.enabled && channel.life.quarantine.is_none() && !resident;
+        match wish.canary.filter(|_| comparable) {
+            Some(plan) => self.begin_canary(workers, channel, wish.component, plan).await,
+            None => {
+                let before = std::mem::replace(&mut channel.component, wish.component.clone());
+                channel.life.switch(before, &wish.component, clock::now());
+                self.store_change(&channel, EventKind::Switched, "at once").await?;
+                self.exchange(workers, channel).await
+            }
+        }
+    }
+
+    async fn begin_canary(
+        &self,
+        workers: Workers<'_>,
+        mut channel: Channel,
+        component: String,
+        plan: CanaryPlan,
+    ) -> Viewed {
+        let now = clock::now();
+        let detail = format!("{} % of the calls", plan.share_percent);
+        channel.life.candidate = Some(Candidate { component: component.clone(), plan, since: now });
+        let event = ChannelEvent { at: now, event: EventKind::CanaryStarted, component, detail };
+        self.store_event(&channel, event).await?;
+        self.exchange(workers, channel).await
+    }
+
+    /// Ends a trial, or returns to the previous version.
+    pub async fn roll_back(&self, name: &str) -> Viewed {
+        let workers = self.workers.lock().await;
+        let channel = self.environment.store.channel(name).await?;
+        if let Some(candidate) = channel.life.candidate.clone() {
+            return self.give_up(workers, channel, candidate, "by an administrator").await;
+        }
+        self.return_to_previous(workers, channel, "by an administrator").await
+    }
+
+    async fn give_up(&self, workers: Workers<'_>, mut channel: Channel, candidate: Candidate, why: &str) -> Viewed {
+        channel.life.candidate = None;
+        let (component, detail) = (candidate.component, why.to_owned());
+        self.store_event(&channel, ChannelEvent { at: clock::now(), event: EventKind::FellBack, component, detail })
+            .await?;
+        self.exchange(workers, channel).await
+    }
+
+    async fn return_to_previous(&self, workers: Workers<'_>, mut channel: Channel, why: &str) -> Viewed {
+        let previous = channel.life.previous.take();
+        let previous = previous.ok_or_else(|| ChannelError::NotReady("there is no previous version".into()))?;
+        let now = clock::now();
+        let failed = std::mem::replace(&mut channel.component, previous);
+        if channel.enabled {
+            self.checked(&channel, &channel.component).await?;
+        }
+        channel.life.switched_at = Some(now);
+        channel.life.candidate = None;
+        channel.life.quarantine = None;
+        let event = ChannelEvent { at: now, event: EventKind::RolledBack, component: failed, detail: why.to_owned() };
+        self.store_event(&channel, event).await?;
+        self.exchange(workers, channel).await
+    }
+
+    /// All versions that the channel has or had, and its history.
+    pub async fn versions(&self, name: &str) -> Result<Vec<VersionView>, ChannelError> {
+        self.environment.store.channel(name).await?;
+        let components = self.environment.store.components().await?;
+        let versions = self.environment.store.channel_versions(name).await?.into_iter();
+        let view = |version: tidings_store::ChannelVersion| {
+            let info = components.iter().find(|info| info.digest == version.component);
+            VersionView {
+                version: info.map(|info| info.manifest.version.clone()),
+                component: version.component,
+                state: version.state,
+                since: version.since,
+            }
+        };
+        Ok(versions.map(view).collect())
+    }
+
+    /// The channel's history, newest first.
+    pub async fn events(&self, name: &str) -> Result<Vec<ChannelEvent>, ChannelError> {
+        self.environment.store.channel(name).await?;
+        Ok(self.environment.store.channel_events(name, limits::CHANNEL_EVENTS).await?)
+    }
+
+    /// Does what follows from a worker's finding, unless it is about a version that is not in that place any more.
+    pub(super) async fn act_on(&self, finding: &Finding) -> Result<(), ChannelError> {
+        let workers = self.workers.lock().await;
+        let mut channel = self.environment.store.channel(&finding.channel).await?;
+        let (name, reason) = (channel.name.clone(), finding.reason.as_str());
+        let candidate = channel.life.candidate.clone().filter(|c| *c.component == *finding.component);
+        let active = *channel.component == *finding.component && channel.enabled && channel.life.quarantine.is_none();
+        match (finding.verdict, candidate) {
+            (Found::Proved, Some(candidate)) => {
+                let before = std::mem::replace(&mut channel.component, candidate.component.clone());
+                channel.life.switch(before, &candidate.component, clock::now());
+                self.store_change(&channel, EventKind::Promoted, reason).await?;
+                tracing::info!(channel = name, component = candidate.component, reason, "a new version is promoted");
+                self.exchange(workers, channel).await?;
+            }
+            (Found::Failed, Some(candidate)) => {
+                tracing::error!(
+                    channel = name,
+                    component = candidate.component,
+                    reason,
+                    "a new version failed its trial"
+                );
+                self.give_up(workers, channel, candidate, reason).await?;
+            }
+            (Found::Broken, _) if active => {
+                let now = clock::now();
+                if channel.life.watched_until(limits::WATCH_TIME).is_some_and(|until| now < until) {
+                    let returned = self.return_to_previous(workers, channel.clone(), reason).await;
+                    let Err(error) = returned else {
+                        tracing::error!(channel = name, reason, "a new version is broken and was rolled back");
+                        return Ok(());
+                    };
+                    if matches!(error, ChannelError::Store(_)) {
+                        return Err(error);
+                    }
+                    tracing::error!(channel = name, %error, "a broken version cannot be rolled back");
+                    let workers = self.workers.lock().await;
+                    return self.quarantine(workers, channel, reason).await;
+                }
+                self.quarantine(workers, channel, reason).await?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    async fn quarantine(&self, workers: Workers<'_>, mut channel: Channel, reason: &str) -> Result<(), ChannelError> {
+        channel.life.candidate = None;
+        channel.life.quarantine = Some(Quarantine { since: clock::now(), reason: reason.to_owned() });
+        tracing::error!(channel = channel.name, reason, "the channel is quarantined; its deliveries are held");
+        self.change(workers, channel, EventKind::Quarantined, reason).await.map(drop)
+    }
+}

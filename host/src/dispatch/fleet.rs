@@ -1,0 +1,79 @@
+//! Which versions of its plugin a channel's worker calls: the active one, and what is on trial. The worker is given a
+//! fleet and reports what it found; who acts on it is not its business. A call that began with a version ends with it.
+
+use std::sync::Arc;
+
+use tidings_domain::plugin_life::CanaryPlan;
+use tidings_domain::time::Timestamp;
+use tokio::sync::mpsc;
+
+use super::Sender;
+use crate::telemetry::VersionLabel;
+
+/// One version, ready to be called.
+#[derive(Clone)]
+pub struct Version {
+    /// SHA-256 of its component.
+    pub component: Arc<str>,
+    pub sender: Arc<Sender>,
+    pub label: VersionLabel,
+    /// It lives as long as its channel, and a second one beside it would be a second user of the far side.
+    pub resident: bool,
+}
+
+/// The versions of a channel.
+#[derive(Clone)]
+pub struct Fleet {
+    pub active: Version,
+    pub trial: Trial,
+}
+
+impl Fleet {
+    /// Whether a worker may go over to it while calls of other versions are in flight.
+    pub fn is_shareable(&self) -> bool {
+        let candidate = match &self.trial {
+            Trial::Canary { candidate, .. } => Some(candidate),
+            Trial::None | Trial::Watch { .. } => None,
+        };
+        !self.active.resident && candidate.is_none_or(|candidate| !candidate.resident)
+    }
+}
+
+/// What is being tried.
+#[derive(Clone)]
+pub enum Trial {
+    None,
+    /// A candidate beside the active version.
+    Canary {
+        candidate: Version,
+        plan: CanaryPlan,
+        since: Timestamp,
+    },
+    /// The active version itself, until then; there is one to return to.
+    Watch {
+        until: Timestamp,
+    },
+}
+
+/// What a worker found out about a version. It sends one for each fleet, and leaves the version alone from then on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    pub channel: String,
+    pub component: Arc<str>,
+    pub verdict: Found,
+    pub reason: String,
+}
+
+/// What is to be done with the version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The candidate is good.
+    Proved,
+    /// The candidate is not.
+    Failed,
+    /// The active version crashes again and again.
+    Broken,
+}
+
+/// Where findings go.
+pub type Findings = mpsc::Sender<Finding>;

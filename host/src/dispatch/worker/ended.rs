@@ -1,0 +1,128 @@
+//! What a call that ended means: for each of its deliveries, for the channel, and for the version that was called.
+
+use std::collections::HashMap;
+
+use tidings_domain::delivery::DeliveryId;
+use tidings_domain::limits;
+use tidings_domain::outcome::{Outcome, Settlement};
+use tidings_domain::retry::Tried;
+use tidings_domain::time::Timestamp;
+use tidings_store::Lease;
+use tokio::task::JoinError;
+
+use super::super::call::Called;
+use super::{Ended, State, Worker};
+use crate::clock;
+use crate::telemetry::{ChannelLabel, OutcomeLabel};
+
+impl Worker {
+    pub(super) async fn ended(&self, state: &mut State, ended: Result<Ended, JoinError>) {
+        let Ended { version, on_trial, called } = match ended {
+            Ok(ended) => ended,
+            // Its leases expire by themselves.
+            Err(error) => return tracing::error!(channel = self.channel, error = %error, "a call ended badly"),
+        };
+        let now = clock::now();
+        self.measure(&called);
+        self.metrics.versions.observe(&version.label, called.took, called.stats.as_ref(), called.crash());
+        state.trial.observe(&version, on_trial, &called);
+        // A candidate's troubles are its own until the active version has the same.
+        if !on_trial {
+            state.window.observe(&called.result(), now);
+            self.note(state, &called, now);
+        }
+        let alone = called.tried.len() == 1;
+        let mut settled = Vec::with_capacity(called.tried.len());
+        for (lease, outcome) in called.tried {
+            self.count(&outcome);
+            let settlement = match on_trial {
+                true => self.settled_by_candidate(state, &lease, outcome, now),
+                false => self.settled(state, &lease, outcome, alone, now),
+            };
+            settled.push((lease, settlement));
+        }
+        self.settle(settled).await;
+        self.release(called.untried).await;
+        state.look_at = None;
+    }
+
+    fn settled(&self, state: &mut State, lease: &Lease, outcome: Outcome, alone: bool, now: Timestamp) -> Settlement {
+        let id = &lease.delivery().id;
+        state.trial.active_said(id, &outcome);
+        let crashes = state.suspects.get(id).copied().unwrap_or(0);
+        let watched = alone && state.trial.watching(now);
+        // What crashes a version that may be taken back soon is not held against the delivery.
+        suspect(&mut state.suspects, id, &outcome, alone && !watched);
+        if let Outcome::Crash { kind, detail } = &outcome
+            && watched
+        {
+            let reason = format!("the plugin crashed ({}): {detail}", kind.as_str());
+            return Settlement::Again { not_before: now.after(limits::WATCH_RETRY), reason, counts: false };
+        }
+        let tried = Tried { accepted_at: lease.delivery().accepted_at, alone, crashes };
+        self.settings.policy.decide(outcome, tried, now)
+    }
+
+    /// A candidate's word counts where it delivered, or where the far side asked to wait. Everything else the active
+    /// version tries again at once, and has the last word.
+    fn settled_by_candidate(&self, state: &mut State, lease: &Lease, outcome: Outcome, now: Timestamp) -> Settlement {
+        let delivery = lease.delivery();
+        let reason = match outcome {
+            Outcome::Delivered { .. } | Outcome::Retry { .. } => {
+                let tried = Tried { accepted_at: delivery.accepted_at, alone: false, crashes: 0 };
+                return self.settings.policy.decide(outcome, tried, now);
+            }
+            Outcome::Rejected { ref reason } | Outcome::AddressGone { ref reason, .. } => {
+                format!("the version on trial refused it: {reason}")
+            }
+            Outcome::ChannelTrouble { ref reason, .. } => format!("the version on trial was in trouble: {reason}"),
+            Outcome::Crash { kind, ref detail } => {
+                format!("the version on trial crashed ({}): {detail}", kind.as_str())
+            }
+        };
+        let refused = matches!(outcome, Outcome::Rejected { .. } | Outcome::AddressGone { .. });
+        state.trial.spare(&delivery.id, refused);
+        Settlement::Again { not_before: now, reason, counts: false }
+    }
+
+    /// Publishes whether the channel rests, and says so in the log when it begins.
+    fn note(&self, state: &State, called: &Called, now: Timestamp) {
+        let resting = state.window.resting_until(now).map(|until| (until, called.trouble().unwrap_or_default()));
+        let mut status = state.status.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let (Some((until, reason)), None) = (&resting, &status.resting) {
+            let seconds = until.since(now).as_secs();
+            tracing::warn!(channel = self.channel, reason, seconds, "the channel is in trouble and rests");
+        }
+        if resting.is_none() && status.resting.is_some() {
+            tracing::info!(channel = self.channel, "the channel works again");
+        }
+        status.resting = resting;
+    }
+
+    fn measure(&self, called: &Called) {
+        let label = ChannelLabel { channel: self.channel.clone() };
+        self.metrics.calls.get_or_create(&label).inc();
+        self.metrics.call_seconds.get_or_create(&label).observe(called.took.as_secs_f64());
+    }
+
+    fn count(&self, outcome: &Outcome) {
+        let outcome = match outcome {
+            Outcome::Delivered { .. } => "delivered",
+            Outcome::Retry { .. } => "retry",
+            Outcome::Rejected { .. } => "rejected",
+            Outcome::AddressGone { .. } => "address_gone",
+            Outcome::ChannelTrouble { .. } => "channel_trouble",
+            Outcome::Crash { kind, .. } => kind.as_str(),
+        };
+        self.metrics.outcomes.get_or_create(&OutcomeLabel { channel: self.channel.clone(), outcome }).inc();
+    }
+}
+
+/// Keeps the list of deliveries that are sent alone; bounded, since forgetting one only costs its company a repetition.
+fn suspect(suspects: &mut HashMap<DeliveryId, u32>, id: &DeliveryId, outcome: &Outcome, counts: bool) {
+    if !matches!(outcome, Outcome::Crash { .. }) {
+        suspects.remove(id);
+    } else if suspects.len() < limits::SUSPECTS || suspects.contains_key(id) {
+        *suspects.entry(id.clone()).or_insert(0) += u32::from(counts);
+    }
+}

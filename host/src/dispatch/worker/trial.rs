@@ -1,0 +1,205 @@
+//! The versions that a worker calls, and what it learns of them: which is called next, how each did, and whether there is
+//! something to report.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidings_domain::delivery::DeliveryId;
+use tidings_domain::limits;
+use tidings_domain::outcome::Outcome;
+use tidings_domain::plugin_life::canary::{self, Tally, Verdict};
+use tidings_domain::plugin_life::quarantine::{CallEnd, CrashRule, CrashWatch};
+use tidings_domain::time::Timestamp;
+use tidings_domain::window::CallResult;
+
+use super::super::call::Called;
+use super::super::fleet::{Finding, Fleet, Found, Trial, Version};
+use super::{State, Worker};
+use crate::clock;
+
+/// What is known of the versions in the fleet.
+pub(super) struct TrialState {
+    fleet: Arc<Fleet>,
+    settled: CrashRule,
+    /// The active version's last calls.
+    watch: CrashWatch,
+    active: Tally,
+    candidate: Tally,
+    /// Calls that were begun with the candidate, and with any version.
+    begun: (u64, u64),
+    /// Deliveries that a candidate failed with, and whether it refused them: they are the active version's.
+    spared: HashMap<DeliveryId, bool>,
+    /// What is to be reported next.
+    found: Option<(Found, Arc<str>, String)>,
+    /// The candidate, or the active version, is left alone until there is another fleet.
+    candidate_done: bool,
+    halted: bool,
+}
+
+impl TrialState {
+    pub(super) fn new(fleet: Arc<Fleet>, settled: CrashRule) -> TrialState {
+        let rule = rule(&fleet, settled);
+        TrialState {
+            fleet,
+            settled,
+            watch: CrashWatch::new(rule),
+            active: Tally::default(),
+            candidate: Tally::default(),
+            begun: (0, 0),
+            spared: HashMap::new(),
+            found: None,
+            candidate_done: false,
+            halted: false,
+        }
+    }
+
+    /// Goes on with other versions. What a candidate failed with stays the active version's.
+    pub(super) fn adopt(&mut self, fleet: Arc<Fleet>) {
+        let spared = std::mem::take(&mut self.spared);
+        *self = TrialState { spared, ..TrialState::new(fleet, self.settled) };
+    }
+
+    /// Nothing is called until there is another fleet.
+    pub(super) fn halted(&self) -> bool {
+        self.halted
+    }
+
+    /// How long one call may take.
+    pub(super) fn deadline(&self) -> Duration {
+        let active = self.fleet.active.sender.deadline();
+        match &self.fleet.trial {
+            Trial::Canary { candidate, .. } => active.max(candidate.sender.deadline()),
+            Trial::None | Trial::Watch { .. } => active,
+        }
+    }
+
+    pub(super) fn spares(&self, id: &DeliveryId) -> bool {
+        self.spared.contains_key(id)
+    }
+
+    /// Bounded: a delivery that is forgotten may meet the candidate once more.
+    pub(super) fn spare(&mut self, id: &DeliveryId, refused: bool) {
+        if self.spared.len() < limits::SUSPECTS {
+            self.spared.insert(id.clone(), refused);
+        }
+    }
+
+    /// The version for the next batch, and whether it is on trial. One that was `tested` is no candidate's.
+    pub(super) fn next(&mut self, tested: bool) -> (Version, bool) {
+        let (candidate, all) = &mut self.begun;
+        if let Trial::Canary { candidate: version, plan, .. } = &self.fleet.trial
+            && !tested
+            && !self.candidate_done
+            && plan.takes_next(*candidate, *all)
+        {
+            *candidate += 1;
+            *all += 1;
+            return (version.clone(), true);
+        }
+        *all += 1;
+        (self.fleet.active.clone(), false)
+    }
+
+    /// Whether the active version may be taken back because of what it does now.
+    pub(super) fn watching(&self, now: Timestamp) -> bool {
+        matches!(self.fleet.trial, Trial::Watch { until } if now < until)
+    }
+
+    /// When the trial is to be judged although nothing happens.
+    pub(super) fn judged_at(&self) -> Option<Timestamp> {
+        match &self.fleet.trial {
+            Trial::Canary { plan, since, .. } if !self.candidate_done => {
+                Some(since.after(Duration::from_secs(plan.max_seconds)))
+            }
+            _ => None,
+        }
+    }
+
+    /// The active version's word on a delivery that a candidate failed with.
+    pub(super) fn active_said(&mut self, id: &DeliveryId, outcome: &Outcome) {
+        if let Some(refused) = self.spared.remove(id)
+            && refused
+            && matches!(outcome, Outcome::Delivered { .. })
+        {
+            self.candidate.overruled += 1;
+        }
+    }
+
+    /// Learns from a call of a version, unless it is not in the fleet any more.
+    pub(super) fn observe(&mut self, version: &Version, on_trial: bool, called: &Called) {
+        let result = called.result();
+        let tally = match &self.fleet.trial {
+            Trial::Canary { candidate, .. } if on_trial && candidate.component == version.component => {
+                &mut self.candidate
+            }
+            _ if !on_trial && self.fleet.active.component == version.component => &mut self.active,
+            _ => return,
+        };
+        tally.calls += 1;
+        tally.crashes += u64::from(result == CallResult::Crashed);
+        tally.troubles += u64::from(matches!(result, CallResult::Trouble { .. }));
+        if on_trial {
+            return;
+        }
+        let end = match (result, called.tried.as_slice()) {
+            (CallResult::Crashed, [(lease, _)]) => CallEnd::CrashedAlone(lease.delivery().id.clone()),
+            (CallResult::Crashed, _) => CallEnd::CrashedTogether,
+            _ => CallEnd::Fine,
+        };
+        if let Some(broken) = self.watch.observe(end)
+            && !self.halted
+        {
+            let (kind, detail) = called.crash().map_or(("", ""), |(kind, detail)| (kind.as_str(), detail));
+            self.halted = true;
+            self.candidate_done = true;
+            let reason = format!("{broken}, the last with {kind}: {detail}");
+            self.found = Some((Found::Broken, Arc::clone(&self.fleet.active.component), reason));
+        }
+    }
+
+    /// Judges what is on trial.
+    fn judge(&mut self, now: Timestamp) {
+        match &self.fleet.trial {
+            Trial::None => {}
+            Trial::Watch { until } => {
+                if now >= *until && self.watch.rule() != self.settled {
+                    self.watch.judge_by(self.settled);
+                }
+            }
+            Trial::Canary { .. } if self.candidate_done => {}
+            Trial::Canary { candidate, plan, since } => {
+                let (found, reason) = match canary::judge(plan, &self.candidate, &self.active, *since, now) {
+                    Verdict::Continue => return,
+                    Verdict::Promote(proof) => (Found::Proved, proof.to_string()),
+                    Verdict::FallBack(fault) => (Found::Failed, fault.to_string()),
+                };
+                self.candidate_done = true;
+                self.found = Some((found, Arc::clone(&candidate.component), reason));
+            }
+        }
+    }
+}
+
+/// The rule by which the active version is judged at first.
+fn rule(fleet: &Fleet, settled: CrashRule) -> CrashRule {
+    match fleet.trial {
+        Trial::Watch { .. } => CrashRule::watched(),
+        Trial::None | Trial::Canary { .. } => settled,
+    }
+}
+
+impl Worker {
+    /// Tells what it found out about a version, once.
+    pub(super) async fn report(&self, state: &mut State) {
+        state.trial.judge(clock::now());
+        let Some((verdict, component, reason)) = state.trial.found.take() else { return };
+        let finding = Finding { channel: self.channel.clone(), component, verdict, reason };
+        tokio::select! {
+            sent = self.findings.send(finding) => if sent.is_err() {
+                tracing::error!(channel = self.channel, "nobody hears what was found about a version");
+            },
+            () = self.stop.cancelled() => {}
+        }
+    }
+}

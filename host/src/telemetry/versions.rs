@@ -1,0 +1,101 @@
+//! What each version of a plugin does and uses, so that an upgrade can be judged by numbers. Nothing is decided here.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+use tidings_domain::outcome::CrashKind;
+use tidings_sandbox::Stats;
+
+/// One version of one channel's plugin.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct VersionLabel {
+    pub channel: String,
+    pub plugin: String,
+    /// As its manifest says.
+    pub version: String,
+    /// The first 12 characters of its SHA-256: two builds may say the same version.
+    pub component: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CrashLabel {
+    channel: String,
+    plugin: String,
+    version: String,
+    component: String,
+    kind: &'static str,
+}
+
+/// By version.
+pub struct VersionMetrics {
+    calls: Family<VersionLabel, Counter>,
+    crashes: Family<CrashLabel, Counter>,
+    seconds: Family<VersionLabel, Histogram>,
+    memory: Family<VersionLabel, Gauge>,
+    host_calls: Family<VersionLabel, Counter>,
+    denials: Family<VersionLabel, Counter>,
+    network_bytes: Family<VersionLabel, Counter>,
+    log_lines: Family<VersionLabel, Counter>,
+    log_lines_dropped: Family<VersionLabel, Counter>,
+}
+
+impl Default for VersionMetrics {
+    fn default() -> Self {
+        VersionMetrics {
+            calls: Family::default(),
+            crashes: Family::default(),
+            seconds: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.001, 4.0, 9))),
+            memory: Family::default(),
+            host_calls: Family::default(),
+            denials: Family::default(),
+            network_bytes: Family::default(),
+            log_lines: Family::default(),
+            log_lines_dropped: Family::default(),
+        }
+    }
+}
+
+impl VersionMetrics {
+    pub(super) fn register(&self, registry: &mut Registry) {
+        registry.register("version_calls", "Calls of a version", self.calls.clone());
+        registry.register("version_crashes", "Calls that crashed, by kind", self.crashes.clone());
+        registry.register("version_call_seconds", "Duration of a version's calls", self.seconds.clone());
+        registry.register("version_memory_peak_bytes", "Most memory of one instance", self.memory.clone());
+        registry.register("version_host_calls", "Calls of a version to the host", self.host_calls.clone());
+        registry.register("version_egress_denials", "Reaching beyond its grants", self.denials.clone());
+        registry.register("version_network_bytes", "Bytes sent and received", self.network_bytes.clone());
+        registry.register("version_log_lines", "Lines a version logged", self.log_lines.clone());
+        registry.register("version_log_lines_dropped", "Lines beyond its limit", self.log_lines_dropped.clone());
+    }
+
+    /// A call that ended. Of one that was cut off it is not known what it used.
+    pub fn observe(
+        &self,
+        label: &VersionLabel,
+        took: Duration,
+        stats: Option<&Stats>,
+        crash: Option<(CrashKind, &str)>,
+    ) {
+        self.calls.get_or_create(label).inc();
+        self.seconds.get_or_create(label).observe(took.as_secs_f64());
+        if let Some((kind, _)) = crash {
+            let VersionLabel { channel, plugin, version, component } = label.clone();
+            let label = CrashLabel { channel, plugin, version, component, kind: kind.as_str() };
+            self.crashes.get_or_create(&label).inc();
+        }
+        let Some(stats) = stats else { return };
+        let peak = i64::try_from(stats.peak_memory_bytes).unwrap_or(i64::MAX);
+        let memory = self.memory.get_or_create(label);
+        memory.set(memory.get().max(peak));
+        self.host_calls.get_or_create(label).inc_by(stats.host_calls);
+        self.denials.get_or_create(label).inc_by(stats.egress_denials);
+        self.network_bytes.get_or_create(label).inc_by(stats.network_bytes);
+        self.log_lines.get_or_create(label).inc_by(u64::from(stats.log_lines));
+        self.log_lines_dropped.get_or_create(label).inc_by(stats.log_lines_dropped);
+    }
+}

@@ -1,0 +1,160 @@
+//! Failure policies: deliveries that their channel kept waiting too long become dead, or go to another channel. Only what
+//! is due and not in a call is touched; a digest is as old as its latest member and stays together.
+
+use std::collections::BTreeSet;
+
+use sqlx::sqlite::SqliteConnection;
+use tidings_domain::delivery::DeliveryId;
+use tidings_domain::limits::POLICY_BATCH;
+use tidings_domain::message::MessageId;
+use tidings_domain::time::Timestamp;
+
+use super::failure::Failure;
+use super::turns::{self, Pair};
+use super::value::{from_json, id_bytes, millis, style_bits};
+use crate::subscription::Settings;
+
+/// The late rows of channel ?1, accepted before ?2, at ?3.
+const LATE: &str = "d.channel = ?1 AND d.state = 'pending' AND d.lease IS NULL AND d.accepted_at < ?2 \
+     AND NOT EXISTS (SELECT 1 FROM deliveries m WHERE m.digest = d.digest AND d.digest IS NOT NULL \
+         AND (m.accepted_at >= ?2 OR m.lease IS NOT NULL)) \
+     AND (d.gathered IS NULL OR NOT EXISTS (SELECT 1 FROM deliveries m WHERE m.channel = d.channel \
+         AND m.user = d.user AND m.address = d.address AND m.gathered IS NOT NULL \
+         AND (m.accepted_at >= ?2 OR m.lease IS NOT NULL OR (m.lead = 1 AND m.due_at > ?3))))";
+
+/// By the index of what is due. The members of a digest come before their leader, so that no digest loses it to a crash
+/// between two transactions.
+const ORDER: &str = "ORDER BY d.user, d.lead, d.due_at";
+
+/// Which deliveries of which channel.
+pub(super) struct Late {
+    channel: String,
+    accepted_before: i64,
+    reason: String,
+    now: i64,
+}
+
+impl Late {
+    pub(super) fn new(channel: &str, accepted_before: Timestamp, reason: &str, now: Timestamp) -> Late {
+        let (channel, reason) = (channel.to_owned(), reason.to_owned());
+        Late { channel, accepted_before: millis(accepted_before), reason, now: millis(now) }
+    }
+
+    /// Whether there may be something to do, without the writer.
+    pub(super) async fn any(&self, connection: &mut SqliteConnection) -> Result<bool, Failure> {
+        let sql = format!("SELECT EXISTS (SELECT 1 FROM deliveries d WHERE {LATE})");
+        let query = sqlx::query_scalar(sqlx::AssertSqlSafe(sql));
+        Ok(query.bind(&self.channel).bind(self.accepted_before).bind(self.now).fetch_one(connection).await?)
+    }
+
+    /// Makes some of them dead; returns how many.
+    pub(super) async fn give_up(&self, connection: &mut SqliteConnection) -> Result<u64, Failure> {
+        let sql = format!(
+            "UPDATE deliveries SET state = 'dead', gathered = NULL, updated_at = ?3, note = ?5 \
+             WHERE seq IN (SELECT d.seq FROM deliveries d WHERE {LATE} {ORDER} LIMIT ?4) RETURNING channel, user"
+        );
+        let rows: Vec<Pair> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .bind(&self.channel)
+            .bind(self.accepted_before)
+            .bind(self.now)
+            .bind(POLICY_BATCH)
+            .bind(&self.reason)
+            .fetch_all(&mut *connection)
+            .await?;
+        let dropped = rows.len() as u64;
+        turns::refresh(connection, &rows.into_iter().collect()).await?;
+        Ok(dropped)
+    }
+
+    /// Moves some of them to their users' first addresses on the channel `to`, as single deliveries that are due now;
+    /// returns how many left their channel. Those of users who have no address there stay, and so do those whose message
+    /// was given up there.
+    pub(super) async fn move_to(&self, connection: &mut SqliteConnection, to: &str) -> Result<u64, Failure> {
+        let mut pairs = BTreeSet::<Pair>::new();
+        let rows = self.movable(connection, to).await?;
+        let (mut left, mut made) = (0, 0);
+        for row in rows {
+            made += self.copy(connection, to, &row).await?;
+            let moved: Vec<Pair> = sqlx::query_as(
+                "UPDATE deliveries SET state = 'cancelled', gathered = NULL, updated_at = ?, note = ? \
+                 WHERE seq = ? RETURNING channel, user",
+            )
+            .bind(self.now)
+            .bind(&self.reason)
+            .bind(row.seq)
+            .fetch_all(&mut *connection)
+            .await?;
+            left += moved.len() as u64;
+            pairs.extend(moved);
+            pairs.insert((to.to_owned(), row.user));
+        }
+        for sql in [
+            "INSERT INTO books_accepted (channel, n) VALUES (?, ?) \
+             ON CONFLICT (channel) DO UPDATE SET n = n + excluded.n",
+            "INSERT INTO books (channel, state, kept) VALUES (?, 'pending', ?) \
+             ON CONFLICT (channel, state) DO UPDATE SET kept = kept + excluded.kept",
+        ] {
+            sqlx::query(sql).bind(to).bind(made).execute(&mut *connection).await?;
+        }
+        turns::refresh(connection, &pairs).await?;
+        Ok(left)
+    }
+
+    async fn movable(&self, connection: &mut SqliteConnection, to: &str) -> Result<Vec<Movable>, Failure> {
+        let sql = format!(
+            "SELECT d.seq, d.message, m.id AS message_id, d.user, d.filter, d.accepted_at, \
+             json_extract(s.addresses, '$[0]') AS address, s.settings \
+             FROM deliveries d JOIN messages m ON m.seq = d.message \
+             JOIN subscriptions s ON s.user = d.user AND s.channel = ?5 AND s.enabled AND s.deleted_at IS NULL \
+             WHERE {LATE} AND json_extract(s.addresses, '$[0]') IS NOT NULL AND NOT EXISTS ( \
+             SELECT 1 FROM deliveries x WHERE x.message = d.message AND x.channel = ?5 \
+             AND x.address = json_extract(s.addresses, '$[0]') AND x.state IN ('dead', 'cancelled')) {ORDER} LIMIT ?4"
+        );
+        let rows = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .bind(&self.channel)
+            .bind(self.accepted_before)
+            .bind(self.now)
+            .bind(POLICY_BATCH)
+            .bind(to)
+            .fetch_all(connection)
+            .await?;
+        Ok(rows)
+    }
+
+    /// The same message for the other channel, unless it goes there already; how many rows were made.
+    async fn copy(&self, connection: &mut SqliteConnection, to: &str, row: &Movable) -> Result<i64, Failure> {
+        let settings: Settings = from_json("subscription", &row.settings)?;
+        let id = DeliveryId::derive(&MessageId::made(&row.message_id), to, &row.address);
+        let made = sqlx::query(
+            "INSERT INTO deliveries (id, message, channel, user, address, filter, style, accepted_at, not_before, \
+             due_at, updated_at, note) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?9, ?10) \
+             ON CONFLICT (message, channel, address) DO NOTHING",
+        )
+        .bind(id_bytes(&id)?)
+        .bind(row.message)
+        .bind(to)
+        .bind(&row.user)
+        .bind(&row.address)
+        .bind(&row.filter)
+        .bind(style_bits(settings.style))
+        .bind(row.accepted_at)
+        .bind(self.now)
+        .bind(&self.reason)
+        .execute(connection)
+        .await?;
+        Ok(i64::try_from(made.rows_affected()).unwrap_or(0))
+    }
+}
+
+/// A late delivery and where its user is reached instead.
+#[derive(sqlx::FromRow)]
+struct Movable {
+    seq: i64,
+    message: i64,
+    message_id: String,
+    user: String,
+    filter: String,
+    accepted_at: i64,
+    address: String,
+    settings: String,
+}
