@@ -90,6 +90,9 @@ pub struct Dispatch {
     pub backoff_min: String,
     pub backoff_max: String,
     pub max_age: String,
+    /// 0: no channel is ever quarantined.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quarantine_crashes: Option<usize>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -119,6 +122,7 @@ impl Settings {
                 backoff_min: "1s".into(),
                 backoff_max: "1s".into(),
                 max_age: "5d".into(),
+                quarantine_crashes: None,
             },
             log: Log { format: "text".into() },
         })

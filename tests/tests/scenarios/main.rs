@@ -12,3 +12,4 @@ mod lists;
 mod resident;
 mod smtp;
 mod switch;
+mod upgrade;

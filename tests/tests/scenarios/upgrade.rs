@@ -1,0 +1,254 @@
+//! The life of a plugin (rows 16f, 35, 38): upgrades under load, bad releases, the way back, quarantine, and what becomes of
+//! deliveries that a broken channel keeps waiting.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tidings_tests::channel;
+use tidings_tests::client::Client;
+use tidings_tests::paths;
+use tidings_tests::scene::{LIMIT, Scene, subscription};
+use tidings_tests::wait;
+
+/// Messages of the test under load.
+const MESSAGES: u64 = 400;
+/// Within this a version that traps is rolled back.
+const ROLL_BACK: Duration = Duration::from_secs(10);
+
+/// Another build of the mail plugin: the same code, and a custom section that nobody reads.
+fn next_email(word: &str) -> Vec<u8> {
+    let mut file = std::fs::read(paths::plugin("email").unwrap()).unwrap();
+    let name = format!("build-{word}");
+    file.extend([0, u8::try_from(name.len() + 1).unwrap(), u8::try_from(name.len()).unwrap()]);
+    file.extend(name.bytes());
+    file
+}
+
+async fn installed(client: &Client, file: Vec<u8>) -> String {
+    let answer = client.post("/api/v1/components", file).await.unwrap();
+    let answer: Value = serde_json::from_slice(&answer).unwrap();
+    answer["digest"].as_str().unwrap().to_owned()
+}
+
+async fn faulty(client: &Client) -> String {
+    installed(client, std::fs::read(paths::plugin("faulty").unwrap()).unwrap()).await
+}
+
+async fn upgrade(client: &Client, body: Value) -> Value {
+    let answer = client.post("/api/v1/channels/email/upgrade", body.to_string()).await.unwrap();
+    serde_json::from_slice(&answer).unwrap()
+}
+
+async fn view(client: &Client, name: &str) -> Value {
+    client.get(&format!("/api/v1/channels/{name}")).await.unwrap()
+}
+
+/// Waits until the channel `email` runs that component, with nothing on trial.
+async fn runs(scene: &Scene, component: &str, within: Duration) {
+    wait::until("the version is the active one", within, async || {
+        let view = view(&scene.client, "email").await;
+        Ok((view["component"] == component && view["candidate"].is_null()).then_some(()))
+    })
+    .await
+    .unwrap();
+}
+
+async fn events(client: &Client, name: &str) -> Vec<(String, String)> {
+    let events: Vec<Value> = client.get(&format!("/api/v1/channels/{name}/events")).await.unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    events.iter().map(|event| (text(&event["event"]), text(&event["component"]))).collect()
+}
+
+/// The states of the channel's versions, by component.
+async fn versions(client: &Client) -> Vec<(String, String)> {
+    let versions: Vec<Value> = client.get("/api/v1/channels/email/versions").await.unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    versions.iter().map(|version| (text(&version["component"]), text(&version["state"]))).collect()
+}
+
+/// Each message arrived, and none twice.
+fn each_once(scene: &Scene, messages: u64) {
+    let mails = scene.sink.mails.all();
+    let ids: BTreeSet<&str> = mails.iter().map(|mail| mail.message_id.as_str()).collect();
+    assert_eq!((ids.len() as u64, mails.len() as u64), (messages, messages), "each mail once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_under_load_loses_nothing_and_doubles_nothing_and_can_be_taken_back() {
+    let mut scene = Scene::set().await.unwrap();
+    let client = scene.client.clone();
+    scene.wants_everything("amara", "email", &["amara@example.org"]).await.unwrap();
+    let old = view(&client, "email").await["component"].as_str().unwrap().to_owned();
+    let new = installed(&client, next_email("2")).await;
+    scene.publish((0..MESSAGES / 2).map(|number| format!("early-{number:04}"))).await.unwrap();
+    scene.sink.mails.wait("the first mails", LIMIT, |mails| (mails.len() >= 20).then_some(())).await.unwrap();
+    let canary = json!({"share_percent": 20, "min_calls": 5});
+    let trial = upgrade(&client, json!({"component": new, "canary": canary})).await;
+    assert_eq!((&trial["component"], &trial["candidate"]["component"]), (&json!(old), &json!(new)));
+    scene.publish((0..MESSAGES / 2).map(|number| format!("late-{number:04}"))).await.unwrap();
+    runs(&scene, &new, LIMIT).await;
+    let books = scene.queue_empty("email").await.unwrap();
+    assert_eq!((books.accepted, books.delivered), (MESSAGES, MESSAGES), "{books:?}");
+    each_once(&scene, MESSAGES);
+    let told = events(&client, "email").await;
+    assert_eq!(told[0], ("promoted".to_owned(), new.clone()));
+    assert_eq!(told[1], ("canary_started".to_owned(), new.clone()));
+    let metrics = client.send("GET".parse().unwrap(), "/metrics", "".into()).await.unwrap().body;
+    let metrics = String::from_utf8_lossy(&metrics).into_owned();
+    for component in [&old, &new] {
+        let label = format!("component=\"{}\"", &component[..12]);
+        let counted = |line: &&str| line.starts_with("tidings_version_calls_total") && line.contains(&label);
+        assert!(metrics.lines().any(|line| counted(&line)), "both versions were called: {label}");
+    }
+    // And back in one call.
+    client.post("/api/v1/channels/email/rollback", "").await.unwrap();
+    runs(&scene, &old, LIMIT).await;
+    let states = versions(&client).await;
+    assert!(states.contains(&(old, "active".into())) && states.contains(&(new, "failed".into())), "{states:?}");
+    scene.publish(["after".to_owned()]).await.unwrap();
+    scene.dealt_with(MESSAGES + 1).await.unwrap();
+    scene.queue_empty("email").await.unwrap();
+    each_once(&scene, MESSAGES + 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_that_traps_is_rolled_back_by_itself_and_burns_no_delivery() {
+    for now in [false, true] {
+        let mut scene = Scene::set().await.unwrap();
+        let client = scene.client.clone();
+        scene.wants_everything("amara", "email", &["amara@example.org"]).await.unwrap();
+        let old = view(&client, "email").await["component"].as_str().unwrap().to_owned();
+        let bad = faulty(&client).await;
+        let began = Instant::now();
+        upgrade(&client, json!({"component": bad, "now": now})).await;
+        scene.publish((0..200).map(|number| format!("package-{number:04}"))).await.unwrap();
+        runs(&scene, &old, ROLL_BACK.saturating_sub(began.elapsed())).await;
+        scene.dealt_with(200).await.unwrap();
+        let books = scene.queue_empty("email").await.unwrap();
+        assert_eq!((books.accepted, books.delivered, books.dead), (200, 200, 0), "{books:?}");
+        each_once(&scene, 200);
+        let rows = scene.deliveries("email").await.unwrap();
+        assert!(rows.iter().all(|row| row["attempts"] == 1), "an attempt was used up by the bad release");
+        let (event, component) = events(&client, "email").await.swap_remove(0);
+        let expected = if now { "rolled_back" } else { "fell_back" };
+        assert_eq!((event.as_str(), component.as_str()), (expected, bad.as_str()));
+        assert!(versions(&client).await.contains(&(bad, "failed".into())));
+        let log: Vec<Value> = client.get("/api/v1/channels/email/log").await.unwrap();
+        let said = |line: &Value| line["version"] == "99.0.0" && line["line"].as_str().unwrap().contains("about to trap");
+        assert!(log.iter().any(said), "{log:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kill_9_in_the_middle_of_an_upgrade_leaves_the_old_version_or_the_new_one() {
+    let mut scene = Scene::set().await.unwrap();
+    scene.wants_everything("amara", "email", &["amara@example.org"]).await.unwrap();
+    let old = view(&scene.client, "email").await["component"].as_str().unwrap().to_owned();
+    for turn in 0..3u64 {
+        let new = installed(&scene.client, next_email(&turn.to_string())).await;
+        let client = scene.client.clone();
+        let body = json!({"component": new, "now": true}).to_string();
+        let asked = tokio::spawn(async move { client.post("/api/v1/channels/email/upgrade", body).await });
+        tokio::time::sleep(Duration::from_millis(2 * turn)).await;
+        scene = scene.kill_and_restart().await.unwrap();
+        let answered = asked.await.unwrap().is_ok();
+        let view = view(&scene.client, "email").await;
+        let active = view["component"].as_str().unwrap().to_owned();
+        assert!(active == new || (active == old && !answered), "{view}");
+        assert_eq!(view["state"], "running", "{view}");
+        let states = versions(&scene.client).await;
+        assert_eq!(states.iter().filter(|(_, state)| state == "active").count(), 1, "{states:?}");
+        assert!(states.contains(&(active.clone(), "active".into())), "{states:?}");
+        if active == new {
+            scene.client.post("/api/v1/channels/email/rollback", "").await.unwrap();
+        }
+    }
+    scene.daemon.subscribed(LIMIT).await.unwrap();
+    scene.publish(["still-there".to_owned()]).await.unwrap();
+    scene.sink.mails.wait("the mail", LIMIT, |mails| (mails.len() == 1).then_some(())).await.unwrap();
+}
+
+/// A channel `broken`, whose plugin traps with everything from its first day.
+async fn broken(scene: &Scene) {
+    let (plugin, nothing) = (paths::plugin("faulty").unwrap(), json!({"reach": []}));
+    channel::install(&scene.client, "broken", &plugin, &json!({}), &nothing).await.unwrap();
+    scene.wants_everything("amara", "broken", &["amara@example.org"]).await.unwrap();
+}
+
+async fn is_quarantined(scene: &Scene, times: usize) -> Value {
+    wait::until("the channel is quarantined", LIMIT, async || {
+        let view = view(&scene.client, "broken").await;
+        let events = events(&scene.client, "broken").await;
+        let so_often = events.iter().filter(|(event, _)| event == "quarantined").count() == times;
+        Ok((so_often && view["state"] == "quarantined").then_some(view))
+    })
+    .await
+    .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_that_crashes_again_and_again_is_quarantined_and_its_queue_is_held_until_a_good_version_comes() {
+    let mut scene = Scene::set().await.unwrap();
+    broken(&scene).await;
+    scene.publish((0..30).map(|number| format!("package-{number:04}"))).await.unwrap();
+    scene.dealt_with(30).await.unwrap();
+    let quarantined = is_quarantined(&scene, 1).await;
+    assert!(quarantined["reason"].as_str().unwrap().contains("calls crashed"), "{quarantined}");
+    // It stays so over a restart, and says so.
+    let scene = scene.kill_and_restart().await.unwrap();
+    let now = view(&scene.client, "broken").await;
+    assert_eq!((&now["state"], &now["enabled"]), (&json!("quarantined"), &json!(true)));
+    let metrics = scene.client.send("GET".parse().unwrap(), "/metrics", "".into()).await.unwrap().body;
+    let metrics = String::from_utf8_lossy(&metrics).into_owned();
+    assert!(metrics.contains("tidings_channel_quarantined{channel=\"broken\"} 1"), "an alarm");
+    let books = scene.books("broken").await.unwrap();
+    assert_eq!((books.accepted, books.pending, books.dead), (30, 30, 0), "{books:?}");
+    // Released as it is, it comes back; with a version that works everything held goes out.
+    scene.client.post("/api/v1/channels/broken/release", "").await.unwrap();
+    is_quarantined(&scene, 2).await;
+    let good = installed(&scene.client, next_email("good")).await;
+    scene.client.put("/api/v1/channels/broken/grants", &channel::loopback(scene.sink.smtp)).await.unwrap();
+    let config = json!({
+        "host": scene.sink.smtp.ip().to_string(),
+        "port": scene.sink.smtp.port().to_string(),
+        "tls": "none",
+        "from": "notifications@tidings.example",
+    });
+    let body = json!({"component": good, "config": config}).to_string();
+    scene.client.post("/api/v1/channels/broken/upgrade", body).await.unwrap();
+    let books = scene.queue_empty("broken").await.unwrap();
+    assert_eq!((books.delivered, books.dead), (30, 0), "{books:?}");
+    each_once(&scene, 30);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_broken_channel_keeps_waiting_goes_by_another_channel_or_is_given_up_as_its_policy_says() {
+    let mut scene = Scene::set().await.unwrap();
+    broken(&scene).await;
+    // A filter that never matches: the address is there for the other channel's sake alone.
+    let never = json!({"rule": "package_filter", "arguments": {"package": "no-such-package"}});
+    let by_mail = subscription("amara", "email", &["amara@example.org"], never);
+    channel::subscribe(&scene.client, &by_mail).await.unwrap();
+    scene.wants_everything("lena", "broken", &["lena@example.org"]).await.unwrap();
+    let policy = json!({"policy": "fall_back", "channel": "email", "after_seconds": 3600});
+    scene.client.put("/api/v1/channels/broken/policy", &policy).await.unwrap();
+    scene.publish((0..12).map(|number| format!("package-{number:04}"))).await.unwrap();
+    scene.dealt_with(12).await.unwrap();
+    is_quarantined(&scene, 1).await;
+    // amara's go by mail, each once; lena has no address there, and hers are held.
+    wait::until("all of amara's are there", LIMIT, async || Ok((scene.sink.mails.count() >= 12).then_some(())))
+        .await
+        .unwrap();
+    scene.queue_empty("email").await.unwrap();
+    each_once(&scene, 12);
+    let books = scene.books("broken").await.unwrap();
+    assert_eq!((books.accepted, books.cancelled, books.pending), (24, 12, 12), "{books:?}");
+    let drop = json!({"policy": "drop_after", "after_seconds": 1});
+    scene.client.put("/api/v1/channels/broken/policy", &drop).await.unwrap();
+    let books = scene.queue_empty("broken").await.unwrap();
+    assert!(books.balance() && books.dead == 12, "{books:?}");
+    let rows = scene.deliveries("broken").await.unwrap();
+    let dropped = rows.iter().filter(|row| row["note"].as_str().unwrap_or_default().starts_with("dropped:")).count();
+    assert_eq!(dropped, 12, "{rows:?}");
+}
