@@ -3,7 +3,6 @@
 //!
 //! It uses no tool outside of Cargo: the wrapping is a library. A component that did not change is not rewritten.
 
-mod component;
 mod way;
 
 use std::io::{BufReader, Read};
@@ -113,7 +112,8 @@ fn modules(messages: impl Read) -> Result<Vec<PathBuf>> {
 fn wrap(module: &Path, out: &Path) -> Result<(PathBuf, bool)> {
     let name = module.file_name().with_context(|| format!("{} is no file", module.display()))?;
     let bytes = fs::read(module).with_context(|| format!("reading {}", module.display()))?;
-    let component = component::encode(&bytes).with_context(|| format!("making a component of {}", module.display()))?;
+    let component =
+        tidings_component::encode(&bytes).with_context(|| format!("making a component of {}", module.display()))?;
     let path = out.join(name);
     let written = replace(&path, &component).with_context(|| format!("writing {}", path.display()))?;
     Ok((path, written))

@@ -9,12 +9,14 @@ mod cases;
 pub mod far;
 mod finding;
 pub mod host;
+mod rehearsal;
 pub mod sample;
 mod trial;
 
 use tidings_sandbox::{Admitted, Sandbox};
 
 pub use finding::{Case, Findings, Verdict};
+pub use rehearsal::{Rehearsal, rehearse};
 pub use sample::Sample;
 
 /// Runs every case with a configuration made from the manifest's schema: defaults, and for what is required without one a

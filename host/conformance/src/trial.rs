@@ -52,7 +52,7 @@ pub struct Channel {
     pub plugin: Plugin,
     pub far: Far,
     pub setup: Setup,
-    host: Arc<MemoryHost>,
+    pub host: Arc<MemoryHost>,
 }
 
 impl<'a> Trial<'a> {

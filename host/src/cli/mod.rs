@@ -17,6 +17,7 @@ mod doctor;
 mod input;
 mod messages;
 mod output;
+mod plugin;
 mod rules;
 mod secrets;
 mod status;
@@ -82,6 +83,8 @@ enum Command {
     Channel(channel::ChannelArgs),
     /// Plugins' files: what is installed, and another one
     Component(component::ComponentArgs),
+    /// Write a plugin: begin, build, check, try, pack
+    Plugin(plugin::PluginArgs),
     /// Who wants to be told of what
     Subscription(subscription::SubscriptionArgs),
     /// Who holds which package and is in which group
@@ -145,6 +148,7 @@ fn dispatch(cli: Cli, out: &mut Output) -> anyhow::Result<ExitCode> {
         Command::Secrets(args) => block_on(secrets::run(args, &config()?, out))?,
         Command::Channel(args) => block_on(channel::run(args, out))?,
         Command::Component(args) => block_on(component::run(args, out))?,
+        Command::Plugin(args) => return block_on(plugin::run(args, out)),
         Command::Subscription(args) => block_on(subscription::run(args, config, out))?,
         Command::Acl(args) => block_on(acl::run(args, out))?,
         Command::Deliveries(args) => block_on(deliveries::run(args, out))?,

@@ -135,7 +135,8 @@ async fn a_release_that_traps_is_rolled_back_by_itself_and_burns_no_delivery() {
         assert_eq!((event.as_str(), component.as_str()), (expected, bad.as_str()));
         assert!(versions(&client).await.contains(&(bad, "failed".into())));
         let log: Vec<Value> = client.get("/api/v1/channels/email/log").await.unwrap();
-        let said = |line: &Value| line["version"] == "99.0.0" && line["line"].as_str().unwrap().contains("about to trap");
+        let said =
+            |line: &Value| line["version"] == "99.0.0" && line["line"].as_str().unwrap().contains("about to trap");
         assert!(log.iter().any(said), "{log:?}");
     }
 }

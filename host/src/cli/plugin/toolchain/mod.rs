@@ -1,4 +1,4 @@
-//! Building plugins in other languages than Rust: the tools are installed into the project, pinned by it, and run there.
+//! Building plugins: in other languages than Rust, the tools are installed into the project, pinned by it, and run there.
 
 pub mod js;
 pub mod python;
@@ -27,12 +27,12 @@ fn run(program: impl AsRef<OsStr>, arguments: &[&OsStr], project: &Path, missing
 }
 
 /// The file of the project that this language cannot do without.
-fn need(project: &Path, file: &str, why: &str) -> Result<()> {
+pub fn need(project: &Path, file: &str, why: &str) -> Result<()> {
     if project.join(file).exists() { Ok(()) } else { bail!("{} has no {file}: {why}", project.display()) }
 }
 
 /// The absolute path of a project and of what is to be built.
-fn places(project: &Path, out: &Path) -> Result<(PathBuf, PathBuf)> {
+pub fn places(project: &Path, out: &Path) -> Result<(PathBuf, PathBuf)> {
     let project = project.canonicalize().with_context(|| format!("there is no {}", project.display()))?;
     let out = std::path::absolute(out)?;
     if let Some(directory) = out.parent() {
