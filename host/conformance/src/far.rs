@@ -19,6 +19,12 @@ const HEAD_BYTES: usize = 256 * 1024;
 /// No protocol's answer: control characters, a forged log line, no line end that would complete anything.
 const GARBAGE: &[u8] = b"\x1b[31m\0\xff\xfe garbage\r2026-01-01 ERROR forged\r\n\r\n\x00\x01\x02 nonsense \xc3\x28\r\n";
 
+/// Control characters as JSON writes them, in the answers of a polite far side: whoever quotes them without reading them
+/// has quoted plain text.
+pub(crate) const AS_JSON: &str = r"line one\r\nline two\u0000";
+/// An answer for HTTP with them in it.
+pub(crate) const TOLD: &str = r#"{"error": "as told", "errcode": "X_TOLD", "text": "line one\r\nline two\u0000"}"#;
+
 /// How the far side behaves.
 #[derive(Clone, Debug)]
 pub enum Manner {

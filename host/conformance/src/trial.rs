@@ -10,7 +10,7 @@ use tidings_domain::manifest::{Lifetime, Manifest};
 use tidings_domain::outcome::{CrashKind, Outcome};
 use tidings_sandbox::{Admitted, ChannelHost, ChannelSettings, Plugin, Report, Sandbox};
 
-use crate::far::{Far, Manner};
+use crate::far::{AS_JSON, Far, Manner};
 use crate::finding::{Case, Findings, Verdict};
 use crate::host::MemoryHost;
 use crate::sample::{Refused, Sample, Setup, deliveries, setup};
@@ -124,8 +124,10 @@ impl Seen {
     fn note(&mut self, report: &Report, channel: &Channel) {
         self.hung |= matches!(report.crash, Some((CrashKind::Timeout, _)));
         for text in report.outcomes.iter().flat_map(texts) {
-            // The sandbox has escaped it: what is escaped here was a control character there.
-            if ["\\n", "\\r", "\\t", "\\u{"].iter().any(|escape| text.contains(escape)) {
+            // The sandbox has escaped it: what is escaped here was a control character there, unless it is quoted from a far
+            // side that writes it so itself.
+            let own = text.replace(AS_JSON, "");
+            if ["\\n", "\\r", "\\t", "\\u{"].iter().any(|escape| own.contains(escape)) {
                 self.odd_texts.push(text.to_owned());
             }
             self.leak("an outcome", text, &channel.setup);

@@ -116,8 +116,10 @@ function attempt({ id, recipient, content }, host, reserveMs) {
   try {
     response = host.post(recipient.address, text, id);
   } catch (error) {
-    if (typeof error?.tag !== "string") throw error;
-    return failure(error);
+    // An error of the contract comes as the payload of an Error.
+    const known = error?.payload ?? error;
+    if (typeof known?.tag !== "string") throw error;
+    return failure(known);
   }
   return judge(response);
 }

@@ -6,7 +6,7 @@ use tidings_domain::manifest::Capability;
 use tidings_domain::outcome::Outcome;
 
 use super::{HUNG, answered, said};
-use crate::far::{Far, Manner};
+use crate::far::{Far, Manner, TOLD};
 use crate::finding::Verdict;
 use crate::sample::{Refused, deliveries};
 use crate::trial::{DEADLINE_MS, Trial};
@@ -85,8 +85,7 @@ async fn ask(trial: &mut Trial<'_>, status: u16, rule: Rule) -> Result<Verdict, 
         429 | 503 => vec![("retry-after", REST_SECONDS.to_string())],
         _ => Vec::new(),
     };
-    let body = r#"{"error": "as told", "errcode": "X_TOLD", "text": "line one\r\nline two\u0000"}"#;
-    let channel = trial.channel(Manner::Polite { status, headers, body }, DEADLINE_MS).await?;
+    let channel = trial.channel(Manner::Polite { status, headers, body: TOLD }, DEADLINE_MS).await?;
     let batch = [deliveries::single(&channel.setup.address, deliveries::usual("status"))];
     let denied_before = trial.seen.denied.len();
     let report = trial.deliver(&channel, &batch).await;

@@ -62,7 +62,7 @@ struct TrialArgs {
     file: FileArgs,
     /// A setting; `{host}`, `{port}` and `{url}` stand for the far side
     #[arg(long, value_name = "KEY=VALUE")]
-    config: Vec<String>,
+    set: Vec<String>,
     /// An address that the plugin accepts; its example unless told
     #[arg(long)]
     address: Option<String>,
@@ -74,7 +74,7 @@ impl TrialArgs {
             let (name, value) = text.split_once('=').with_context(|| format!("`{text}` is not KEY=VALUE"))?;
             Ok((name.to_owned(), value.to_owned()))
         };
-        let config = self.config.iter().map(pair).collect::<anyhow::Result<BTreeMap<_, _>>>()?;
+        let config = self.set.iter().map(pair).collect::<anyhow::Result<BTreeMap<_, _>>>()?;
         Ok(Sample { config, address: self.address.clone() })
     }
 }
