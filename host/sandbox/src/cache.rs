@@ -9,8 +9,12 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
+use tidings_domain::limits;
+use tidings_domain::text::one_line;
 use wasmtime::Engine;
 use wasmtime::component::Component;
+
+use crate::compiler::CompileError;
 
 const MAGIC: &[u8; 8] = b"TIDCODE1";
 const HEAD: usize = MAGIC.len() + 32;
@@ -41,7 +45,7 @@ impl CodeCache {
     pub(crate) fn load(&self, engine: &Engine, digest: &str) -> Option<Component> {
         let path = self.path(digest);
         let file = fs::read(&path).ok()?;
-        let component = self.checked(engine, &file);
+        let component = checked(engine, &file);
         if component.is_none() {
             tracing::warn!(path = %path.display(), "compiled code is damaged or foreign; compiling again");
             drop(fs::remove_file(path));
@@ -49,15 +53,20 @@ impl CodeCache {
         component
     }
 
-    /// Keeps the code that a compiler has [`seal`]ed, and loads it; none where it is not whole or of another engine. A
-    /// cache that cannot be written is no reason to fail.
-    pub(crate) fn take(&self, engine: &Engine, digest: &str, sealed: &[u8]) -> Option<Component> {
-        let component = self.checked(engine, sealed)?;
+    /// Keeps the code that a compiler has [`seal`]ed, and loads it. A cache that cannot be written is no reason to fail.
+    ///
+    /// # Errors
+    /// The code is not whole, or asks for more instances, memories or tables than there are.
+    pub(crate) fn take(&self, engine: &Engine, digest: &str, sealed: &[u8]) -> Result<Component, CompileError> {
+        let code = whole(sealed).ok_or(CompileError::Damaged)?;
+        let refused =
+            |error: wasmtime::Error| CompileError::Refused(one_line(&format!("{error:#}"), limits::REASON_CHARS));
+        let component = loaded(engine, code).map_err(refused)?;
         let path = self.path(digest);
         if let Err(error) = self.keep(&path, sealed) {
             tracing::warn!(path = %path.display(), %error, "compiled code could not be kept");
         }
-        Some(component)
+        Ok(component)
     }
 
     /// A file for one use that has no name and goes away with its handle, in this private directory.
@@ -66,16 +75,6 @@ impl CodeCache {
         let file = fs::OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
         fs::remove_file(path)?;
         Ok(file)
-    }
-
-    fn checked(&self, engine: &Engine, sealed: &[u8]) -> Option<Component> {
-        let code = whole(sealed)?;
-        // SAFETY: code is not validated when it is loaded, so it must come from an engine and be unchanged. It does: it
-        // was handed over by a compiler that this program started, or lies in a directory (mode 0700) in which only this
-        // program writes, whole files at once; and the digest in front shows that it is what was written. The bytes that
-        // were checked are the ones that are loaded, there is no second read. wasmtime itself refuses code of another
-        // version or other settings.
-        unsafe { Component::deserialize(engine, code) }.ok()
     }
 
     /// Writes beside and renames: a reader sees a whole file or none, and after a crash one or the other remains.
@@ -105,6 +104,19 @@ impl CodeCache {
 /// Compiled code as it is handed over and kept.
 pub(crate) fn seal(code: &[u8]) -> Vec<u8> {
     [MAGIC, &Sha256::digest(code)[..], code].concat()
+}
+
+/// The component in sealed code, if that is whole and this engine's.
+fn checked(engine: &Engine, sealed: &[u8]) -> Option<Component> {
+    loaded(engine, whole(sealed)?).ok()
+}
+
+fn loaded(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: code is not validated when it is loaded, so it must come from an engine and be unchanged. It does: it was
+    // handed over by a compiler that this program started, or lies in a directory (mode 0700) in which only this program
+    // writes, whole files at once; and the digest in front shows that it is what was written. The bytes that were checked are
+    // the ones that are loaded, there is no second read. wasmtime itself refuses code of another version or other settings.
+    unsafe { Component::deserialize(engine, code) }
 }
 
 /// The code in a cache file, if the file is whole.

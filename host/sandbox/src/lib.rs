@@ -172,7 +172,7 @@ impl Sandbox {
         }
         let code = self.shared.compiler.compile(&self.shared.cache, file).await?;
         let (shared, digest) = (Arc::clone(&self.shared), digest.to_owned());
-        aside(move || Ok(shared.cache.take(&shared.engine, &digest, &code).ok_or(CompileError::Damaged)?)).await
+        aside(move || Ok(shared.cache.take(&shared.engine, &digest, &code)?)).await
     }
 
     async fn cached(&self, digest: &str) -> Result<Option<Component>, AdmissionError> {

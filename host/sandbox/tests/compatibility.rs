@@ -33,13 +33,17 @@ fn fixture(name: &str) -> Vec<u8> {
     fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The plugin of this name, as it was then: admitted, and still saying what it is in the same words.
-async fn admitted(place: &Place, name: &str) -> Admitted {
+fn unpacked(name: &str) -> Vec<u8> {
     let packed = fixture(&format!("{name}.wasm.zst"));
     let mut component = Vec::new();
     let mut unpacked = ruzstd::decoding::StreamingDecoder::new(&packed[..]).expect("zstd");
     unpacked.read_to_end(&mut component).expect("unpacked");
-    let admitted = place.sandbox.admit(&component).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+    component
+}
+
+/// The plugin of this name, as it was then: admitted, and still saying what it is in the same words.
+async fn admitted(place: &Place, name: &str) -> Admitted {
+    let admitted = place.sandbox.admit(&unpacked(name)).await.unwrap_or_else(|error| panic!("{name}: {error}"));
     let now = serde_json::to_string_pretty(admitted.manifest()).expect("JSON");
     let then: Manifest = serde_json::from_slice(&fixture(&format!("{name}.json"))).expect("a manifest");
     assert_eq!(admitted.manifest(), &then, "{name} says now:\n{now}");
@@ -117,6 +121,20 @@ fn canonical(directory: &Path) -> String {
     }
     items.sort();
     items.concat().join("\n") + "\n"
+}
+
+/// Once, when a version is published: `cargo test -p tidings-sandbox --test compatibility -- --ignored`.
+#[tokio::test]
+#[ignore = "writes down what a version is that is about to be published"]
+async fn version_1_is_written_down() {
+    let place = Place::new();
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v1");
+    for name in ["ntfy", "hostile", "python", "js"] {
+        let admitted = place.sandbox.admit(&unpacked(name)).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let manifest = serde_json::to_string_pretty(admitted.manifest()).expect("JSON");
+        fs::write(directory.join(format!("{name}.json")), manifest + "\n").expect("written");
+    }
+    fs::write(directory.join("contract.txt"), canonical(&repository().join("wit/v1"))).expect("written");
 }
 
 #[test]

@@ -54,8 +54,12 @@ fn resident() -> u64 {
     statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).expect("a number") * 4096
 }
 
+/// Tests take turns: they measure this process.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 #[tokio::test]
 async fn what_the_child_compiles_runs_here() {
+    let _turn = ALONE.lock().await;
     let (sandbox, place) = sandbox(CompileLimits::default());
     let admitted = sandbox.admit(&email()).await.expect("admitted");
     assert_eq!(admitted.manifest().name, "email");
@@ -65,6 +69,7 @@ async fn what_the_child_compiles_runs_here() {
 
 #[tokio::test]
 async fn a_component_that_does_not_compile_is_told_from_one_that_is_too_dear() {
+    let _turn = ALONE.lock().await;
     let (sandbox, _place) = sandbox(CompileLimits::default());
     // Well formed for whoever does not look at types.
     let mut file = component("(func (result i32) (i32.const 1))");
@@ -77,6 +82,7 @@ async fn a_component_that_does_not_compile_is_told_from_one_that_is_too_dear() {
 
 #[tokio::test]
 async fn row_38_a_compile_bomb_ends_in_its_outcome_and_others_go_on_meanwhile() {
+    let _turn = ALONE.lock().await;
     let limits = CompileLimits { cpu_seconds: 3, ..CompileLimits::default() };
     let (sandbox, _place) = sandbox(limits);
     sandbox.admit(&email()).await.expect("admitted, and its code is kept");
@@ -98,9 +104,11 @@ async fn row_38_a_compile_bomb_ends_in_its_outcome_and_others_go_on_meanwhile() 
 
 #[tokio::test]
 async fn row_38_a_component_that_takes_too_much_memory_to_compile_is_refused() {
+    let _turn = ALONE.lock().await;
     let (sandbox, _place) = sandbox(CompileLimits { memory_bytes: 128 << 20, ..CompileLimits::default() });
+    let bomb = tangle(1, 10_000, 300);
     let before = resident();
-    let error = sandbox.admit(&tangle(1, 10_000, 300)).await.err().expect("it takes too much");
+    let error = sandbox.admit(&bomb).await.err().expect("it takes too much");
     assert_eq!(error, AdmissionError::Compile(CompileError::Memory(128 << 20)));
     let grown = resident().saturating_sub(before);
     assert!(grown < 32 << 20, "{grown} bytes more");
@@ -108,6 +116,7 @@ async fn row_38_a_component_that_takes_too_much_memory_to_compile_is_refused() {
 
 #[tokio::test]
 async fn code_that_is_larger_than_it_may_be_is_refused() {
+    let _turn = ALONE.lock().await;
     let (sandbox, _place) = sandbox(CompileLimits { code_bytes: 4096, ..CompileLimits::default() });
     let error = sandbox.admit(&email()).await.err().expect("it is larger");
     assert_eq!(error, AdmissionError::Compile(CompileError::Size(4096)));
