@@ -19,7 +19,7 @@ const OUTCOMES: &[(&str, &str, &str)] = &[
     ("http", "dead", "Denied"),
     ("tls", "dead", "Denied"),
     ("leak", "dead", "0 forgotten, then"),
-    ("steal", "dead", "no credential"),
+    ("steal", "dead", "no grant of `http`"),
     ("fetch", "dead", "the URL does not parse"),
     ("dial", "dead", "no grant of `net` for example.org:80"),
     ("clock-flood", "dead", "crashed (host_calls)"),
