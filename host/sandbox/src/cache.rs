@@ -186,7 +186,7 @@ mod tests {
         let other = Engine::new(wasmtime::Config::new().epoch_interruption(true)).expect("an engine");
         let bad = [flipped, good[..good.len() - 1].into(), good[..10].into(), Vec::new(), good[HEAD..].into()];
         for bad in bad.into_iter().chain([seal(b"not code"), compiled(&other)]) {
-            assert!(cache.take(&engine, "abc", &bad).is_none());
+            assert!(cache.take(&engine, "abc", &bad).is_err());
             assert!(!path.exists(), "it was not kept");
             fs::write(&path, bad).expect("written");
             assert!(cache.load(&engine, "abc").is_none());

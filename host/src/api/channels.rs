@@ -136,9 +136,12 @@ pub(super) async fn test_send(
     Ok(Answer(api.channels.test_send(&name, &body.address).await?.into()))
 }
 
+/// What may be reached, and credentials; none where they stay as they are.
+type Given = (Option<Vec<Grant>>, Option<Vec<Credential>>);
+
 impl GrantBody {
     /// What is granted, or all that is wrong with it; never with a value.
-    fn read(self) -> Result<(Option<Vec<Grant>>, Option<Vec<Credential>>), Vec<Mistake>> {
+    fn read(self) -> Result<Given, Vec<Mistake>> {
         let mut mistakes: Vec<Mistake> = self.mistakes_in_reach().collect();
         let mut credentials: Vec<Credential> = Vec::new();
         let given = self.credentials.is_some();

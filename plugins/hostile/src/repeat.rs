@@ -34,14 +34,18 @@ pub fn repeat(steps: &[Step]) -> ! {
 impl Run {
     fn take(&mut self, step: Step) {
         match step {
-            Step::Spin => (0..1_000_000u64).for_each(|turn| drop(black_box(turn))),
+            Step::Spin => (0..1_000_000u64).for_each(|turn| {
+                black_box(turn);
+            }),
             Step::Memory => self.hoard.push(black_box(vec![1; MIB])),
             Step::Recurse => {
                 black_box(recurse(0, self.depth));
                 self.depth = self.depth.saturating_mul(2);
             }
             Step::Log => log::log(log::Level::Info, &format!("line {}", self.turn)),
-            Step::Clock => drop(black_box(clock::monotonic_ms())),
+            Step::Clock => {
+                black_box(clock::monotonic_ms());
+            }
             Step::Random => drop(black_box(random::bytes(4096))),
             Step::StateRead => drop(black_box(state::get("key"))),
             Step::StateWrite => drop(black_box(state::set(&format!("key {}", self.turn), &[b'x'; 1024]))),
