@@ -136,6 +136,7 @@ impl From<ChannelError> for Problem {
             ChannelError::Admission(_) | ChannelError::Name(_) | ChannelError::Address(_) => {
                 Problem::invalid(error.to_string(), Vec::new())
             }
+            ChannelError::Contract(_) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
             ChannelError::Distrust(_) => Problem::new(StatusCode::FORBIDDEN, error.to_string()),
             ChannelError::NotReady(_) => Problem::new(StatusCode::CONFLICT, error.to_string()),
         }

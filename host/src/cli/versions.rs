@@ -28,6 +28,9 @@ pub(super) enum VersionCommand {
         /// Without a trial: it becomes active at once, and is rolled back where it crashes
         #[arg(long)]
         now: bool,
+        /// Do not try it against the contract first
+        #[arg(long)]
+        unproven: bool,
         /// Configuration values that the new version needs, as in `configure`
         #[arg(long, value_name = "KEY=VALUE")]
         set: Vec<String>,
@@ -75,10 +78,11 @@ pub(super) enum PolicyCommand {
 pub(super) async fn run(client: &Client, command: VersionCommand, out: &mut Output) -> anyhow::Result<()> {
     let url = |name: &str, word: &str| client.api(&["channels", name, word]);
     match command {
-        VersionCommand::Upgrade { name, source, canary, now, set } => {
+        VersionCommand::Upgrade { name, source, canary, now, unproven, set } => {
             let config = set.iter().map(|pair| assignment(pair)).collect::<anyhow::Result<Map<_, _>>>()?;
             let component = bring(client, &source).await?;
-            let mut body = json!({ "component": component["digest"], "now": now, "config": config });
+            let mut body =
+                json!({ "component": component["digest"], "now": now, "unproven": unproven, "config": config });
             if let Some(share) = canary {
                 body["canary"] = json!({ "share_percent": share });
             }
