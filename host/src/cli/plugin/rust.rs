@@ -5,29 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
-use serde::Deserialize;
 
 use super::toolchain::{need, places};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 const NO_TARGET: &str = "where Cargo misses `core` or `std`: `rustup target add wasm32-unknown-unknown`";
-
-/// The part of Cargo's messages that names what was built.
-#[derive(Deserialize)]
-#[serde(tag = "reason", rename_all = "kebab-case")]
-enum Message {
-    CompilerArtifact {
-        target: Target,
-        filenames: Vec<PathBuf>,
-    },
-    #[serde(other)]
-    Other,
-}
-
-#[derive(Deserialize)]
-struct Target {
-    kind: Vec<String>,
-}
 
 /// Builds the project's only `cdylib` into the component `out`.
 pub fn build(project: &Path, out: &Path) -> Result<()> {
@@ -47,14 +29,7 @@ pub fn build(project: &Path, out: &Path) -> Result<()> {
 }
 
 fn module(messages: &[u8]) -> Result<PathBuf> {
-    let mut modules = Vec::new();
-    for message in serde_json::Deserializer::from_slice(messages).into_iter() {
-        if let Message::CompilerArtifact { target, filenames } = message.context("reading Cargo's messages")?
-            && target.kind.iter().any(|kind| kind == "cdylib")
-        {
-            modules.extend(filenames.into_iter().filter(|file| file.extension().is_some_and(|end| end == "wasm")));
-        }
-    }
+    let mut modules = tidings_component::modules(messages)?;
     match (modules.pop(), modules.is_empty()) {
         (Some(module), true) => Ok(module),
         (None, _) => bail!("no crate here is a plugin: its Cargo.toml needs `crate-type = [\"cdylib\"]` in [lib]"),
