@@ -22,6 +22,7 @@ use crate::channels::{Channels, Environment, PluginHost};
 use crate::clock;
 use crate::config::Config;
 use crate::dispatch::{Dispatch, Wakers};
+use crate::fetch::Fetcher;
 use crate::intake::Intake;
 use crate::knowledge::Knowledge;
 use crate::links::Links;
@@ -46,7 +47,7 @@ impl Core {
     async fn open(config: &Config) -> anyhow::Result<Core> {
         make_data_dir(&config.data_dir.0)?;
         let metrics = Arc::new(Metrics::default());
-        let store = tidings_store::open(&config.data_dir.database(), Mode::Daemon).await?;
+        let store = tidings_store::open_with(&config.data_dir.database(), Mode::Daemon, &config.key_file()).await?;
         // Nobody else has this store: what a killed daemon had leased is free.
         let freed = store.release_all().await?;
         if freed > 0 {
@@ -83,6 +84,7 @@ pub async fn serve(config: Config, config_file: PathBuf) -> anyhow::Result<()> {
             cache_dir: config.data_dir.cache(),
             tls_ca_file: config.tls.ca_file.clone(),
             max_instances: config.sandbox.max_instances,
+            compiler: crate::cli::compiler(),
         })?,
         trust: Trust::new(&config.trust).map_err(anyhow::Error::msg)?,
         host: Arc::new(PluginHost::new(Arc::clone(&core.store), Arc::clone(&core.knowledge))),
@@ -92,6 +94,7 @@ pub async fn serve(config: Config, config_file: PathBuf) -> anyhow::Result<()> {
         metrics: Arc::clone(&core.metrics),
         dispatch: Dispatch::from(&config.dispatch),
     });
+    let fetcher = Fetcher::new(&config.install, config.tls.ca_file.as_ref()).map_err(anyhow::Error::msg)?;
     let bus = Bus::prepare(&config)?;
     let listener =
         TcpListener::bind(config.api.listen).await.with_context(|| format!("api.listen {}", config.api.listen))?;
@@ -109,6 +112,7 @@ pub async fn serve(config: Config, config_file: PathBuf) -> anyhow::Result<()> {
     let state = ApiState {
         store: Arc::clone(&core.store),
         channels: Arc::clone(&channels),
+        fetcher: Arc::new(fetcher),
         knowledge: Arc::clone(&core.knowledge),
         lists: Arc::clone(&core.lists),
         links,

@@ -10,6 +10,7 @@ mod inbox;
 mod logs;
 mod oversee;
 mod questions;
+mod residents;
 mod upgrade;
 mod view;
 
@@ -26,11 +27,14 @@ use tokio_util::sync::CancellationToken;
 pub use error::ChannelError;
 pub use host::PluginHost;
 pub use logs::{LogLine, LogTails};
+pub use residents::ResidentView;
 pub use upgrade::Upgrade;
-pub use view::{Ask, ChannelState, ChannelView, VersionView};
+pub use view::{Ask, ChannelState, ChannelView, CredentialAsk, VersionView};
 
 use crate::clock;
-use crate::dispatch::{Dispatch, Finding, Findings, Fleet, Sender, Trial, Version, Wakers, Worker, WorkerHandle};
+use crate::dispatch::{
+    Carrier, Dispatch, Finding, Findings, Fleet, Sender, Trial, Version, Wakers, Worker, WorkerHandle,
+};
 use crate::knowledge::Knowledge;
 use crate::links::Links;
 use crate::telemetry::{ChannelLabel, Metrics, VersionLabel};
@@ -240,6 +244,8 @@ impl Channels {
         let signed_by = components.iter().find(|info| info.digest == component).and_then(|c| c.signed_by.as_deref());
         self.environment.trust.permits(signed_by, &admitted.manifest().name)?;
         let config = fit::complete(admitted.manifest(), &channel.config)?;
+        let lack = admitted.manifest().check_credentials(&config, &channel.grants);
+        lack.map_err(|lack| ChannelError::NotReady(lack.to_string()))?;
         Ok((admitted, config))
     }
 
@@ -254,10 +260,10 @@ impl Channels {
             component: component.chars().take(12).collect(),
         };
         let resident = *lifetime == Lifetime::Resident;
-        let plugin = self.plugin(channel, &admitted, config);
+        let carrier = Carrier::of(self.plugin(channel, &admitted, config));
         let deadline = std::time::Duration::from_millis(channel.limits.deadline_ms);
         let (links, knowledge) = (Arc::clone(&self.environment.links), Arc::clone(&self.environment.knowledge));
-        let sender = Arc::new(Sender::new(channel.name.clone(), plugin, links, knowledge, deadline));
+        let sender = Arc::new(Sender::new(channel.name.clone(), carrier, links, knowledge, deadline));
         Ok(Version { component: component.into(), sender, label, resident })
     }
 
@@ -300,7 +306,10 @@ impl Channels {
 
     async fn view_of(&self, channel: Channel) -> Result<ChannelView, ChannelError> {
         let manifest = self.manifest(&channel.component).await?;
-        let state = match (self.workers.lock().await.get(&channel.name), &channel.life.quarantine) {
+        let workers = self.workers.lock().await;
+        let slot = workers.get(&channel.name);
+        let resident = slot.and_then(Slot::life).map(ResidentView::from);
+        let state = match (slot, &channel.life.quarantine) {
             _ if !channel.enabled => ChannelState::Disabled,
             (_, Some(quarantine)) => {
                 ChannelState::Quarantined { since: quarantine.since, reason: quarantine.reason.clone() }
@@ -312,7 +321,7 @@ impl Channels {
                 None => ChannelState::Running,
             },
         };
-        Ok(ChannelView::new(channel, manifest, state))
+        Ok(ChannelView { resident, ..ChannelView::new(channel, manifest, state) })
     }
 }
 

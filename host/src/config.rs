@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use tidings_domain::limits;
+use tidings_store::KeyFile;
 
+use crate::fetch::{InstallConfig, Policy};
 use crate::trust::{Trust, TrustConfig};
 
 pub use dispatch::DispatchConfig;
@@ -33,6 +35,7 @@ pub enum ConfigError {
 pub struct Config {
     /// Where the database, the lock and the compiled plugins live. Made at start, readable by its owner alone.
     pub data_dir: DataDir,
+    pub store: StoreConfig,
     pub api: ApiConfig,
     pub bus: BusConfig,
     pub catalogue: CatalogueConfig,
@@ -41,6 +44,7 @@ pub struct Config {
     pub sandbox: SandboxConfig,
     pub tls: TlsConfig,
     pub trust: TrustConfig,
+    pub install: InstallConfig,
     pub links: LinksConfig,
     pub retention: RetentionConfig,
     pub log: LogConfig,
@@ -66,6 +70,14 @@ impl DataDir {
     pub fn cache(&self) -> PathBuf {
         self.0.join("cache")
     }
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreConfig {
+    /// The key of channels' secrets. Without it, systemd's credential `tidings.key` where there is one, else `secrets.key`
+    /// in the data directory, which is made at the first start.
+    pub key_file: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -228,6 +240,15 @@ impl Config {
         if mistakes.is_empty() { Ok(config) } else { Err(ConfigError::Mistakes { path: path.to_owned(), mistakes }) }
     }
 
+    /// Where the key of channels' secrets is.
+    pub fn key_file(&self) -> KeyFile {
+        let credential = || {
+            let file = PathBuf::from(std::env::var_os("CREDENTIALS_DIRECTORY")?).join("tidings.key");
+            file.is_file().then_some(file)
+        };
+        self.store.key_file.clone().or_else(credential).map_or(KeyFile::Beside, KeyFile::At)
+    }
+
     /// What no type can rule out.
     fn mistakes(&self) -> Vec<String> {
         let mut mistakes = Vec::new();
@@ -245,7 +266,11 @@ impl Config {
                 "api.public_url must begin with https:// or http://",
             );
         }
-        for (file, name) in [(&self.catalogue.aliases, "catalogue.aliases"), (&self.tls.ca_file, "tls.ca_file")] {
+        for (file, name) in [
+            (&self.catalogue.aliases, "catalogue.aliases"),
+            (&self.tls.ca_file, "tls.ca_file"),
+            (&self.store.key_file, "store.key_file"),
+        ] {
             if let Some(file) = file {
                 check(file.is_file(), &format!("{name}: {} is not a file", file.display()));
             }
@@ -266,6 +291,7 @@ impl Config {
         }
         mistakes.extend(self.dispatch.mistakes().into_iter().map(str::to_owned));
         mistakes.extend(Trust::new(&self.trust).err());
+        mistakes.extend(Policy::new(&self.install).err());
         mistakes.extend(self.acl.mistakes().into_iter().map(|(setting, what)| format!("{setting} {what}")));
         mistakes
     }
@@ -300,50 +326,4 @@ fn set(table: &mut toml::Table, name: &str, value: &str) -> Result<(), String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use tidings_domain::retry::RetryPolicy;
-
-    use super::*;
-
-    fn load(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
-        let file = std::env::temp_dir().join(format!("tidings-config-{:x}.toml", rand::random::<u64>()));
-        std::fs::write(&file, text).expect("a temporary file can be written");
-        let environment = environment.iter().map(|(name, value)| (name.to_string(), value.to_string()));
-        let config = Config::load(&file, environment).map_err(|error| error.to_string());
-        std::fs::remove_file(&file).expect("it can be removed");
-        config
-    }
-
-    #[test]
-    fn an_empty_file_is_a_whole_configuration() {
-        let config = load("", &[]).expect("defaults are good");
-        assert_eq!(config.api.listen.to_string(), "127.0.0.1:8900");
-        assert_eq!(config.dispatch.retry_policy(), RetryPolicy::default());
-    }
-
-    #[test]
-    fn the_environment_goes_over_the_file() {
-        let variables = [("TIDINGS__API__LISTEN", "127.0.0.1:9"), ("TIDINGS__DISPATCH__BATCH", "7"), ("HOME", "/")];
-        let config = load("[dispatch]\nbatch = 3\nwindow = 2", &variables).expect("it is good");
-        assert_eq!((config.api.listen.port(), config.dispatch.batch, config.dispatch.window), (9, 7, 2));
-    }
-
-    #[test]
-    fn mistakes_are_named() {
-        for (text, environment, expected) in [
-            ("[api]\nlisten = 5", &[][..], "line 2"),
-            ("[api]\nlistne = \"127.0.0.1:1\"", &[], "unknown field `listne`"),
-            ("[dispatch]\nbackoff_min = \"soon\"", &[], "line 2"),
-            ("[dispatch]\nbatch = 0", &[], "dispatch.batch must be 1 to 1000"),
-            ("[dispatch]\nbackoff_min = \"2h\"", &[], "backoff_min must not exceed"),
-            ("[acl]\ntimeout = \"1h\"", &[], "acl.wait"),
-            ("[acl.packages]\nprovider = \"nis\"", &[], "unknown variant `nis`"),
-            ("[[bus.zeromq]]\nendpoints = [\"udp://x\"]", &[], "udp://x is not tcp://host:port"),
-            ("", &[("TIDINGS__API__LISTNE", "1")], "unknown field `listne`"),
-            ("data_dir = \"/x\"", &[("TIDINGS__DATA_DIR__X", "1")], "data_dir is not a section"),
-        ] {
-            let error = load(text, environment).expect_err(text);
-            assert!(error.contains(expected), "{text}: {error}");
-        }
-    }
-}
+mod tests;

@@ -9,6 +9,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod dispatch;
+pub mod fetch;
 pub mod intake;
 pub mod knowledge;
 pub mod links;

@@ -145,6 +145,15 @@ impl Daemon {
         .await
     }
 
+    /// The memory that its process has in use, in bytes: what Linux counts as resident.
+    pub fn memory(&self) -> Result<u64> {
+        let id = self.process.id().context("the daemon has ended already")?;
+        let status = fs::read_to_string(format!("/proc/{id}/status")).context("the daemon's status")?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().context("VmRSS")?;
+        Ok(kilobytes * 1024)
+    }
+
     /// SIGKILL; returns when the process is gone.
     pub async fn kill(mut self) -> Result<()> {
         self.process.kill().await.context("killing the daemon")

@@ -10,6 +10,7 @@ pub mod daemon;
 pub mod demo;
 pub mod expect;
 pub mod fedmsg;
+pub mod ircd;
 pub mod mta;
 pub mod paths;
 pub mod pkgdb;

@@ -8,10 +8,11 @@ use anyhow::{Context as _, Result, ensure};
 use crate::plugins;
 
 /// The parts, by package and benchmark.
-const PARTS: [(&str, &str); 6] = [
+const PARTS: [(&str, &str); 7] = [
     ("tidings-domain", "facts"),
     ("tidings-domain", "matching"),
     ("tidings-domain", "editing"),
+    ("tidings-sandbox", "sandbox"),
     ("tidings-store", "accept"),
     ("tidings-store", "load"),
     ("tidings-acl", "acl"),

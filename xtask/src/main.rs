@@ -4,9 +4,13 @@ mod bench;
 mod corpus;
 mod plugins;
 mod run;
+mod samples;
 mod setup;
 mod story;
 mod test;
+/// What `tidings plugin build` does, the same code.
+#[path = "../../host/src/cli/plugin/toolchain/mod.rs"]
+mod toolchain;
 
 use std::process::ExitCode;
 
@@ -18,6 +22,8 @@ use clap::Parser;
 enum Command {
     /// Builds the plugins into target/plugins/*.wasm, by the first way that works here.
     BuildPlugins(plugins::Args),
+    /// Builds the sample plugins in Python and JavaScript into target/plugins/*-sample.wasm.
+    BuildSamples,
     /// Runs the whole on this machine, from a message on the bus to a mail, and shows it on a page.
     Run(run::Args),
     /// Compares the catalogue with real messages, where they are beside this checkout; fails below the bar.
@@ -35,6 +41,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Command::parse() {
         Command::BuildPlugins(args) => plugins::run(&args),
+        Command::BuildSamples => samples::run(),
         Command::Run(args) => run::run(&args),
         Command::Bench => bench::run(),
         Command::Corpus => corpus::run(),

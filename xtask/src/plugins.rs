@@ -3,16 +3,14 @@
 //!
 //! It uses no tool outside of Cargo: the wrapping is a library. A component that did not change is not rewritten.
 
-mod component;
 mod way;
 
-use std::io::{BufReader, Read};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{fs, io};
 
 use anyhow::{Context, Result, bail};
-use serde::Deserialize;
 
 pub use way::Way;
 
@@ -60,23 +58,6 @@ pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
 }
 
-/// The part of Cargo's messages that names what was built.
-#[derive(Deserialize)]
-#[serde(tag = "reason", rename_all = "kebab-case")]
-enum Message {
-    CompilerArtifact {
-        target: Target,
-        filenames: Vec<PathBuf>,
-    },
-    #[serde(other)]
-    Other,
-}
-
-#[derive(Deserialize)]
-struct Target {
-    kind: Vec<String>,
-}
-
 /// Runs Cargo in the plugins' workspace and returns the modules of all crates that are plugins (`cdylib`).
 fn compile(mut cargo: Command, target_dir: Option<&Path>) -> Result<Vec<PathBuf>> {
     let workspace = repository().join("plugins");
@@ -89,31 +70,19 @@ fn compile(mut cargo: Command, target_dir: Option<&Path>) -> Result<Vec<PathBuf>
     cargo.current_dir(workspace).stdout(Stdio::piped());
     let mut child = cargo.spawn().with_context(|| format!("starting {}", cargo.get_program().display()))?;
     let stdout = child.stdout.take().context("Cargo's output is not piped")?;
-    let modules = modules(BufReader::new(stdout));
+    let modules = tidings_component::modules(BufReader::new(stdout));
     if !child.wait()?.success() {
         bail!("the plugins do not compile; Cargo said why above");
     }
     modules
 }
 
-fn modules(messages: impl Read) -> Result<Vec<PathBuf>> {
-    let mut modules = Vec::new();
-    for message in serde_json::Deserializer::from_reader(messages).into_iter() {
-        if let Message::CompilerArtifact { target, filenames } = message.context("reading Cargo's messages")?
-            && target.kind.iter().any(|kind| kind == "cdylib")
-        {
-            modules.extend(filenames.into_iter().filter(|file| file.extension().is_some_and(|end| end == "wasm")));
-        }
-    }
-    modules.sort();
-    Ok(modules)
-}
-
 /// Makes the module's component and puts it into `out`, unless the same one is there.
 fn wrap(module: &Path, out: &Path) -> Result<(PathBuf, bool)> {
     let name = module.file_name().with_context(|| format!("{} is no file", module.display()))?;
     let bytes = fs::read(module).with_context(|| format!("reading {}", module.display()))?;
-    let component = component::encode(&bytes).with_context(|| format!("making a component of {}", module.display()))?;
+    let component =
+        tidings_component::encode(&bytes).with_context(|| format!("making a component of {}", module.display()))?;
     let path = out.join(name);
     let written = replace(&path, &component).with_context(|| format!("writing {}", path.display()))?;
     Ok((path, written))
@@ -133,16 +102,6 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_wasm_files_of_plugin_crates_are_taken_from_cargos_messages() {
-        let messages = r#"
-            {"reason":"compiler-artifact","target":{"kind":["lib"]},"filenames":["/t/libsdk.rlib"]}
-            {"reason":"build-script-executed","package_id":"x"}
-            {"reason":"compiler-artifact","target":{"kind":["cdylib","rlib"]},"filenames":["/t/email.wasm","/t/libemail.rlib"]}
-            {"reason":"build-finished","success":true}"#;
-        assert_eq!(modules(messages.as_bytes()).unwrap(), [PathBuf::from("/t/email.wasm")]);
-    }
 
     #[test]
     fn a_file_with_the_same_content_is_not_rewritten() {

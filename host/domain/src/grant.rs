@@ -6,9 +6,9 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::credential::{Credential, CredentialKind};
 use crate::manifest::Capability;
 use crate::network::{HostName, Reach, reach};
-use crate::secret::Secret;
 use crate::text::one_line;
 
 /// One host and port that a channel may reach.
@@ -24,17 +24,6 @@ pub struct Grant {
     /// For `http`: also without TLS.
     #[serde(default)]
     pub plain_http: bool,
-}
-
-/// A secret that the host adds to a plugin's HTTP requests as a header; the plugin knows only its name.
-#[derive(Clone, Debug)]
-pub struct Credential {
-    pub name: String,
-    /// The header's name, e.g. `authorization`.
-    pub header: String,
-    pub value: Secret,
-    /// The only host it is sent to.
-    pub host: String,
 }
 
 /// All that one channel was granted.
@@ -70,6 +59,8 @@ pub enum Denial {
     NoCredential(String),
     #[error("the credential `{name}` is for {granted}, not for {host}")]
     CredentialHost { name: String, granted: String, host: HostName },
+    #[error("the credential `{name}` is of the kind `{kind}`, which `{capability}` has no use for")]
+    CredentialUse { name: String, kind: &'static str, capability: Capability },
 }
 
 impl Grants {
@@ -141,6 +132,7 @@ impl fmt::Display for Capability {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::Secret;
 
     fn grant(capability: Capability, host: &str, port: u16, private: bool, plain_http: bool) -> Grant {
         Grant { capability, host: host.to_owned(), port, private, plain_http }
@@ -150,7 +142,7 @@ mod tests {
         use Capability::{Http, Net};
         let credential = |name: &str, host: &str| Credential {
             name: name.to_owned(),
-            header: "authorization".to_owned(),
+            kind: CredentialKind::Header { header: "authorization".to_owned() },
             value: Secret::new("Bearer x".to_owned()),
             host: host.to_owned(),
         };

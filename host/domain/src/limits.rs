@@ -2,7 +2,11 @@
 //! default of a setting and names it; the others are fixed. Reaching one is counted, logged once and has a defined
 //! result, never a panic.
 
+mod plugin;
+
 use std::time::Duration;
+
+pub use plugin::PluginLimits;
 
 /// The longest body of a bus message, in bytes. fedmsg's largest real ones are below 100 kB.
 pub const MESSAGE_BYTES: usize = 1024 * 1024;
@@ -191,6 +195,8 @@ pub const REASON_CHARS: usize = 500;
 
 /// A component file, in bytes.
 pub const COMPONENT_BYTES: usize = 64 * 1024 * 1024;
+/// How much of a component's file is written to the store at a time, in bytes: what a delivery's commit waits for it.
+pub const COMPONENT_PART_BYTES: usize = 256 * 1024;
 /// A request body of the API other than a component, in bytes.
 pub const API_BODY_BYTES: usize = 1024 * 1024;
 /// Open connections of the API; further ones wait to be accepted.
@@ -260,7 +266,12 @@ pub const RESIDENT_BACKOFF_MAX: Duration = Duration::from_secs(300);
 pub const RESIDENT_SETTLED: Duration = Duration::from_secs(60);
 /// How long a batch waits for a resident plugin's next instance; where that takes longer, the channel rests.
 pub const RESIDENT_PATIENCE: Duration = Duration::from_secs(5);
-/// The part of what is left of a call that connecting may take, so that a plugin sees the timeout before its deadline.
+const _: () = assert!(
+    INSTANCE_WAIT.as_secs() * 2 + RESIDENT_PATIENCE.as_secs() + WAKE_DEADLINE.as_secs() <= LEASE_MARGIN.as_secs(),
+    "so does one that waits for its turn, for the rest after a crash, for an instance and for its first call"
+);
+/// The part of what is left of a call that connecting, or an HTTP exchange, may take, so that a plugin sees the timeout
+/// before its deadline.
 pub const CONNECT_SHARE: f64 = 0.8;
 /// How long `describe` and `check-address` may take: they compute, they do not talk.
 pub const QUESTION_DEADLINE: Duration = Duration::from_secs(5);
@@ -292,6 +303,32 @@ pub const COMPONENT_MODULES: u64 = 200;
 /// One function's code, in bytes: what the compiler's time grows fastest with.
 pub const FUNCTION_BYTES: usize = 1024 * 1024;
 
+/// Memory of the process that compiles a component, in bytes. The largest toolchain seen (Python, 18 MB) takes 340 MB.
+pub const COMPILE_MEMORY_BYTES: u64 = 1536 * 1024 * 1024;
+/// What that process may have mapped beyond it: its own program and libraries, in bytes.
+pub const COMPILE_PROGRAM_BYTES: u64 = 1024 * 1024 * 1024;
+/// Seconds of processor time that it may take. The largest toolchain seen takes 15.
+pub const COMPILE_CPU_SECONDS: u64 = 120;
+/// When it is killed whatever it does. It is the last in the queue for the processor, so on a busy machine this is far
+/// longer than its processor time; and it is less than a request of the API may take.
+pub const COMPILE_TIME: Duration = Duration::from_secs(240);
+const _: () = assert!(COMPILE_TIME.as_secs() < API_SLOW_TIMEOUT.as_secs(), "whoever installs must hear the outcome");
+/// The code that comes out of it, in bytes. The largest seen is three times its component.
+pub const COMPILED_BYTES: u64 = 512 * 1024 * 1024;
+/// What is read of what it says when it fails, in bytes.
+pub const COMPILE_SAYS_BYTES: u64 = 4096;
+
+/// How long one request for a component's file may take, the file included: 64 MiB at 5 Mbit/s.
+pub const FETCH_TIME: Duration = Duration::from_secs(110);
+/// Redirects on the way to a component. Registries lead to a store of blobs with one, release pages with two.
+pub const FETCH_REDIRECTS: usize = 5;
+/// A registry's manifest, in bytes; the specification asks registries for 4 MiB, one of a single layer has less than 1 kB.
+pub const OCI_MANIFEST_BYTES: usize = 256 * 1024;
+/// A registry's answer with a token, in bytes.
+pub const OCI_TOKEN_BYTES: usize = 64 * 1024;
+/// A signature beside a component, in bytes; minisign's have some 300 and a comment.
+pub const SIGNATURE_BYTES: usize = 4096;
+
 /// A manifest's name and version, and the name of a configuration field, in bytes.
 pub const NAME_BYTES: usize = 64;
 /// A manifest's labels and one-line texts, in characters.
@@ -311,6 +348,8 @@ pub const WAIT_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Random bytes of one `random.bytes`.
 pub const RANDOM_BYTES: u32 = 4096;
+/// What a plugin prints in one write, in bytes, and the longest line before it is cut in two.
+pub const STDIO_BYTES: usize = 4096;
 /// A key of a plugin's `state`, in bytes.
 pub const STATE_KEY_BYTES: usize = 256;
 /// A value of a plugin's `state`, in bytes.
@@ -319,6 +358,14 @@ pub const STATE_VALUE_BYTES: usize = 64 * 1024;
 pub const INBOX_CHARS: usize = 1000;
 /// Reply lines that `inbox` gives back.
 pub const INBOX_LINES: usize = 500;
+/// Lines of the daemon's own answer to a command, and characters of each: IRC sends one every second or two.
+pub const INBOX_ANSWER_LINES: usize = 30;
+pub const INBOX_LINE_CHARS: usize = 400;
+/// Names of applications in one such line.
+pub const INBOX_NAMES: usize = 12;
+/// Who says what is no command is told about `help`, and then not again for so long; and so many addresses are remembered.
+pub const INBOX_HINT_REST: Duration = Duration::from_secs(3600);
+pub const INBOX_HINTS: usize = 10_000;
 
 /// Addresses of one name that are tried.
 pub const ADDRESSES_TRIED: usize = 8;
@@ -333,71 +380,21 @@ pub const READ_BYTES: u32 = 64 * 1024;
 /// Headers of an HTTP request or response, and bytes of them together.
 pub const HTTP_HEADERS: usize = 100;
 pub const HTTP_HEADER_BYTES: usize = 64 * 1024;
+/// A secret that the host uses for a plugin, in bytes: room for a chain of certificates with its key.
+pub const CREDENTIAL_BYTES: usize = 64 * 1024;
+/// A bearer token, in bytes; Google's have at most 2048.
+pub const TOKEN_BYTES: usize = 8192;
+/// How long a signed request for a token is good; Google takes no longer one than an hour.
+pub const ASSERTION_AGE: Duration = Duration::from_secs(3600);
+/// A token is used this long at most, whatever it says of itself, and no longer in its last `TOKEN_EARLY`: the far side's
+/// clock may be ahead, and a request takes time.
+pub const TOKEN_AGE: Duration = Duration::from_secs(3600);
+pub const TOKEN_EARLY: Duration = Duration::from_secs(60);
+/// How long a failed request for a token is not repeated.
+pub const TOKEN_FAILURE_REST: Duration = Duration::from_secs(10);
 /// A URL, in bytes.
 pub const URL_BYTES: usize = 8192;
 /// The body of an HTTP response, in bytes.
 pub const HTTP_RESPONSE_BYTES: usize = 8 * 1024 * 1024;
 /// Redirects that are followed at most, whatever the plugin asks for.
 pub const HTTP_REDIRECTS: u8 = 10;
-
-/// What one plugin may use. Always in force, each on its own; an administrator may change them per channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct PluginLimits {
-    /// One call in all, guest code and host calls: milliseconds.
-    pub deadline_ms: u64,
-    /// Linear memory of one instance, in bytes.
-    pub memory_bytes: usize,
-    /// Elements of all its tables.
-    pub table_elements: usize,
-    /// Bytes that the plugin may pass to the host in each host call, and as the answer of its own call.
-    pub hostcall_bytes: usize,
-    /// Host calls of one call of the plugin.
-    pub host_calls: u64,
-    /// Lines it may log in one call; the rest is counted.
-    pub log_lines: u32,
-    /// Open connections at a time.
-    pub connections: u32,
-    /// Bytes sent and received over the network in one call.
-    pub network_bytes: u64,
-    /// Keys, and bytes of keys and values, in its `state`.
-    pub state_keys: u32,
-    pub state_bytes: u64,
-}
-
-impl PluginLimits {
-    /// The limits that are outside of what the sandbox can be asked for, each with what it may be. Zero host calls or
-    /// connections are good: such a plugin can only compute.
-    pub fn mistakes(&self) -> Vec<(&'static str, String)> {
-        let mut mistakes = Vec::new();
-        let mut check = |name, value: usize, least: usize, most: usize| {
-            if !(least..=most).contains(&value) {
-                mistakes.push((name, format!("must be {least} to {most}")));
-            }
-        };
-        check("deadline_ms", usize::try_from(self.deadline_ms).unwrap_or(usize::MAX), 100, CALL_DEADLINE_MAX_MS);
-        check("memory_bytes", self.memory_bytes, 1024 * 1024, PLUGIN_MEMORY_CEILING);
-        check("table_elements", self.table_elements, 100, PLUGIN_TABLE_CEILING);
-        check("hostcall_bytes", self.hostcall_bytes, 64 * 1024, PLUGIN_MEMORY_CEILING);
-        check("log_lines", self.log_lines as usize, 0, 100_000);
-        check("connections", self.connections as usize, 0, 1000);
-        mistakes
-    }
-}
-
-impl Default for PluginLimits {
-    fn default() -> Self {
-        PluginLimits {
-            deadline_ms: CALL_DEADLINE.as_millis() as u64,
-            memory_bytes: 64 * 1024 * 1024,
-            table_elements: 20_000,
-            hostcall_bytes: 16 * 1024 * 1024,
-            host_calls: 1_000_000,
-            log_lines: 200,
-            connections: 8,
-            network_bytes: 256 * 1024 * 1024,
-            state_keys: 1000,
-            state_bytes: 1024 * 1024,
-        }
-    }
-}

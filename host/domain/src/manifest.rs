@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 mod check;
 mod configure;
 
-pub use check::{CREDENTIAL_KINDS, ManifestError};
+pub use crate::credential::CREDENTIAL_KINDS;
+pub use check::ManifestError;
+pub(crate) use configure::host;
 pub use configure::{ConfigError, ConfigProblem, RequestError};
 
 /// What a plugin is; see `manifest` in the contract (`wit/v1/channel.wit`).

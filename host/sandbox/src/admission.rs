@@ -8,7 +8,9 @@ use tidings_domain::outcome::CrashKind;
 use tidings_domain::text::one_line;
 use wasmparser::{Encoding, Parser, Payload};
 
-use crate::abi::v1;
+use crate::abi::{self, Version};
+use crate::compiler::CompileError;
+use crate::wasi;
 
 /// Why a file is not admitted, for the person who sent it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,7 +27,11 @@ pub enum AdmissionError {
     TooComplex { what: &'static str, limit: u64 },
     #[error("the component is built for {found}; this version of Tidings serves {served}")]
     ContractVersion { found: String, served: String },
-    #[error("the component imports `{0}`, a part of WASI; Tidings offers plugins the imports of its own contract only")]
+    #[error(
+        "the component imports `{0}`, a part of WASI that Tidings does not offer: of WASI 0.2 there are clocks, random \
+         numbers, standard output (to the plugin's log), and files and sockets without any; connections and requests are \
+         the contract's `net` and `http`"
+    )]
     Wasi(String),
     #[error("the component imports `{0}`, which Tidings does not offer")]
     UnknownImport(String),
@@ -33,8 +39,8 @@ pub enum AdmissionError {
     NoPlugin(String),
     #[error("the manifest says `{said}`, and the exports are those of a plugin that is `{exported}`")]
     Lifetime { said: &'static str, exported: &'static str },
-    #[error("the component does not compile: {0}")]
-    Compile(String),
+    #[error(transparent)]
+    Compile(#[from] CompileError),
     #[error("the component does not fit the contract: {0}")]
     Contract(String),
     #[error("`describe` gave no answer ({kind}): {detail}", kind = .kind.as_str())]
@@ -47,6 +53,7 @@ pub enum AdmissionError {
 
 /// What a file says of itself before anything is compiled.
 pub(crate) struct Outline {
+    pub version: Version,
     /// The interfaces of the contract that it imports.
     pub imports: Vec<String>,
     /// As its exports have it; its manifest must say the same.
@@ -65,16 +72,15 @@ pub(crate) fn inspect(file: &[u8]) -> Result<Outline, AdmissionError> {
     for payload in Parser::new(0).parse_all(file) {
         survey.look(&payload.map_err(malformed)?)?;
     }
-    let export = interface(v1::EXPORT);
-    if survey.exports.contains(&export) {
-        let resident = survey.exports.contains(&interface(v1::RESIDENT));
-        let lifetime = if resident { Lifetime::Resident } else { Lifetime::PerCall };
-        return Ok(Outline { imports: survey.imports, lifetime });
+    for version in Version::ALL.iter().rev().copied() {
+        if let Some(lifetime) = version.lifetime(&survey.exports) {
+            return Ok(Outline { version, imports: survey.imports, lifetime });
+        }
     }
-    let other = survey.exports.iter().find_map(|name| contract_version(name));
+    let other = survey.exports.iter().find_map(|name| in_contract(name));
     Err(match other {
-        Some(version) => wrong_version(version),
-        None => AdmissionError::NoPlugin(export),
+        Some((_, number)) if !served(number) => wrong_version(number),
+        _ => AdmissionError::NoPlugin(names(|version| version.interface(abi::PLUGIN))),
     })
 }
 
@@ -128,7 +134,9 @@ impl Survey {
         }
         for import in section {
             let name = import.map_err(malformed)?.name.name;
-            self.imports.push(check_import(name)?);
+            if !wasi::offers(name) {
+                self.imports.push(check_import(name)?);
+            }
         }
         Ok(())
     }
@@ -178,34 +186,41 @@ fn items(payload: &Payload<'_>) -> u64 {
     })
 }
 
-/// The interface's short name, if a plugin may import it.
+/// The interface's short name, if it is one of the contract's that a plugin may import.
 fn check_import(name: &str) -> Result<String, AdmissionError> {
-    let known = v1::IMPORTS.iter().find(|known| interface(known) == name);
-    if let Some(known) = known {
-        return Ok((*known).to_owned());
-    }
     if name.starts_with("wasi:") {
         return Err(AdmissionError::Wasi(one_line(name, 100)));
     }
-    match contract_version(name) {
-        Some(version) if version != v1::VERSION => Err(wrong_version(version)),
-        _ => Err(AdmissionError::UnknownImport(one_line(name, 100))),
+    let Some((interface, number)) = in_contract(name) else {
+        return Err(AdmissionError::UnknownImport(one_line(name, 100)));
+    };
+    match Version::ALL.iter().find(|version| version.number() == number) {
+        Some(version) if version.imports().contains(&interface) => Ok(interface.to_owned()),
+        Some(_) => Err(AdmissionError::UnknownImport(one_line(name, 100))),
+        None => Err(wrong_version(number)),
     }
 }
 
-/// The full name of one of the contract's interfaces.
-pub(crate) fn interface(name: &str) -> String {
-    format!("{}/{name}@{}", v1::PACKAGE, v1::VERSION)
+/// The name and the version of one of the contract's interfaces.
+fn in_contract(name: &str) -> Option<(&str, &str)> {
+    name.strip_prefix(abi::PACKAGE)?.strip_prefix('/')?.split_once('@')
 }
 
-/// The version in the name of one of the contract's interfaces.
-fn contract_version(name: &str) -> Option<&str> {
-    name.strip_prefix(v1::PACKAGE)?.strip_prefix('/')?.split_once('@').map(|(_, version)| version)
+fn served(number: &str) -> bool {
+    Version::ALL.iter().any(|version| version.number() == number)
 }
 
-fn wrong_version(version: &str) -> AdmissionError {
-    let name = |version: &str| format!("{}@{version}", v1::PACKAGE);
-    AdmissionError::ContractVersion { found: one_line(&name(version), 100), served: name(v1::VERSION) }
+fn wrong_version(number: &str) -> AdmissionError {
+    let name = |number: &str| format!("{}@{number}", abi::PACKAGE);
+    AdmissionError::ContractVersion {
+        found: one_line(&name(number), 100),
+        served: names(|version| name(version.number())),
+    }
+}
+
+/// What `name` makes of each version that is served.
+fn names(name: impl Fn(Version) -> String) -> String {
+    Version::ALL.iter().copied().map(name).collect::<Vec<_>>().join(" and ")
 }
 
 fn malformed(error: wasmparser::BinaryReaderError) -> AdmissionError {

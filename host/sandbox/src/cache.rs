@@ -9,8 +9,12 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
+use tidings_domain::limits;
+use tidings_domain::text::one_line;
 use wasmtime::Engine;
 use wasmtime::component::Component;
+
+use crate::compiler::CompileError;
 
 const MAGIC: &[u8; 8] = b"TIDCODE1";
 const HEAD: usize = MAGIC.len() + 32;
@@ -37,30 +41,11 @@ impl CodeCache {
         Ok(cache)
     }
 
-    /// The component with this digest, compiled: from the cache, or from `file` and then kept. A cache that cannot be
-    /// written is no reason to fail.
-    pub(crate) fn component(&self, engine: &Engine, digest: &str, file: &[u8]) -> wasmtime::Result<Component> {
+    /// The component with this digest, if its code is here and good.
+    pub(crate) fn load(&self, engine: &Engine, digest: &str) -> Option<Component> {
         let path = self.path(digest);
-        if let Some(component) = self.load(engine, &path) {
-            return Ok(component);
-        }
-        let code = engine.precompile_component(file)?;
-        if let Err(error) = self.keep(&path, &code) {
-            tracing::warn!(path = %path.display(), %error, "compiled code could not be kept");
-        }
-        // SAFETY: the bytes are what this very engine has just compiled.
-        unsafe { Component::deserialize(engine, &code) }
-    }
-
-    fn load(&self, engine: &Engine, path: &Path) -> Option<Component> {
-        let file = fs::read(path).ok()?;
-        let component = checked(&file).and_then(|code| {
-            // SAFETY: code is not validated when it is loaded, so it must come from an engine and be unchanged. It does:
-            // only this program writes in this directory (mode 0700), whole files at once, and the digest in front shows
-            // that they are what was written. The bytes that were checked are the ones that are loaded, there is no
-            // second read. wasmtime itself refuses code of another version or other settings.
-            unsafe { Component::deserialize(engine, code) }.ok()
-        });
+        let file = fs::read(&path).ok()?;
+        let component = checked(engine, &file);
         if component.is_none() {
             tracing::warn!(path = %path.display(), "compiled code is damaged or foreign; compiling again");
             drop(fs::remove_file(path));
@@ -68,14 +53,36 @@ impl CodeCache {
         component
     }
 
+    /// Keeps the code that a compiler has [`seal`]ed, and loads it. A cache that cannot be written is no reason to fail.
+    ///
+    /// # Errors
+    /// The code is not whole, or asks for more instances, memories or tables than there are.
+    pub(crate) fn take(&self, engine: &Engine, digest: &str, sealed: &[u8]) -> Result<Component, CompileError> {
+        let code = whole(sealed).ok_or(CompileError::Damaged)?;
+        let refused =
+            |error: wasmtime::Error| CompileError::Refused(one_line(&format!("{error:#}"), limits::REASON_CHARS));
+        let component = loaded(engine, code).map_err(refused)?;
+        let path = self.path(digest);
+        if let Err(error) = self.keep(&path, sealed) {
+            tracing::warn!(path = %path.display(), %error, "compiled code could not be kept");
+        }
+        Ok(component)
+    }
+
+    /// A file for one use that has no name and goes away with its handle, in this private directory.
+    pub(crate) fn scratch(&self) -> io::Result<fs::File> {
+        let path = self.draft();
+        let file = fs::OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+        fs::remove_file(path)?;
+        Ok(file)
+    }
+
     /// Writes beside and renames: a reader sees a whole file or none, and after a crash one or the other remains.
-    fn keep(&self, path: &Path, code: &[u8]) -> io::Result<()> {
-        let draft = self.directory.join(format!("{:032x}.draft", rand::random::<u128>()));
+    fn keep(&self, path: &Path, sealed: &[u8]) -> io::Result<()> {
+        let draft = self.draft();
         let written = (|| {
             let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-            file.write_all(MAGIC)?;
-            file.write_all(&Sha256::digest(code))?;
-            file.write_all(code)?;
+            file.write_all(sealed)?;
             file.sync_all()?;
             fs::rename(&draft, path)
         })();
@@ -85,13 +92,35 @@ impl CodeCache {
         written
     }
 
+    fn draft(&self) -> PathBuf {
+        self.directory.join(format!("{:032x}.draft", rand::random::<u128>()))
+    }
+
     fn path(&self, digest: &str) -> PathBuf {
         self.directory.join(format!("{digest}{}", self.suffix))
     }
 }
 
+/// Compiled code as it is handed over and kept.
+pub(crate) fn seal(code: &[u8]) -> Vec<u8> {
+    [MAGIC, &Sha256::digest(code)[..], code].concat()
+}
+
+/// The component in sealed code, if that is whole and this engine's.
+fn checked(engine: &Engine, sealed: &[u8]) -> Option<Component> {
+    loaded(engine, whole(sealed)?).ok()
+}
+
+fn loaded(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: code is not validated when it is loaded, so it must come from an engine and be unchanged. It does: it was
+    // handed over by a compiler that this program started, or lies in a directory (mode 0700) in which only this program
+    // writes, whole files at once; and the digest in front shows that it is what was written. The bytes that were checked are
+    // the ones that are loaded, there is no second read. wasmtime itself refuses code of another version or other settings.
+    unsafe { Component::deserialize(engine, code) }
+}
+
 /// The code in a cache file, if the file is whole.
-fn checked(file: &[u8]) -> Option<&[u8]> {
+fn whole(file: &[u8]) -> Option<&[u8]> {
     let (head, code) = file.split_at_checked(HEAD)?;
     let digest = head.strip_prefix(MAGIC)?;
     (digest == &Sha256::digest(code)[..]).then_some(code)
@@ -125,37 +154,43 @@ mod tests {
         entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
     }
 
+    fn compiled(engine: &Engine) -> Vec<u8> {
+        seal(&engine.precompile_component(COMPONENT).expect("compiled"))
+    }
+
     #[test]
     fn code_is_kept_privately_and_used_again() {
         let place = tempfile::tempdir().expect("a directory");
         let directory = place.path().join("code");
         let engine = Engine::default();
         let cache = CodeCache::open(&directory, &engine).expect("opened");
-        cache.component(&engine, "abc", COMPONENT).expect("compiled");
+        assert!(cache.load(&engine, "abc").is_none(), "nothing is there yet");
+        cache.take(&engine, "abc", &compiled(&engine)).expect("good code");
         assert_eq!(names(&directory), [format!("abc{}", cache.suffix)]);
         let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
         assert_eq!((mode(&directory), mode(&cache.path("abc"))), (0o700, 0o600));
-        let not_used = b"not a component";
-        cache.component(&engine, "abc", not_used).expect("from the cache, the file is not looked at");
+        cache.load(&engine, "abc").expect("from the cache");
+        drop(cache.scratch().expect("a file without a name"));
+        assert_eq!(names(&directory).len(), 1);
     }
 
     #[test]
-    fn a_damaged_or_foreign_file_is_compiled_again() {
+    fn damaged_or_foreign_code_is_neither_kept_nor_used() {
         let place = tempfile::tempdir().expect("a directory");
         let engine = Engine::default();
         let cache = CodeCache::open(place.path(), &engine).expect("opened");
-        cache.component(&engine, "abc", COMPONENT).expect("compiled");
         let path = cache.path("abc");
-        let good = fs::read(&path).expect("kept");
+        let good = compiled(&engine);
         let mut flipped = good.clone();
         flipped[HEAD + 100] ^= 1;
-        let forged = [MAGIC.as_slice(), &Sha256::digest(b"not code"), b"not code"].concat();
-        for bad in [&flipped[..], &good[..good.len() - 1], &good[..10], b"", &good[HEAD..], &forged] {
+        let other = Engine::new(wasmtime::Config::new().epoch_interruption(true)).expect("an engine");
+        let bad = [flipped, good[..good.len() - 1].into(), good[..10].into(), Vec::new(), good[HEAD..].into()];
+        for bad in bad.into_iter().chain([seal(b"not code"), compiled(&other)]) {
+            assert!(cache.take(&engine, "abc", &bad).is_err());
+            assert!(!path.exists(), "it was not kept");
             fs::write(&path, bad).expect("written");
-            assert!(cache.load(&engine, &path).is_none());
+            assert!(cache.load(&engine, "abc").is_none());
             assert!(!path.exists(), "it is gone");
-            cache.component(&engine, "abc", COMPONENT).expect("compiled again");
-            assert_eq!(fs::read(&path).expect("kept again"), good);
         }
     }
 
@@ -164,7 +199,7 @@ mod tests {
         let place = tempfile::tempdir().expect("a directory");
         let engine = Engine::default();
         let cache = CodeCache::open(place.path(), &engine).expect("opened");
-        cache.component(&engine, "abc", COMPONENT).expect("compiled");
+        cache.take(&engine, "abc", &compiled(&engine)).expect("good code");
         for name in ["abc-0123456789abcdef.code", "00.draft", "x"] {
             fs::write(place.path().join(name), b"").expect("written");
         }
@@ -177,5 +212,12 @@ mod tests {
         let other = Engine::new(wasmtime::Config::new().epoch_interruption(true)).expect("an engine");
         assert_ne!(fingerprint(&Engine::default()), fingerprint(&other));
         assert_eq!(fingerprint(&Engine::default()), fingerprint(&Engine::default()));
+    }
+
+    #[test]
+    fn the_engine_that_compiles_and_the_one_that_runs_share_code() {
+        let compiler = crate::engine::compiler().expect("an engine");
+        let runner = crate::engine::start(1).expect("an engine");
+        assert_eq!(fingerprint(&compiler), fingerprint(&runner));
     }
 }

@@ -33,7 +33,7 @@ impl Call {
         store.set_hostcall_fuel(plugin.hostcall_bytes);
         store.set_max_component_handles(limits::GUEST_HANDLES);
         store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|store| Ok(tick(store.data())));
+        store.epoch_deadline_callback(|store| tick(store.data()));
         Ok(Call { store, _place: place })
     }
 
@@ -74,11 +74,13 @@ impl Call {
     }
 }
 
-/// What a running guest does at every tick: it ends at the deadline, and otherwise yields. tokio's own way to yield lets
-/// the executor look at its timers and sockets first; a plain one would be run again at once, dozens of times in a row.
-fn tick(room: &Room) -> UpdateDeadline {
+/// What a running guest does at every tick: it ends at the deadline, or when it had all its host calls, and otherwise
+/// yields. tokio's own way to yield lets the executor look at its timers and sockets first; a plain one would be run again
+/// at once, dozens of times in a row.
+fn tick(room: &Room) -> wasmtime::Result<UpdateDeadline> {
+    room.within_host_calls()?;
     if Instant::now() >= room.deadline() {
-        return UpdateDeadline::Interrupt;
+        return Ok(UpdateDeadline::Interrupt);
     }
-    UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))
+    Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
 }

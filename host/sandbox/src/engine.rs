@@ -15,7 +15,20 @@ pub(crate) fn start(instances: u32) -> Result<Engine, SandboxError> {
     Ok(engine)
 }
 
+/// An engine that only compiles, for the same machine: what it makes runs in an engine that was started. It takes one
+/// thread, so that what a compilation needs does not depend on the machine's processors, and leaves the others alone.
+pub(crate) fn compiler() -> wasmtime::Result<Engine> {
+    Engine::new(code().parallel_compilation(false))
+}
+
 fn config(instances: u32) -> Config {
+    let mut config = code();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances)));
+    config
+}
+
+/// What decides which code comes out, and how it expects to be run.
+fn code() -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
@@ -23,9 +36,9 @@ fn config(instances: u32) -> Config {
         // Host functions run on the same fibre, behind the guest's part of it.
         .async_stack_size(limits::GUEST_STACK_BYTES + limits::HOST_STACK_BYTES)
         .wasm_memory64(false)
-        .wasm_multi_memory(false)
-        .wasm_relaxed_simd(false)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances)));
+        // The glue between the parts of a component sees the memories of two; a module has one of its own at most (pool).
+        .wasm_multi_memory(true)
+        .wasm_relaxed_simd(false);
     config
 }
 

@@ -10,6 +10,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sha2::Digest as _;
 use tidings_domain::limits::{self, PluginLimits};
+use tidings_domain::manifest::Manifest;
+use tidings_domain::outcome::CrashKind;
 use tidings_domain::text::one_line;
 use tokio::sync::Semaphore;
 use wasmtime::Engine;
@@ -20,6 +22,8 @@ mod admission;
 mod cache;
 mod call;
 mod capabilities;
+mod compiler;
+mod credentials;
 mod engine;
 mod host;
 mod meter;
@@ -29,18 +33,20 @@ mod report;
 mod resident;
 mod room;
 mod violation;
+mod wasi;
 
 pub use admission::AdmissionError;
+pub use compiler::{CompileError, CompileLimits, Compiler, DOES_NOT_COMPILE, compile_as_child};
+pub use credentials::{CredentialProblem, check_credential};
 pub use host::{ChannelHost, LogLevel, StateError};
-pub use network::TlsError;
+pub use network::{Resolver, TlsError};
 pub use plugin::{Admitted, ChannelSettings, Links, Parcel, Plugin};
 pub use report::{Report, Stats};
 pub use resident::{Resident, ResidentStats};
 
-use abi::v1;
 use cache::CodeCache;
 use call::Call;
-use network::{Egress, Tls};
+use network::{Egress, System, Tls};
 use room::{Furniture, Room};
 
 /// How a sandbox is set up.
@@ -52,6 +58,7 @@ pub struct SandboxOptions {
     pub tls_ca_file: Option<PathBuf>,
     /// Instances that live at the same time, all channels together; [`limits::INSTANCES`] unless set otherwise.
     pub max_instances: u32,
+    pub compiler: Compiler,
 }
 
 /// Why there is no sandbox. All of them stop the daemon before it does anything.
@@ -76,46 +83,60 @@ pub struct Sandbox {
 struct Shared {
     engine: Engine,
     linker: Linker<Room>,
-    cache: CodeCache,
+    cache: Arc<CodeCache>,
+    compiler: Compiler,
     tls: Arc<Tls>,
+    resolver: Arc<dyn Resolver>,
     places: Arc<Semaphore>,
-    /// One compilation at a time: it takes all cores by itself.
+    /// One compilation at a time: what it may take is for one.
     compiling: Semaphore,
 }
 
 impl Sandbox {
     /// Starts the engine. Blocks for some milliseconds: it reserves address space and reads certificates.
     pub fn new(options: SandboxOptions) -> Result<Sandbox, SandboxError> {
+        Sandbox::with_resolver(options, Arc::new(System))
+    }
+
+    /// The same, with host names resolved by `resolver` instead of by the system.
+    pub fn with_resolver(options: SandboxOptions, resolver: Arc<dyn Resolver>) -> Result<Sandbox, SandboxError> {
         let instances = options.max_instances.max(1);
         let engine = engine::start(instances)?;
-        let linker = v1::linker(&engine).map_err(|error| SandboxError::Engine(format!("{error:#}")))?;
+        let linker = abi::linker(&engine).map_err(|error| SandboxError::Engine(format!("{error:#}")))?;
         let path = options.cache_dir;
         let cache = CodeCache::open(&path, &engine).map_err(|source| SandboxError::Cache { path, source })?;
         let tls = Arc::new(Tls::new(options.tls_ca_file.as_deref())?);
         let places = Arc::new(Semaphore::new(instances as usize));
         let compiling = Semaphore::new(1);
-        Ok(Sandbox { shared: Arc::new(Shared { engine, linker, cache, tls, places, compiling }) })
+        let (cache, compiler) = (Arc::new(cache), options.compiler);
+        let shared = Shared { engine, linker, cache, compiler, tls, resolver, places, compiling };
+        Ok(Sandbox { shared: Arc::new(shared) })
     }
 
     /// Checks a component file, compiles it (or takes its code from the cache), links it and asks it what it is, without
     /// configuration, grants or network. The same file is admitted the same way every time.
     pub async fn admit(&self, file: &[u8]) -> Result<Admitted, AdmissionError> {
-        let outline = admission::inspect(file)?;
-        let digest = hex::encode(sha2::Sha256::digest(file));
+        let file: Arc<[u8]> = file.into();
+        // Looking at every byte of a large file takes a while: not on a thread that others wait for.
+        let looked = aside({
+            let file = Arc::clone(&file);
+            move || Ok((admission::inspect(&file)?, hex::encode(sha2::Sha256::digest(&file))))
+        });
+        let (outline, digest) = looked.await?;
         let component = self.compile(&digest, file).await?;
-        let pre = v1::link(&self.shared.linker, &component)
+        let linked = outline
+            .version
+            .link(&self.shared.linker, &component)
             .map_err(|error| AdmissionError::Contract(one_line(&format!("{error:#}"), limits::REASON_CHARS)))?;
-        let time = limits::QUESTION_DEADLINE;
-        let mut call = self.call(nobody(), 0, time).await.ok_or(AdmissionError::Busy)?;
-        let answer = Call::within(time, v1::describe(&pre, call.store())).await;
-        let manifest = call.leave(answer).0.map_err(|(kind, detail)| AdmissionError::Describe { kind, detail })?;
+        let manifest = self.describe(&linked).await.ok_or(AdmissionError::Busy)?;
+        let manifest = manifest.map_err(|(kind, detail)| AdmissionError::Describe { kind, detail })?;
         manifest.check()?;
         if manifest.lifetime != outline.lifetime {
             let (said, exported) = (manifest.lifetime.as_str(), outline.lifetime.as_str());
             return Err(AdmissionError::Lifetime { said, exported });
         }
         let imports = outline.imports;
-        Ok(Admitted { inner: Arc::new(plugin::Inner { digest, imports, manifest, pre }) })
+        Ok(Admitted { inner: Arc::new(plugin::Inner { digest, imports, manifest, linked }) })
     }
 
     /// The plugin of one channel. Settings are fixed in it: a change of them makes a new one.
@@ -124,21 +145,39 @@ impl Sandbox {
             channel: settings.channel.into(),
             config: Arc::new(settings.config),
             grants: Arc::new(settings.grants),
+            tokens: Arc::default(),
             limits: settings.limits,
             host,
         };
         Plugin { sandbox: self.clone(), admitted: admitted.clone(), furniture }
     }
 
-    async fn compile(&self, digest: &str, file: &[u8]) -> Result<Component, AdmissionError> {
-        let failed = |text: &str| AdmissionError::Compile(one_line(text, limits::REASON_CHARS));
-        let _turn = self.shared.compiling.acquire().await.map_err(|error| failed(&error.to_string()))?;
-        let (shared, digest, file) = (Arc::clone(&self.shared), digest.to_owned(), file.to_vec());
-        let compile = move || shared.cache.component(&shared.engine, &digest, &file);
-        match tokio::task::spawn_blocking(compile).await {
-            Ok(compiled) => compiled.map_err(|error| failed(&format!("{error:#}"))),
-            Err(error) => Err(failed(&error.to_string())),
+    /// Asks for the manifest; none where there is no place for an instance.
+    async fn describe(&self, linked: &abi::Linked) -> Option<Result<Manifest, (CrashKind, String)>> {
+        let time = limits::QUESTION_DEADLINE;
+        let mut call = self.call(nobody(), 0, time).await?;
+        let answer = Call::within(time, linked.describe(call.store())).await;
+        Some(call.leave(answer).0)
+    }
+
+    async fn compile(&self, digest: &str, file: Arc<[u8]>) -> Result<Component, AdmissionError> {
+        if let Some(component) = self.cached(digest).await? {
+            return Ok(component);
         }
+        let turn = self.shared.compiling.acquire().await;
+        let _turn = turn.map_err(|error| CompileError::Unavailable(error.to_string()))?;
+        // Whoever had the turn before may have compiled the same file.
+        if let Some(component) = self.cached(digest).await? {
+            return Ok(component);
+        }
+        let code = self.shared.compiler.compile(&self.shared.cache, file).await?;
+        let (shared, digest) = (Arc::clone(&self.shared), digest.to_owned());
+        aside(move || Ok(shared.cache.take(&shared.engine, &digest, &code)?)).await
+    }
+
+    async fn cached(&self, digest: &str) -> Result<Option<Component>, AdmissionError> {
+        let (shared, digest) = (Arc::clone(&self.shared), digest.to_owned());
+        aside(move || Ok(shared.cache.load(&shared.engine, &digest))).await
     }
 
     /// A fresh store for one call; none where no place for its instance became free within [`limits::INSTANCE_WAIT`].
@@ -146,10 +185,19 @@ impl Sandbox {
         let place = Arc::clone(&self.shared.places).acquire_owned();
         let place = tokio::time::timeout(limits::INSTANCE_WAIT, place).await.ok()?.ok()?;
         let egress = Egress::new(Arc::clone(&self.shared.tls), &furniture.limits);
+        let egress = egress.resolving(Arc::clone(&self.shared.resolver));
         let room = Room::new(furniture, egress, batch, time);
         let call = Call::new(&self.shared.engine, room, place);
         call.inspect_err(|error| tracing::error!(%error, "no store for a plugin's call")).ok()
     }
+}
+
+/// Does work that takes the processor for a while on a thread of its own.
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, AdmissionError> + Send + 'static,
+) -> Result<T, AdmissionError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(CompileError::Crashed(error.to_string()).into()))
 }
 
 /// What a plugin gets that is only asked what it is.
@@ -158,6 +206,7 @@ fn nobody() -> Furniture {
         channel: "".into(),
         config: Arc::default(),
         grants: Arc::default(),
+        tokens: Arc::default(),
         limits: PluginLimits { connections: 0, ..PluginLimits::default() },
         host: Arc::new(Nobody),
     }

@@ -13,7 +13,7 @@ use tidings_domain::outcome::{CrashKind, Outcome};
 use tidings_domain::text::{is_one_line, one_line};
 
 use crate::Sandbox;
-use crate::abi::v1;
+use crate::abi::Linked;
 use crate::call::{Call, Ended};
 use crate::report::{Report, Stats, assemble};
 use crate::room::Furniture;
@@ -28,7 +28,7 @@ pub(crate) struct Inner {
     pub digest: String,
     pub imports: Vec<String>,
     pub manifest: Manifest,
-    pub pre: v1::Pre,
+    pub linked: Linked,
 }
 
 impl Admitted {
@@ -127,16 +127,24 @@ impl Plugin {
         }
     }
 
+    /// What the plugin says of itself when it is asked again, without configuration, grants or network.
+    pub async fn describe(&self) -> Result<Manifest, (CrashKind, String)> {
+        self.sandbox
+            .describe(&self.admitted.inner.linked)
+            .await
+            .unwrap_or_else(|| Err((CrashKind::Instantiate, BUSY.to_owned())))
+    }
+
     /// The address in the channel's normal form, or why it is none. The outer error is the plugin's crash.
     pub async fn check_address(&self, address: &str) -> Result<Result<String, String>, (CrashKind, String)> {
         let time = limits::QUESTION_DEADLINE;
         if address.chars().count() > limits::ADDRESS_CHARS {
             return Ok(Err(format!("longer than {} characters", limits::ADDRESS_CHARS)));
         }
-        let furniture = Furniture { grants: Arc::default(), ..self.furniture.clone() };
+        let furniture = Furniture { grants: Arc::default(), tokens: Arc::default(), ..self.furniture.clone() };
         let busy = || (CrashKind::Instantiate, BUSY.to_owned());
         let mut call = self.sandbox.call(furniture, 0, time).await.ok_or_else(busy)?;
-        let answer = Call::within(time, v1::check_address(&self.admitted.inner.pre, call.store(), address)).await;
+        let answer = Call::within(time, self.admitted.inner.linked.check_address(call.store(), address)).await;
         match call.leave(answer).0? {
             Ok(normal) if normal.is_empty() || normal.chars().count() > limits::ADDRESS_CHARS => {
                 Err((CrashKind::Nonsense, "the normal form of an address is empty or too long".to_owned()))
@@ -159,8 +167,9 @@ impl Plugin {
     }
 
     async fn answer(&self, call: &mut Call, batch: &[Parcel<'_>]) -> Ended<Vec<Outcome>> {
-        let batch = v1::Batch::new(batch);
-        Call::within(self.deadline(), v1::deliver(&self.admitted.inner.pre, call.store(), &batch)).await
+        let linked = &self.admitted.inner.linked;
+        let batch = linked.version().batch(batch);
+        Call::within(self.deadline(), linked.deliver(call.store(), &batch)).await
     }
 
     pub(crate) fn deadline(&self) -> Duration {

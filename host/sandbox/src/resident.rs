@@ -12,8 +12,9 @@ use tidings_domain::limits;
 use tidings_domain::outcome::Outcome;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
-use crate::abi::v1::{Batch, Reason};
+use crate::abi::{Batch, Reason, Version};
 use crate::plugin::{Parcel, Plugin, busy};
 use crate::report::Report;
 use life::Life;
@@ -38,14 +39,24 @@ pub struct ResidentStats {
 /// this ends it at once; [`Resident::stop`] lets it say goodbye.
 pub struct Resident {
     orders: mpsc::Sender<Order>,
+    version: Version,
     stats: Arc<Mutex<ResidentStats>>,
     task: JoinHandle<()>,
 }
 
 /// What the task is asked to do.
 enum Order {
-    Deliver { batch: Batch, cut_off: oneshot::Receiver<()>, reply: oneshot::Sender<Answer> },
-    Stop { done: oneshot::Sender<()> },
+    Deliver(Errand),
+    Stop { grace: Duration },
+}
+
+/// A batch to be delivered.
+struct Errand {
+    batch: Batch,
+    /// Not begun later: whoever waits holds a lease on each delivery.
+    by: Instant,
+    cut_off: oneshot::Receiver<()>,
+    reply: oneshot::Sender<Answer>,
 }
 
 /// A report; where the call was cut off, what had been settled by then.
@@ -58,7 +69,8 @@ impl Plugin {
         let (orders, inbox) = mpsc::channel(1);
         let stats = Arc::<Mutex<ResidentStats>>::default();
         let life = Life::new(self.clone(), Arc::clone(&stats));
-        Resident { orders, stats, task: tokio::spawn(run(life, inbox)) }
+        let version = self.admitted.inner.linked.version();
+        Resident { orders, version, stats, task: tokio::spawn(run(inbox, life)) }
     }
 }
 
@@ -75,15 +87,16 @@ impl Resident {
     /// what the plugin had settled by then. Of the other deliveries nothing is known.
     pub async fn deliver_until(&self, batch: &[Parcel<'_>], cut_off: impl Future<Output = ()>) -> Answer {
         let nothing = || Err(vec![None; batch.len()]);
+        let by = Instant::now() + limits::INSTANCE_WAIT;
         tokio::pin!(cut_off);
         let place = tokio::select! {
-            place = tokio::time::timeout(limits::INSTANCE_WAIT, self.orders.reserve()) => place,
+            place = tokio::time::timeout_at(by, self.orders.reserve()) => place,
             () = &mut cut_off => return nothing(),
         };
         let Ok(Ok(place)) = place else { return Ok(busy(batch.len())) };
         let (cut, was_cut) = oneshot::channel();
         let (reply, mut answer) = oneshot::channel();
-        place.send(Order::Deliver { batch: Batch::new(batch), cut_off: was_cut, reply });
+        place.send(Order::Deliver(Errand { batch: self.version.batch(batch), by, cut_off: was_cut, reply }));
         let ended = tokio::select! {
             ended = &mut answer => Some(ended),
             () = &mut cut_off => None,
@@ -103,16 +116,18 @@ impl Resident {
     }
 
     /// Ends it: the plugin gets its last call, and is dropped with its connections when that has ended, at the latest
-    /// after `grace`.
+    /// after `grace`. When this returns, nothing of it is left. Nothing can be delivered afterwards.
     pub async fn stop(&self, grace: Duration) {
-        let (done, ended) = oneshot::channel();
         let stop = async {
-            if self.orders.send(Order::Stop { done }).await.is_ok() {
-                let _ = ended.await;
+            // The channel closes when the task and all that it owns are gone.
+            if self.orders.send(Order::Stop { grace }).await.is_ok() {
+                self.orders.closed().await;
             }
         };
-        let _ = tokio::time::timeout(grace, stop).await;
-        self.task.abort();
+        if tokio::time::timeout(grace, stop).await.is_err() {
+            self.task.abort();
+            self.orders.closed().await;
+        }
     }
 }
 
@@ -128,24 +143,19 @@ enum Next {
     Wake(Reason),
 }
 
-async fn run(mut life: Life, mut orders: mpsc::Receiver<Order>) {
+/// `life` comes last, so that it is dropped first: who sees `orders` closed knows that the instance is gone.
+async fn run(mut orders: mpsc::Receiver<Order>, mut life: Life) {
     loop {
+        // Wakes leave room between them and come first: however much there is to deliver, a PING is answered.
         let next = tokio::select! {
-            order = orders.recv() => Next::Order(order),
+            biased;
             reason = life.due() => Next::Wake(reason),
+            order = orders.recv() => Next::Order(order),
         };
         match next {
-            Next::Wake(reason) => life.wake(reason).await,
-            Next::Order(Some(Order::Deliver { batch, cut_off, reply })) => {
-                // Where nobody waits for the answer any more, the leases end by themselves.
-                let _ = reply.send(life.deliver(&batch, cut_off).await);
-            }
-            Next::Order(Some(Order::Stop { done })) => {
-                life.wake(Reason::Stop).await;
-                drop(life);
-                let _ = done.send(());
-                return;
-            }
+            Next::Wake(reason) => life.wake(reason, limits::WAKE_DEADLINE).await,
+            Next::Order(Some(Order::Deliver(errand))) => life.run(errand).await,
+            Next::Order(Some(Order::Stop { grace })) => return life.wake(Reason::Stop, grace).await,
             Next::Order(None) => return,
         }
     }

@@ -13,11 +13,13 @@ use tidings_domain::text::one_line;
 use wasmtime::component::ResourceTable;
 
 use crate::capabilities::net::Connection;
+use crate::credentials::Tokens;
 use crate::host::ChannelHost;
 use crate::meter::Growth;
 use crate::network::Egress;
 use crate::report::Stats;
 use crate::violation::Violation;
+use crate::wasi::Wasi;
 
 /// What one channel's plugin is given, the same in each of its calls.
 #[derive(Clone)]
@@ -25,6 +27,8 @@ pub(crate) struct Furniture {
     pub channel: Arc<str>,
     pub config: Arc<BTreeMap<String, String>>,
     pub grants: Arc<Grants>,
+    /// What the grants' credentials were traded for.
+    pub tokens: Arc<Tokens>,
     pub limits: PluginLimits,
     pub host: Arc<dyn ChannelHost>,
 }
@@ -33,6 +37,8 @@ pub(crate) struct Furniture {
 pub(crate) struct Room {
     pub(crate) furniture: Furniture,
     pub(crate) table: ResourceTable,
+    /// Made when it is first used: most plugins know nothing of WASI.
+    pub(crate) wasi: Option<Box<Wasi>>,
     pub(crate) growth: Growth,
     pub(crate) egress: Egress,
     pub(crate) stats: Stats,
@@ -52,6 +58,7 @@ impl Room {
         table.set_max_capacity(furniture.limits.connections as usize);
         Room {
             table,
+            wasi: None,
             growth: Growth::new(&furniture.limits),
             furniture,
             egress,
@@ -87,6 +94,11 @@ impl Room {
     /// Every host function starts here: counts the call and ends it for good beyond the limit.
     pub(crate) fn host_call(&mut self) -> Result<(), Violation> {
         self.stats.host_calls += 1;
+        self.within_host_calls()
+    }
+
+    /// That the plugin has not made more host calls than it may.
+    pub(crate) fn within_host_calls(&self) -> Result<(), Violation> {
         let limit = self.furniture.limits.host_calls;
         if self.stats.host_calls > limit { Err(Violation::HostCalls { limit }) } else { Ok(()) }
     }
@@ -130,6 +142,7 @@ impl Room {
 
     /// What the call used.
     pub(crate) fn report(&mut self) -> (Stats, Vec<Option<Outcome>>) {
+        self.print(true);
         self.stats.duration = self.elapsed();
         self.stats.peak_memory_bytes = self.growth.peak_memory();
         self.stats.network_bytes = self.egress.bytes_used();

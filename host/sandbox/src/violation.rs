@@ -5,6 +5,8 @@ use tidings_domain::limits;
 use tidings_domain::outcome::CrashKind;
 use tidings_domain::text::one_line;
 use wasmtime::Trap;
+use wasmtime::component::ResourceTableError;
+use wasmtime_wasi::I32Exit;
 
 /// What a plugin did that ends its call on the spot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +46,9 @@ pub(crate) fn crash(error: &wasmtime::Error, entered: bool) -> Crash {
     if !entered && error.downcast_ref::<Trap>().is_none() {
         return (CrashKind::Instantiate, line(cause));
     }
+    if let Some(I32Exit(status)) = error.downcast_ref::<I32Exit>() {
+        return (CrashKind::Trap, format!("called `exit` with the status {status}"));
+    }
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => (CrashKind::Timeout, "interrupted at the deadline".to_owned()),
         Some(trap) => (CrashKind::Trap, line(trap.to_string())),
@@ -55,6 +60,14 @@ pub(crate) fn crash(error: &wasmtime::Error, entered: bool) -> Crash {
         None if cause.contains("store handle limit exceeded") => {
             (CrashKind::HostCalls, "holds too many handles".to_owned())
         }
+        None if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) => {
+            (CrashKind::HostCalls, "holds too many handles".to_owned())
+        }
+        // Likewise for too many random bytes by way of WASI.
+        None if cause.starts_with("requested len") => (
+            CrashKind::HostCalls,
+            format!("asked for too many random bytes; at most {} in a call", limits::RANDOM_BYTES),
+        ),
         // What is no trap of the guest's own code went wrong while its values were read.
         None => (CrashKind::Nonsense, line(cause)),
     }

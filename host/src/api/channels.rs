@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use axum::Json as Answer;
 use axum::extract::State;
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::HeaderName;
 use serde::{Deserialize, Serialize};
-use tidings_domain::grant::{Credential, Grant};
+use tidings_domain::credential::KindError;
+use tidings_domain::grant::{Credential, CredentialKind, Grant};
 use tidings_domain::limits::{self, PluginLimits};
 use tidings_domain::network::HostName;
 use tidings_domain::outcome::Outcome;
 use tidings_domain::secret::Secret;
 use tidings_domain::text::is_one_line;
+use tidings_sandbox::check_credential;
 
 use super::read::{Json, Path};
 use super::{ApiState, Mistake, Problem};
@@ -45,7 +47,10 @@ pub(super) struct GrantBody {
 #[serde(deny_unknown_fields)]
 struct CredentialBody {
     name: String,
-    header: String,
+    /// The contract's word; absent is `header`.
+    kind: Option<String>,
+    /// For that kind only.
+    header: Option<String>,
     value: String,
     host: String,
 }
@@ -103,12 +108,8 @@ pub(super) async fn grant(
     if body.as_asked {
         return Ok(Answer(api.channels.grant_as_asked(&name, body.private).await?));
     }
-    let mistakes = body.mistakes();
-    if !mistakes.is_empty() {
-        return Err(Problem::invalid("the grants are not good", mistakes));
-    }
-    let credentials = body.credentials.map(|given| given.into_iter().map(CredentialBody::read).collect());
-    Ok(Answer(api.channels.grant(&name, body.reach, credentials).await?))
+    let (reach, credentials) = body.read().map_err(|mistakes| Problem::invalid("the grants are not good", mistakes))?;
+    Ok(Answer(api.channels.grant(&name, reach, credentials).await?))
 }
 
 pub(super) async fn limit(
@@ -135,38 +136,69 @@ pub(super) async fn test_send(
     Ok(Answer(api.channels.test_send(&name, &body.address).await?.into()))
 }
 
+/// What may be reached, and credentials; none where they stay as they are.
+type Given = (Option<Vec<Grant>>, Option<Vec<Credential>>);
+
 impl GrantBody {
-    fn mistakes(&self) -> Vec<Mistake> {
-        let reach = self.reach.iter().flatten().enumerate().flat_map(|(n, grant)| {
+    /// What is granted, or all that is wrong with it; never with a value.
+    fn read(self) -> Result<Given, Vec<Mistake>> {
+        let mut mistakes: Vec<Mistake> = self.mistakes_in_reach().collect();
+        let mut credentials: Vec<Credential> = Vec::new();
+        let given = self.credentials.is_some();
+        for (n, body) in self.credentials.into_iter().flatten().enumerate() {
+            let mut mistake = |field: &str, what: String| {
+                mistakes.push(Mistake::new(format!("credentials[{n}].{field}"), what));
+            };
+            if credentials.iter().any(|other| other.name == body.name) {
+                mistake("name", "there is another credential of this name".to_owned());
+            }
+            match body.read() {
+                Ok(credential) => credentials.push(credential),
+                Err(found) => found.into_iter().for_each(|(field, what)| mistake(field, what)),
+            }
+        }
+        if mistakes.is_empty() { Ok((self.reach, given.then_some(credentials))) } else { Err(mistakes) }
+    }
+
+    fn mistakes_in_reach(&self) -> impl Iterator<Item = Mistake> {
+        self.reach.iter().flatten().enumerate().flat_map(|(n, grant)| {
             let host = HostName::parse(&grant.host).is_none().then_some(("host", "not a host name or an IP address"));
             let port = (grant.port == 0).then_some(("port", "not a port (1 to 65535)"));
             host.into_iter().chain(port).map(move |(field, what)| Mistake::new(format!("reach[{n}].{field}"), what))
-        });
-        let credentials = self.credentials.iter().flatten().enumerate().flat_map(|(n, credential)| {
-            let mistakes = credential.mistakes().into_iter();
-            mistakes.map(move |(field, what)| Mistake::new(format!("credentials[{n}].{field}"), what))
-        });
-        reach.chain(credentials).collect()
+        })
     }
 }
 
 impl CredentialBody {
-    /// Never with the value.
-    fn mistakes(&self) -> Vec<(&'static str, &'static str)> {
-        let checks = [
-            (
-                (1..=limits::NAME_BYTES).contains(&self.name.len()) && is_one_line(&self.name),
-                ("name", "not 1 to 64 bytes of one line"),
-            ),
-            (HeaderName::try_from(&self.header).is_ok(), ("header", "not the name of an HTTP header")),
-            (HeaderValue::try_from(&self.value).is_ok(), ("value", "not the value of an HTTP header")),
-            (HostName::parse(&self.host).is_some(), ("host", "not a host name or an IP address")),
-        ];
-        checks.into_iter().filter(|(good, _)| !good).map(|(_, mistake)| mistake).collect()
-    }
-
-    fn read(self) -> Credential {
-        Credential { name: self.name, header: self.header, value: Secret::new(self.value), host: self.host }
+    /// The credential, or the fields that are wrong; never with the value.
+    fn read(self) -> Result<Credential, Vec<(&'static str, String)>> {
+        let mut mistakes = Vec::new();
+        if !(1..=limits::NAME_BYTES).contains(&self.name.len()) || !is_one_line(&self.name) {
+            mistakes.push(("name", format!("not 1 to {} bytes of one line", limits::NAME_BYTES)));
+        }
+        let word = self.kind.as_deref().unwrap_or("header");
+        let kind = CredentialKind::read(word, self.header);
+        match &kind {
+            Ok(kind) => {
+                if kind.header().is_some_and(|header| HeaderName::try_from(header).is_err()) {
+                    mistakes.push(("header", "not the name of an HTTP header".to_owned()));
+                }
+                if let Err(problem) = check_credential(kind, &self.value) {
+                    mistakes.push(("value", problem.to_string()));
+                }
+            }
+            Err(problem @ KindError::Unknown) => mistakes.push(("kind", problem.to_string())),
+            Err(problem) => mistakes.push(("header", problem.to_string())),
+        }
+        if HostName::parse(&self.host).is_none() {
+            mistakes.push(("host", "not a host name or an IP address".to_owned()));
+        }
+        match kind {
+            Ok(kind) if mistakes.is_empty() => {
+                Ok(Credential { name: self.name, kind, value: Secret::new(self.value), host: self.host })
+            }
+            _ => Err(mistakes),
+        }
     }
 }
 

@@ -31,6 +31,7 @@ use tidings_store::Store;
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::channels::Channels;
+use crate::fetch::Fetcher;
 use crate::knowledge::Knowledge;
 use crate::links::Links;
 use crate::lists::Lists;
@@ -48,6 +49,7 @@ pub use validate::mistakes;
 pub struct ApiState {
     pub store: Arc<dyn Store>,
     pub channels: Arc<Channels>,
+    pub fetcher: Arc<Fetcher>,
     pub knowledge: Arc<Knowledge>,
     pub lists: Arc<Lists>,
     pub links: Arc<Links>,

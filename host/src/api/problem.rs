@@ -6,7 +6,7 @@ use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use tidings_sandbox::AdmissionError;
+use tidings_sandbox::{AdmissionError, CompileError};
 use tidings_store::StoreError;
 
 use crate::channels::ChannelError;
@@ -110,6 +110,7 @@ impl From<StoreError> for Problem {
             StoreError::Locked { .. }
             | StoreError::Corrupt { .. }
             | StoreError::Newer { .. }
+            | StoreError::Key { .. }
             | StoreError::Damaged { .. } => {
                 log(&error);
                 Problem::internal()
@@ -129,12 +130,13 @@ impl From<ChannelError> for Problem {
             ChannelError::Admission(AdmissionError::TooLarge { .. }) => {
                 Problem::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string())
             }
-            ChannelError::Admission(AdmissionError::Busy) => {
-                Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
-            }
+            ChannelError::Admission(
+                AdmissionError::Busy | AdmissionError::Compile(CompileError::Unavailable(_) | CompileError::Damaged),
+            ) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
             ChannelError::Admission(_) | ChannelError::Name(_) | ChannelError::Address(_) => {
                 Problem::invalid(error.to_string(), Vec::new())
             }
+            ChannelError::Contract(_) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
             ChannelError::Distrust(_) => Problem::new(StatusCode::FORBIDDEN, error.to_string()),
             ChannelError::NotReady(_) => Problem::new(StatusCode::CONFLICT, error.to_string()),
         }

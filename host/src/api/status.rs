@@ -115,10 +115,12 @@ pub(super) async fn metrics(State(api): State<ApiState>) -> Result<([(HeaderName
     for channel in books.keys() {
         due.extend(api.store.next_due(channel).await?.map(|due| (channel.clone(), due)));
     }
+    let residents = api.channels.residents().await;
     let present = Present {
         bus: &bus,
         books: &books,
         due: &due,
+        residents: &residents,
         lists: &api.lists.cache().figures(),
         rules: api.knowledge.snapshot().sizes,
         now: clock::now(),

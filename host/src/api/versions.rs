@@ -27,6 +27,9 @@ pub(super) struct UpgradeBody {
     /// Configuration values that go with it; null removes one.
     #[serde(default)]
     config: BTreeMap<String, Option<String>>,
+    /// Without trying it against the contract first.
+    #[serde(default)]
+    unproven: bool,
 }
 
 #[derive(Deserialize)]
@@ -42,13 +45,13 @@ pub(super) async fn upgrade(
     Path(name): Path<String>,
     Json(body): Json<UpgradeBody>,
 ) -> Viewed {
-    let UpgradeBody { component, now, canary, config } = body;
+    let UpgradeBody { component, now, canary, config, unproven } = body;
     if now && canary.is_some() {
         let mistake = Mistake::new("canary", "there is no trial with `now`");
         return Err(Problem::invalid("give either `now` or `canary`", vec![mistake]));
     }
     let canary = (!now).then(|| canary.unwrap_or_default());
-    Ok(Answer(api.channels.upgrade(&name, Upgrade { component, canary, config }).await?))
+    Ok(Answer(api.channels.upgrade(&name, Upgrade { component, canary, config, unproven }).await?))
 }
 
 pub(super) async fn roll_back(State(api): State<ApiState>, Path(name): Path<String>) -> Viewed {

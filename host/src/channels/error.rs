@@ -14,6 +14,9 @@ pub enum ChannelError {
     /// Nobody who is trusted made it.
     #[error("the component is not trusted: {0}")]
     Distrust(#[from] Distrust),
+    /// It was tried before it was let to deliveries; one line for each case that failed.
+    #[error("the component breaks the contract: {}", .0.join("; "))]
+    Contract(Vec<String>),
     /// The configuration does not fit the manifest's schema; one line for each mistake.
     #[error("the configuration is not good: {}", .0.join("; "))]
     Config(Vec<String>),

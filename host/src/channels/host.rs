@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tidings_sandbox::{ChannelHost, LogLevel, StateError};
 use tidings_store::{Store, StoreError};
 
-use super::inbox;
+use super::inbox::{Hints, Inbox};
 use super::logs::LogTails;
 use crate::clock;
 use crate::knowledge::Knowledge;
@@ -17,6 +17,7 @@ use crate::telemetry::chain;
 pub struct PluginHost {
     store: Arc<dyn Store>,
     knowledge: Arc<Knowledge>,
+    hints: Arc<Hints>,
     logs: Arc<LogTails>,
     /// Which version of a plugin it serves: its log lines say so.
     version: Arc<str>,
@@ -24,7 +25,7 @@ pub struct PluginHost {
 
 impl PluginHost {
     pub fn new(store: Arc<dyn Store>, knowledge: Arc<Knowledge>) -> PluginHost {
-        PluginHost { store, knowledge, logs: Arc::default(), version: Arc::default() }
+        PluginHost { store, knowledge, hints: Arc::default(), logs: Arc::default(), version: Arc::default() }
     }
 
     /// The same daemon for one version of a plugin.
@@ -68,7 +69,8 @@ impl ChannelHost for PluginHost {
     }
 
     async fn inbox(&self, channel: &str, address: &str, text: &str) -> Vec<String> {
-        inbox::submit(self.store.as_ref(), &self.knowledge, channel, address, text).await
+        let (store, knowledge, hints) = (self.store.as_ref(), &self.knowledge, &self.hints);
+        Inbox { store, knowledge, hints, channel, address }.submit(text).await
     }
 
     fn log(&self, channel: &str, level: LogLevel, line: &str) {

@@ -1,123 +1,77 @@
-//! What users say back on a channel: `help`, `start`, `stop`, `list filters`. The plugin vouches for the address; whose it
-//! is, the subscriptions say. Anything else is answered with a hint, nothing with silence.
+//! What users say back on a channel: `help`, `start`, `stop`, `list filters`, `list rules`. The plugin vouches for the
+//! address; whose it is, the subscriptions say. Anything else is answered with a hint, once, and nothing with silence.
 
-use tidings_domain::subscription::{Edit, Filter, Subscription};
+mod command;
+mod hints;
+mod words;
+
+use tidings_domain::subscription::{Edit, Subscription};
 use tidings_store::{Store, StoreError};
 
 use crate::clock;
 use crate::knowledge::Knowledge;
 use crate::telemetry::chain;
+use command::Command;
 
-/// A command, as it was read from a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Command {
-    Help,
-    Start,
-    Stop,
-    ListFilters,
-    Unknown,
+pub use hints::Hints;
+
+/// What a user's line is answered with.
+pub struct Inbox<'a> {
+    pub store: &'a dyn Store,
+    pub knowledge: &'a Knowledge,
+    pub hints: &'a Hints,
+    pub channel: &'a str,
+    pub address: &'a str,
 }
 
-impl Command {
-    /// Case and spacing do not matter; none for an empty line.
-    fn read(text: &str) -> Option<Command> {
-        let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        Some(match words[..] {
-            [] => return None,
-            ["help"] => Command::Help,
-            ["start"] => Command::Start,
-            ["stop"] => Command::Stop,
-            ["list", "filters"] => Command::ListFilters,
-            _ => Command::Unknown,
-        })
-    }
-}
-
-/// Carries out what came from `address` and returns the lines to answer with.
-pub async fn submit(store: &dyn Store, knowledge: &Knowledge, channel: &str, address: &str, text: &str) -> Vec<String> {
-    let Some(command) = Command::read(text) else { return Vec::new() };
-    match answer(store, knowledge, channel, address, command).await {
-        Ok(lines) => lines,
-        Err(error) => {
-            tracing::error!(channel, error = %chain(&error), "a user's command failed");
-            vec!["Sorry, that did not work just now. Please try again later.".into()]
-        }
-    }
-}
-
-async fn answer(
-    store: &dyn Store,
-    knowledge: &Knowledge,
-    channel: &str,
-    address: &str,
-    command: Command,
-) -> Result<Vec<String>, StoreError> {
-    let lines = match command {
-        Command::Help => vec![
-            "start: send me notifications here".into(),
-            "stop: send me no more notifications here".into(),
-            "list filters: what I am told about".into(),
-        ],
-        Command::Unknown => vec!["Say 'help' for help or 'stop' to stop messages.".into()],
-        Command::Start | Command::Stop | Command::ListFilters => {
-            let Some(subscription) = owned(store, channel, address).await? else {
-                return Ok(vec!["Nobody has set up notifications for this address.".into()]);
-            };
-            match command {
-                Command::ListFilters => list(&subscription),
-                _ => switch(store, knowledge, &subscription, command == Command::Start).await?,
+impl Inbox<'_> {
+    /// Carries out what came from the address and returns the lines to answer with.
+    pub async fn submit(&self, text: &str) -> Vec<String> {
+        let Some(command) = Command::read(text) else { return Vec::new() };
+        match self.answer(command).await {
+            Ok(lines) => lines,
+            Err(error) => {
+                tracing::error!(channel = self.channel, error = %chain(&error), "a user's command failed");
+                vec![words::FAILED.into()]
             }
         }
-    };
-    Ok(lines)
-}
-
-async fn owned(store: &dyn Store, channel: &str, address: &str) -> Result<Option<Subscription>, StoreError> {
-    let Some(user) = store.owner_of(channel, address).await? else { return Ok(None) };
-    Ok(store.subscriptions_of(&user).await?.into_iter().find(|subscription| subscription.channel == channel))
-}
-
-fn list(subscription: &Subscription) -> Vec<String> {
-    if subscription.filters.is_empty() {
-        return vec!["You have no filters.".into()];
     }
-    let line = |filter: &Filter| {
-        let state = if filter.active { "" } else { " (inactive)" };
-        format!("{}{state}", filter.name)
-    };
-    subscription.filters.iter().map(line).collect()
-}
 
-async fn switch(
-    store: &dyn Store,
-    knowledge: &Knowledge,
-    subscription: &Subscription,
-    on: bool,
-) -> Result<Vec<String>, StoreError> {
-    let Subscription { user, channel, .. } = subscription;
-    if store.edit_subscription(user, channel, &Edit::Enable(on), clock::now()).await? {
-        knowledge.catch_up().await?;
+    async fn answer(&self, command: Command) -> Result<Vec<String>, StoreError> {
+        let catalogue = || self.knowledge.snapshot().references.catalogue.clone();
+        let owned = match command {
+            Command::Start | Command::Stop | Command::ListFilters | Command::ShowFilter(_) => self.owned().await?,
+            Command::Help | Command::ListApplications | Command::ListRules(_) | Command::Unknown => None,
+        };
+        Ok(match (command, owned) {
+            (Command::Help, _) => words::help(),
+            (Command::ListApplications, _) => words::applications(catalogue().rules()),
+            (Command::ListRules(application), _) => words::rules(catalogue().rules(), &application),
+            (Command::Unknown, _) if self.hints.give(self.channel, self.address, clock::now()) => {
+                vec![words::HINT.into()]
+            }
+            (Command::Unknown, _) => Vec::new(),
+            (_, None) => vec![words::NOBODY.into()],
+            (Command::ListFilters, Some(subscription)) => words::filters(&subscription.filters),
+            (Command::ShowFilter(name), Some(subscription)) => {
+                words::filter(&subscription.filters, &name, catalogue().rules())
+            }
+            (Command::Start, Some(subscription)) => self.switch(&subscription, true).await?,
+            (Command::Stop, Some(subscription)) => self.switch(&subscription, false).await?,
+        })
     }
-    Ok(vec![if on { "Notifications are on.".into() } else { "Notifications are off.".into() }])
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    async fn owned(&self) -> Result<Option<Subscription>, StoreError> {
+        let Some(user) = self.store.owner_of(self.channel, self.address).await? else { return Ok(None) };
+        let subscriptions = self.store.subscriptions_of(&user).await?;
+        Ok(subscriptions.into_iter().find(|subscription| subscription.channel == self.channel))
+    }
 
-    #[test]
-    fn commands_are_read_whatever_their_case_and_spacing() {
-        for (text, command) in [
-            ("help", Some(Command::Help)),
-            ("  STOP ", Some(Command::Stop)),
-            ("Start", Some(Command::Start)),
-            ("list   Filters", Some(Command::ListFilters)),
-            ("list", Some(Command::Unknown)),
-            ("stop it", Some(Command::Unknown)),
-            (" \t ", None),
-        ] {
-            assert_eq!(Command::read(text), command, "{text:?}");
+    async fn switch(&self, subscription: &Subscription, on: bool) -> Result<Vec<String>, StoreError> {
+        let Subscription { user, channel, .. } = subscription;
+        if self.store.edit_subscription(user, channel, &Edit::Enable(on), clock::now()).await? {
+            self.knowledge.catch_up().await?;
         }
+        Ok(vec![if on { "Notifications are on.".into() } else { "Notifications are off.".into() }])
     }
 }

@@ -14,10 +14,13 @@ impl Channels {
     /// Sends one message outside the outbox, also through a disabled channel.
     pub async fn test_send(&self, name: &str, address: &str) -> Result<Outcome, ChannelError> {
         let channel = self.environment.store.channel(name).await?;
-        let version = self.version(&channel, &channel.component).await?;
+        let sender = match self.running_resident(name).await {
+            Some(running) => running,
+            None => self.version(&channel, &channel.component).await?.sender,
+        };
         let address = self.check_address(name, address).await?;
         let delivery = test_delivery(name, &address);
-        version.sender.send(&delivery).await.ok_or_else(|| ChannelError::NotReady("the plugin gave no answer".into()))
+        sender.send(delivery).await.ok_or_else(|| ChannelError::NotReady("the plugin gave no answer".into()))
     }
 
     /// The address in the channel's normal form.

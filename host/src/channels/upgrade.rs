@@ -7,11 +7,15 @@ use std::collections::BTreeMap;
 use tidings_domain::limits;
 use tidings_domain::manifest::Lifetime;
 use tidings_domain::plugin_life::{CanaryPlan, Candidate, ChannelEvent, EventKind, Quarantine};
+use tidings_sandbox::Admitted;
 use tidings_store::Channel;
 
 use super::{ChannelError, ChannelView, Channels, VersionView, Workers, fit};
 use crate::clock;
 use crate::dispatch::{Finding, Found};
+
+/// Cases that a refusal names of a component that breaks the contract.
+const CONTRACT_LINES: usize = 10;
 
 type Viewed = Result<ChannelView, ChannelError>;
 
@@ -24,11 +28,13 @@ pub struct Upgrade {
     pub canary: Option<CanaryPlan>,
     /// Configuration values that go with it.
     pub config: BTreeMap<String, Option<String>>,
+    /// It is not tried against the contract first.
+    pub unproven: bool,
 }
 
 impl Channels {
     /// Tries another version of the channel's plugin. Refused before anything changes: another plugin, one that cannot
-    /// run here, a configuration that does not fit.
+    /// run here or breaks the contract, a configuration that does not fit.
     pub async fn upgrade(&self, name: &str, wish: Upgrade) -> Viewed {
         let mistakes = wish.canary.as_ref().map(CanaryPlan::mistakes).unwrap_or_default();
         if !mistakes.is_empty() {
@@ -36,6 +42,9 @@ impl Channels {
             return Err(ChannelError::Config(lines.collect()));
         }
         let admitted = self.admitted(&wish.component).await?;
+        if !wish.unproven {
+            self.prove(&admitted).await?;
+        }
         let workers = self.workers.lock().await;
         let mut channel = self.environment.store.channel(name).await?;
         if channel.component == wish.component {
@@ -65,6 +74,14 @@ impl Channels {
                 self.exchange(workers, channel).await
             }
         }
+    }
+
+    /// Runs it against a far side on loopback, in the sandbox and with the limits of production. No delivery is at stake.
+    async fn prove(&self, admitted: &Admitted) -> Result<(), ChannelError> {
+        let findings = tidings_conformance::run(&self.environment.sandbox, admitted).await;
+        let failed = findings.failures().map(|case| format!("{}: {}", case.name, case.verdict.why()));
+        let failed: Vec<String> = failed.take(CONTRACT_LINES).collect();
+        if failed.is_empty() { Ok(()) } else { Err(ChannelError::Contract(failed)) }
     }
 
     async fn begin_canary(

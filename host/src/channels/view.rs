@@ -8,9 +8,10 @@ use tidings_domain::limits::PluginLimits;
 use tidings_domain::manifest::Manifest;
 use tidings_domain::plugin_life::{Candidate, FailurePolicy, VersionState};
 use tidings_domain::time::Timestamp;
+use tidings_domain::words;
 use tidings_store::Channel;
 
-use super::fit;
+use super::{ResidentView, fit};
 
 /// Everything about a channel that may be shown.
 #[derive(Clone, Debug, Serialize)]
@@ -31,7 +32,14 @@ pub struct ChannelView {
     pub credentials: Vec<String>,
     /// What the plugin asks for, with the configuration's values put in.
     pub asks: Vec<Ask>,
+    /// The credentials that it asks for, likewise.
+    pub credential_asks: Vec<CredentialAsk>,
     pub limits: PluginLimits,
+    /// The life of its plugin, where that is resident and the channel runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resident: Option<ResidentView>,
+    /// What it may do as things are, in plain words.
+    pub may: Vec<String>,
     /// The version on trial.
     pub candidate: Option<Candidate>,
     /// SHA-256 of the version that rolling back leads to.
@@ -56,6 +64,21 @@ pub struct VersionView {
 pub struct Ask {
     pub grant: Grant,
     pub why: String,
+    pub granted: bool,
+}
+
+/// A credential that the plugin asks for.
+#[derive(Clone, Debug, Serialize)]
+pub struct CredentialAsk {
+    pub name: String,
+    /// The contract's word.
+    pub kind: String,
+    /// None where the configuration does not say yet.
+    pub host: Option<String>,
+    /// The channel cannot be enabled without it.
+    pub required: bool,
+    pub why: String,
+    /// One of this name, kind and host was given.
     pub granted: bool,
 }
 
@@ -100,8 +123,22 @@ impl ChannelView {
             let granted = channel.grants.reach.iter().any(same);
             Some(Ask { grant, why: request.why.clone(), granted })
         });
+        let credential_asks = manifest.credentials.iter().map(|request| {
+            let host = request.host(&config_in_force).ok();
+            CredentialAsk {
+                name: request.name.clone(),
+                kind: request.kind.clone(),
+                required: request.required,
+                why: request.why.clone(),
+                granted: host.as_ref().is_some_and(|host| request.is_met(host, &channel.grants)),
+                host: host.map(|host| host.to_string()),
+            }
+        });
+        let may = words::reachable(&channel.grants.reach).into_iter().chain(words::limits(&channel.limits));
         ChannelView {
+            may: may.collect(),
             asks: asks.collect(),
+            credential_asks: credential_asks.collect(),
             name: channel.name,
             component: channel.component,
             enabled: channel.enabled,
@@ -111,6 +148,7 @@ impl ChannelView {
             credentials: channel.grants.credentials.iter().map(|credential| credential.name.clone()).collect(),
             reach: channel.grants.reach,
             limits: channel.limits,
+            resident: None,
             candidate: channel.life.candidate,
             previous: channel.life.previous,
             policy: channel.life.policy,

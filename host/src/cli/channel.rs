@@ -1,14 +1,14 @@
 //! Channels from the command line: from a component file to the first delivery. Each command is one or two requests to the
 //! API; what a plugin asks for is shown in plain words.
 
-use std::path::{Path, PathBuf};
+use std::io::{IsTerminal as _, Write as _};
 
-use anyhow::{Context as _, anyhow, bail, ensure};
+use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
-use tidings_domain::limits;
 
 use super::client::{ApiArgs, Client};
+use super::component::{SourceArgs, bring};
 use super::output::Output;
 use super::versions::{self, VersionCommand};
 
@@ -26,13 +26,14 @@ enum ChannelCommand {
     List,
     /// One channel: its plugin, configuration and grants
     Show { name: String },
-    /// Check a component file and make a channel of it, or switch an existing channel to it
+    /// Check a component and make a channel of it, or switch an existing channel to it
     Install {
         name: String,
-        file: PathBuf,
-        /// minisign's signature of the file; without it, `FILE.minisig` where that is there
-        #[arg(long, value_name = "FILE")]
-        signature: Option<PathBuf>,
+        #[command(flatten)]
+        source: SourceArgs,
+        /// Go on without asking
+        #[arg(long)]
+        yes: bool,
     },
     /// Set configuration values
     Configure {
@@ -63,7 +64,7 @@ enum ChannelCommand {
 struct GrantArgs {
     name: String,
     /// Grant what the plugin asks for with its present configuration
-    #[arg(long, required_unless_present_any = ["net", "http"], conflicts_with_all = ["net", "http"])]
+    #[arg(long, required_unless_present_any = ["net", "http", "credential"], conflicts_with_all = ["net", "http"])]
     as_asked: bool,
     /// Grant TCP and TLS connections there
     #[arg(long, value_name = "HOST:PORT", num_args = 1..)]
@@ -71,6 +72,10 @@ struct GrantArgs {
     /// Grant HTTPS requests there
     #[arg(long, value_name = "HOST:PORT", num_args = 1..)]
     http: Vec<String>,
+    /// Give the host these secrets to use for the plugin, instead of those it had. KIND is google-service-account,
+    /// client-certificate, header (authorization) or header/NAME; the secret is in FILE
+    #[arg(long, value_name = "NAME=KIND:HOST:@FILE", num_args = 1..)]
+    credential: Vec<String>,
     /// Also where names lead to private, loopback or link-local addresses
     #[arg(long)]
     private: bool,
@@ -84,16 +89,18 @@ pub(super) async fn run(args: ChannelArgs, out: &mut Output) -> anyhow::Result<(
     match args.command {
         ChannelCommand::List => list(&client.get(&client.api(&["channels"])).await?, out),
         ChannelCommand::Show { name } => show(&client.get(&client.api(&["channels", &name])).await?, out),
-        ChannelCommand::Install { name, file, signature } => {
-            install(&client, &name, &file, signature.as_deref(), out).await
-        }
+        ChannelCommand::Install { name, source, yes } => install(&client, &name, &source, yes, out).await,
         ChannelCommand::Configure { name, values } => {
             let values = values.iter().map(|pair| assignment(pair)).collect::<anyhow::Result<Map<_, _>>>()?;
             show(&client.put(&client.api(&["channels", &name, "config"]), &values).await?, out)
         }
         ChannelCommand::Grant(args) => {
             let url = client.api(&["channels", &args.name, "grants"]);
-            show(&client.put(&url, &grants(&args)?).await?, out)
+            let mut channel = Value::Null;
+            for body in grants(&args)? {
+                channel = client.put(&url, &body).await?;
+            }
+            show(&channel, out)
         }
         ChannelCommand::Limit { name, values } => {
             let channel: Value = client.get(&client.api(&["channels", &name])).await?;
@@ -115,34 +122,41 @@ pub(super) async fn run(args: ChannelArgs, out: &mut Output) -> anyhow::Result<(
     }
 }
 
-async fn install(
-    client: &Client,
-    name: &str,
-    file: &Path,
-    signature: Option<&Path>,
-    out: &mut Output,
-) -> anyhow::Result<()> {
-    let component = upload(client, file, signature).await?;
+/// What the plugin wants is shown before there is a channel of it.
+async fn install(client: &Client, name: &str, source: &SourceArgs, yes: bool, out: &mut Output) -> anyhow::Result<()> {
+    let component = bring(client, source).await?;
+    if !out.is_json() {
+        review(&component, out)?;
+        if !yes && !agreed(name)? {
+            bail!("the component {} is kept, and no channel was made of it", text(&component["digest"]));
+        }
+    }
     show(&client.put(&client.api(&["channels", name]), &json!({ "component": component["digest"] })).await?, out)
 }
 
-/// Has the daemon check and keep a component; returns what it says of it.
-pub(super) async fn upload(client: &Client, file: &Path, signature: Option<&Path>) -> anyhow::Result<Value> {
-    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    ensure!(
-        bytes.len() <= limits::COMPONENT_BYTES,
-        "{} is larger than a component may be ({} bytes)",
-        file.display(),
-        limits::COMPONENT_BYTES
-    );
-    let mut url = client.api(&["components"]);
-    let beside = PathBuf::from(format!("{}.minisig", file.display()));
-    if let Some(signature) = signature.or(Some(&*beside).filter(|beside| beside.exists())) {
-        let text = std::fs::read_to_string(signature);
-        let text = text.with_context(|| format!("cannot read the signature {}", signature.display()))?;
-        url.query_pairs_mut().append_pair("signature", &text);
+fn review(component: &Value, out: &mut Output) -> anyhow::Result<()> {
+    let manifest = &component["manifest"];
+    out.line(&format!("{} {}: {}", text(&manifest["name"]), text(&manifest["version"]), text(&manifest["summary"])))?;
+    if let Value::String(from) = &component["from"] {
+        out.line(&format!("  brought from {from}"))?;
     }
-    client.post(&url, bytes).await
+    for line in component["review"].as_array().into_iter().flatten() {
+        out.line(&format!("  - {}", text(line)))?;
+    }
+    Ok(out.flush()?)
+}
+
+/// Whether whoever sits there says yes; where nobody does, the command itself is the answer.
+fn agreed(name: &str) -> anyhow::Result<bool> {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Ok(true);
+    }
+    let mut error = std::io::stderr();
+    write!(error, "Make the channel {name} of it? It may do nothing until you grant it. [y/N] ")?;
+    error.flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 async fn switch(client: &Client, name: &str, word: &str, out: &mut Output) -> anyhow::Result<()> {
@@ -168,10 +182,41 @@ pub(super) fn assignment(pair: &str) -> anyhow::Result<(String, Value)> {
     Ok((key.to_owned(), value))
 }
 
-fn grants(args: &GrantArgs) -> anyhow::Result<Value> {
-    if args.as_asked {
-        return Ok(json!({ "as_asked": true, "private": args.private }));
+/// The requests that grant it, in order.
+fn grants(args: &GrantArgs) -> anyhow::Result<Vec<Value>> {
+    let mut bodies = Vec::new();
+    if !args.credential.is_empty() {
+        let given = args.credential.iter().map(|text| credential(text)).collect::<anyhow::Result<Vec<_>>>()?;
+        bodies.push(json!({ "credentials": given }));
     }
+    if args.as_asked {
+        bodies.push(json!({ "as_asked": true, "private": args.private }));
+    } else if !args.net.is_empty() || !args.http.is_empty() {
+        bodies.push(json!({ "reach": reach(args)? }));
+    }
+    Ok(bodies)
+}
+
+/// `NAME=KIND:HOST:@FILE`. The secret itself is never an argument: those can be read by everybody on the machine.
+fn credential(text: &str) -> anyhow::Result<Value> {
+    let form = || anyhow!("a credential is given as NAME=KIND:HOST:@FILE");
+    let (place, file) = text.split_once(":@").ok_or_else(form)?;
+    let (name, place) = place.split_once('=').ok_or_else(form)?;
+    let (kind, host) = place.split_once(':').ok_or_else(form)?;
+    let value = std::fs::read_to_string(file).with_context(|| format!("{name}: cannot read {file}"))?;
+    let value = value.strip_suffix('\n').unwrap_or(&value);
+    let (kind, header) = match kind.split_once('/') {
+        Some((kind, header)) => (kind, Some(header)),
+        None => (kind, (kind == "header").then_some("authorization")),
+    };
+    let mut body = json!({ "name": name, "kind": kind, "host": host.trim_matches(['[', ']']), "value": value });
+    if let Some(header) = header {
+        body["header"] = header.into();
+    }
+    Ok(body)
+}
+
+fn reach(args: &GrantArgs) -> anyhow::Result<Vec<Value>> {
     let grant = |capability: &'static str, plain_http: bool| {
         move |place: &String| -> anyhow::Result<Value> {
             let (host, port) = place.rsplit_once(':').ok_or_else(|| anyhow!("`{place}` is not HOST:PORT"))?;
@@ -185,8 +230,7 @@ fn grants(args: &GrantArgs) -> anyhow::Result<Value> {
     };
     let net = args.net.iter().map(grant("net", false));
     let http = args.http.iter().map(grant("http", args.plain_http));
-    let reach = net.chain(http).collect::<anyhow::Result<Vec<_>>>()?;
-    Ok(json!({ "reach": reach }))
+    net.chain(http).collect()
 }
 
 fn list(channels: &Value, out: &mut Output) -> anyhow::Result<()> {
@@ -216,11 +260,14 @@ pub(super) fn show(channel: &Value, out: &mut Output) -> anyhow::Result<()> {
         let granted = if ask["granted"] == true { "granted" } else { "NOT granted" };
         out.line(&format!("  asks       {} ({}): {granted}", place(&ask["grant"]), text(&ask["why"])))?;
     }
-    for grant in channel["reach"].as_array().into_iter().flatten() {
-        out.line(&format!("  may reach  {}", place(grant)))?;
+    for ask in channel["credential_asks"].as_array().into_iter().flatten() {
+        out.line(&format!("  asks       {}", credential_ask(ask)))?;
+    }
+    for line in channel["may"].as_array().into_iter().flatten() {
+        out.line(&format!("  it         {}", text(line)))?;
     }
     for credential in channel["credentials"].as_array().into_iter().flatten() {
-        out.line(&format!("  has        the credential {}", text(credential)))?;
+        out.line(&format!("  it         has the credential {}, which it never sees", text(credential)))?;
     }
     Ok(())
 }
@@ -236,6 +283,16 @@ fn setting(field: &Value, channel: &Value) -> String {
         _ if field["required"] == true => format!("{name} is NOT set and required: {}", text(&field["label"])),
         _ => format!("{name} is not set"),
     }
+}
+
+fn credential_ask(ask: &Value) -> String {
+    let state = match (&ask["granted"], &ask["required"]) {
+        (Value::Bool(true), _) => "granted",
+        (_, Value::Bool(true)) => "NOT granted and required",
+        _ => "NOT granted",
+    };
+    let host = ask["host"].as_str().unwrap_or("a host that no setting names yet");
+    format!("the credential {} ({} for {host}: {}): {state}", text(&ask["name"]), text(&ask["kind"]), text(&ask["why"]))
 }
 
 fn place(grant: &Value) -> String {
@@ -290,6 +347,30 @@ mod tests {
             let read = assignment(pair).ok();
             assert_eq!(read, expected.map(|(key, value)| (key.to_owned(), value)), "{pair}");
         }
+    }
+
+    #[test]
+    fn a_credential_is_read_from_its_file() {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(file.path(), "s3cret\n").expect("it can be written");
+        let header = |header: &str, host: &str| json!({ "name": "key", "kind": "header", "header": header, "host": host, "value": "s3cret" });
+        for (text, expected) in [
+            ("key=header:push.example.org", Some(header("authorization", "push.example.org"))),
+            ("key=header/x-key:push.example.org", Some(header("x-key", "push.example.org"))),
+            ("key=header:[::1]", Some(header("authorization", "::1"))),
+            (
+                "key=client-certificate:irc.example.org",
+                Some(
+                    json!({ "name": "key", "kind": "client-certificate", "host": "irc.example.org", "value": "s3cret" }),
+                ),
+            ),
+            ("key=header", None),
+            ("header:push.example.org", None),
+        ] {
+            assert_eq!(credential(&format!("{text}:@{}", file.path().display())).ok(), expected, "{text}");
+        }
+        assert!(credential("key=header:push.example.org:s3cret").is_err(), "a secret is no argument");
+        assert!(credential("key=header:push.example.org:@/nonexistent").is_err());
     }
 
     #[test]

@@ -118,6 +118,11 @@ impl Client {
         self.send(Method::POST, url, body.into()).await
     }
 
+    /// For the routes whose body may be something else than JSON.
+    pub(super) async fn post_json(&self, url: &Url, body: &impl Serialize) -> anyhow::Result<Value> {
+        self.send_as(Some("application/json"), Method::POST, url, serde_json::to_vec(body)?.into()).await
+    }
+
     pub(super) async fn delete(&self, url: &Url) -> anyhow::Result<Value> {
         self.send(Method::DELETE, url, Bytes::new()).await
     }
@@ -129,9 +134,19 @@ impl Client {
         self.get(&url).await.map(drop)
     }
 
-    /// The answer's JSON; null where it has no body.
     async fn send(&self, method: Method, url: &Url, body: Bytes) -> anyhow::Result<Value> {
-        let exchange = timeout(limits::API_SLOW_TIMEOUT + CONNECT_TIMEOUT, self.exchange(method, url, body));
+        self.send_as(None, method, url, body).await
+    }
+
+    /// The answer's JSON; null where it has no body.
+    async fn send_as(
+        &self,
+        kind: Option<&'static str>,
+        method: Method,
+        url: &Url,
+        body: Bytes,
+    ) -> anyhow::Result<Value> {
+        let exchange = timeout(limits::API_SLOW_TIMEOUT + CONNECT_TIMEOUT, self.exchange(kind, method, url, body));
         let (status, body) = exchange.await.with_context(|| format!("no answer from {}", self.base))??;
         if status.is_success() {
             return if body.is_empty() {
@@ -144,7 +159,13 @@ impl Client {
         Err(refused(status, serde_json::from_slice(&body).unwrap_or_default()).into())
     }
 
-    async fn exchange(&self, method: Method, url: &Url, body: Bytes) -> anyhow::Result<(StatusCode, Bytes)> {
+    async fn exchange(
+        &self,
+        kind: Option<&'static str>,
+        method: Method,
+        url: &Url,
+        body: Bytes,
+    ) -> anyhow::Result<(StatusCode, Bytes)> {
         let stream = self.connect().await.map_err(|error| {
             anyhow!("cannot reach the daemon at {}: is it running? ({error})", self.base.as_str().trim_end_matches('/'))
         })?;
@@ -153,6 +174,9 @@ impl Client {
         let target = &url[url::Position::BeforePath..url::Position::AfterQuery];
         let host = &url[url::Position::BeforeHost..url::Position::AfterPort];
         let mut request = Request::builder().method(method).uri(target).header(header::HOST, host);
+        if let Some(kind) = kind {
+            request = request.header(header::CONTENT_TYPE, kind);
+        }
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {}", token.expose()));
         }

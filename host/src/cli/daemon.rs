@@ -61,7 +61,7 @@ pub(super) async fn replay(args: ReplayArgs, config: &Config, file: &Path, out: 
 /// The store, beside a daemon or without one.
 pub(super) async fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
     let database = config.data_dir.database();
-    let opened = tidings_store::open(&database, Mode::Tool).await;
+    let opened = tidings_store::open_with(&database, Mode::Tool, &config.key_file()).await;
     opened.with_context(|| format!("cannot open {}", database.display()))
 }
 

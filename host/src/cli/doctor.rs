@@ -113,6 +113,7 @@ async fn plugins(store: &dyn Store, config: &Config) -> anyhow::Result<String> {
         cache_dir: config.data_dir.cache(),
         tls_ca_file: config.tls.ca_file.clone(),
         max_instances: config.sandbox.max_instances,
+        compiler: crate::cli::compiler(),
     })?;
     let mut problems = Vec::new();
     for channel in &channels {

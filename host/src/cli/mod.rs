@@ -1,5 +1,5 @@
 //! The command line: what can be asked for, and which room answers. Commands about messages and rules are pure functions of
-//! the domain and need no configuration; `token`, `migrate`, `replay`, `subscription import` and `doctor` open the store; the
+//! the domain and need no configuration; `token`, `secrets`, `migrate`, `replay`, `subscription import` and `doctor` open the store; the
 //! rest talk to the running daemon through its API.
 //!
 //! Exit codes: 0 done, 1 failed, 2 wrong usage, 64 bad configuration.
@@ -8,6 +8,8 @@ mod acl;
 mod catalogue;
 mod channel;
 mod client;
+mod compile;
+mod component;
 mod daemon;
 mod deliveries;
 mod digest;
@@ -15,7 +17,9 @@ mod doctor;
 mod input;
 mod messages;
 mod output;
+mod plugin;
 mod rules;
+mod secrets;
 mod status;
 mod subscription;
 mod token;
@@ -27,6 +31,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+
+pub(crate) use compile::compiler;
 
 use crate::config::{Config, ConfigError};
 use client::{ApiArgs, Client};
@@ -71,8 +77,14 @@ enum Command {
     Migrate,
     /// Tokens for the API
     Token(token::TokenArgs),
+    /// The key that channels' secrets are sealed with
+    Secrets(secrets::SecretsArgs),
     /// Ways to reach people: install, configure, grant, switch, test
     Channel(channel::ChannelArgs),
+    /// Plugins' files: what is installed, and another one
+    Component(component::ComponentArgs),
+    /// Write a plugin: begin, build, check, try, pack
+    Plugin(plugin::PluginArgs),
     /// Who wants to be told of what
     Subscription(subscription::SubscriptionArgs),
     /// Who holds which package and is in which group
@@ -97,6 +109,9 @@ enum Command {
     Rules(rules::RulesArgs),
     /// Look for what keeps this installation from working
     Doctor,
+    /// What the daemon runs to compile a component
+    #[command(hide = true)]
+    CompileComponent(compile::CompileArgs),
 }
 
 /// Reads the arguments, does what they say, and reports to standard error what went wrong.
@@ -130,7 +145,10 @@ fn dispatch(cli: Cli, out: &mut Output) -> anyhow::Result<ExitCode> {
         Command::CheckConfig => daemon::check_config(&config()?, &common.config, out)?,
         Command::Migrate => block_on(daemon::migrate(&config()?, out))?,
         Command::Token(args) => block_on(token::run(args, &config()?, out))?,
+        Command::Secrets(args) => block_on(secrets::run(args, &config()?, out))?,
         Command::Channel(args) => block_on(channel::run(args, out))?,
+        Command::Component(args) => block_on(component::run(args, out))?,
+        Command::Plugin(args) => return block_on(plugin::run(args, out)),
         Command::Subscription(args) => block_on(subscription::run(args, config, out))?,
         Command::Acl(args) => block_on(acl::run(args, out))?,
         Command::Deliveries(args) => block_on(deliveries::run(args, out))?,
@@ -142,6 +160,7 @@ fn dispatch(cli: Cli, out: &mut Output) -> anyhow::Result<ExitCode> {
         Command::Digest(args) => digest::run(&args, out)?,
         Command::Catalogue(args) => catalogue::run(&args, out)?,
         Command::Rules(args) => rules::run(args, out)?,
+        Command::CompileComponent(args) => return Ok(compile::run(&args)),
         Command::Doctor => return block_on(doctor::run(&common.config, out)),
     }
     Ok(ExitCode::SUCCESS)

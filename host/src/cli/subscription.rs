@@ -151,7 +151,7 @@ async fn import(config: &Config, file: &Path, out: &mut Output) -> anyhow::Resul
         bail!("{bad} of {} subscriptions are bad; nothing is imported", bad + subscriptions.len());
     }
     let database = config.data_dir.database();
-    let store = tidings_store::open(&database, Mode::Daemon).await;
+    let store = tidings_store::open_with(&database, Mode::Daemon, &config.key_file()).await;
     let store = store.with_context(|| format!("cannot open {}", database.display()))?;
     let stored = store.put_subscriptions(&subscriptions, clock::now()).await;
     store.close().await;

@@ -1,6 +1,5 @@
 //! The life of a channel's plugin from the command line: upgrade, way back, quarantine, failure policy, history, log.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -8,8 +7,9 @@ use clap::Subcommand;
 use serde_json::{Map, Value, json};
 use tidings_domain::time::Timestamp;
 
-use super::channel::{assignment, show, text, upload};
+use super::channel::{assignment, show, text};
 use super::client::Client;
+use super::component::{SourceArgs, bring};
 use super::output::{Output, time};
 
 /// How often `--follow` looks for new lines.
@@ -20,16 +20,17 @@ pub(super) enum VersionCommand {
     /// Try another version of the plugin on a share of the deliveries; it is promoted or given up by itself
     Upgrade {
         name: String,
-        file: PathBuf,
-        /// minisign's signature of the file; without it, `FILE.minisig` where that is there
-        #[arg(long, value_name = "FILE")]
-        signature: Option<PathBuf>,
+        #[command(flatten)]
+        source: SourceArgs,
         /// Its share of the calls while it is tried
         #[arg(long, value_name = "PERCENT", value_parser = percent, conflicts_with = "now")]
         canary: Option<u8>,
         /// Without a trial: it becomes active at once, and is rolled back where it crashes
         #[arg(long)]
         now: bool,
+        /// Do not try it against the contract first
+        #[arg(long)]
+        unproven: bool,
         /// Configuration values that the new version needs, as in `configure`
         #[arg(long, value_name = "KEY=VALUE")]
         set: Vec<String>,
@@ -77,10 +78,11 @@ pub(super) enum PolicyCommand {
 pub(super) async fn run(client: &Client, command: VersionCommand, out: &mut Output) -> anyhow::Result<()> {
     let url = |name: &str, word: &str| client.api(&["channels", name, word]);
     match command {
-        VersionCommand::Upgrade { name, file, signature, canary, now, set } => {
+        VersionCommand::Upgrade { name, source, canary, now, unproven, set } => {
             let config = set.iter().map(|pair| assignment(pair)).collect::<anyhow::Result<Map<_, _>>>()?;
-            let component = upload(client, &file, signature.as_deref()).await?;
-            let mut body = json!({ "component": component["digest"], "now": now, "config": config });
+            let component = bring(client, &source).await?;
+            let mut body =
+                json!({ "component": component["digest"], "now": now, "unproven": unproven, "config": config });
             if let Some(share) = canary {
                 body["canary"] = json!({ "share_percent": share });
             }

@@ -7,17 +7,18 @@ use tidings_domain::delivery::{Content, Delivery};
 use tidings_domain::digest;
 use tidings_domain::outcome::{CrashKind, Outcome};
 use tidings_domain::window::CallResult;
-use tidings_sandbox::{Links as ParcelLinks, Parcel, Plugin, Stats};
+use tidings_sandbox::{Links as ParcelLinks, Parcel, ResidentStats, Stats};
 use tidings_store::Lease;
 use tokio_util::sync::CancellationToken;
 
+use super::Carrier;
 use crate::knowledge::Knowledge;
 use crate::links::Links;
 
-/// Sends deliveries through one channel's plugin.
+/// Sends deliveries through what carries one channel.
 pub struct Sender {
     channel: String,
-    plugin: Plugin,
+    carrier: Carrier,
     links: Arc<Links>,
     knowledge: Arc<Knowledge>,
     deadline: Duration,
@@ -37,12 +38,12 @@ impl Sender {
     /// `deadline` is the plugin's limit for one call; the catalogue in `knowledge` folds digests.
     pub fn new(
         channel: String,
-        plugin: Plugin,
+        carrier: Carrier,
         links: Arc<Links>,
         knowledge: Arc<Knowledge>,
         deadline: Duration,
     ) -> Sender {
-        Sender { channel, plugin, links, knowledge, deadline }
+        Sender { channel, carrier, links, knowledge, deadline }
     }
 
     /// How long one call may take.
@@ -50,9 +51,31 @@ impl Sender {
         self.deadline
     }
 
-    /// Sends one delivery outside the outbox: a test.
-    pub async fn send(&self, delivery: &Delivery) -> Option<Outcome> {
-        self.plugin.deliver(&[self.parcel(delivery)]).await.outcomes.pop()
+    /// Starts what runs also where nothing is to be sent.
+    pub(super) fn begin(&self) {
+        self.carrier.begin();
+    }
+
+    /// Ends it, within `grace`.
+    pub(super) async fn end(&self, grace: Duration) {
+        self.carrier.end(grace).await;
+    }
+
+    /// How many calls may be under way at once, where `configured` are allowed.
+    pub(super) fn window(&self, configured: usize) -> usize {
+        self.carrier.window(configured)
+    }
+
+    /// What the instances of a resident plugin did.
+    pub fn life(&self) -> Option<ResidentStats> {
+        self.carrier.life()
+    }
+
+    /// Sends one delivery outside the outbox: a test. It goes on where nobody waits for it any more: to cut it off would cost
+    /// a resident plugin its connections.
+    pub async fn send(self: Arc<Self>, delivery: Delivery) -> Option<Outcome> {
+        let call = async move { self.carrier.deliver_once(&[self.parcel(&delivery)]).await.outcomes.pop() };
+        tokio::spawn(call).await.ok().flatten()
     }
 
     /// Calls the plugin with a batch. When `cut_off` fires, the call is dropped with its connections; what the plugin had
@@ -60,7 +83,7 @@ impl Sender {
     pub(super) async fn call(self: Arc<Self>, batch: Vec<Lease>, cut_off: CancellationToken) -> Called {
         let began = std::time::Instant::now();
         let parcels: Vec<Parcel<'_>> = batch.iter().map(|lease| self.parcel(lease.delivery())).collect();
-        let (outcomes, stats) = match self.plugin.deliver_until(&parcels, cut_off.cancelled()).await {
+        let (outcomes, stats) = match self.carrier.deliver_until(&parcels, cut_off.cancelled()).await {
             Ok(report) => (report.outcomes.into_iter().map(Some).collect(), Some(report.stats)),
             Err(settled) => (settled, None),
         };

@@ -2,6 +2,7 @@
 //! plugin, and settles the outcomes; channels share nothing but the store. Dispatch opens no socket and knows no protocol.
 
 mod call;
+mod carrier;
 mod fleet;
 mod worker;
 
@@ -11,6 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Notify;
 
 pub use call::Sender;
+pub use carrier::Carrier;
 pub use fleet::{Finding, Findings, Fleet, Found, Trial, Version};
 pub use worker::{Dispatch, Worker, WorkerHandle, WorkerStatus};
 

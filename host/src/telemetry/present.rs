@@ -13,6 +13,8 @@ use tidings_domain::ruleset::Sizes;
 use tidings_domain::time::Timestamp;
 use tidings_store::Books;
 
+use crate::channels::ResidentView;
+
 type Gauges<L> = Family<L, Gauge<f64, AtomicU64>>;
 
 /// How everything is.
@@ -22,6 +24,8 @@ pub struct Present<'a> {
     pub books: &'a BTreeMap<String, Books>,
     /// When the earliest pending delivery of a channel is due.
     pub due: &'a BTreeMap<String, Timestamp>,
+    /// What each running resident plugin did, by channel.
+    pub residents: &'a BTreeMap<String, ResidentView>,
     pub lists: &'a Figures,
     pub rules: Sizes,
     pub now: Timestamp,
@@ -73,6 +77,7 @@ impl Present<'_> {
         let mut registry = Registry::with_prefix("tidings");
         self.bus(&mut registry);
         self.queue(&mut registry);
+        self.residents(&mut registry);
         self.rules(&mut registry);
         self.lists(&mut registry);
         registry
@@ -111,6 +116,21 @@ impl Present<'_> {
             family.get_or_create(&ChannelLabel { channel: channel.clone() }).set(self.now.since(*due).as_secs_f64());
         }
         registry.register("queue_overdue_seconds", "How long the earliest pending delivery has been due", family);
+    }
+
+    fn residents(&self, registry: &mut Registry) {
+        let mut each = |name: &str, help: &str, read: &dyn Fn(&ResidentView) -> f64| {
+            let family = Gauges::default();
+            for (channel, resident) in self.residents {
+                family.get_or_create(&ChannelLabel { channel: channel.clone() }).set(read(resident));
+            }
+            registry.register(name, help, family);
+        };
+        each("resident_alive", "Whether the resident plugin has an instance", &|r| f64::from(r.alive));
+        each("resident_starts", "Instances started since the channel was", &|r| r.starts as f64);
+        each("resident_crashes", "Those of them that crashed", &|r| r.crashes as f64);
+        each("resident_wakes", "Wakes of its instances", &|r| r.wakes as f64);
+        each("resident_held_wakes", "Wakes that were asked for too soon and held back", &|r| r.held as f64);
     }
 
     fn rules(&self, registry: &mut Registry) {

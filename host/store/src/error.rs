@@ -11,6 +11,9 @@ pub enum StoreError {
     Corrupt { path: String, detail: String },
     #[error("the database {path} was written by a newer version (schema {found}, this program knows {known})")]
     Newer { path: String, found: i64, known: i64 },
+    /// What was sealed cannot be read. Nothing was changed, and the right key makes all of it good again.
+    #[error("the key file {path}: {detail}")]
+    Key { path: String, detail: String },
     #[error("no {what} named {name}")]
     Missing { what: &'static str, name: String },
     #[error("{what} {name} exists already")]

@@ -5,6 +5,7 @@
 mod access;
 mod error;
 mod feed;
+mod keys;
 mod life;
 mod queue;
 mod setup;
@@ -22,10 +23,11 @@ use tidings_domain::time::Timestamp;
 pub use access::{AccessLists, GroupRow, ListRow, PackageRow};
 pub use error::{Result, StoreError};
 pub use feed::{Change, ChangeFeed, Changes, Revision};
+pub use keys::KeyFile;
 pub use life::ChannelLife;
 pub use queue::{Books, DeliveryQuery, DeliveryRow, Lease, LeaseRequest};
 pub use setup::{Channel, ChannelVersion, ComponentInfo, Token};
-pub use sqlite::{Mode, open, schema_version};
+pub use sqlite::{Mode, open, open_with, rotate_key, schema_version};
 pub use subscription::{SubscriptionOptions, SubscriptionRow};
 
 /// Everything that outlives a restart. Each method that writes returns after its commit; `accept` and `settle` share

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use sqlx::{ConnectOptions as _, Connection as _};
 use tidings_domain::delivery::Accepted;
-use tidings_domain::grant::{Credential, Grants};
+use tidings_domain::grant::{Credential, CredentialKind, Grants};
 use tidings_domain::limits::PluginLimits;
 use tidings_domain::plugin_life::Life;
 use tidings_domain::secret::Secret;
@@ -30,7 +30,7 @@ impl Write for Log {
 fn channel() -> Channel {
     let credential = Credential {
         name: "key".into(),
-        header: "authorization".into(),
+        kind: CredentialKind::Header { header: "authorization".into() },
         value: Secret::new("canary-credential".into()),
         host: "push.example.org".into(),
     };

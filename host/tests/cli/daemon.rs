@@ -116,3 +116,23 @@ fn load_stores_the_good_subscriptions_and_names_the_others() {
     assert!(daemon.ask(&["subscription", "delete", "a/b c", "irc"]).status.success());
     assert_eq!(users(daemon.json(&["subscription", "list"])), ["ralph"]);
 }
+
+#[test]
+fn a_plugin_is_installed_by_the_daemons_own_compiler_and_shown_in_plain_words_and_its_key_is_not_replaced_meanwhile() {
+    let plugin = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/plugins/email.wasm");
+    assert!(std::fs::exists(plugin).expect("readable"), "run `cargo xtask build-plugins` first");
+    let daemon = Daemon::start();
+    let installed = stdout(&daemon.ask(&["channel", "install", "email", plugin]));
+    assert!(
+        installed.contains("asks to open connections, encrypted or not, to the host in the setting"),
+        "{installed}"
+    );
+    assert!(installed.contains("may reach nothing on the network"), "{installed}");
+    let busy = daemon.home.run(&["secrets", "rotate"]);
+    assert_eq!(
+        (busy.status.code(), stderr(&busy).contains("another daemon uses")),
+        (Some(1), true),
+        "{}",
+        stderr(&busy)
+    );
+}

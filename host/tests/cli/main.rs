@@ -4,6 +4,7 @@
 
 mod daemon;
 mod messages;
+mod plugin;
 mod setup;
 
 use std::io::Write as _;

@@ -4,9 +4,11 @@ use std::hint::black_box;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use tidings_plugin::{Delivery, Gone, Outcome, Retry, Trouble};
-use tidings_plugin::{clock, config, http, log, net, progress, random, state};
+use tidings_plugin::{clock, config, http, inbox, log, net, progress, random, state};
 
 use crate::Behaviour;
+use crate::reach;
+use crate::repeat::repeat;
 
 const MIB: usize = 1024 * 1024;
 const TEN_YEARS_MS: u64 = 10 * 365 * 24 * 3600 * 1000;
@@ -73,6 +75,22 @@ pub fn act(behaviour: Behaviour, batch: &[Delivery]) -> Vec<Outcome> {
             progress::settled(u32::MAX, &Outcome::Delivered(None));
             delivered()
         }
+        Behaviour::InboxHuge => {
+            let lines = inbox::submit(&"a".repeat(MIB), &"x".repeat(16 * MIB));
+            all(Outcome::Rejected(format!("{:?} bytes came back", lines.iter().map(String::len).collect::<Vec<_>>())))
+        }
+        Behaviour::LogForged => {
+            log::log(log::Level::Info, FORGED);
+            delivered()
+        }
+        Behaviour::StateOdd => all(Outcome::Rejected(odd_keys())),
+        Behaviour::Leak => all(Outcome::Rejected(leak_connections())),
+        Behaviour::Tls => all(Outcome::Rejected(reach::encrypted())),
+        Behaviour::Steal => all(Outcome::Rejected(reach::steal())),
+        Behaviour::Fetch => all(Outcome::Rejected(reach::fetch(argument(batch)))),
+        Behaviour::Dial => all(Outcome::Rejected(reach::dial(argument(batch)))),
+        Behaviour::Flood(step) => repeat(&[step]),
+        Behaviour::Both(one, two) => repeat(&[one, two]),
         Behaviour::Counter => {
             static CALLS: AtomicU32 = AtomicU32::new(0);
             let calls = CALLS.fetch_add(1, Ordering::Relaxed) + 1;
@@ -96,7 +114,8 @@ pub fn trap() -> ! {
     panic!("asked to trap")
 }
 
-fn devour_memory() -> ! {
+/// Takes and touches memory without end.
+pub fn devour_memory() -> ! {
     let mut hoard = Vec::new();
     loop {
         hoard.push(black_box(vec![1u8; MIB]));
@@ -104,7 +123,7 @@ fn devour_memory() -> ! {
 }
 
 /// Deeper than any stack; not a tail call, since the sum needs every frame.
-fn recurse(depth: u64, bottom: u64) -> u64 {
+pub fn recurse(depth: u64, bottom: u64) -> u64 {
     if depth == bottom {
         return 0;
     }
@@ -124,6 +143,35 @@ fn garbage(place: usize) -> Outcome {
     }
 }
 
+/// What stands behind the first `@` of the first address.
+fn argument(batch: &[Delivery]) -> &str {
+    let address = batch.first().map_or("", |first| first.recipient.address.as_str());
+    address.split_once('@').map_or("", |(_, argument)| argument)
+}
+
+fn odd_keys() -> String {
+    let long = "k".repeat(257);
+    let keys = ["", "\0", "a\nb", "../../etc/passwd", "' OR 1=1 --", "\u{202e}right", &long];
+    let answers = keys.map(|key| match state::set(key, key.as_bytes()) {
+        Ok(()) => match state::get(key) {
+            Ok(Some(value)) if value == key.as_bytes() => "kept".to_owned(),
+            other => format!("{other:?}"),
+        },
+        Err(error) => format!("{error:?}"),
+    });
+    answers.join("; ")
+}
+
+fn leak_connections() -> String {
+    for count in 0u32.. {
+        match open() {
+            Ok(connection) => std::mem::forget(connection),
+            Err(error) => return format!("{count} forgotten, then {error:?}"),
+        }
+    }
+    "connections are endless".into()
+}
+
 fn flood_state() -> String {
     for key in 0u64.. {
         if let Err(error) = state::set(&format!("key {key}"), &[b'x'; 1024]) {
@@ -134,13 +182,13 @@ fn flood_state() -> String {
 }
 
 /// The configured host and port.
-fn target() -> (String, u16) {
+pub fn target() -> (String, u16) {
     let host = config::get("host").unwrap_or_else(|| "127.0.0.1".into());
     let port = config::get("port").and_then(|port| port.parse().ok()).unwrap_or(9);
     (host, port)
 }
 
-fn open() -> Result<net::Connection, net::Error> {
+pub fn open() -> Result<net::Connection, net::Error> {
     let (host, port) = target();
     net::connect(&host, port, None)
 }
@@ -152,7 +200,7 @@ fn connect() -> String {
     }
 }
 
-fn request() -> String {
+pub fn request() -> String {
     let (host, port) = target();
     let request = http::Request {
         method: "GET".into(),

@@ -51,19 +51,89 @@ pub enum Behaviour {
     ProgressThenLoop,
     /// Settles a delivery that is not in the batch, then delivers.
     ProgressBeyond,
+    /// Hands the inbox one text of 16 MiB, and rejects everything with the lengths of what came back.
+    InboxHuge,
+    /// Logs a line that forges others, and delivers.
+    LogForged,
+    /// Writes under keys that are no good names, and rejects everything with what came of each.
+    StateOdd,
+    /// Opens connections and forgets them without closing; rejects everything with the count and the error.
+    Leak,
+    /// Connects with TLS; rejects everything with what came of it.
+    Tls,
+    /// Names credentials that are not its own in requests; rejects everything with what came of each.
+    Steal,
+    /// Asks for the URL that is its address behind the first `@`, and follows all redirects; rejects everything with what
+    /// came of it.
+    Fetch,
+    /// Connects to the `host:port` that is its address behind the first `@`; likewise.
+    Dial,
+    /// One misdeed without end: `random-flood`.
+    Flood(Step),
+    /// Two misdeeds in turn without end: `memory+log`.
+    Both(Step, Step),
     /// Delivers with the receipt `count N`, where N counts the calls of this instance.
     Counter,
     /// Delivers.
     Ok,
 }
 
+/// A misdeed that is done again and again; none of them ends a call by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Computes for about a millisecond.
+    Spin,
+    /// Takes and keeps a mebibyte.
+    Memory,
+    /// Calls itself twice as deep as the last time.
+    Recurse,
+    Log,
+    Clock,
+    Random,
+    StateRead,
+    StateWrite,
+    Inbox,
+    Config,
+    /// Settles the first delivery of the batch.
+    Settle,
+    /// Connects to the configured host and port, and keeps the connection.
+    Connect,
+    /// Sends an HTTP request there.
+    Http,
+}
+
 impl Behaviour {
-    /// By the part of an address before the `@`; [`Behaviour::Ok`] where it names nothing.
+    /// By the part of an address before the first `@`; [`Behaviour::Ok`] where it names nothing.
     pub fn of(address: &str) -> Self {
         let word = address.split('@').next().unwrap_or_default();
-        WORDS.iter().find(|(name, _)| *name == word).map_or(Behaviour::Ok, |(_, behaviour)| *behaviour)
+        let known = WORDS.iter().find(|(name, _)| *name == word).map(|(_, behaviour)| *behaviour);
+        let flood = || Some(Behaviour::Flood(Step::of(word.strip_suffix("-flood")?)?));
+        let both = || word.split_once('+').and_then(|(one, two)| Some(Behaviour::Both(Step::of(one)?, Step::of(two)?)));
+        known.or_else(flood).or_else(both).unwrap_or(Behaviour::Ok)
     }
 }
+
+impl Step {
+    fn of(word: &str) -> Option<Self> {
+        STEPS.iter().find(|(name, _)| *name == word).map(|(_, step)| *step)
+    }
+}
+
+const STEPS: &[(&str, Step)] = &[
+    ("spin", Step::Spin),
+    ("memory", Step::Memory),
+    ("recurse", Step::Recurse),
+    ("log", Step::Log),
+    ("clock", Step::Clock),
+    ("random", Step::Random),
+    ("state-read", Step::StateRead),
+    ("state-write", Step::StateWrite),
+    ("inbox", Step::Inbox),
+    ("config", Step::Config),
+    ("settle", Step::Settle),
+    ("connect", Step::Connect),
+    ("http", Step::Http),
+];
 
 const WORDS: &[(&str, Behaviour)] = &[
     ("loop", Behaviour::Loop),
@@ -90,6 +160,14 @@ const WORDS: &[(&str, Behaviour)] = &[
     ("progress-then-trap", Behaviour::ProgressThenTrap),
     ("progress-then-loop", Behaviour::ProgressThenLoop),
     ("progress-beyond", Behaviour::ProgressBeyond),
+    ("inbox-huge", Behaviour::InboxHuge),
+    ("log-forged", Behaviour::LogForged),
+    ("state-odd", Behaviour::StateOdd),
+    ("leak", Behaviour::Leak),
+    ("tls", Behaviour::Tls),
+    ("steal", Behaviour::Steal),
+    ("fetch", Behaviour::Fetch),
+    ("dial", Behaviour::Dial),
     ("counter", Behaviour::Counter),
     ("ok", Behaviour::Ok),
 ];
@@ -103,6 +181,10 @@ mod tests {
         assert_eq!(Behaviour::of("loop@example.org"), Behaviour::Loop);
         assert_eq!(Behaviour::of("progress-then-trap"), Behaviour::ProgressThenTrap);
         assert_eq!(Behaviour::of("ralph@loop.example.org"), Behaviour::Ok);
+        assert_eq!(Behaviour::of("fetch@http://user@example.org/"), Behaviour::Fetch);
+        assert_eq!(Behaviour::of("random-flood@x"), Behaviour::Flood(Step::Random));
+        assert_eq!(Behaviour::of("memory+log@x"), Behaviour::Both(Step::Memory, Step::Log));
+        assert_eq!(Behaviour::of("memory+nothing@x"), Behaviour::Ok);
     }
 
     #[test]

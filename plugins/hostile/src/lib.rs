@@ -5,8 +5,10 @@
 
 mod act;
 mod behaviour;
+mod reach;
+mod repeat;
 
-pub use behaviour::Behaviour;
+pub use behaviour::{Behaviour, Step};
 
 use tidings_plugin::manifest::{self, field, http, net};
 use tidings_plugin::{Channel, Delivery, FieldKind, Manifest, Outcome, Problem};
@@ -39,6 +41,7 @@ impl Channel for Hostile {
             "" => Err(Problem { message: "an address is not empty".into() }),
             "check-loop" => act::spin(),
             "check-trap" => act::trap(),
+            "check-memory" => act::devour_memory(),
             _ => Ok(address),
         }
     }

@@ -50,7 +50,7 @@ mod tests {
 
     use serde_json::{Value, json};
     use tidings_plugin::http::{Error, Request, Response};
-    use tidings_plugin::{Confirmation, Content, Recipient, state};
+    use tidings_plugin::{state, testing};
 
     use super::*;
 
@@ -119,24 +119,7 @@ mod tests {
     }
 
     fn delivery() -> Delivery {
-        let recipient = Recipient {
-            user: "ralph".into(),
-            address: RALPH.into(),
-            filter_name: None,
-            settings_link: None,
-            unsubscribe_link: None,
-            markup: false,
-            triggered_by: false,
-            verbose: false,
-            extra: Vec::new(),
-        };
-        let content = Content::Confirmation(Confirmation {
-            code: "K7QX".into(),
-            accept_link: "https://t.example/yes".into(),
-            reject_link: "https://t.example/no".into(),
-            expires_ms: 0,
-        });
-        Delivery { id: "id1".into(), attempt: 1, accepted_ms: 0, recipient, content, extra: Vec::new() }
+        Delivery { id: "id1".into(), ..testing::delivery(RALPH, testing::confirmation()) }
     }
 
     const WHOAMI: &str = "GET /account/whoami";

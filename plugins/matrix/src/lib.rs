@@ -25,6 +25,7 @@ impl Channel for Matrix {
             address_example: "@ralph:example.org".into(),
             config: settings::fields(),
             grants: settings::grants(),
+            credentials: settings::credentials(),
             ..manifest::plugin(
                 "matrix",
                 env!("CARGO_PKG_VERSION"),

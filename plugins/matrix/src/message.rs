@@ -70,46 +70,16 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use tidings_plugin::{Event, Recipient};
+    use tidings_plugin::Event;
+    use tidings_plugin::testing::{self, NOW_MS as NOON_MS};
 
     use super::*;
 
-    /// 2026-11-24 12:00:00 UTC.
-    const NOON_MS: u64 = 1_795_521_600_000;
-
     fn delivery(subtitle: &str, long_form: &str, link: &str, markup: bool) -> Delivery {
-        let event = Event {
-            id: "2026-a1".into(),
-            topic: "org.example.prod.a.b".into(),
-            application: "a".into(),
-            timestamp_ms: NOON_MS,
-            title: "a.b".into(),
-            subtitle: subtitle.into(),
-            long_form: long_form.into(),
-            link: Some(link.into()),
-            icon: None,
-            secondary_icon: None,
-            agent: None,
-            usernames: Vec::new(),
-            packages: Vec::new(),
-            objects: Vec::new(),
-            thread: None,
-            body: "{}".into(),
-            extra: Vec::new(),
-        };
-        let recipient = Recipient {
-            user: "ralph".into(),
-            address: "@ralph:example.org".into(),
-            filter_name: None,
-            settings_link: None,
-            unsubscribe_link: None,
-            markup,
-            triggered_by: false,
-            verbose: false,
-            extra: Vec::new(),
-        };
-        let content = Content::Single(event);
-        Delivery { id: "0a".repeat(16), attempt: 1, accepted_ms: NOON_MS, recipient, content, extra: Vec::new() }
+        let event = Event { link: Some(link.into()), ..testing::event(subtitle, long_form) };
+        let mut delivery = testing::delivery("@ralph:example.org", Content::Single(event));
+        delivery.recipient.markup = markup;
+        delivery
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The channel's settings: their form for administrators, and their meaning for the rest of the plugin.
 
 use thiserror::Error;
-use tidings_plugin::manifest::{field, http};
-use tidings_plugin::{Field, FieldKind, GrantRequest};
+use tidings_plugin::manifest::{credential, field, http};
+use tidings_plugin::{CredentialRequest, Field, FieldKind, GrantRequest};
 
 /// All settings, checked.
 #[derive(Clone, Debug)]
@@ -41,6 +41,11 @@ pub fn fields() -> Vec<Field> {
 /// What the plugin asks to reach.
 pub fn grants() -> Vec<GrantRequest> {
     vec![http("{homeserver}", "{homeserver}", "To write to people by the Matrix homeserver.")]
+}
+
+/// The secret that it asks for, by the name that the setting `credential` has unless told.
+pub fn credentials() -> Vec<CredentialRequest> {
+    vec![credential("token", "header", "{homeserver}", "To write as the account whose access token it is.")]
 }
 
 impl Settings {

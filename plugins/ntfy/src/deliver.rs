@@ -67,71 +67,20 @@ fn receipt(response: &Response) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
-
     use tidings_plugin::http::Error;
-    use tidings_plugin::{Confirmation, Content, Recipient};
+    use tidings_plugin::testing::{FakeHost, answer, confirmation, delivery, told};
 
     use super::*;
 
-    /// Answers from the list, in order.
-    struct Far(RefCell<Vec<Result<Response, Error>>>);
-
-    impl Host for Far {
-        fn send(&self, request: &Request) -> Result<Response, Error> {
-            assert_eq!((request.method.as_str(), request.url.as_str()), ("POST", "https://ntfy.sh/"));
-            self.0.borrow_mut().remove(0)
-        }
-
-        fn now_ms(&self) -> u64 {
-            1_795_521_600_000
-        }
-
-        fn remaining_ms(&self) -> u64 {
-            120_000
-        }
-
-        fn settled(&self, _: usize, _: &Outcome) {}
-    }
-
-    fn delivery() -> Delivery {
-        let recipient = Recipient {
-            user: "ralph".into(),
-            address: "ralph-topic".into(),
-            filter_name: None,
-            settings_link: None,
-            unsubscribe_link: None,
-            markup: false,
-            triggered_by: false,
-            verbose: false,
-            extra: Vec::new(),
-        };
-        let content = Content::Confirmation(Confirmation {
-            code: "K7QX".into(),
-            accept_link: "https://t.example/yes".into(),
-            reject_link: "https://t.example/no".into(),
-            expires_ms: 0,
-        });
-        Delivery { id: "0a".repeat(16), attempt: 1, accepted_ms: 0, recipient, content, extra: Vec::new() }
-    }
-
-    fn answer(status: u16, retry_after: Option<&str>, body: &str) -> Result<Response, Error> {
-        let headers = retry_after.map(|value| ("retry-after".to_owned(), value.to_owned()));
-        Ok(Response { status, headers: headers.into_iter().collect(), body: body.into() })
-    }
-
     /// The outcome's kind, its wait, and its words.
     fn sent(answers: Vec<Result<Response, Error>>) -> (&'static str, Option<u64>, String) {
-        let far = Far(RefCell::new(answers));
-        let outcome = deliver(&far, &Settings::read(|_| None).unwrap(), &[delivery()]).remove(0);
-        assert!(far.0.borrow().is_empty());
-        match outcome {
-            Outcome::Delivered(receipt) => ("delivered", None, receipt.unwrap_or_default()),
-            Outcome::Retry(retry) => ("retry", retry.after_ms, retry.reason),
-            Outcome::Rejected(reason) => ("rejected", None, reason),
-            Outcome::AddressGone(gone) => ("gone", None, gone.reason),
-            Outcome::ChannelTrouble(trouble) => ("trouble", trouble.after_ms, trouble.reason),
-        }
+        let far = FakeHost::answering(answers);
+        let delivery = delivery("ralph-topic", confirmation());
+        let outcome = deliver(&far, &Settings::read(|_| None).unwrap(), &[delivery]).remove(0);
+        assert_eq!(far.answers_left(), 0);
+        assert!(far.requests().iter().all(|request| request.method == "POST" && request.url == "https://ntfy.sh/"));
+        let (kind, after, words) = told(&outcome);
+        (kind, after, words.to_owned())
     }
 
     #[test]
@@ -151,7 +100,8 @@ mod tests {
             (503, Some("30"), "retry", Some(30_000)),
             (507, None, "retry", None),
         ] {
-            let (got, after, _) = sent(vec![answer(status, retry_after, "{}")]);
+            let headers: Vec<_> = retry_after.map(|value| ("retry-after", value)).into_iter().collect();
+            let (got, after, _) = sent(vec![answer(status, &headers, "{}")]);
             assert_eq!((got, after), (kind, wait), "{status} {retry_after:?}");
         }
         assert_eq!(sent(vec![Err(Error::Failed("reset".into()))]).0, "retry");
@@ -160,12 +110,12 @@ mod tests {
 
     #[test]
     fn the_servers_id_is_the_receipt() {
-        assert_eq!(sent(vec![answer(200, None, r#"{"id": "xE73Iyuabi", "event": "message"}"#)]).2, "xE73Iyuabi");
+        assert_eq!(sent(vec![answer(200, &[], r#"{"id": "xE73Iyuabi", "event": "message"}"#)]).2, "xE73Iyuabi");
     }
 
     #[test]
     fn what_is_too_large_is_tried_shortly_before_it_is_trouble() {
-        assert_eq!(sent(vec![answer(413, None, ""), answer(200, None, "{}")]).0, "delivered");
-        assert_eq!(sent(vec![answer(413, None, ""), answer(413, None, "")]).0, "trouble");
+        assert_eq!(sent(vec![answer(413, &[], ""), answer(200, &[], "{}")]).0, "delivered");
+        assert_eq!(sent(vec![answer(413, &[], ""), answer(413, &[], "")]).0, "trouble");
     }
 }

@@ -95,9 +95,11 @@ fn short(link: Option<&str>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use tidings_plugin::{Confirmation, Recipient};
+    use tidings_plugin::{Recipient, testing};
 
     use super::*;
+
+    const ID: &str = "0123456789abcdef0123456789abcdef";
 
     fn settings() -> Settings {
         Settings::read(|_| None).unwrap()
@@ -105,39 +107,24 @@ mod tests {
 
     fn event(subtitle: &str, long_form: &str) -> Event {
         Event {
-            id: "2026-a1".into(),
-            topic: "org.example.prod.buildsys.build".into(),
             application: "buildsys".into(),
-            timestamp_ms: 0,
-            title: "buildsys.build".into(),
-            subtitle: subtitle.into(),
-            long_form: long_form.into(),
             link: Some("https://koji.example.org/1".into()),
             icon: Some("https://koji.example.org/icon.png".into()),
-            secondary_icon: None,
-            agent: None,
-            usernames: Vec::new(),
             packages: vec!["mutt".into(), "a,b".into()],
-            objects: Vec::new(),
-            thread: None,
-            body: "{}".into(),
-            extra: Vec::new(),
+            ..testing::event(subtitle, long_form)
         }
     }
 
     fn delivery(content: Content, markup: bool) -> Delivery {
-        let recipient = Recipient {
-            user: "ralph".into(),
-            address: "ralph-topic".into(),
+        let mut delivery = testing::delivery("ralph-topic", content);
+        delivery.recipient = Recipient {
             filter_name: Some("Mine".into()),
             settings_link: Some("https://t.example/f/1".into()),
-            unsubscribe_link: None,
             markup,
             triggered_by: markup,
-            verbose: false,
-            extra: Vec::new(),
+            ..delivery.recipient
         };
-        Delivery { id: "0a".repeat(16), attempt: 1, accepted_ms: 0, recipient, content, extra: Vec::new() }
+        delivery
     }
 
     fn written(content: Content, markup: bool) -> Value {
@@ -147,12 +134,12 @@ mod tests {
     #[test]
     fn a_plain_message_has_what_is_needed_and_a_decorated_one_all() {
         let plain = json!({
-            "topic": "ralph-topic", "sequence_id": "0a".repeat(16), "message": "mutt built", "priority": 3,
+            "topic": "ralph-topic", "sequence_id": ID, "message": "mutt built", "priority": 3,
             "click": "https://koji.example.org/1",
         });
         assert_eq!(written(Content::Single(event("mutt built", "mutt built")), false), plain);
         let all = json!({
-            "topic": "ralph-topic", "sequence_id": "0a".repeat(16), "title": "mutt built", "priority": 3,
+            "topic": "ralph-topic", "sequence_id": ID, "title": "mutt built", "priority": 3,
             "message": "by ralph\n\nYour filter: Mine", "click": "https://koji.example.org/1",
             "icon": "https://koji.example.org/icon.png", "tags": ["buildsys", "mutt", "a b"],
             "actions": [{"action": "view", "label": "Change filter", "url": "https://t.example/f/1"}],
@@ -162,13 +149,7 @@ mod tests {
 
     #[test]
     fn a_confirmation_has_its_two_buttons() {
-        let asked = Confirmation {
-            code: "K7QX".into(),
-            accept_link: "https://t.example/yes".into(),
-            reject_link: "https://t.example/no".into(),
-            expires_ms: 0,
-        };
-        let message = written(Content::Confirmation(asked), false);
+        let message = written(testing::confirmation(), false);
         let links: Vec<_> = message["actions"].as_array().unwrap().iter().map(|action| &action["url"]).collect();
         assert_eq!(links, ["https://t.example/yes", "https://t.example/no"]);
         assert_eq!(message["priority"], 4);

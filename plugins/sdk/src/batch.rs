@@ -34,72 +34,26 @@ pub fn one_by_one(host: &impl Host, batch: &[Delivery], mut send: impl FnMut(&De
 
 #[cfg(test)]
 mod tests {
-    use std::cell::{Cell, RefCell};
-
     use super::*;
-    use crate::http::{Error, Request, Response};
-    use crate::{Confirmation, Content, Recipient};
-
-    /// A host with so many milliseconds left, of which each delivery takes 10 s.
-    struct Fake(Cell<u64>, RefCell<Vec<usize>>);
-
-    impl Host for Fake {
-        fn send(&self, _: &Request) -> Result<Response, Error> {
-            Err(Error::Timeout)
-        }
-
-        fn now_ms(&self) -> u64 {
-            0
-        }
-
-        fn remaining_ms(&self) -> u64 {
-            self.0.get()
-        }
-
-        fn settled(&self, place: usize, _: &Outcome) {
-            self.1.borrow_mut().push(place);
-        }
-    }
+    use crate::testing::{FakeHost, confirmation, delivery};
 
     fn batch(length: u32) -> Vec<Delivery> {
-        let confirmation = |number: u32| Delivery {
-            id: number.to_string(),
-            attempt: 1,
-            accepted_ms: 0,
-            recipient: Recipient {
-                user: String::new(),
-                address: String::new(),
-                filter_name: None,
-                settings_link: None,
-                unsubscribe_link: None,
-                markup: false,
-                triggered_by: false,
-                verbose: false,
-                extra: Vec::new(),
-            },
-            content: Content::Confirmation(Confirmation {
-                code: String::new(),
-                accept_link: String::new(),
-                reject_link: String::new(),
-                expires_ms: 0,
-            }),
-            extra: Vec::new(),
-        };
-        (0..length).map(confirmation).collect()
+        (0..length).map(|number| Delivery { id: number.to_string(), ..delivery("a", confirmation()) }).collect()
     }
 
     #[test]
     fn after_trouble_and_without_time_nothing_more_is_tried() {
         let tried = |remaining_ms, outcomes: &dyn Fn(&str) -> Outcome| {
-            let host = Fake(Cell::new(remaining_ms), RefCell::new(Vec::new()));
-            let tried = Cell::new(0);
+            let host = FakeHost::answering([]).with_remaining_ms(remaining_ms);
+            let mut tried = 0;
             let got = one_by_one(&host, &batch(5), |delivery| {
-                host.0.set(host.0.get().saturating_sub(10_000));
-                tried.set(tried.get() + 1);
+                host.elapse_ms(10_000);
+                tried += 1;
                 outcomes(&delivery.id)
             });
-            assert_eq!(host.1.into_inner(), [0, 1, 2, 3, 4], "each is settled, in order");
-            (tried.get(), got)
+            let settled: Vec<_> = got.iter().cloned().enumerate().collect();
+            assert_eq!(host.settled_outcomes(), settled, "each is settled, in order");
+            (tried, got)
         };
         let fine = |_: &str| Outcome::Delivered(None);
         assert_eq!(tried(120_000, &fine), (5, vec![Outcome::Delivered(None); 5]));

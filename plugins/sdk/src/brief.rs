@@ -96,41 +96,17 @@ pub fn web_link(link: Option<&str>) -> Option<String> {
 mod tests {
     use super::*;
 
+    use crate::testing;
+
     fn event(subtitle: &str, long_form: &str, link: Option<&str>) -> Event {
-        Event {
-            id: "2026-a1".into(),
-            topic: "org.example.prod.a.b".into(),
-            application: "a".into(),
-            timestamp_ms: 0,
-            title: "a.b".into(),
-            subtitle: subtitle.into(),
-            long_form: long_form.into(),
-            link: link.map(str::to_owned),
-            icon: None,
-            secondary_icon: None,
-            agent: None,
-            usernames: Vec::new(),
-            packages: Vec::new(),
-            objects: Vec::new(),
-            thread: None,
-            body: "{}".into(),
-            extra: Vec::new(),
-        }
+        Event { link: link.map(str::to_owned), ..testing::event(subtitle, long_form) }
     }
 
     fn delivery(content: Content, triggered_by: bool, verbose: bool) -> Delivery {
-        let recipient = Recipient {
-            user: "ralph".into(),
-            address: "a".into(),
-            filter_name: Some("My\npackages".into()),
-            settings_link: None,
-            unsubscribe_link: None,
-            markup: false,
-            triggered_by,
-            verbose,
-            extra: Vec::new(),
-        };
-        Delivery { id: "1".into(), attempt: 1, accepted_ms: 0, recipient, content, extra: Vec::new() }
+        let mut delivery = testing::delivery("a", content);
+        let filter_name = Some("My\npackages".into());
+        delivery.recipient = Recipient { filter_name, triggered_by, verbose, ..delivery.recipient };
+        delivery
     }
 
     #[test]
@@ -159,13 +135,7 @@ mod tests {
 
     #[test]
     fn a_confirmation_says_how_to_answer_and_how_long() {
-        let confirmation = Confirmation {
-            code: "K7QX".into(),
-            accept_link: "https://t.example/yes".into(),
-            reject_link: "https://t.example/no".into(),
-            expires_ms: 1_795_521_600_000,
-        };
-        let brief = Brief::of(&delivery(Content::Confirmation(confirmation), true, false));
+        let brief = Brief::of(&delivery(testing::confirmation(), true, false));
         assert_eq!(brief.link.as_deref(), Some("https://t.example/yes"));
         for part in ["ralph", "https://t.example/yes", "https://t.example/no", "K7QX", "2026-11-24 12:00 UTC"] {
             assert!(brief.text.contains(part), "{part}: {}", brief.text);

@@ -11,6 +11,8 @@ pub mod brief;
 pub mod host;
 pub mod manifest;
 mod outcome;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod text;
 pub mod time;
 pub mod web;

@@ -89,34 +89,9 @@ fn judge(settings: &Settings, response: &Response, now_ms: u64) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
-
-    use tidings_plugin::{Confirmation, Content, Recipient};
+    use tidings_plugin::testing::{self, FakeHost, confirmation};
 
     use super::*;
-
-    /// Answers from the list, in order, and remembers what it was asked.
-    struct Far {
-        answers: RefCell<Vec<Result<Response, Error>>>,
-        asked: RefCell<Vec<Request>>,
-    }
-
-    impl Host for Far {
-        fn send(&self, request: &Request) -> Result<Response, Error> {
-            self.asked.borrow_mut().push(request.clone());
-            self.answers.borrow_mut().remove(0)
-        }
-
-        fn now_ms(&self) -> u64 {
-            1_795_521_600_000
-        }
-
-        fn remaining_ms(&self) -> u64 {
-            120_000
-        }
-
-        fn settled(&self, _: usize, _: &Outcome) {}
-    }
 
     fn settings(url: Option<&str>) -> Settings {
         let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -129,34 +104,19 @@ mod tests {
     }
 
     fn delivery(address: &str) -> Delivery {
-        let recipient = Recipient {
-            user: "ralph".into(),
-            address: address.into(),
-            filter_name: None,
-            settings_link: None,
-            unsubscribe_link: None,
-            markup: false,
-            triggered_by: false,
-            verbose: false,
-            extra: Vec::new(),
-        };
-        let content = Content::Confirmation(Confirmation {
-            code: "K7QX".into(),
-            accept_link: "https://t.example/yes".into(),
-            reject_link: "https://t.example/no".into(),
-            expires_ms: 0,
-        });
-        let id = "0123456789abcdef0123456789abcdef".to_owned();
-        Delivery { id, attempt: 1, accepted_ms: 0, recipient, content, extra: Vec::new() }
+        testing::delivery(address, confirmation())
     }
 
     fn answer(status: u16, headers: &[(&str, &str)]) -> Result<Response, Error> {
-        let headers = headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-        Ok(Response { status, headers, body: b"said so".to_vec() })
+        testing::answer(status, headers, "said so")
     }
 
-    fn outcomes(url: Option<&str>, addresses: &[&str], answers: Vec<Result<Response, Error>>) -> (Vec<Outcome>, Far) {
-        let far = Far { answers: RefCell::new(answers), asked: RefCell::default() };
+    fn outcomes(
+        url: Option<&str>,
+        addresses: &[&str],
+        answers: Vec<Result<Response, Error>>,
+    ) -> (Vec<Outcome>, FakeHost) {
+        let far = FakeHost::answering(answers);
         let batch: Vec<_> = addresses.iter().map(|address| delivery(address)).collect();
         (deliver(&far, &settings(url), &batch), far)
     }
@@ -214,7 +174,7 @@ mod tests {
         let letters: Vec<_> = got.iter().map(|outcome| matches!(outcome, Outcome::Delivered(_))).collect();
         assert_eq!(letters, [false, true, false, true]);
         assert!(matches!(got[2], Outcome::Retry(_)));
-        let asked: Vec<_> = far.asked.borrow().iter().map(|request| request.url.clone()).collect();
+        let asked: Vec<_> = far.requests().into_iter().map(|request| request.url).collect();
         assert_eq!(asked, [addresses[0], addresses[1], addresses[3]]);
     }
 

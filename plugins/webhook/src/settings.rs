@@ -97,18 +97,13 @@ pub fn grants() -> Vec<GrantRequest> {
 impl Settings {
     /// From `get`, which answers a setting's value or default. An empty text is as good as none.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
-        let get = |name: &str| get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
-        let plain_http = get("plain_http").as_deref() == Some("true");
-        let target = match get("url") {
-            None => Target::Users { plain_http },
-            Some(url) => one(url, plain_http)?,
-        };
-        let credential = get("credential");
+        let target = Target::read(&get)?;
+        let credential = filled(&get, "credential");
         if credential.is_some() && matches!(target, Target::Users { .. }) {
             return Err(SettingsError::Credential);
         }
-        let secret = get("secret").ok_or(SettingsError::NoSecret)?;
-        let body = get("body").map(|text| Body::parse(&text)).transpose();
+        let secret = filled(&get, "secret").ok_or(SettingsError::NoSecret)?;
+        let body = filled(&get, "body").map(|text| Body::parse(&text)).transpose();
         Ok(Settings {
             target,
             signer: Signer::parse(&secret).map_err(SettingsError::Secret)?,
@@ -116,14 +111,29 @@ impl Settings {
             credential,
         })
     }
+}
+
+impl Target {
+    /// The same, of what an address depends on.
+    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let plain_http = filled(&get, "plain_http").as_deref() == Some("true");
+        match filled(&get, "url") {
+            None => Ok(Target::Users { plain_http }),
+            Some(url) => one(url, plain_http),
+        }
+    }
 
     /// The address of a user in its normal form.
     pub fn check_address(&self, text: &str) -> Result<String, AddressError> {
-        match &self.target {
+        match self {
             Target::Users { plain_http } => address::web(text, *plain_http),
             Target::One { .. } => address::name(text),
         }
     }
+}
+
+fn filled(get: impl Fn(&str) -> Option<String>, name: &str) -> Option<String> {
+    get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
 }
 
 fn one(url: String, plain_http: bool) -> Result<Target, SettingsError> {
@@ -151,12 +161,18 @@ mod tests {
 
     #[test]
     fn an_address_is_what_the_settings_make_of_it() {
-        let users = read(&[SECRET]).unwrap();
+        let users = read(&[SECRET]).unwrap().target;
         assert_eq!(users.check_address("https://A.example"), Ok("https://a.example/".into()));
         assert!(users.check_address("http://a.example").is_err());
-        assert!(read(&[SECRET, ("plain_http", "true")]).unwrap().check_address("http://a.example").is_ok());
-        let one = read(&[SECRET, ("url", "https://h.example/in?u={address}")]).unwrap();
+        assert!(read(&[SECRET, ("plain_http", "true")]).unwrap().target.check_address("http://a.example").is_ok());
+        let one = read(&[SECRET, ("url", "https://h.example/in?u={address}")]).unwrap().target;
         assert_eq!(one.check_address(" ralph "), Ok("ralph".into()));
+    }
+
+    #[test]
+    fn an_address_is_judged_also_without_the_secret() {
+        let get = |_: &str| None;
+        assert_eq!(Target::read(get).unwrap().check_address("https://A.example"), Ok("https://a.example/".into()));
     }
 
     #[test]

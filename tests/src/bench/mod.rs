@@ -5,6 +5,7 @@ mod backlog;
 mod cold;
 mod deliveries;
 mod edits;
+mod install;
 mod intake;
 mod population;
 mod starts;
@@ -23,7 +24,7 @@ const OUTSTANDING: u64 = 800;
 const LIMIT: Duration = Duration::from_secs(300);
 
 /// The benchmarks, in the order of a full run.
-pub const NAMES: [&str; 6] = ["starts", "intake", "deliveries", "backlog", "edits", "cold"];
+pub const NAMES: [&str; 7] = ["starts", "intake", "deliveries", "backlog", "edits", "cold", "install"];
 
 /// Runs these, or all where none is named.
 pub async fn run(names: &[String]) -> Result<()> {
@@ -37,6 +38,7 @@ pub async fn run(names: &[String]) -> Result<()> {
             "deliveries" => deliveries::deliveries().await?,
             "backlog" => backlog::backlog().await?,
             "edits" => edits::edits().await?,
+            "install" => install::install().await?,
             _ => cold::cold().await?,
         }
     }

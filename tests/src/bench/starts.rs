@@ -5,17 +5,27 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
+use serde_json::json;
+
 use super::{stage, tell};
+use crate::channel;
 use crate::daemon::Daemon;
+use crate::paths;
 use crate::scene::Scene;
 
 /// Starts of which the median is told.
 const STARTS: usize = 7;
 
-/// A daemon with the e-mail channel, from the start of its process until it is ready: with an empty cache of compiled
-/// plugins, and with a full one.
+/// A daemon with three channels (e-mail, ntfy, webhook), from the start of its process until it is ready: with an empty
+/// cache of compiled plugins, and with a full one.
 pub(super) async fn starts() -> Result<()> {
     let stage = stage().await?;
+    let nothing = json!({"reach": []});
+    // 32 zero bytes.
+    let webhook = json!({"secret": format!("whsec_{}=", "A".repeat(43))});
+    let ntfy = json!({"server": "https://ntfy.example.org/"});
+    channel::install(&stage.client, "ntfy", &paths::plugin("ntfy")?, &ntfy, &nothing).await?;
+    channel::install(&stage.client, "webhook", &paths::plugin("webhook")?, &webhook, &nothing).await?;
     let cache = stage.dir.path().join("data/cache");
     let Scene { home, token, daemon, dir: _dir, sink: _sink, .. } = stage;
     daemon.terminate().await?;
@@ -31,7 +41,7 @@ pub(super) async fn starts() -> Result<()> {
     times.sort_by(f64::total_cmp);
     let warm = times[times.len() / 2];
     tell("start_cold_ms", cold, "ms");
-    tell("start_warm_ms", warm, "ms");
-    tell("start_warm_vs_cold", warm / cold, "ratio");
+    tell("start_cached_ms", warm, "ms");
+    tell("start_cached_vs_cold", warm / cold, "ratio");
     Ok(())
 }

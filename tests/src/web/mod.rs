@@ -1,8 +1,10 @@
 //! A web server at the far side: it keeps what it was asked, answers as its maker says, and fails when it is told to. On
-//! top of it, the protocols that channels speak: [`ntfy`] and [`matrix`].
+//! top of it, the protocols that channels speak: [`fcm`], [`push`], [`ntfy`] and [`matrix`].
 
+pub mod fcm;
 pub mod matrix;
 pub mod ntfy;
+pub mod push;
 
 use std::collections::VecDeque;
 use std::io;

@@ -1,6 +1,7 @@
 //! Channels that speak HTTP, each against a server that speaks their protocol and fails as the far side does (rows 39, 40):
 //! what arrives there, under which ids, and what the daemon makes of each answer.
 
+mod android;
 mod matrix;
 mod ntfy;
 mod webhook;

@@ -35,7 +35,9 @@ async fn faulty(client: &Client) -> String {
     installed(client, std::fs::read(paths::plugin("faulty").unwrap()).unwrap()).await
 }
 
-async fn upgrade(client: &Client, body: Value) -> Value {
+/// Without the trial against the contract, which would find out what these releases are.
+async fn upgrade(client: &Client, mut body: Value) -> Value {
+    body["unproven"] = json!(true);
     let answer = client.post("/api/v1/channels/email/upgrade", body.to_string()).await.unwrap();
     serde_json::from_slice(&answer).unwrap()
 }
@@ -142,6 +144,23 @@ async fn a_release_that_traps_is_rolled_back_by_itself_and_burns_no_delivery() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_release_that_breaks_the_contract_meets_no_delivery() {
+    let scene = Scene::set().await.unwrap();
+    let before = view(&scene.client, "email").await;
+    let body = json!({"component": faulty(&scene.client).await}).to_string();
+    let path = "/api/v1/channels/email/upgrade";
+    let answer = scene.client.send("POST".parse().unwrap(), path, body.into()).await.unwrap();
+    let said = String::from_utf8_lossy(&answer.body).into_owned();
+    assert!(answer.status == 422 && said.contains("a single message: no answer (trap)"), "{} {said}", answer.status);
+    let after = view(&scene.client, "email").await;
+    assert_eq!((&after["component"], &after["candidate"]), (&before["component"], &Value::Null));
+    // A good one passes, and is on trial.
+    let good = installed(&scene.client, next_email("proven")).await;
+    scene.client.post(path, json!({"component": good}).to_string()).await.unwrap();
+    assert_eq!(view(&scene.client, "email").await["candidate"]["component"], good);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn kill_9_in_the_middle_of_an_upgrade_leaves_the_old_version_or_the_new_one() {
     let mut scene = Scene::set().await.unwrap();
     scene.wants_everything("amara", "email", &["amara@example.org"]).await.unwrap();
@@ -149,7 +168,7 @@ async fn kill_9_in_the_middle_of_an_upgrade_leaves_the_old_version_or_the_new_on
     for turn in 0..3u64 {
         let new = installed(&scene.client, next_email(&turn.to_string())).await;
         let client = scene.client.clone();
-        let body = json!({"component": new, "now": true}).to_string();
+        let body = json!({"component": new, "now": true, "unproven": true}).to_string();
         let asked = tokio::spawn(async move { client.post("/api/v1/channels/email/upgrade", body).await });
         tokio::time::sleep(Duration::from_millis(2 * turn)).await;
         scene = scene.kill_and_restart().await.unwrap();
@@ -216,7 +235,7 @@ async fn a_plugin_that_crashes_again_and_again_is_quarantined_and_its_queue_is_h
         "tls": "none",
         "from": "notifications@tidings.example",
     });
-    let body = json!({"component": good, "config": config}).to_string();
+    let body = json!({"component": good, "config": config, "unproven": true}).to_string();
     scene.client.post("/api/v1/channels/broken/upgrade", body).await.unwrap();
     let books = scene.queue_empty("broken").await.unwrap();
     assert_eq!((books.delivered, books.dead), (30, 0), "{books:?}");

@@ -5,12 +5,10 @@ use std::collections::BTreeSet;
 
 use super::configure::reference;
 use super::{CredentialRequest, Field, FieldKind, GrantRequest, Manifest};
+use crate::credential::CREDENTIAL_KINDS;
 use crate::limits;
 use crate::network::HostName;
 use crate::text::{is_one_line, one_line};
-
-/// The sorts of secrets that a host can use for a plugin: `credential-request` in the contract.
-pub const CREDENTIAL_KINDS: [&str; 3] = ["header", "google-service-account", "client-certificate"];
 
 /// Kinds of fields whose values can be a host, and a port.
 const HOST_KINDS: [FieldKind; 4] = [FieldKind::Host, FieldKind::Url, FieldKind::Text, FieldKind::Choice];

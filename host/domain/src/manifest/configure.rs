@@ -133,20 +133,24 @@ impl GrantRequest {
     /// The grant that the request asks for with this configuration, without the extras that only an administrator gives
     /// (`private`, `plain_http`). A field of the kind `url` stands for its host and for its port.
     pub fn resolve(&self, config: &BTreeMap<String, String>) -> Result<Grant, RequestError> {
-        let value = |template: &str| match reference(template) {
-            None => Ok(template.to_owned()),
-            Some(name) => config.get(name).cloned().ok_or_else(|| RequestError::Unset(name.to_owned())),
-        };
-        let (host, port) = (value(&self.host)?, value(&self.port)?);
-        let from_url = |text: &str| parse_url(text).map(|(host, port)| (host.to_string(), port));
-        let host = match (HostName::parse(&host), from_url(&host)) {
-            (Some(name), _) => name.to_string(),
-            (None, Some((name, _))) => name,
-            (None, None) => return Err(RequestError::NotAHost(one_line(&host, 100))),
-        };
-        let number = parse_port(&port).or_else(|| from_url(&port).map(|(_, port)| port));
+        let (host, port) = (host(&self.host, config)?.to_string(), value(&self.port, config)?);
+        let number = parse_port(&port).or_else(|| parse_url(&port).map(|(_, port)| port));
         let port = number.ok_or_else(|| RequestError::NotAPort(one_line(&port, 100)))?;
         Ok(Grant { capability: self.capability, host, port, private: false, plain_http: false })
+    }
+}
+
+/// The host that a request's `template` names with this configuration; of a URL its host.
+pub(crate) fn host(template: &str, config: &BTreeMap<String, String>) -> Result<HostName, RequestError> {
+    let text = value(template, config)?;
+    let name = HostName::parse(&text).or_else(|| parse_url(&text).map(|(host, _)| host));
+    name.ok_or_else(|| RequestError::NotAHost(one_line(&text, 100)))
+}
+
+fn value(template: &str, config: &BTreeMap<String, String>) -> Result<String, RequestError> {
+    match reference(template) {
+        None => Ok(template.to_owned()),
+        Some(name) => config.get(name).cloned().ok_or_else(|| RequestError::Unset(name.to_owned())),
     }
 }
 

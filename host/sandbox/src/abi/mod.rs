@@ -1,4 +1,166 @@
-//! The versions of the contract that are served, one module each. A module holds the generated bindings, the conversion
-//! between them and the domain's types, and nothing that decides.
+//! The versions of the contract that are served: a module each, which holds the generated bindings and the conversion
+//! between them and the domain's types, and nothing that decides. This file is all that the rest of the sandbox knows of
+//! them: another version is a module beside `v1` and a variant in each of the enums here.
 
-pub(crate) mod v1;
+mod v1;
+
+use std::time::Duration;
+
+use tidings_domain::manifest::{Lifetime, Manifest};
+use tidings_domain::outcome::Outcome;
+use wasmtime::component::{Component, Linker};
+use wasmtime::{Engine, Store};
+
+use crate::plugin::Parcel;
+use crate::room::Room;
+
+/// The package that components of every version name in their imports and exports.
+pub(crate) const PACKAGE: &str = "tidings:channel";
+/// The interface that a plugin exports, and the one that a resident plugin exports beside it.
+pub(crate) const PLUGIN: &str = "plugin";
+const RESIDENT: &str = "resident";
+
+/// A version of the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    V1,
+}
+
+impl Version {
+    /// Those that are served, the newest last.
+    pub(crate) const ALL: &[Version] = &[Version::V1];
+
+    /// As in the names of its interfaces.
+    pub(crate) const fn number(self) -> &'static str {
+        match self {
+            Version::V1 => v1::VERSION,
+        }
+    }
+
+    /// The interfaces that a plugin may import.
+    pub(crate) const fn imports(self) -> &'static [&'static str] {
+        match self {
+            Version::V1 => v1::IMPORTS,
+        }
+    }
+
+    /// The full name of one of its interfaces.
+    pub(crate) fn interface(self, name: &str) -> String {
+        format!("{PACKAGE}/{name}@{}", self.number())
+    }
+
+    /// How long a component with these exports lives; none where it is no plugin of this version.
+    pub(crate) fn lifetime(self, exports: &[String]) -> Option<Lifetime> {
+        let resident = exports.contains(&self.interface(RESIDENT));
+        let lifetime = if resident { Lifetime::Resident } else { Lifetime::PerCall };
+        exports.contains(&self.interface(PLUGIN)).then_some(lifetime)
+    }
+
+    /// Checks the component's imports and exports against this version, types included.
+    pub(crate) fn link(self, linker: &Linker<Room>, component: &Component) -> wasmtime::Result<Linked> {
+        let pre = linker.instantiate_pre(component)?;
+        match self {
+            Version::V1 => Ok(Linked::V1(v1::Pre::new(pre)?)),
+        }
+    }
+
+    /// A batch in this version's own words.
+    pub(crate) fn batch(self, parcels: &[Parcel<'_>]) -> Batch {
+        match self {
+            Version::V1 => Batch::V1(v1::Batch::new(parcels)),
+        }
+    }
+}
+
+/// Everything that a component may import from any version.
+pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Room>> {
+    let mut linker = Linker::new(engine);
+    v1::add_to_linker(&mut linker)?;
+    crate::wasi::add_to_linker(&mut linker)?;
+    Ok(linker)
+}
+
+/// A component that is ready to be instantiated.
+pub(crate) enum Linked {
+    V1(v1::Pre),
+}
+
+impl Linked {
+    pub(crate) const fn version(&self) -> Version {
+        match self {
+            Linked::V1(_) => Version::V1,
+        }
+    }
+
+    pub(crate) async fn describe(&self, store: &mut Store<Room>) -> wasmtime::Result<Manifest> {
+        match self {
+            Linked::V1(pre) => v1::describe(pre, store).await,
+        }
+    }
+
+    pub(crate) async fn check_address(
+        &self,
+        store: &mut Store<Room>,
+        address: &str,
+    ) -> wasmtime::Result<Result<String, String>> {
+        match self {
+            Linked::V1(pre) => v1::check_address(pre, store, address).await,
+        }
+    }
+
+    /// The plugin's own answer, of whatever length.
+    pub(crate) async fn deliver(&self, store: &mut Store<Room>, batch: &Batch) -> wasmtime::Result<Vec<Outcome>> {
+        match (self, batch) {
+            (Linked::V1(pre), Batch::V1(batch)) => v1::deliver(pre, store, batch).await,
+        }
+    }
+
+    pub(crate) async fn reside(&self, store: &mut Store<Room>) -> wasmtime::Result<Resident> {
+        match self {
+            Linked::V1(pre) => Ok(Resident::V1(v1::Resident::new(pre, store).await?)),
+        }
+    }
+}
+
+/// Deliveries in the words of one version.
+pub(crate) enum Batch {
+    V1(v1::Batch),
+}
+
+impl Batch {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Batch::V1(batch) => batch.len(),
+        }
+    }
+}
+
+/// Why a resident plugin is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    Start,
+    Readable,
+    Timer,
+    Stop,
+}
+
+/// A live instance that serves more than one call. It is good until a call of it fails or is dropped.
+pub(crate) enum Resident {
+    V1(v1::Resident),
+}
+
+impl Resident {
+    /// After how long it wants to be woken at the latest.
+    pub(crate) async fn wake(&self, store: &mut Store<Room>, reason: Reason) -> wasmtime::Result<Option<Duration>> {
+        match self {
+            Resident::V1(resident) => resident.wake(store, reason).await,
+        }
+    }
+
+    /// The plugin's own answer, of whatever length.
+    pub(crate) async fn deliver(&self, store: &mut Store<Room>, batch: &Batch) -> wasmtime::Result<Vec<Outcome>> {
+        match (self, batch) {
+            (Resident::V1(resident), Batch::V1(batch)) => resident.deliver(store, batch).await,
+        }
+    }
+}

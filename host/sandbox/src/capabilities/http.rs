@@ -13,8 +13,9 @@ use tidings_domain::text::one_line;
 use tokio::time::timeout;
 use url::Url;
 
+use crate::credentials::{Proof, proof};
 use crate::network::{Egress, HttpReply, HttpRequest, NetworkError};
-use crate::room::Room;
+use crate::room::{Furniture, Room};
 
 /// A request as a plugin asks for it.
 pub(crate) struct Ask {
@@ -70,8 +71,10 @@ const IDENTITY: &[HeaderName] = &[header::AUTHORIZATION, header::COOKIE];
 impl Room {
     pub(crate) async fn send(&mut self, ask: Ask) -> Result<HttpReply, HttpError> {
         let asked = ask.timeout_ms.map(|millis| Duration::from_millis(u64::from(millis)));
-        let time = asked.unwrap_or(limits::NETWORK_TIMEOUT).min(limits::NETWORK_TIMEOUT_MAX);
-        let answer = timeout(time, exchange(&self.furniture.grants, &self.egress, ask)).await;
+        // Beyond the call's own end there would be nobody left to hear of it.
+        let left = self.remaining().mul_f64(limits::CONNECT_SHARE);
+        let time = asked.unwrap_or(limits::NETWORK_TIMEOUT).min(limits::NETWORK_TIMEOUT_MAX).min(left);
+        let answer = timeout(time, exchange(&self.furniture, &self.egress, ask)).await;
         let answer = answer.unwrap_or(Err(HttpError::Network(NetworkError::Timeout)));
         if let Err(HttpError::Network(NetworkError::Denied(why))) = &answer {
             self.denied(why);
@@ -81,19 +84,11 @@ impl Room {
 }
 
 /// The first request and as many redirects as were asked for.
-async fn exchange(grants: &Grants, egress: &Egress, ask: Ask) -> Result<HttpReply, HttpError> {
+async fn exchange(furniture: &Furniture, egress: &Egress, ask: Ask) -> Result<HttpReply, HttpError> {
     let mut hop = Hop::first(&ask)?;
     let mut redirects = ask.redirects.min(limits::HTTP_REDIRECTS);
     loop {
-        let permit = permit(grants, &hop.url)?;
-        let mut headers = hop.headers.clone();
-        if let Some(name) = &hop.credential {
-            let (name, value) = credential(grants, name, &permit)?;
-            headers.insert(name, value);
-        }
-        let (method, body) = (hop.method.clone(), hop.body.clone());
-        let request = HttpRequest { permit: &permit, url: &hop.url, method, headers, body };
-        let reply = egress.http(request).await?;
+        let reply = hop.send(furniture, egress).await?;
         let next = if redirects > 0 { hop.follow(&reply)? } else { None };
         match next {
             None => return Ok(reply),
@@ -103,7 +98,7 @@ async fn exchange(grants: &Grants, egress: &Egress, ask: Ask) -> Result<HttpRepl
     }
 }
 
-fn permit(grants: &Grants, url: &Url) -> Result<Permit, HttpError> {
+pub(crate) fn permit(grants: &Grants, url: &Url) -> Result<Permit, HttpError> {
     let host = url.host_str().unwrap_or_default();
     let port = url.port_or_known_default().unwrap_or_default();
     let permit = grants.permit(Capability::Http, host, port)?;
@@ -111,16 +106,6 @@ fn permit(grants: &Grants, url: &Url) -> Result<Permit, HttpError> {
         permit.plain_http()?;
     }
     Ok(permit)
-}
-
-fn credential(grants: &Grants, name: &str, permit: &Permit) -> Result<(HeaderName, HeaderValue), HttpError> {
-    let credential = grants.credential(name, permit)?;
-    // Neither the name nor the value is the plugin's: what is wrong with it is the administrator's to see.
-    let broken = || HttpError::Invalid(format!("the credential `{}` is no header", credential.name));
-    let name = HeaderName::from_bytes(credential.header.as_bytes()).map_err(|_| broken())?;
-    let mut value = HeaderValue::from_str(credential.value.expose()).map_err(|_| broken())?;
-    value.set_sensitive(true);
-    Ok((name, value))
 }
 
 /// One request of a chain of redirects.
@@ -145,6 +130,28 @@ impl Hop {
             body: Bytes::from(ask.body.clone()),
             credential: ask.credential.clone(),
         })
+    }
+
+    /// Sends it with its credential. Where a token that was good before is refused, once more with a new one.
+    async fn send(&self, furniture: &Furniture, egress: &Egress) -> Result<HttpReply, HttpError> {
+        let permit = permit(&furniture.grants, &self.url)?;
+        let Some(name) = &self.credential else { return Ok(egress.http(self.request(&permit, None)).await?) };
+        let credential = furniture.grants.credential(name, &permit)?;
+        let shown = proof(furniture, egress, credential).await?;
+        let reply = egress.http(self.request(&permit, Some(&shown))).await?;
+        if reply.status != StatusCode::UNAUTHORIZED || !furniture.tokens.refused(credential, &shown).await {
+            return Ok(reply);
+        }
+        let shown = proof(furniture, egress, credential).await?;
+        Ok(egress.http(self.request(&permit, Some(&shown))).await?)
+    }
+
+    fn request<'a>(&'a self, permit: &'a Permit, proof: Option<&Proof>) -> HttpRequest<'a> {
+        let mut headers = self.headers.clone();
+        if let Some(proof) = proof {
+            headers.insert(proof.header.clone(), proof.value.clone());
+        }
+        HttpRequest { permit, url: &self.url, method: self.method.clone(), headers, body: self.body.clone() }
     }
 
     /// The request that a redirecting reply leads to; none where the reply is the answer. As browsers do it: 303, and 301

@@ -7,7 +7,13 @@ use crate::host::LogLevel;
 use crate::room::Room;
 
 impl Room {
+    /// A line of the plugin's own; what it printed before comes first.
     pub(crate) fn log(&mut self, level: LogLevel, message: &str) {
+        self.print(false);
+        self.line(level, message);
+    }
+
+    pub(crate) fn line(&mut self, level: LogLevel, message: &str) {
         if self.stats.log_lines >= self.furniture.limits.log_lines {
             self.stats.log_lines_dropped += 1;
             return;

@@ -6,13 +6,14 @@ use std::io;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tidings_domain::grant::Denial;
+use rustls::sign::CertifiedKey;
+use tidings_domain::grant::{CredentialKind, Grants, Permit};
 use tidings_domain::limits;
 use tidings_domain::manifest::Capability;
-use tidings_domain::text::one_line;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
+use crate::credentials::{identity, useless};
 use crate::network::{Egress, NetworkError, TlsMode, TlsWire, Wire};
 use crate::room::{Furniture, Room};
 
@@ -28,8 +29,10 @@ pub(crate) struct TlsOptions {
 /// A stream that a plugin holds.
 pub struct Connection {
     stream: Stream,
-    host: String,
+    permit: Permit,
     timeout: Duration,
+    /// `read` has come to its end or failed for good: it is worth no wake any more.
+    ended: bool,
 }
 
 enum Stream {
@@ -66,10 +69,10 @@ async fn open(
 ) -> Result<Connection, NetworkError> {
     let permit = furniture.grants.permit(Capability::Net, host, port)?;
     let wire = egress.connect(&permit, limits::CONNECT_TIMEOUT).await?;
-    let (host, timeout) = (permit.host().to_string(), limits::NETWORK_TIMEOUT);
-    let mut connection = Connection { stream: Stream::Plain(wire), host, timeout };
+    let timeout = limits::NETWORK_TIMEOUT;
+    let mut connection = Connection { stream: Stream::Plain(wire), permit, timeout, ended: false };
     if let Some(options) = tls {
-        connection.start_tls(egress, options).await?;
+        connection.start_tls(furniture, egress, options).await?;
     }
     Ok(connection)
 }
@@ -83,7 +86,9 @@ impl Connection {
             Stream::Plain(wire) => within(egress, time, wire.read(&mut bytes)).await,
             Stream::Tls(wire) => within(egress, time, wire.read(&mut bytes)).await,
             Stream::Broken => Err(broken()),
-        }?;
+        };
+        self.ended = matches!(read, Ok(0) | Err(NetworkError::Failed(_) | NetworkError::Tls(_)));
+        let read = read?;
         bytes.truncate(read);
         Ok(bytes)
     }
@@ -108,9 +113,10 @@ impl Connection {
         written
     }
 
-    /// Ready when `read` would find something: on the network, or decrypted already.
+    /// Ready when `read` would find something: on the network, or decrypted already. The end is something once only.
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
         match &self.stream {
+            _ if self.ended => Poll::Pending,
             Stream::Plain(wire) => wire.poll_readable(cx),
             Stream::Tls(stream) => match stream.get_ref() {
                 (_, session) if !session.wants_read() => Poll::Ready(()),
@@ -121,7 +127,12 @@ impl Connection {
     }
 
     /// Turns the stream into TLS in place.
-    pub(crate) async fn start_tls(&mut self, egress: &Egress, options: TlsOptions) -> Result<(), NetworkError> {
+    pub(crate) async fn start_tls(
+        &mut self,
+        furniture: &Furniture,
+        egress: &Egress,
+        options: TlsOptions,
+    ) -> Result<(), NetworkError> {
         let wire = match std::mem::replace(&mut self.stream, Stream::Broken) {
             Stream::Plain(wire) => wire,
             Stream::Broken => return Err(broken()),
@@ -132,12 +143,10 @@ impl Connection {
         };
         let injected = || NetworkError::Tls("bytes arrived in the clear before the handshake".to_owned());
         let wire = wire.with_nothing_unread().map_err(|error| egress.explain(&error))?.ok_or_else(injected)?;
-        if let Some(name) = options.identity {
-            return Err(Denial::NoCredential(one_line(&name, limits::NAME_BYTES)).into());
-        }
+        let shown = options.identity.map(|name| shown(&furniture.grants, &name, &self.permit)).transpose()?;
         let mode = if options.verify { TlsMode::Verified } else { TlsMode::Unverified };
-        let name = options.server_name.as_ref().unwrap_or(&self.host);
-        let encrypted = egress.encrypt(wire, name, mode, self.timeout).await?;
+        let name = options.server_name.as_deref().unwrap_or(self.permit.host().as_str());
+        let encrypted = egress.encrypt(wire, name, mode, shown, self.timeout).await?;
         self.stream = Stream::Tls(Box::new(encrypted));
         Ok(())
     }
@@ -146,6 +155,16 @@ impl Connection {
     pub(crate) fn set_timeout(&mut self, millis: u32) {
         self.timeout = Duration::from_millis(u64::from(millis)).min(limits::NETWORK_TIMEOUT_MAX);
     }
+}
+
+/// The certificate that the credential `name` is, if it is for the host of the connection.
+fn shown(grants: &Grants, name: &str, permit: &Permit) -> Result<CertifiedKey, NetworkError> {
+    let credential = grants.credential(name, permit)?;
+    if credential.kind != CredentialKind::ClientCertificate {
+        return Err(useless(credential, Capability::Net).into());
+    }
+    identity(credential.value.expose())
+        .map_err(|problem| NetworkError::Denied(format!("the credential `{}` is {problem}", credential.name)))
 }
 
 async fn within<T>(

@@ -41,7 +41,7 @@ impl Egress {
         let wire = self.connect(request.permit, limits::CONNECT_TIMEOUT).await?;
         if request.url.scheme() == "https" {
             let host = request.permit.host().as_str();
-            let wire = self.encrypt(wire, host, TlsMode::Https, limits::NETWORK_TIMEOUT_MAX).await?;
+            let wire = self.encrypt(wire, host, TlsMode::Https, None, limits::NETWORK_TIMEOUT_MAX).await?;
             self.exchange(wire, request).await
         } else {
             self.exchange(wire, request).await

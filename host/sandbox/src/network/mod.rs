@@ -6,17 +6,21 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::sign::CertifiedKey;
 use tidings_domain::grant::{Denial, Permit};
 use tidings_domain::limits::{self, PluginLimits};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 mod http;
+mod resolve;
 mod tls;
 mod wire;
 
 pub(crate) use http::{HttpReply, HttpRequest};
+pub use resolve::Resolver;
+pub(crate) use resolve::System;
 pub use tls::TlsError;
 pub(crate) use tls::{Tls, TlsMode, TlsWire};
 use wire::Meter;
@@ -48,6 +52,7 @@ impl From<Denial> for NetworkError {
 /// One instance's share of the network; bytes are counted for each of its calls.
 pub(crate) struct Egress {
     tls: Arc<Tls>,
+    resolver: Arc<dyn Resolver>,
     meter: Arc<Meter>,
     slots: Arc<Semaphore>,
     connections: u32,
@@ -57,10 +62,16 @@ impl Egress {
     pub(crate) fn new(tls: Arc<Tls>, limits: &PluginLimits) -> Egress {
         Egress {
             tls,
+            resolver: Arc::new(System),
             meter: Arc::new(Meter::new(limits.network_bytes)),
             slots: Arc::new(Semaphore::new(limits.connections as usize)),
             connections: limits.connections,
         }
+    }
+
+    /// The same, with names resolved by `resolver` instead of by the system.
+    pub(crate) fn resolving(self, resolver: Arc<dyn Resolver>) -> Egress {
+        Egress { resolver, ..self }
     }
 
     /// Counts from nothing again.
@@ -71,7 +82,7 @@ impl Egress {
     /// Connects to where `permit` leads, within `time`.
     pub(crate) async fn connect(&self, permit: &Permit, time: Duration) -> Result<Wire, NetworkError> {
         let slot = self.slot()?;
-        let addresses = timeout(time, resolve(permit)).await.map_err(|_| NetworkError::Timeout)??;
+        let addresses = timeout(time, self.resolve(permit)).await.map_err(|_| NetworkError::Timeout)??;
         let addresses = permitted(permit, addresses)?;
         let share = time / addresses.len() as u32;
         let mut last = NetworkError::Timeout;
@@ -85,15 +96,16 @@ impl Egress {
     }
 
     /// Shakes hands over `wire`, within `time`. The name is what the certificate must be good for and what goes out as
-    /// SNI.
+    /// SNI; `identity` is what is shown to the peer if it asks.
     pub(crate) async fn encrypt(
         &self,
         wire: Wire,
         name: &str,
         mode: TlsMode,
+        identity: Option<CertifiedKey>,
         time: Duration,
     ) -> Result<TlsWire, NetworkError> {
-        timeout(time, self.tls.connect(wire, name, mode)).await.map_err(|_| NetworkError::Timeout)?
+        timeout(time, self.tls.connect(wire, name, mode, identity)).await.map_err(|_| NetworkError::Timeout)?
     }
 
     /// What an I/O error on one of this call's connections means.
@@ -111,22 +123,23 @@ impl Egress {
         self.meter.used()
     }
 
+    /// The addresses of the permit's host.
+    async fn resolve(&self, permit: &Permit) -> Result<Vec<SocketAddr>, NetworkError> {
+        let (host, port) = (permit.host(), permit.port());
+        if let Some(address) = host.address() {
+            return Ok(vec![SocketAddr::new(address, port)]);
+        }
+        let found = self.resolver.resolve(host.as_str(), port).await;
+        let mut found = found.map_err(|error| NetworkError::Unresolved(format!("{host}: {error}")))?;
+        found.truncate(limits::ADDRESSES_TRIED);
+        Ok(found)
+    }
+
     fn slot(&self) -> Result<OwnedSemaphorePermit, NetworkError> {
         Arc::clone(&self.slots)
             .try_acquire_owned()
             .map_err(|_| NetworkError::Limit(format!("more than {} connections at a time", self.connections)))
     }
-}
-
-/// The addresses of the permit's host, by the system's resolver.
-async fn resolve(permit: &Permit) -> Result<Vec<SocketAddr>, NetworkError> {
-    let (host, port) = (permit.host(), permit.port());
-    if let Some(address) = host.address() {
-        return Ok(vec![SocketAddr::new(address, port)]);
-    }
-    let found = lookup_host((host.as_str(), port)).await;
-    let found = found.map_err(|error| NetworkError::Unresolved(format!("{host}: {error}")))?;
-    Ok(found.take(limits::ADDRESSES_TRIED).collect())
 }
 
 /// Those of `addresses` that the permit covers; the first denial where it covers none.

@@ -4,10 +4,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio_rustls::TlsConnector;
 
@@ -69,7 +71,13 @@ impl Tls {
     }
 
     /// Shakes hands. It has no timeout of its own.
-    pub(super) async fn connect(&self, wire: Wire, name: &str, mode: TlsMode) -> Result<TlsWire, NetworkError> {
+    pub(super) async fn connect(
+        &self,
+        wire: Wire,
+        name: &str,
+        mode: TlsMode,
+        identity: Option<CertifiedKey>,
+    ) -> Result<TlsWire, NetworkError> {
         let config = match mode {
             TlsMode::Verified => &self.verified,
             TlsMode::Https => &self.https,
@@ -77,9 +85,19 @@ impl Tls {
         };
         let server = ServerName::try_from(name.to_owned())
             .map_err(|_| NetworkError::Tls("the server name is neither a host name nor an address".to_owned()))?;
-        let connected = TlsConnector::from(Arc::clone(config)).connect(server, wire).await;
+        let config = identity.map_or_else(|| Arc::clone(config), |identity| Arc::new(showing(config, identity)));
+        let connected = TlsConnector::from(config).connect(server, wire).await;
         connected.map_err(|error| NetworkError::Tls(error.to_string()))
     }
+}
+
+/// The same, with a certificate of the client's for one handshake. Its session is kept by nobody: another channel would
+/// resume it as this client.
+fn showing(config: &ClientConfig, identity: CertifiedKey) -> ClientConfig {
+    let mut config = config.clone();
+    config.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(identity));
+    config.resumption = Resumption::disabled();
+    config
 }
 
 fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use tidings_domain::limits;
 use tokio::sync::oneshot;
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Answer, ResidentStats};
-use crate::abi::v1::{self, Batch, Reason};
+use super::{Answer, Errand, ResidentStats};
+use crate::abi::{self, Batch, Reason};
 use crate::call::{Call, Ended};
-use crate::plugin::{Plugin, later};
+use crate::plugin::{Plugin, busy, later};
 use crate::report::{Report, assemble};
 use crate::violation::Crash;
 
@@ -35,7 +36,7 @@ enum State {
 
 struct Instance {
     call: Call,
-    resident: v1::Resident,
+    resident: abi::Resident,
     born: Instant,
     /// When the plugin wants to be woken.
     timer: Option<Instant>,
@@ -75,9 +76,9 @@ impl Life {
         reason
     }
 
-    /// Wakes the instance; for [`Reason::Start`], one is made.
-    pub(super) async fn wake(&mut self, reason: Reason) {
-        let time = limits::WAKE_DEADLINE.min(self.plugin.deadline());
+    /// Wakes the instance, for `time` at most; for [`Reason::Start`], one is made.
+    pub(super) async fn wake(&mut self, reason: Reason, time: Duration) {
+        let time = time.min(limits::WAKE_DEADLINE).min(self.plugin.deadline());
         let instance = match &mut self.state {
             State::Present(instance) => instance,
             State::Absent { .. } if reason == Reason::Start => return self.start(time).await,
@@ -104,8 +105,20 @@ impl Life {
         }
     }
 
+    /// Delivers a batch, unless it is too late for that or nobody wants it any more.
+    pub(super) async fn run(&mut self, errand: Errand) {
+        let Errand { batch, by, mut cut_off, reply } = errand;
+        let answer = match cut_off.try_recv() {
+            Ok(()) | Err(TryRecvError::Closed) => Err(vec![None; batch.len()]),
+            Err(TryRecvError::Empty) if Instant::now() > by => Ok(busy(batch.len())),
+            Err(TryRecvError::Empty) => self.deliver(&batch, cut_off).await,
+        };
+        // Where nobody waits for the answer any more, the leases end by themselves.
+        let _ = reply.send(answer);
+    }
+
     /// Delivers a batch, with a new instance where there is none.
-    pub(super) async fn deliver(&mut self, batch: &Batch, mut cut_off: oneshot::Receiver<()>) -> Answer {
+    async fn deliver(&mut self, batch: &Batch, mut cut_off: oneshot::Receiver<()>) -> Answer {
         let nothing = || Err(vec![None; batch.len()]);
         if let State::Absent { until } = self.state {
             let wait = until.saturating_duration_since(Instant::now());
@@ -114,7 +127,7 @@ impl Life {
             }
             let start = async {
                 sleep_until(until).await;
-                self.wake(Reason::Start).await;
+                self.wake(Reason::Start, limits::WAKE_DEADLINE).await;
             };
             tokio::select! {
                 () = start => {}
@@ -132,6 +145,7 @@ impl Life {
         instance.call.begin(batch.len(), time);
         let work = instance.resident.deliver(instance.call.store(), batch);
         let ended = tokio::select! {
+            biased;
             ended = Call::within(time, work) => Some(ended),
             _ = &mut cut_off => None,
         };
@@ -139,9 +153,8 @@ impl Life {
         let Some(ended) = ended else { return Err(self.abandon()) };
         let (answer, stats, settled) = instance.call.close(ended);
         let (outcomes, crash) = assemble(answer, settled);
-        match &crash {
-            Some(crash) => self.crashed(crash.clone()),
-            None => instance.rested = Instant::now() + limits::WAKE_INTERVAL,
+        if let Some(crash) = &crash {
+            self.crashed(crash.clone());
         }
         Ok(Report { outcomes, crash, stats })
     }
@@ -154,10 +167,10 @@ impl Life {
         };
         lock(&self.stats).starts += 1;
         let born = Instant::now();
-        let pre = &self.plugin.admitted.inner.pre;
+        let linked = &self.plugin.admitted.inner.linked;
         let first = async {
             let store = call.store();
-            let resident = v1::Resident::new(pre, store).await?;
+            let resident = linked.reside(store).await?;
             let next = resident.wake(store, Reason::Start).await?;
             Ok((resident, next))
         };
@@ -192,7 +205,8 @@ impl Life {
 
     /// Drops the instance in the middle of a call; returns what had been settled.
     fn abandon(&mut self) -> Vec<Option<tidings_domain::outcome::Outcome>> {
-        let absent = State::Absent { until: Instant::now() };
+        // Whoever cuts a call off often ends the whole: that comes before another one is started.
+        let absent = State::Absent { until: Instant::now() + limits::WAKE_INTERVAL };
         lock(&self.stats).alive = false;
         match std::mem::replace(&mut self.state, absent) {
             State::Present(instance) => instance.call.abandon(),
@@ -201,8 +215,17 @@ impl Life {
     }
 
     fn not_now(&self, batch: &Batch, wait: Duration) -> Report {
-        let last = lock(&self.stats).last_crash.clone().unwrap_or_else(|| "no instance became free".to_owned());
-        later(batch.len(), wait, format!("the plugin is being started again after a crash ({last})"))
+        let reason = match (&lock(&self.stats).last_crash, self.failures) {
+            (Some(last), 1..) => format!("the plugin is started again after a crash ({last})"),
+            _ => "no instance of the plugin could be started".to_owned(),
+        };
+        later(batch.len(), wait, reason)
+    }
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        lock(&self.stats).alive = false;
     }
 }
 

@@ -2,7 +2,10 @@
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod far;
 pub mod guest;
+pub mod net;
+pub mod pager;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,11 +18,15 @@ use tidings_domain::grant::{Grant, Grants};
 use tidings_domain::limits::PluginLimits;
 use tidings_domain::manifest::Capability;
 use tidings_domain::message::{Envelope, Frame};
+use tidings_domain::outcome::{CrashKind, Outcome};
 use tidings_domain::subscription::Style;
 use tidings_domain::time::Timestamp;
 use tidings_sandbox::{
-    Admitted, ChannelHost, ChannelSettings, Links, LogLevel, Parcel, Plugin, Sandbox, SandboxOptions, StateError,
+    Admitted, ChannelHost, ChannelSettings, Compiler, Links, LogLevel, Parcel, Plugin, Report, Resolver, Sandbox,
+    SandboxOptions, StateError,
 };
+
+pub const MIB: usize = 1024 * 1024;
 
 /// A sandbox whose compiled code goes away with it.
 pub struct Place {
@@ -36,7 +43,19 @@ impl Place {
     pub fn with(max_instances: u32, tls_ca_file: Option<PathBuf>) -> Place {
         let cache = tempfile::tempdir().expect("a directory");
         let cache_dir = cache.path().join("code");
-        let sandbox = Sandbox::new(SandboxOptions { cache_dir, tls_ca_file, max_instances }).expect("a sandbox");
+        let compiler = Compiler::InProcess;
+        let options = SandboxOptions { cache_dir, tls_ca_file, max_instances, compiler };
+        let sandbox = Sandbox::new(options).expect("a sandbox");
+        Place { sandbox, host: Arc::default(), _cache: cache }
+    }
+
+    /// One in which these names are all that there are.
+    pub fn among(names: &Arc<net::Names>) -> Place {
+        let cache = tempfile::tempdir().expect("a directory");
+        let cache_dir = cache.path().join("code");
+        let options = SandboxOptions { cache_dir, tls_ca_file: None, max_instances: 4, compiler: Compiler::InProcess };
+        let resolver = Arc::clone(names) as Arc<dyn Resolver>;
+        let sandbox = Sandbox::with_resolver(options, resolver).expect("a sandbox");
         Place { sandbox, host: Arc::default(), _cache: cache }
     }
 
@@ -59,6 +78,34 @@ pub fn built(name: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| {
         panic!("{} cannot be read ({error}); run `cargo xtask build-plugins` first", path.display())
     })
+}
+
+/// Everything out of reach, so that a test can bring one limit near.
+pub fn far() -> PluginLimits {
+    PluginLimits {
+        deadline_ms: 60_000,
+        memory_bytes: 256 * MIB,
+        table_elements: 100_000,
+        hostcall_bytes: 256 * MIB,
+        host_calls: u64::MAX,
+        log_lines: u32::MAX,
+        connections: 1000,
+        network_bytes: u64::MAX,
+        state_keys: u32::MAX,
+        state_bytes: u64::MAX,
+    }
+}
+
+pub fn crash_of(report: &Report) -> (CrashKind, &str) {
+    let (kind, detail) = report.crash.as_ref().expect("a crash");
+    (*kind, detail)
+}
+
+pub fn rejected(report: &Report) -> &str {
+    match &report.outcomes[0] {
+        Outcome::Rejected { reason } => reason,
+        other => panic!("expected a rejection, got {other:?}"),
+    }
 }
 
 pub fn grant(capability: Capability, port: u16, private: bool, plain_http: bool) -> Grant {

@@ -183,3 +183,57 @@ async fn where_signatures_are_required_a_component_without_a_good_one_is_neither
     let installed = install(&component, Some(sign(&component))).await;
     assert_eq!((installed.status, &installed.json()["signed_by"]), (201, &json!("us")));
 }
+
+#[tokio::test]
+async fn a_component_elsewhere_is_named_well_or_refused() {
+    let stand = Stand::new().await;
+    let digest = "0".repeat(64);
+    for (body, status, path) in [
+        (json!({}), 422, ""),
+        (json!({ "url": "https://a.example/x.wasm" }), 422, ""),
+        (json!({ "url": "no url", "sha256": "00" }), 422, "url"),
+        (json!({ "url": "https://a.example/x.wasm", "sha256": "00" }), 422, "sha256"),
+        (json!({ "oci": "email" }), 422, "oci"),
+        (json!({ "url": "https://169.254.169.254/x.wasm", "sha256": digest }), 422, "none"),
+        (json!({ "url": "http://a.example/x.wasm", "sha256": digest }), 422, "none"),
+        (json!({ "url": "http://127.0.0.1:1/x.wasm", "sha256": digest }), 502, "none"),
+    ] {
+        let kind = ("content-type", "application/json");
+        let request = Request::builder().method(Method::POST).uri("/api/v1/components").header(kind.0, kind.1);
+        let request = request.header(header::AUTHORIZATION, format!("Bearer {}", stand.token));
+        let request = request.body(Body::from(body.to_string())).expect("a request");
+        let answer = read(stand.router.clone().oneshot(request).await.expect("an answer")).await;
+        assert_eq!(answer.status, status, "{body}: {}", answer.text());
+        if path != "none" {
+            assert!(answer.paths().contains(&path.to_owned()), "{body}: {}", answer.text());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_grant_that_is_taken_back_is_gone_with_the_answer() {
+    let Some(component) = email_component() else { return };
+    let stand = Stand::new().await;
+    install(&stand, "email", component).await;
+    // Nobody listens there.
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound").port();
+    let config = json!({ "host": "127.0.0.1", "port": closed.to_string(), "from": "t@example.org" });
+    let configured = stand.put("/api/v1/channels/email/config", &config).await;
+    assert_eq!(configured.status, 200, "{}", configured.text());
+    let grant = json!({ "reach": [{ "capability": "net", "host": "127.0.0.1", "port": closed, "private": true }] });
+    let granted = stand.put("/api/v1/channels/email/grants", &grant).await.json();
+    let may = format!(
+        "may open connections, encrypted or not, to 127.0.0.1 port {closed}; the address is this machine itself (loopback)"
+    );
+    assert_eq!(granted["may"][0], json!(may), "{granted}");
+    let sent = async || {
+        let address = json!({ "address": "ralph@example.org" });
+        stand.post("/api/v1/channels/email/test-send", &address).await.text().to_owned()
+    };
+    let before = sent().await;
+    assert!(!before.contains("no grant"), "{before}");
+    let taken = stand.put("/api/v1/channels/email/grants", &json!({ "reach": [] })).await.json();
+    assert_eq!(taken["may"][0], "may reach nothing on the network");
+    let after = sent().await;
+    assert!(after.contains("no grant of `net` for 127.0.0.1"), "{after}");
+}

@@ -15,7 +15,7 @@ use axum::response::Response;
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tempfile::TempDir;
-use tidings_sandbox::{Sandbox, SandboxOptions};
+use tidings_sandbox::{Compiler, Sandbox, SandboxOptions};
 use tidings_store::{Change, Mode};
 use tower::ServiceExt as _;
 
@@ -24,6 +24,7 @@ use crate::channels::{Environment, PluginHost};
 use crate::clock;
 use crate::config::{Config, DataDir};
 use crate::dispatch::Dispatch;
+use crate::fetch::{Fetcher, InstallConfig};
 use crate::trust::{Trust, TrustConfig};
 
 /// The API over an empty store.
@@ -79,7 +80,12 @@ impl Stand {
         let knowledge = Knowledge::load(&config, Arc::clone(&store), Arc::clone(&metrics), changed).await;
         let knowledge = Arc::new(knowledge.expect("the catalogue in the program is good"));
         let links = Arc::new(Links::open(&config).expect("a key"));
-        let sandbox = SandboxOptions { cache_dir: config.data_dir.cache(), tls_ca_file: None, max_instances: 2 };
+        let sandbox = SandboxOptions {
+            cache_dir: config.data_dir.cache(),
+            tls_ca_file: None,
+            max_instances: 2,
+            compiler: Compiler::InProcess,
+        };
         let channels = Channels::new(Environment {
             store: Arc::clone(&store),
             sandbox: Sandbox::new(sandbox).expect("the engine starts"),
@@ -91,7 +97,10 @@ impl Stand {
             metrics: Arc::clone(&metrics),
             dispatch: Dispatch::from(&config.dispatch),
         });
-        let state = ApiState { store, channels, knowledge, lists, links, metrics, endpoints: Vec::new() };
+        let install =
+            InstallConfig { hosts: vec!["127.0.0.1".into()], plain_http: vec!["127.0.0.1".into()], private: false };
+        let fetcher = Arc::new(Fetcher::new(&install, None).expect("a client"));
+        let state = ApiState { store, channels, fetcher, knowledge, lists, links, metrics, endpoints: Vec::new() };
         let new = new_token("test", clock::now(), None);
         state.store.put_token(&new.record).await.expect("the token is stored");
         Stand { router: router(state.clone()), state, token: new.text.expose().clone(), _dir: dir }

@@ -68,7 +68,15 @@ async fn mistakes_in_grants_have_their_places_and_never_show_a_value() {
             { "capability": "net", "host": "a.b", "port": 25 },
             { "capability": "net", "host": "*.b", "port": 0 },
         ],
-        "credentials": [{ "name": "", "header": "a b", "value": "s3cret\n", "host": "x y" }],
+        "credentials": [
+            { "name": "", "header": "a b", "value": "s3cret\n", "host": "x y" },
+            { "name": "a", "kind": "header", "header": "x-key", "value": "s3cret", "host": "x.y" },
+            { "name": "a", "kind": "google-service-account", "value": "s3cret", "host": "x.y" },
+            { "name": "b", "kind": "client-certificate", "header": "x-key", "value": "s3cret", "host": "x.y" },
+            { "name": "c", "kind": "client-certificate", "value": "s3cret", "host": "x.y" },
+            { "name": "d", "kind": "s3cret", "value": "s3cret", "host": "x.y" },
+            { "name": "e", "value": "s3cret", "host": "x.y" },
+        ],
     });
     let answer = stand.put("/api/v1/channels/email/grants", &body).await;
     assert_eq!(answer.status, 422);
@@ -79,6 +87,12 @@ async fn mistakes_in_grants_have_their_places_and_never_show_a_value() {
         "credentials[0].header",
         "credentials[0].value",
         "credentials[0].host",
+        "credentials[2].name",
+        "credentials[2].value",
+        "credentials[3].header",
+        "credentials[4].value",
+        "credentials[5].kind",
+        "credentials[6].header",
     ];
     assert_eq!(answer.paths(), places);
     assert!(!answer.text().contains("s3cret"));

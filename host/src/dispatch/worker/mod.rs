@@ -23,6 +23,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use self::trial::TrialState;
+use super::Sender;
 use super::call::Called;
 use super::fleet::{Findings, Fleet, Version};
 use crate::config::DispatchConfig;
@@ -70,15 +71,24 @@ pub struct WorkerHandle {
     task: JoinHandle<()>,
     fleet: watch::Sender<Arc<Fleet>>,
     status: Arc<Mutex<WorkerStatus>>,
+    grace: Duration,
 }
 
 impl WorkerHandle {
-    /// Stops it: calls in flight may finish within the grace, then they are cut off. Returns when none is left.
+    /// Stops it: calls in flight may finish within the grace, then they are cut off; a resident plugin gets its last call,
+    /// within the grace again. Returns when nothing is left.
     pub async fn stop(self) {
         self.stop.cancel();
         if let Err(error) = self.task.await {
             tracing::error!(error = %error, "a channel's worker ended badly");
         }
+        let fleet = Arc::clone(&self.fleet.borrow());
+        fleet.active.sender.end(self.grace).await;
+    }
+
+    /// What it sends with, apart from what is on trial.
+    pub fn sender(&self) -> Arc<Sender> {
+        Arc::clone(&self.fleet.borrow().active.sender)
     }
 
     /// From now on it calls these versions. Calls in flight are not interrupted.
@@ -135,11 +145,12 @@ struct State {
 impl Worker {
     /// Starts it. Should it break, it is started again: its leases end, and what they held is sent again.
     pub fn start(self, fleet: Fleet) -> WorkerHandle {
-        let stop = self.stop.clone();
+        let (stop, grace) = (self.stop.clone(), self.settings.stop_grace);
+        fleet.active.sender.begin();
         let status = Arc::new(Mutex::new(WorkerStatus::default()));
         let (sender, fleet) = watch::channel(Arc::new(fleet));
         let task = tokio::spawn(self.supervise(fleet, Arc::clone(&status)));
-        WorkerHandle { stop, task, fleet: sender, status }
+        WorkerHandle { stop, task, fleet: sender, status, grace }
     }
 
     async fn supervise(self, fleet: watch::Receiver<Arc<Fleet>>, status: Arc<Mutex<WorkerStatus>>) {
@@ -156,7 +167,11 @@ impl Worker {
         let policy = &self.settings.policy;
         let fleet = Arc::clone(&fleets.borrow_and_update());
         let mut state = State {
-            window: Window::new(self.settings.window, limits::CHANNEL_REST_MIN, policy.backoff_max),
+            window: Window::new(
+                fleet.active.sender.window(self.settings.window),
+                limits::CHANNEL_REST_MIN,
+                policy.backoff_max,
+            ),
             suspects: HashMap::new(),
             ready: VecDeque::new(),
             look_at: None,

@@ -5,6 +5,7 @@ mod accept;
 mod access;
 mod address;
 mod admin;
+mod component;
 mod content;
 mod failure;
 mod feed;
@@ -16,6 +17,7 @@ mod oneshot;
 mod open;
 mod plugin_state;
 mod registry;
+mod seal;
 mod settle;
 mod subscriptions;
 #[cfg(test)]
@@ -45,12 +47,14 @@ use self::link::Link;
 use self::subscriptions::Behind;
 use self::value::{count, millis, timestamp};
 use self::writer::Writer;
+use crate::keys::{KeyFile, Keys};
 use crate::{
     Books, Channel, ComponentInfo, DeliveryQuery, DeliveryRow, Lease, LeaseRequest, Result, Revision, Store,
     StoreError, SubscriptionRow, Token,
 };
 
 pub use self::open::{Mode, schema_version};
+pub use self::seal::rotate_key;
 
 /// How far the times of concurrent callers may lie apart without meaning that the clock went back.
 const CLOCK_TOLERANCE_MS: u64 = 1000;
@@ -58,11 +62,17 @@ const CLOCK_TOLERANCE_MS: u64 = 1000;
 /// Opens the database file `path`, and makes it and the directories above it where they are missing. Refuses one that is
 /// locked, damaged or of a newer version; migrates an older one.
 pub async fn open(path: &Path, mode: Mode) -> Result<Arc<dyn Store>> {
-    Ok(Arc::new(SqliteStore::open(path, mode).await?))
+    open_with(path, mode, &KeyFile::Beside).await
+}
+
+/// The same with the keys of channels' secrets from that file.
+pub async fn open_with(path: &Path, mode: Mode, keys: &KeyFile) -> Result<Arc<dyn Store>> {
+    Ok(Arc::new(SqliteStore::open(path, mode, keys).await?))
 }
 
 struct SqliteStore {
     writer: Writer,
+    keys: Arc<Keys>,
     readers: SqlitePool,
     /// The latest time at which deliveries were leased: notices a clock that goes back.
     latest: AtomicU64,
@@ -70,8 +80,9 @@ struct SqliteStore {
 }
 
 impl SqliteStore {
-    async fn open(path: &Path, mode: Mode) -> Result<SqliteStore> {
+    async fn open(path: &Path, mode: Mode, keys: &KeyFile) -> Result<SqliteStore> {
         let mut opened = open::open(path, mode).await?;
+        let keys = Arc::new(seal::prepare(&mut opened.connection, path, keys, mode).await?);
         let latest = feed::revision(&mut opened.connection).await;
         let latest = latest.map_err(|failure| failure.into_error("reads the feed of changes"))?;
         let (sender, changed) = watch::channel(latest);
@@ -84,7 +95,7 @@ impl SqliteStore {
             .connect_lazy_with(open::reading(path));
         let link = Link::new(opened.options, opened.connection, sender);
         let writer = Writer::start(link, opened.lock);
-        Ok(SqliteStore { writer, readers, latest: AtomicU64::new(0), changed })
+        Ok(SqliteStore { writer, keys, readers, latest: AtomicU64::new(0), changed })
     }
 
     async fn reader(&self, doing: &'static str) -> Result<PoolConnection<Sqlite>> {
@@ -250,33 +261,41 @@ impl Store for SqliteStore {
     async fn channels(&self) -> Result<Vec<Channel>> {
         let doing = "reads channels";
         let mut connection = self.reader(doing).await?;
-        registry::channels(&mut connection).await.map_err(|failure| failure.into_error(doing))
+        registry::channels(&mut connection, &self.keys).await.map_err(|failure| failure.into_error(doing))
     }
 
     async fn channel(&self, name: &str) -> Result<Channel> {
         let doing = "reads a channel";
         let mut connection = self.reader(doing).await?;
-        registry::channel(&mut connection, name).await.map_err(|failure| failure.into_error(doing))
+        registry::channel(&mut connection, &self.keys, name).await.map_err(|failure| failure.into_error(doing))
     }
 
     async fn put_component(&self, info: &ComponentInfo, file: &[u8]) -> Result<()> {
-        let (info, file) = (info.clone(), file.to_vec());
-        let work = self.writer.write("keeps a component", move |connection| {
-            Box::pin(async move { registry::put_component(connection, &info, file).await })
-        });
+        let doing = "keeps a component";
+        for (part, bytes) in component::parts(file) {
+            let (digest, bytes) = (info.digest.clone(), bytes.to_vec());
+            let work = self.writer.write(doing, move |connection| {
+                Box::pin(async move { component::put_part(connection, &digest, part, &bytes).await })
+            });
+            work.await?;
+        }
+        let info = info.clone();
+        let work = self
+            .writer
+            .write(doing, move |connection| Box::pin(async move { component::put(connection, &info).await }));
         work.await
     }
 
     async fn components(&self) -> Result<Vec<ComponentInfo>> {
         let doing = "reads components";
         let mut connection = self.reader(doing).await?;
-        registry::components(&mut connection).await.map_err(|failure| failure.into_error(doing))
+        component::all(&mut connection).await.map_err(|failure| failure.into_error(doing))
     }
 
     async fn component(&self, digest: &str) -> Result<(ComponentInfo, Vec<u8>)> {
         let doing = "reads a component";
         let mut connection = self.reader(doing).await?;
-        registry::component(&mut connection, digest).await.map_err(|failure| failure.into_error(doing))
+        component::get(&mut connection, digest).await.map_err(|failure| failure.into_error(doing))
     }
 
     async fn plugin_state_get(&self, channel: &str, key: &str) -> Result<Option<Vec<u8>>> {

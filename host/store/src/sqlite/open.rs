@@ -11,6 +11,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions as _, Connection as _};
 use tidings_domain::limits::STORE_BUSY;
 
+use super::component;
 use super::failure::opening;
 use crate::{Result, StoreError};
 
@@ -59,6 +60,10 @@ pub(super) async fn open(path: &Path, mode: Mode) -> Result<Opened> {
     let mut connection = options_for_writing.connect().await.map_err(unavailable)?;
     if !current {
         MIGRATIONS.run(&mut connection).await.map_err(|error| migration_error(error, &name))?;
+    }
+    if mode == Mode::Daemon {
+        let forgotten = component::forget_unfinished(&mut connection).await;
+        forgotten.map_err(|failure| failure.into_error("forgets unfinished components"))?;
     }
     if mode == Mode::Tool {
         lock = None;

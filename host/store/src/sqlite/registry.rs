@@ -6,16 +6,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use sqlx::sqlite::SqliteConnection;
-use tidings_domain::grant::{Credential, Grant, Grants};
+use tidings_domain::grant::{Credential, CredentialKind, Grant, Grants};
 use tidings_domain::manifest::Manifest;
 use tidings_domain::plugin_life::ChannelEvent;
 use tidings_domain::secret::Secret;
 
 use super::failure::{Failure, damaged};
 use super::feed;
-use super::value::{count, from_json, millis, timestamp, to_json};
+use super::value::{from_json, millis, timestamp, to_json};
 use super::versions;
-use crate::{Change, Channel, ComponentInfo, StoreError, Token};
+use crate::keys::Keys;
+use crate::{Change, Channel, StoreError, Token};
 
 #[derive(FromRow)]
 struct ChannelRow {
@@ -40,11 +41,19 @@ struct StoredGrants {
 #[derive(Deserialize, Serialize)]
 struct StoredCredential {
     name: String,
-    header: String,
+    /// Rows from before there were sorts have none: they are headers.
+    #[serde(default = "header")]
+    kind: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    header: Option<String>,
     host: String,
 }
 
-/// The column `secrets`: values by the names of fields and of credentials.
+fn header() -> String {
+    "header".to_owned()
+}
+
+/// The column `secrets`, sealed: values by the names of fields and of credentials.
 #[derive(Default, Deserialize, Serialize)]
 struct Secrets {
     config: BTreeMap<String, String>,
@@ -52,17 +61,20 @@ struct Secrets {
 }
 
 impl ChannelRow {
-    fn read(self) -> Result<Channel, Failure> {
+    fn read(self, keys: &Keys) -> Result<Channel, Failure> {
         let mut config: BTreeMap<String, String> = from_json("channel", &self.config)?;
         let grants: StoredGrants = from_json("channel", &self.grants)?;
         // The parser's words could quote a secret.
-        let secrets = serde_json::from_str(&self.secrets);
+        let secrets = keys.unseal(&self.name, &self.secrets)?;
+        let secrets = serde_json::from_str(secrets.expose());
         let mut secrets: Secrets = secrets.map_err(|_| damaged("channel", "its secrets are not readable"))?;
         config.append(&mut secrets.config);
-        let credentials = grants.credentials.into_iter().map(|StoredCredential { name, header, host }| {
+        let credentials = grants.credentials.into_iter().map(|StoredCredential { name, kind, header, host }| {
+            let kind = CredentialKind::read(&kind, header)
+                .map_err(|error| damaged("channel", format!("the kind of credential {name} is {error}")))?;
             let value = secrets.credentials.remove(&name);
             let value = value.ok_or_else(|| damaged("channel", format!("credential {name} has no value")))?;
-            Ok(Credential { name, header, host, value: Secret::new(value) })
+            Ok(Credential { name, kind, host, value: Secret::new(value) })
         });
         let credentials = credentials.collect::<Result<Vec<_>, Failure>>()?;
         Ok(Channel {
@@ -78,35 +90,40 @@ impl ChannelRow {
 }
 
 /// All channels, by name.
-pub(super) async fn channels(connection: &mut SqliteConnection) -> Result<Vec<Channel>, Failure> {
+pub(super) async fn channels(connection: &mut SqliteConnection, keys: &Keys) -> Result<Vec<Channel>, Failure> {
     let rows: Vec<ChannelRow> = sqlx::query_as(
         "SELECT name, component, enabled, config, grants, limits, secrets, life FROM channels ORDER BY name",
     )
     .fetch_all(connection)
     .await?;
-    rows.into_iter().map(ChannelRow::read).collect()
+    rows.into_iter().map(|row| row.read(keys)).collect()
 }
 
-pub(super) async fn channel(connection: &mut SqliteConnection, name: &str) -> Result<Channel, Failure> {
+pub(super) async fn channel(connection: &mut SqliteConnection, keys: &Keys, name: &str) -> Result<Channel, Failure> {
     let row: Option<ChannelRow> = sqlx::query_as(
         "SELECT name, component, enabled, config, grants, limits, secrets, life FROM channels WHERE name = ?",
     )
     .bind(name)
     .fetch_optional(connection)
     .await?;
-    row.ok_or_else(|| missing("channel", name))?.read()
+    row.ok_or_else(|| missing("channel", name))?.read(keys)
 }
 
 pub(super) async fn put_channel(
     connection: &mut SqliteConnection,
+    keys: &Keys,
     channel: &Channel,
     event: Option<&ChannelEvent>,
     now: i64,
 ) -> Result<(), Failure> {
     let (config, secrets) = split(connection, channel).await?;
-    let credentials = channel.grants.credentials.iter().map(|Credential { name, header, host, value: _ }| {
-        StoredCredential { name: name.clone(), header: header.clone(), host: host.clone() }
-    });
+    let credentials =
+        channel.grants.credentials.iter().map(|Credential { name, kind, host, value: _ }| StoredCredential {
+            name: name.clone(),
+            kind: kind.as_str().to_owned(),
+            header: kind.header().map(str::to_owned),
+            host: host.clone(),
+        });
     let grants = StoredGrants { reach: channel.grants.reach.clone(), credentials: credentials.collect() };
     sqlx::query(
         "INSERT INTO channels (name, component, enabled, updated_at, config, grants, limits, secrets, life) \
@@ -121,7 +138,7 @@ pub(super) async fn put_channel(
     .bind(to_json("channel", &config)?)
     .bind(to_json("channel", &grants)?)
     .bind(to_json("channel", &channel.limits)?)
-    .bind(to_json("channel", &secrets)?)
+    .bind(keys.seal(&channel.name, &to_json("channel", &secrets)?)?)
     .bind(to_json("channel", &channel.life)?)
     .execute(&mut *connection)
     .await?;
@@ -154,73 +171,6 @@ async fn split<'a>(
         secrets.credentials.insert(credential.name.clone(), credential.value.expose().clone());
     }
     Ok((config, secrets))
-}
-
-#[derive(FromRow)]
-struct ComponentRow {
-    digest: String,
-    manifest: String,
-    bytes: i64,
-    installed_at: i64,
-    signed_by: Option<String>,
-}
-
-impl ComponentRow {
-    fn read(self) -> Result<ComponentInfo, Failure> {
-        Ok(ComponentInfo {
-            digest: self.digest,
-            manifest: from_json("component", &self.manifest)?,
-            bytes: count(self.bytes),
-            installed_at: timestamp(self.installed_at),
-            signed_by: self.signed_by,
-        })
-    }
-}
-
-/// Keeps a component. One with the same digest is the same file and stays as it is, but for a signature that it lacked.
-pub(super) async fn put_component(
-    connection: &mut SqliteConnection,
-    info: &ComponentInfo,
-    file: Vec<u8>,
-) -> Result<(), Failure> {
-    sqlx::query(
-        "INSERT INTO components (digest, manifest, bytes, installed_at, signed_by, file) VALUES (?, ?, ?, ?, ?, ?) \
-         ON CONFLICT (digest) DO UPDATE SET signed_by = coalesce(excluded.signed_by, signed_by)",
-    )
-    .bind(&info.digest)
-    .bind(to_json("component", &info.manifest)?)
-    .bind(i64::try_from(info.bytes).unwrap_or(i64::MAX))
-    .bind(millis(info.installed_at))
-    .bind(&info.signed_by)
-    .bind(file)
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// All components, oldest first.
-pub(super) async fn components(connection: &mut SqliteConnection) -> Result<Vec<ComponentInfo>, Failure> {
-    let rows: Vec<ComponentRow> = sqlx::query_as(
-        "SELECT digest, manifest, bytes, installed_at, signed_by FROM components ORDER BY installed_at, digest",
-    )
-    .fetch_all(connection)
-    .await?;
-    rows.into_iter().map(ComponentRow::read).collect()
-}
-
-pub(super) async fn component(
-    connection: &mut SqliteConnection,
-    digest: &str,
-) -> Result<(ComponentInfo, Vec<u8>), Failure> {
-    let row: Option<ComponentRow> =
-        sqlx::query_as("SELECT digest, manifest, bytes, installed_at, signed_by FROM components WHERE digest = ?")
-            .bind(digest)
-            .fetch_optional(&mut *connection)
-            .await?;
-    let info = row.ok_or_else(|| missing("component", digest))?.read()?;
-    let file =
-        sqlx::query_scalar("SELECT file FROM components WHERE digest = ?").bind(digest).fetch_one(connection).await?;
-    Ok((info, file))
 }
 
 #[derive(FromRow)]
@@ -285,6 +235,6 @@ pub(super) async fn delete_token(connection: &mut SqliteConnection, id: &str) ->
     Ok(deleted.rows_affected() > 0)
 }
 
-fn missing(what: &'static str, name: &str) -> Failure {
+pub(super) fn missing(what: &'static str, name: &str) -> Failure {
     StoreError::Missing { what, name: name.to_owned() }.into()
 }

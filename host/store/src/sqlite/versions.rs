@@ -18,9 +18,11 @@ use crate::{Channel, ChannelLife, ChannelVersion, Result as StoreResult};
 #[async_trait]
 impl ChannelLife for SqliteStore {
     async fn change_channel(&self, channel: &Channel, event: Option<ChannelEvent>, now: Timestamp) -> StoreResult<()> {
-        let channel = channel.clone();
+        let (channel, keys) = (channel.clone(), Arc::clone(&self.keys));
         let work = self.writer.write("writes a channel", move |connection| {
-            Box::pin(async move { registry::put_channel(connection, &channel, event.as_ref(), millis(now)).await })
+            Box::pin(
+                async move { registry::put_channel(connection, &keys, &channel, event.as_ref(), millis(now)).await },
+            )
         });
         work.await
     }

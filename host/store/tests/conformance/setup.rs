@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tidings_domain::grant::{Credential, Grant, Grants};
+use tidings_domain::grant::{Credential, CredentialKind, Grant, Grants};
 use tidings_domain::limits::PluginLimits;
 use tidings_domain::manifest::{Capability, Manifest};
 use tidings_domain::plugin_life::Life;
@@ -24,12 +24,18 @@ pub fn channel(name: &str) -> Channel {
                 private: true,
                 plain_http: false,
             }],
-            credentials: vec![Credential {
-                name: "fcm".into(),
-                header: "authorization".into(),
-                value: Secret::new("Bearer hunter3".into()),
+            credentials: [
+                CredentialKind::Header { header: "authorization".into() },
+                CredentialKind::GoogleServiceAccount,
+                CredentialKind::ClientCertificate,
+            ]
+            .map(|kind| Credential {
+                name: kind.as_str().into(),
+                value: Secret::new(format!("hunter3 of {}", kind.as_str())),
                 host: "fcm.example.org".into(),
-            }],
+                kind,
+            })
+            .into(),
         },
         limits: PluginLimits { deadline_ms: 7, ..PluginLimits::default() },
         enabled: true,
@@ -50,9 +56,11 @@ async fn a_channel_comes_back_whole_and_its_debug_form_shows_no_secret() {
     assert_eq!((&stored.name, &stored.component, stored.enabled), (&wish.name, &wish.component, false));
     assert_eq!((&stored.config, stored.limits), (&wish.config, wish.limits));
     assert_eq!(stored.grants.reach, wish.grants.reach);
-    let (kept, given) = (&stored.grants.credentials[0], &wish.grants.credentials[0]);
-    assert_eq!((&kept.name, &kept.header, &kept.host), (&given.name, &given.header, &given.host));
-    assert_eq!(kept.value, given.value);
+    assert_eq!(stored.grants.credentials.len(), wish.grants.credentials.len());
+    for (kept, given) in stored.grants.credentials.iter().zip(&wish.grants.credentials) {
+        assert_eq!((&kept.name, &kept.kind, &kept.host), (&given.name, &given.kind, &given.host));
+        assert_eq!(kept.value, given.value);
+    }
     let names: Vec<String> = fixture.store.channels().await.unwrap().into_iter().map(|channel| channel.name).collect();
     assert_eq!(names, ["email", "irc"]);
     let debug = format!("{stored:?}");
@@ -73,11 +81,13 @@ async fn a_component_is_kept_under_its_digest() {
         ..serde_json::from_str(EMPTY_MANIFEST).unwrap()
     };
     let info = ComponentInfo { digest: "a".repeat(64), manifest, bytes: 4, installed_at: at(9), signed_by: None };
-    fixture.store.put_component(&info, b"\0asm").await.unwrap();
-    fixture.store.put_component(&ComponentInfo { installed_at: at(10), ..info.clone() }, b"\0asm").await.unwrap();
+    // Larger than what is written at a time, and not a multiple of it.
+    let bytes: Vec<u8> = (0..tidings_domain::limits::COMPONENT_PART_BYTES * 2 + 7).map(|n| (n % 251) as u8).collect();
+    fixture.store.put_component(&info, &bytes).await.unwrap();
+    fixture.store.put_component(&ComponentInfo { installed_at: at(10), ..info.clone() }, &bytes).await.unwrap();
     let (stored, file) = fixture.store.component(&info.digest).await.unwrap();
     assert_eq!((stored.manifest, stored.bytes, stored.installed_at), (info.manifest, 4, at(9)));
-    assert_eq!(file, b"\0asm");
+    assert!(file == bytes, "the file is another one");
     assert_eq!(fixture.store.components().await.unwrap().len(), 1);
     let missing = fixture.store.component("none").await;
     assert!(matches!(missing, Err(StoreError::Missing { what: "component", .. })));

@@ -101,7 +101,7 @@ impl net::HostConnection for Room {
     ) -> Result<Result<(), net::Error>> {
         self.host_call()?;
         let connection = self.table.get_mut(&this)?;
-        Ok(connection.start_tls(&self.egress, tls_options(options)).await.map_err(Into::into))
+        Ok(connection.start_tls(&self.furniture, &self.egress, tls_options(options)).await.map_err(Into::into))
     }
 
     async fn set_timeout_ms(&mut self, this: Resource<Connection>, timeout: u32) -> Result<()> {

@@ -5,49 +5,36 @@ mod convert;
 mod imports;
 mod resident;
 
-pub(crate) use resident::{Reason, Resident};
+pub(super) use resident::Resident;
 
 use tidings_domain::manifest::Manifest;
 use tidings_domain::outcome::Outcome;
-use wasmtime::component::{Component, HasSelf, Linker};
-use wasmtime::{Engine, Store};
+use wasmtime::Store;
+use wasmtime::component::{HasSelf, Linker};
 
 use crate::plugin::Parcel;
 use crate::room::Room;
 
-/// The package that components of this version name in their imports and exports.
-pub(crate) const PACKAGE: &str = "tidings:channel";
-pub(crate) const VERSION: &str = "1.0.0";
-/// The interface that a plugin exports.
-pub(crate) const EXPORT: &str = "plugin";
-/// The interface that a resident plugin exports beside it.
-pub(crate) const RESIDENT: &str = "resident";
+pub(super) const VERSION: &str = "1.0.0";
 /// The interfaces that a plugin may import.
-pub(crate) const IMPORTS: &[&str] =
+pub(super) const IMPORTS: &[&str] =
     &["types", "progress", "log", "clock", "random", "config", "net", "http", "state", "inbox"];
 
 /// A component of this version, ready to be instantiated.
-pub(crate) type Pre = bindings::ChannelPre<Room>;
+pub(super) type Pre = bindings::ChannelPre<Room>;
 
 /// Everything that a component of this version may import.
-pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Room>> {
-    let mut linker = Linker::new(engine);
-    bindings::Channel::add_to_linker::<_, HasSelf<Room>>(&mut linker, |room| room)?;
-    Ok(linker)
+pub(super) fn add_to_linker(linker: &mut Linker<Room>) -> wasmtime::Result<()> {
+    bindings::Channel::add_to_linker::<_, HasSelf<Room>>(linker, |room| room)
 }
 
-/// Checks the component's imports and exports against the contract, types included.
-pub(crate) fn link(linker: &Linker<Room>, component: &Component) -> wasmtime::Result<Pre> {
-    Pre::new(linker.instantiate_pre(component)?)
-}
-
-pub(crate) async fn describe(pre: &Pre, store: &mut Store<Room>) -> wasmtime::Result<Manifest> {
+pub(super) async fn describe(pre: &Pre, store: &mut Store<Room>) -> wasmtime::Result<Manifest> {
     let channel = instantiate(pre, store).await?;
     let manifest = channel.tidings_channel_plugin().call_describe(store).await?;
     Ok(convert::manifest(manifest))
 }
 
-pub(crate) async fn check_address(
+pub(super) async fn check_address(
     pre: &Pre,
     store: &mut Store<Room>,
     address: &str,
@@ -57,7 +44,7 @@ pub(crate) async fn check_address(
     Ok(answer.map_err(|problem| problem.message))
 }
 
-/// A batch in the contract's own words.
+/// A batch in this version's own words.
 pub(crate) struct Batch(Vec<bindings::tidings::channel::types::Delivery>);
 
 impl Batch {
@@ -71,7 +58,7 @@ impl Batch {
 }
 
 /// The plugin's own answer, of whatever length.
-pub(crate) async fn deliver(pre: &Pre, store: &mut Store<Room>, batch: &Batch) -> wasmtime::Result<Vec<Outcome>> {
+pub(super) async fn deliver(pre: &Pre, store: &mut Store<Room>, batch: &Batch) -> wasmtime::Result<Vec<Outcome>> {
     let channel = instantiate(pre, store).await?;
     deliver_to(&channel, store, batch).await
 }

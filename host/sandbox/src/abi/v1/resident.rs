@@ -8,14 +8,14 @@ use wasmtime::Store;
 use wasmtime::component::{ComponentType, Lift, Lower, TypedFunc};
 
 use super::{Batch, Pre, bindings, deliver_to};
-use crate::admission;
+use crate::abi::{self, Version};
 use crate::room::Room;
 
-/// Why a resident plugin is called: `reason` in the contract, in its order.
+/// `reason` in the contract, in its order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ComponentType, Lift, Lower)]
 #[component(enum)]
 #[repr(u8)]
-pub(crate) enum Reason {
+enum Reason {
     #[component(name = "start")]
     Start,
     #[component(name = "readable")]
@@ -24,6 +24,17 @@ pub(crate) enum Reason {
     Timer,
     #[component(name = "stop")]
     Stop,
+}
+
+impl From<abi::Reason> for Reason {
+    fn from(reason: abi::Reason) -> Self {
+        match reason {
+            abi::Reason::Start => Reason::Start,
+            abi::Reason::Readable => Reason::Readable,
+            abi::Reason::Timer => Reason::Timer,
+            abi::Reason::Stop => Reason::Stop,
+        }
+    }
 }
 
 /// A live instance. It is good until a call of it fails or is dropped.
@@ -37,7 +48,7 @@ impl Resident {
         let instance = pre.instance_pre().instantiate_async(&mut *store).await?;
         let channel = bindings::Channel::new(&mut *store, &instance)?;
         let missing = |what: &str| wasmtime::Error::msg(format!("it does not export `{what}`"));
-        let interface = admission::interface(super::RESIDENT);
+        let interface = Version::V1.interface(abi::RESIDENT);
         let exports = instance.get_export_index(&mut *store, None, &interface).ok_or_else(|| missing(&interface))?;
         let wake = instance.get_export_index(&mut *store, Some(&exports), "wake").ok_or_else(|| missing("wake"))?;
         let wake = instance.get_typed_func(&mut *store, wake)?;
@@ -46,8 +57,12 @@ impl Resident {
     }
 
     /// After how long it wants to be woken at the latest.
-    pub(crate) async fn wake(&self, store: &mut Store<Room>, reason: Reason) -> wasmtime::Result<Option<Duration>> {
-        let (next,) = self.wake.call_async(store, (reason,)).await?;
+    pub(crate) async fn wake(
+        &self,
+        store: &mut Store<Room>,
+        reason: abi::Reason,
+    ) -> wasmtime::Result<Option<Duration>> {
+        let (next,) = self.wake.call_async(store, (reason.into(),)).await?;
         Ok(next.map(Duration::from_millis))
     }
 

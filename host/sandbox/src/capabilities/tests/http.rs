@@ -9,7 +9,7 @@ use crate::capabilities::http::{Ask, HttpError};
 use crate::network::{HttpReply, NetworkError};
 
 /// Answers each connection with the next of `replies`, over TLS or not, and keeps the requests.
-async fn server(tls: bool, replies: Vec<Vec<u8>>) -> (u16, Arc<Mutex<Vec<String>>>) {
+pub(super) async fn server(tls: bool, replies: Vec<Vec<u8>>) -> (u16, Arc<Mutex<Vec<String>>>) {
     let (listener, port) = listen().await;
     let requests = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&requests);
@@ -53,7 +53,7 @@ fn complete(request: &[u8]) -> bool {
     body.len() >= length.unwrap_or(0)
 }
 
-fn ok(body: &str) -> Vec<u8> {
+pub(super) fn ok(body: &str) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nX-Test: yes\r\n\r\n{body}", body.len()).into_bytes()
 }
 
@@ -61,7 +61,7 @@ fn redirect(to: &str) -> Vec<u8> {
     format!("HTTP/1.1 307 Temporary Redirect\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n").into_bytes()
 }
 
-fn ask(url: &str) -> Ask {
+pub(super) fn ask(url: &str) -> Ask {
     Ask {
         method: "POST".to_owned(),
         url: url.to_owned(),
@@ -81,7 +81,7 @@ fn reaching(plain: u16, encrypted: u16) -> Room {
     room(Grants { reach, credentials }, PluginLimits::default(), trusting())
 }
 
-fn network(answer: Result<HttpReply, HttpError>) -> NetworkError {
+pub(super) fn network(answer: Result<HttpReply, HttpError>) -> NetworkError {
     match answer {
         Err(HttpError::Network(error)) => error,
         other => panic!("expected an error of the network, got {other:?}"),

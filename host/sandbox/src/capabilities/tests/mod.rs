@@ -1,5 +1,6 @@
 //! The capabilities that reach the network, against servers on loopback.
 
+mod credentials;
 mod http;
 mod net;
 
@@ -9,8 +10,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rustls::ServerConfig;
-use rustls::pki_types::PrivateKeyDer;
-use tidings_domain::grant::{Credential, Grant, Grants};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tidings_domain::grant::{Credential, CredentialKind, Grant, Grants};
 use tidings_domain::limits::PluginLimits;
 use tidings_domain::manifest::Capability;
 use tidings_domain::secret::Secret;
@@ -25,6 +26,8 @@ use crate::room::{Furniture, Room};
 /// A certificate for `localhost`, made once, and the file that trusts it.
 struct Authority {
     acceptor: TlsAcceptor,
+    /// The certificate and its key (PKCS #8).
+    own: (CertificateDer<'static>, Vec<u8>),
     _directory: tempfile::TempDir,
     file: PathBuf,
 }
@@ -43,7 +46,8 @@ fn authority() -> &'static Authority {
             .with_no_client_auth()
             .with_single_cert(vec![made.cert.der().clone()], key)
             .expect("a server");
-        Authority { acceptor: TlsAcceptor::from(Arc::new(config)), _directory: directory, file }
+        let own = (made.cert.der().clone(), made.signing_key.serialize_der());
+        Authority { acceptor: TlsAcceptor::from(Arc::new(config)), own, _directory: directory, file }
     })
 }
 
@@ -79,8 +83,11 @@ fn grant(capability: Capability, host: &str, port: u16) -> Grant {
 }
 
 fn credential(name: &str, value: &str) -> Credential {
-    let (name, header, host) = (name.to_owned(), "Authorization".to_owned(), "localhost".to_owned());
-    Credential { name, header, value: Secret::new(value.to_owned()), host }
+    secret(name, CredentialKind::Header { header: "Authorization".to_owned() }, value)
+}
+
+fn secret(name: &str, kind: CredentialKind, value: &str) -> Credential {
+    Credential { name: name.to_owned(), kind, value: Secret::new(value.to_owned()), host: "localhost".to_owned() }
 }
 
 fn room(grants: Grants, limits: PluginLimits, tls: Arc<Tls>) -> Room {
@@ -89,6 +96,7 @@ fn room(grants: Grants, limits: PluginLimits, tls: Arc<Tls>) -> Room {
         channel: "test".into(),
         config: Arc::new(BTreeMap::new()),
         grants: Arc::new(grants),
+        tokens: Arc::default(),
         limits,
         host: Arc::new(Nobody),
     };

@@ -105,9 +105,9 @@ async fn a_plain_stream_becomes_tls_in_place() {
     let mut connection = room.connect("localhost", port, None).await.expect("connected");
     assert_eq!(connection.read(&room.egress, 100).await, Ok(b"220 go ahead\r\n".to_vec()));
     let options = || TlsOptions { server_name: None, verify: true, identity: None };
-    connection.start_tls(&room.egress, options()).await.expect("encrypted");
+    connection.start_tls(&room.furniture, &room.egress, options()).await.expect("encrypted");
     assert_eq!(round_trip(&mut connection, &room.egress, "AUTH").await, Ok("AUTH".to_owned()));
-    let twice = connection.start_tls(&room.egress, options()).await;
+    let twice = connection.start_tls(&room.furniture, &room.egress, options()).await;
     assert_eq!(twice, Err(NetworkError::Tls("the stream is encrypted already".to_owned())));
     assert_eq!(round_trip(&mut connection, &room.egress, "still").await, Ok("still".to_owned()));
 }
@@ -125,8 +125,9 @@ async fn bytes_injected_before_the_handshake_are_an_error() {
     let mut room = reaching(port);
     let mut connection = room.connect("localhost", port, None).await.expect("connected");
     assert_eq!(connection.read(&room.egress, 14).await, Ok(b"220 go ahead\r\n".to_vec()));
-    let started =
-        connection.start_tls(&room.egress, TlsOptions { server_name: None, verify: false, identity: None }).await;
+    let started = connection
+        .start_tls(&room.furniture, &room.egress, TlsOptions { server_name: None, verify: false, identity: None })
+        .await;
     assert_eq!(started, Err(NetworkError::Tls("bytes arrived in the clear before the handshake".to_owned())));
     let after = connection.write(&room.egress, b"AUTH PLAIN secret").await;
     assert!(matches!(after, Err(NetworkError::Failed(_))), "nothing is sent in the clear afterwards");
@@ -166,7 +167,9 @@ async fn row_29_a_silent_peer_is_a_timeout_in_every_operation() {
     let mut mute = room.connect("localhost", port, None).await.expect("connected");
     let silent = accept(&listener).await;
     mute.set_timeout(50);
-    let handshake = mute.start_tls(&room.egress, TlsOptions { server_name: None, verify: true, identity: None }).await;
+    let handshake = mute
+        .start_tls(&room.furniture, &room.egress, TlsOptions { server_name: None, verify: true, identity: None })
+        .await;
     assert_eq!(handshake, Err(NetworkError::Timeout));
     drop(silent);
 }

@@ -218,3 +218,15 @@ async fn a_database_of_the_first_version_keeps_what_it_holds() {
     assert_eq!(changes, [Change::User("ann".into())]);
     store.close().await;
 }
+
+#[tokio::test]
+async fn what_is_left_of_a_component_that_was_never_kept_is_forgotten() {
+    let fixture = Fixture::new().await;
+    fixture.store.close().await;
+    let orphan = "INSERT INTO component_parts (digest, part, bytes) VALUES (printf('%064d', 1), 0, x'00')";
+    execute(&fixture.path(), orphan).await;
+    let daemon = crate::open(&fixture.path(), Mode::Daemon).await.unwrap();
+    daemon.close().await;
+    // A second one of the same place shows that the first is gone.
+    execute(&fixture.path(), orphan).await;
+}

@@ -18,6 +18,7 @@ use tidings_domain::subscription::Style;
 use tidings_domain::time::Timestamp;
 
 use super::{Mode, SqliteStore};
+use crate::keys::KeyFile;
 use crate::{LeaseRequest, Store as _};
 
 struct Fixture {
@@ -28,7 +29,8 @@ struct Fixture {
 impl Fixture {
     async fn new() -> Fixture {
         let directory = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(&directory.path().join("tidings.db"), Mode::Daemon).await.unwrap();
+        let store =
+            SqliteStore::open(&directory.path().join("tidings.db"), Mode::Daemon, &KeyFile::Beside).await.unwrap();
         Fixture { store: Arc::new(store), directory }
     }
 

@@ -1,8 +1,8 @@
-//! Secrets: in a column of their own.
+//! Secrets: in a column of their own, sealed.
 
 use std::collections::BTreeMap;
 
-use tidings_domain::grant::{Credential, Grants};
+use tidings_domain::grant::{Credential, CredentialKind, Grants};
 use tidings_domain::limits::PluginLimits;
 use tidings_domain::plugin_life::Life;
 use tidings_domain::secret::Secret;
@@ -25,7 +25,7 @@ fn channel() -> Channel {
     let config = [("host", "canary-host"), ("password", "canary-password"), ("undeclared", "canary-undeclared")];
     let credential = Credential {
         name: "key".into(),
-        header: "authorization".into(),
+        kind: CredentialKind::Header { header: "authorization".into() },
         value: Secret::new("canary-credential".into()),
         host: "push.example.org".into(),
     };
@@ -37,6 +37,34 @@ fn channel() -> Channel {
         limits: PluginLimits::default(),
         enabled: true,
         life: Life::default(),
+    }
+}
+
+#[tokio::test]
+async fn a_credential_from_before_there_were_sorts_is_a_header() {
+    let fixture = Fixture::new().await;
+    fixture.store.put_channel(&channel(), at(1)).await.unwrap();
+    let set_grants = async |credential: &'static str| {
+        let written = fixture.store.writer.write("is tested", move |connection| {
+            Box::pin(async move {
+                let grants = format!(r#"{{"reach": [], "credentials": [{credential}]}}"#);
+                sqlx::query("UPDATE channels SET grants = ?").bind(grants).execute(connection).await?;
+                Ok(())
+            })
+        });
+        written.await.unwrap();
+        let channel = fixture.store.channel("email").await;
+        channel.map(|channel| channel.grants.credentials[0].kind.clone()).map_err(|error| error.to_string())
+    };
+    for (stored, expected) in [
+        (r#"{"name":"key","header":"x-key","host":"a.b"}"#, Some(CredentialKind::Header { header: "x-key".into() })),
+        (r#"{"name":"key","kind":"google-service-account","host":"a.b"}"#, Some(CredentialKind::GoogleServiceAccount)),
+        (r#"{"name":"key","kind":"client-certificate","host":"a.b"}"#, Some(CredentialKind::ClientCertificate)),
+        (r#"{"name":"key","kind":"password","host":"a.b"}"#, None),
+        (r#"{"name":"key","host":"a.b"}"#, None),
+    ] {
+        let kind = set_grants(stored).await;
+        assert_eq!(kind.clone().ok(), expected, "{stored}: {kind:?}");
     }
 }
 
@@ -55,7 +83,7 @@ async fn secret_values_stand_in_their_own_column() {
     assert!(open.contains("canary-host"));
     for secret in ["canary-password", "canary-undeclared", "canary-credential"] {
         assert!(!open.contains(secret), "{open}");
-        assert!(secrets.contains(secret));
+        assert!(!secrets.contains(secret), "it is sealed");
     }
     let whole: BTreeMap<String, String> = fixture.store.channel("email").await.unwrap().config;
     assert_eq!(whole, channel().config);

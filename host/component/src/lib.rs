@@ -1,9 +1,13 @@
 //! From a core module to a component of the contract. The module carries its own contract in a custom section, so
 //! nothing but its bytes is needed.
 
+mod artifacts;
+
 use anyhow::{Context, Result, bail};
 use wasmparser::{Encoding, Parser, Payload};
 use wit_component::ComponentEncoder;
+
+pub use artifacts::modules;
 
 /// What everything that a plugin imports starts with.
 const CONTRACT: &str = "tidings:channel/";

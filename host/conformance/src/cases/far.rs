@@ -1,0 +1,77 @@
+//! Far sides that are of no help. Nothing may be called delivered that nobody took, and nothing given up for what may
+//! pass.
+
+use std::time::Instant;
+
+use tidings_domain::outcome::Outcome;
+
+use super::{HUNG, answered, said};
+use crate::far::Manner;
+use crate::finding::Verdict;
+use crate::sample::{Refused, deliveries};
+use crate::trial::{Channel, DEADLINE_MS, MUTE_DEADLINE_MS, Trial};
+
+/// What went wrong with the far side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rude {
+    Refuses,
+    Mute,
+    Closes,
+    Garbage,
+}
+
+pub async fn all(trial: &mut Trial<'_>) {
+    for (name, rude) in [
+        ("the far side refuses connections", Rude::Refuses),
+        ("the far side closes at once", Rude::Closes),
+        ("the far side answers garbage", Rude::Garbage),
+        ("the far side says nothing", Rude::Mute),
+    ] {
+        let began = Instant::now();
+        let verdict = one(trial, rude).await;
+        trial.note(name, began, verdict);
+    }
+}
+
+async fn one(trial: &mut Trial<'_>, rude: Rude) -> Verdict {
+    if trial.seen.hung {
+        return Verdict::Skipped(HUNG.to_owned());
+    }
+    if trial.manifest().grants.is_empty() {
+        return Verdict::Skipped("it asks for no network".to_owned());
+    }
+    let channel = match rude {
+        Rude::Refuses => trial.refused(),
+        Rude::Mute => trial.channel(Manner::Mute, MUTE_DEADLINE_MS).await,
+        Rude::Closes => trial.channel(Manner::Close, DEADLINE_MS).await,
+        Rude::Garbage => trial.channel(Manner::Garbage, DEADLINE_MS).await,
+    };
+    match channel {
+        Ok(channel) => judge(trial, &channel, rude).await.into(),
+        Err(Refused(why)) => Verdict::Skipped(why),
+    }
+}
+
+async fn judge(trial: &mut Trial<'_>, channel: &Channel, rude: Rude) -> Result<(), String> {
+    let batch = [deliveries::single(&channel.setup.address, deliveries::usual("far"))];
+    let report = trial.deliver(channel, &batch).await;
+    if rude == Rude::Mute && report.crash.is_some() {
+        // Known to be about the far side, so the other cases go on.
+        trial.seen.hung = false;
+        let advice = "set timeouts by `clock.remaining-ms`";
+        return answered(&report).map_err(|why| format!("{why}; {advice}"));
+    }
+    answered(&report)?;
+    for outcome in &report.outcomes {
+        match outcome {
+            Outcome::Delivered { .. } => return Err("it said `delivered`, and nobody took it".to_owned()),
+            // What garbage means is for the protocol to say.
+            Outcome::Rejected { .. } if rude == Rude::Garbage => {}
+            Outcome::Rejected { .. } | Outcome::AddressGone { .. } => {
+                return Err(format!("a passing failure ends the delivery: {}", said(outcome)));
+            }
+            Outcome::Retry { .. } | Outcome::ChannelTrouble { .. } | Outcome::Crash { .. } => {}
+        }
+    }
+    Ok(())
+}

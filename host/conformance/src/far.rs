@@ -1,0 +1,250 @@
+//! A far side on loopback, which is as helpful or as rude as it is told. It speaks HTTP/1.1 to whoever begins with a
+//! request, and a greeting and `250 OK` to whoever waits for the server to begin, as mail servers do.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// How long a connection may be silent before the far side takes it for one that wants a greeting.
+const GREETING_WAIT: Duration = Duration::from_millis(60);
+/// What is kept of one connection, in bytes; the rest is read and forgotten.
+const KEPT_BYTES: usize = 4 * 1024 * 1024;
+/// The head of a request, in bytes.
+const HEAD_BYTES: usize = 256 * 1024;
+/// No protocol's answer: control characters, a forged log line, no line end that would complete anything.
+const GARBAGE: &[u8] = b"\x1b[31m\0\xff\xfe garbage\r2026-01-01 ERROR forged\r\n\r\n\x00\x01\x02 nonsense \xc3\x28\r\n";
+
+/// Control characters as JSON writes them, in the answers of a polite far side: whoever quotes them without reading them
+/// has quoted plain text.
+pub(crate) const AS_JSON: &str = r"line one\r\nline two\u0000";
+/// An answer for HTTP with them in it.
+pub(crate) const TOLD: &str = r#"{"error": "as told", "errcode": "X_TOLD", "text": "line one\r\nline two\u0000"}"#;
+
+/// How the far side behaves.
+#[derive(Clone, Debug)]
+pub enum Manner {
+    /// HTTP is answered with this, anything else line by line.
+    Polite { status: u16, headers: Vec<(&'static str, String)>, body: &'static str },
+    /// Reads and says nothing.
+    Mute,
+    /// Closes every connection at once.
+    Close,
+    /// Says what belongs to no protocol.
+    Garbage,
+}
+
+impl Manner {
+    /// Takes everything: `200 OK` with an empty JSON object.
+    pub fn helpful() -> Manner {
+        Manner::Polite { status: 200, headers: Vec::new(), body: "{}" }
+    }
+}
+
+/// A server that lives as long as this does.
+pub struct Far {
+    port: u16,
+    heard: Arc<Mutex<Vec<Vec<u8>>>>,
+    task: Option<JoinHandle<()>>,
+    /// Bound and not listening: its port refuses connections, and nobody else gets it.
+    _refusing: Option<TcpSocket>,
+}
+
+impl Far {
+    /// Starts on a free port. Must be called within a runtime.
+    pub async fn start(manner: Manner) -> io::Result<Far> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let (port, heard) = (listener.local_addr()?.port(), Arc::<Mutex<Vec<_>>>::default());
+        let task = tokio::spawn(listen(listener, manner, Arc::clone(&heard)));
+        Ok(Far { port, heard, task: Some(task), _refusing: None })
+    }
+
+    /// A port where every connection is refused.
+    pub fn refusing() -> io::Result<Far> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(([127, 0, 0, 1], 0).into())?;
+        let port = socket.local_addr()?.port();
+        Ok(Far { port, heard: Arc::default(), task: None, _refusing: Some(socket) })
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// What came on each connection, in the order in which they were accepted.
+    pub fn heard(&self) -> Vec<Vec<u8>> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Far {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+async fn listen(listener: TcpListener, manner: Manner, heard: Arc<Mutex<Vec<Vec<u8>>>>) {
+    let mut talks = tokio::task::JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        let place = {
+            let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+            heard.push(Vec::new());
+            heard.len() - 1
+        };
+        let talk = Talk { stream, heard: Arc::clone(&heard), place };
+        let manner = manner.clone();
+        // A plugin that hangs up in the middle is part of the trial.
+        talks.spawn(async move { drop(talk.hold(manner).await) });
+        while talks.try_join_next().is_some() {}
+    }
+}
+
+/// One connection.
+struct Talk {
+    stream: TcpStream,
+    heard: Arc<Mutex<Vec<Vec<u8>>>>,
+    place: usize,
+}
+
+impl Talk {
+    async fn hold(mut self, manner: Manner) -> io::Result<()> {
+        match manner {
+            Manner::Close => Ok(()),
+            Manner::Mute => self.drain().await,
+            Manner::Garbage => {
+                self.stream.write_all(GARBAGE).await?;
+                self.drain().await
+            }
+            Manner::Polite { status, headers, body } => match timeout(GREETING_WAIT, self.read()).await {
+                Ok(first) => {
+                    let first = first?;
+                    if first.first().is_some_and(u8::is_ascii_uppercase) {
+                        self.http(first, &response(status, &headers, body)).await
+                    } else {
+                        // TLS, which the far side does not speak, or the end.
+                        Ok(())
+                    }
+                }
+                Err(_) => self.lines().await,
+            },
+        }
+    }
+
+    /// Some bytes; none at the end. All of them are noted.
+    async fn read(&mut self) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; 64 * 1024];
+        let read = self.stream.read(&mut bytes).await?;
+        bytes.truncate(read);
+        if let Some(heard) = self.heard.lock().unwrap_or_else(PoisonError::into_inner).get_mut(self.place) {
+            let room = KEPT_BYTES.saturating_sub(heard.len());
+            heard.extend(bytes.iter().take(room));
+        }
+        Ok(bytes)
+    }
+
+    async fn drain(&mut self) -> io::Result<()> {
+        while !self.read().await?.is_empty() {}
+        Ok(())
+    }
+
+    /// Reads one request and answers it.
+    async fn http(&mut self, mut request: Vec<u8>, response: &[u8]) -> io::Result<()> {
+        let head = loop {
+            if let Some(end) = request.windows(4).position(|four| four == b"\r\n\r\n") {
+                break end + 4;
+            }
+            let more = self.read().await?;
+            if more.is_empty() || request.len() > HEAD_BYTES {
+                return Ok(());
+            }
+            request.extend(more);
+        };
+        let mut missing = content_length(&request[..head]).saturating_sub(request.len() - head);
+        while missing > 0 {
+            match self.read().await?.len() {
+                0 => return Ok(()),
+                read => missing = missing.saturating_sub(read),
+            }
+        }
+        self.stream.write_all(response).await?;
+        self.stream.shutdown().await
+    }
+
+    /// Greets, then answers each line; what comes after `DATA` is answered once, at the lone dot.
+    async fn lines(&mut self) -> io::Result<()> {
+        self.stream.write_all(b"220 conformance.invalid at your service\r\n").await?;
+        let (mut line, mut data) = (Vec::new(), false);
+        loop {
+            let bytes = self.read().await?;
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            for byte in bytes {
+                line.push(byte);
+                if byte != b'\n' {
+                    continue;
+                }
+                let text = String::from_utf8_lossy(&line).trim().to_ascii_uppercase();
+                line.clear();
+                let answer: &[u8] = match (data, text.as_str()) {
+                    (true, ".") => b"250 OK\r\n",
+                    (true, _) => continue,
+                    (false, "DATA") => b"354 go on\r\n",
+                    (false, "QUIT") => b"221 goodbye\r\n",
+                    (false, _) => b"250 OK\r\n",
+                };
+                data = answer.starts_with(b"354");
+                self.stream.write_all(answer).await?;
+            }
+        }
+    }
+}
+
+fn content_length(head: &[u8]) -> usize {
+    let head = String::from_utf8_lossy(head).to_ascii_lowercase();
+    let value = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+    value.and_then(|value| value.trim().parse().ok()).unwrap_or_default()
+}
+
+fn response(status: u16, headers: &[(&'static str, String)], body: &str) -> Vec<u8> {
+    let mut text = format!("HTTP/1.1 {status} As told\r\nconnection: close\r\n");
+    for (name, value) in headers {
+        text.push_str(&format!("{name}: {value}\r\n"));
+    }
+    match status {
+        204 => text.push_str("\r\n"),
+        _ => text.push_str(&format!("content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())),
+    }
+    text.into_bytes()
+}
+
+#[cfg(test)]
+#[allow(clippy::expect_used, reason = "tests may fail as they do")]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn it_speaks_http_to_those_who_begin_and_greets_those_who_wait() {
+        let far = Far::start(Manner::helpful()).await.expect("a port");
+        let mut stream = TcpStream::connect(("127.0.0.1", far.port())).await.expect("it listens");
+        stream.write_all(b"POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody").await.expect("written");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\n{}"), "{answer}");
+
+        let mut stream = TcpStream::connect(("127.0.0.1", far.port())).await.expect("it listens");
+        let mut greeting = [0; 4];
+        stream.read_exact(&mut greeting).await.expect("a greeting");
+        assert_eq!(&greeting, b"220 ");
+        assert!(far.heard()[0].ends_with(b"\r\n\r\nbody"));
+
+        let refusing = Far::refusing().expect("a port");
+        assert!(TcpStream::connect(("127.0.0.1", refusing.port())).await.is_err());
+    }
+}

@@ -1,0 +1,69 @@
+//! What came of the cases.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// What came of one case.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "verdict", content = "why", rename_all = "snake_case")]
+pub enum Verdict {
+    Passed,
+    /// What was against the contract: one line for the plugin's author.
+    Failed(String),
+    /// Why it does not concern this plugin, or could not be tried.
+    Skipped(String),
+}
+
+impl Verdict {
+    /// The word for a table.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Verdict::Passed => "passed",
+            Verdict::Failed(_) => "failed",
+            Verdict::Skipped(_) => "skipped",
+        }
+    }
+
+    /// What there is to say about it; empty where it passed.
+    pub fn why(&self) -> &str {
+        match self {
+            Verdict::Passed => "",
+            Verdict::Failed(why) | Verdict::Skipped(why) => why,
+        }
+    }
+}
+
+impl From<Result<(), String>> for Verdict {
+    fn from(result: Result<(), String>) -> Self {
+        result.map_or_else(Verdict::Failed, |()| Verdict::Passed)
+    }
+}
+
+/// One thing that was tried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Case {
+    /// The same in every version, e.g. `far side refuses`.
+    pub name: String,
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    pub took: Duration,
+}
+
+/// All cases, in the order in which they ran.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Findings {
+    pub cases: Vec<Case>,
+}
+
+impl Findings {
+    /// Nothing was against the contract.
+    pub fn passed(&self) -> bool {
+        self.failures().next().is_none()
+    }
+
+    /// The cases that failed.
+    pub fn failures(&self) -> impl Iterator<Item = &Case> {
+        self.cases.iter().filter(|case| matches!(case.verdict, Verdict::Failed(_)))
+    }
+}

@@ -1,0 +1,36 @@
+//! One call outside of any judgement: what a plugin does with these deliveries, for its author to look at.
+
+use tidings_domain::delivery::Delivery;
+use tidings_sandbox::{Admitted, LogLevel, Report, Sandbox};
+
+use crate::far::Manner;
+use crate::sample::Sample;
+use crate::trial::{DEADLINE_MS, Trial};
+
+/// What came of a call, and what went out.
+#[derive(Clone, Debug)]
+pub struct Rehearsal {
+    pub report: Report,
+    /// What the far side was sent, by connection.
+    pub sent: Vec<Vec<u8>>,
+    /// The plugin's log.
+    pub log: Vec<(LogLevel, String)>,
+}
+
+/// Delivers to a far side on loopback that takes everything, as a channel with this sample's settings would. `deliveries` makes
+/// the batch for the address that the settings lead to.
+///
+/// # Errors
+/// Why there are no settings to try the plugin with.
+pub async fn rehearse(
+    sandbox: &Sandbox,
+    admitted: &Admitted,
+    sample: &Sample,
+    deliveries: impl FnOnce(&str) -> Vec<Delivery>,
+) -> Result<Rehearsal, String> {
+    let mut trial = Trial::new(sandbox, admitted, sample);
+    let channel = trial.channel(Manner::helpful(), DEADLINE_MS).await.map_err(|refused| refused.0)?;
+    let batch = deliveries(&channel.setup.address);
+    let report = trial.deliver(&channel, &batch).await;
+    Ok(Rehearsal { report, sent: channel.far.heard(), log: channel.host.take_lines() })
+}

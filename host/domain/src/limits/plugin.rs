@@ -1,0 +1,65 @@
+//! What one plugin may use, and what an administrator may make of that.
+
+use super::{CALL_DEADLINE, CALL_DEADLINE_MAX_MS, PLUGIN_MEMORY_CEILING, PLUGIN_TABLE_CEILING};
+
+/// What one plugin may use. Always in force, each on its own; an administrator may change them per channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PluginLimits {
+    /// One call in all, guest code and host calls: milliseconds.
+    pub deadline_ms: u64,
+    /// Linear memory of one instance, in bytes.
+    pub memory_bytes: usize,
+    /// Elements of all its tables.
+    pub table_elements: usize,
+    /// Bytes that the plugin may pass to the host in each host call, and as the answer of its own call.
+    pub hostcall_bytes: usize,
+    /// Host calls of one call of the plugin.
+    pub host_calls: u64,
+    /// Lines it may log in one call; the rest is counted.
+    pub log_lines: u32,
+    /// Open connections at a time.
+    pub connections: u32,
+    /// Bytes sent and received over the network in one call.
+    pub network_bytes: u64,
+    /// Keys, and bytes of keys and values, in its `state`.
+    pub state_keys: u32,
+    pub state_bytes: u64,
+}
+
+impl PluginLimits {
+    /// The limits that are outside of what the sandbox can be asked for, each with what it may be. Zero host calls or
+    /// connections are good: such a plugin can only compute.
+    pub fn mistakes(&self) -> Vec<(&'static str, String)> {
+        let mut mistakes = Vec::new();
+        let mut check = |name, value: usize, least: usize, most: usize| {
+            if !(least..=most).contains(&value) {
+                mistakes.push((name, format!("must be {least} to {most}")));
+            }
+        };
+        check("deadline_ms", usize::try_from(self.deadline_ms).unwrap_or(usize::MAX), 100, CALL_DEADLINE_MAX_MS);
+        check("memory_bytes", self.memory_bytes, 1024 * 1024, PLUGIN_MEMORY_CEILING);
+        check("table_elements", self.table_elements, 100, PLUGIN_TABLE_CEILING);
+        check("hostcall_bytes", self.hostcall_bytes, 64 * 1024, PLUGIN_MEMORY_CEILING);
+        check("log_lines", self.log_lines as usize, 0, 100_000);
+        check("connections", self.connections as usize, 0, 1000);
+        mistakes
+    }
+}
+
+impl Default for PluginLimits {
+    fn default() -> Self {
+        PluginLimits {
+            deadline_ms: CALL_DEADLINE.as_millis() as u64,
+            memory_bytes: 64 * 1024 * 1024,
+            table_elements: 20_000,
+            hostcall_bytes: 16 * 1024 * 1024,
+            host_calls: 1_000_000,
+            log_lines: 200,
+            connections: 8,
+            network_bytes: 256 * 1024 * 1024,
+            state_keys: 1000,
+            state_bytes: 1024 * 1024,
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Standard output and error: a small buffer, out of which whole lines are taken into the plugin's log.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use tidings_domain::limits;
+use tokio::io::AsyncWrite;
+use wasmtime_wasi::async_trait;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
+
+/// What was printed and is in no line yet. All streams of an instance's standard output write on the same.
+#[derive(Clone, Default)]
+pub(super) struct Paper(Arc<Mutex<Vec<u8>>>);
+
+impl Paper {
+    /// Takes the lines that are complete. Where `all` is wanted, or more is there than one line may have, the rest counts
+    /// as one too. Empty lines are left out.
+    pub(super) fn lines(&self, all: bool) -> Vec<String> {
+        let mut printed = self.printed();
+        let end = match printed.iter().rposition(|byte| *byte == b'\n') {
+            _ if all || printed.len() > limits::STDIO_BYTES => printed.len(),
+            Some(last) => last + 1,
+            None => 0,
+        };
+        let lines = printed.drain(..end).collect::<Vec<u8>>();
+        let lines = lines.split(|byte| *byte == b'\n').map(|line| String::from_utf8_lossy(line).trim_end().to_owned());
+        lines.filter(|line| !line.is_empty()).collect()
+    }
+
+    fn printed(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl OutputStream for Paper {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        if bytes.len() > limits::STDIO_BYTES {
+            return Err(StreamError::trap("wrote more to standard output than `check-write` allowed"));
+        }
+        self.printed().extend_from_slice(&bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    /// Every call that writes empties the buffer first, so that there is always room.
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(limits::STDIO_BYTES)
+    }
+}
+
+#[async_trait]
+impl Pollable for Paper {
+    async fn ready(&mut self) {}
+}
+
+impl IsTerminal for Paper {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Paper {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+}
+
+impl AsyncWrite for Paper {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let taken = &bytes[..bytes.len().min(limits::STDIO_BYTES)];
+        self.printed().extend_from_slice(taken);
+        Poll::Ready(Ok(taken.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_printed_becomes_lines_when_they_end() {
+        let paper = Paper::default();
+        let print = |text: &[u8]| paper.clone().write(Bytes::copy_from_slice(text)).expect("printed");
+        print(b"one\ntw");
+        assert_eq!(paper.lines(false), ["one"]);
+        print(b"o\r\n\n\nthree");
+        assert_eq!(paper.lines(false), ["two"]);
+        assert_eq!(paper.lines(false), Vec::<String>::new());
+        assert_eq!(paper.lines(true), ["three"]);
+        assert_eq!(paper.lines(true), Vec::<String>::new());
+        print(b"\xff\n");
+        assert_eq!(paper.lines(false), ["\u{fffd}"]);
+    }
+
+    #[test]
+    fn a_line_without_an_end_does_not_pile_up() {
+        let paper = Paper::default();
+        let mut most = 0;
+        for _ in 0..100 {
+            paper.clone().write(Bytes::from(vec![b'x'; limits::STDIO_BYTES])).expect("printed");
+            most = most.max(paper.printed().len());
+            paper.lines(false);
+        }
+        assert!(most <= 2 * limits::STDIO_BYTES, "{most}");
+        let more = Bytes::from(vec![b'x'; limits::STDIO_BYTES + 1]);
+        assert!(matches!(paper.clone().write(more), Err(StreamError::Trap(_))));
+    }
+}

@@ -1,0 +1,46 @@
+//! `plugin bench`: what a delivery costs in a fresh instance, with a far side that takes everything.
+
+use std::time::{Duration, Instant};
+
+use anyhow::anyhow;
+use serde_json::json;
+use tidings_conformance::rehearse;
+use tidings_conformance::sample::deliveries;
+
+use super::super::output::Output;
+use super::{TrialArgs, Tried, admit};
+
+/// Deliveries of one call.
+const BATCHES: [usize; 3] = [1, 10, 100];
+/// How long each is measured.
+const TIME: Duration = Duration::from_secs(1);
+
+pub(super) async fn run(args: &TrialArgs, out: &mut Output) -> anyhow::Result<()> {
+    let Tried { sandbox, admitted, .. } = &admit(&args.file.file).await?;
+    let sample = args.sample()?;
+    let mut rows = Vec::new();
+    for batch in BATCHES {
+        let (began, mut calls, mut spent, mut memory) = (Instant::now(), 0_u32, Duration::ZERO, 0);
+        while calls == 0 || began.elapsed() < TIME {
+            let make = |address: &str| {
+                (0..batch).map(|n| deliveries::single(address, deliveries::usual(&format!("bench-{n}")))).collect()
+            };
+            let rehearsal = rehearse(sandbox, admitted, &sample, make).await.map_err(|why| anyhow!(why))?;
+            calls += 1;
+            spent += rehearsal.report.stats.duration;
+            memory = memory.max(rehearsal.report.stats.peak_memory_bytes);
+        }
+        let micros = spent.as_secs_f64() * 1e6 / f64::from(calls) / batch as f64;
+        rows.push((batch, micros, memory, calls));
+    }
+    if out.is_json() {
+        for (batch, micros, memory, calls) in rows {
+            out.json(&json!({"batch": batch, "us_per_delivery": micros, "memory_bytes": memory, "calls": calls}))?;
+        }
+        return Ok(());
+    }
+    let rows = rows.iter().map(|(batch, micros, memory, calls)| {
+        [batch.to_string(), format!("{micros:.0} us"), format!("{} KiB", memory.div_ceil(1024)), calls.to_string()]
+    });
+    Ok(out.table(["batch", "a delivery", "memory", "calls measured"], &rows.collect::<Vec<_>>())?)
+}

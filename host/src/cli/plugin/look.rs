@@ -1,0 +1,90 @@
+//! `plugin check` and `plugin inspect`: what a component is, without running more of it than its own description.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use serde_json::json;
+use tidings_conformance::host::MemoryHost;
+use tidings_domain::grant::Grants;
+use tidings_domain::limits::PluginLimits;
+use tidings_domain::words;
+use tidings_sandbox::ChannelSettings;
+
+use super::super::output::Output;
+use super::{Tried, admit};
+
+/// Whether a daemon would take it, and in plain words what it asks for.
+pub(super) async fn check(path: &Path, out: &mut Output) -> anyhow::Result<ExitCode> {
+    let tried = admit(path).await?;
+    let manifest = tried.admitted.manifest();
+    let mistake = mistake(&tried).await;
+    let review = words::review(manifest);
+    if out.is_json() {
+        out.json(&json!({"manifest": manifest, "review": review, "mistake": mistake}))?;
+    } else {
+        out.line(&format!("{} {}: {}", manifest.name, manifest.version, manifest.summary))?;
+        for line in review {
+            out.line(&format!("  - {line}"))?;
+        }
+        match &mistake {
+            None => out.line("A daemon takes it. `tidings plugin test` says whether it behaves.")?,
+            Some(mistake) => out.line(&format!("  NOT GOOD: {mistake}"))?,
+        }
+    }
+    Ok(if mistake.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What is wrong with the manifest's own example of an address.
+async fn mistake(tried: &Tried) -> Option<String> {
+    let (manifest, host) = (tried.admitted.manifest(), Arc::<MemoryHost>::default());
+    let settings = ChannelSettings {
+        channel: "check".to_owned(),
+        config: BTreeMap::new(),
+        grants: Grants::default(),
+        limits: PluginLimits::default(),
+    };
+    let plugin = tried.sandbox.plugin(&tried.admitted, settings, host);
+    let why = match plugin.check_address(&manifest.address_example).await {
+        Ok(Ok(_)) => return None,
+        Ok(Err(why)) => why,
+        Err((kind, detail)) => format!("it crashed ({}): {detail}", kind.as_str()),
+    };
+    Some(format!("its own example of an address, `{}`, is refused: {why}", manifest.address_example))
+}
+
+/// Size, digest, parts and manifest.
+pub(super) async fn inspect(path: &Path, out: &mut Output) -> anyhow::Result<()> {
+    let Tried { admitted, file, .. } = admit(path).await?;
+    let manifest = admitted.manifest();
+    if out.is_json() {
+        let (digest, imports) = (admitted.digest(), admitted.imports());
+        return Ok(out.json(&json!({
+            "digest": digest, "bytes": file.len(), "imports": imports, "manifest": manifest,
+        }))?);
+    }
+    out.line(&format!("{} {}: {}", manifest.name, manifest.version, manifest.summary))?;
+    out.line(&format!("  sha256     {}", admitted.digest()))?;
+    out.line(&format!("  size       {} kB", file.len().div_ceil(1000)))?;
+    out.line(&format!("  lifetime   {}", manifest.lifetime.as_str()))?;
+    out.line(&format!("  imports    {}", admitted.imports().join(", ")))?;
+    out.line(&format!("  address    {}, e.g. {}", manifest.address_label, manifest.address_example))?;
+    for field in &manifest.config {
+        let need = if field.required { "required" } else { "optional" };
+        let secret = if field.secret { ", secret" } else { "" };
+        let default = field.default.as_ref().map(|value| format!(", `{value}` unless set")).unwrap_or_default();
+        out.line(&format!("  setting    {} ({need}{secret}{default}): {}", field.name, field.help))?;
+    }
+    for grant in &manifest.grants {
+        out.line(&format!("  asks       {} {}:{} ({})", grant.capability, grant.host, grant.port, grant.why))?;
+    }
+    for request in &manifest.credentials {
+        let need = if request.required { "required" } else { "optional" };
+        out.line(&format!(
+            "  asks       {} `{}` for {} ({need}; {})",
+            request.kind, request.name, request.host, request.why
+        ))?;
+    }
+    Ok(())
+}

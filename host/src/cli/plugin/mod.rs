@@ -1,0 +1,140 @@
+//! What an author does with a plugin, from nothing to a file that others install. No daemon and no configuration is needed:
+//! plugins run in the same sandbox as in the daemon, against a far side on loopback.
+
+mod bench;
+mod build;
+mod look;
+mod new;
+mod package;
+mod rust;
+mod toolchain;
+mod trial;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand};
+use tidings_conformance::Sample;
+use tidings_domain::limits;
+use tidings_sandbox::{Admitted, Sandbox, SandboxOptions};
+
+use super::output::Output;
+
+#[derive(Debug, Args)]
+pub(super) struct PluginArgs {
+    #[command(subcommand)]
+    command: PluginCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum PluginCommand {
+    /// Begin a plugin: a small complete one, to be changed
+    New(new::NewArgs),
+    /// Build the plugin in a directory into dist/NAME.wasm
+    Build(build::BuildArgs),
+    /// Say what a component is and asks for, and whether a daemon would take it
+    Check(FileArgs),
+    /// Run it against everything that far sides and messages do, and judge its answers by the contract
+    Test(TrialArgs),
+    /// Deliver one message and show what goes out
+    Run(trial::RunArgs),
+    /// Measure what a delivery costs
+    Bench(TrialArgs),
+    /// Show a component's size, digest, parts and manifest
+    Inspect(FileArgs),
+    /// Put the component, its digest and its manifest into a directory to publish
+    Package(package::PackageArgs),
+}
+
+#[derive(Debug, Args)]
+struct FileArgs {
+    /// A component, or a directory with one in dist/
+    #[arg(default_value = ".")]
+    file: PathBuf,
+}
+
+/// A component, and settings that its schema cannot tell.
+#[derive(Debug, Args)]
+struct TrialArgs {
+    #[command(flatten)]
+    file: FileArgs,
+    /// A setting; `{host}`, `{port}` and `{url}` stand for the far side
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// An address that the plugin accepts; its example unless told
+    #[arg(long)]
+    address: Option<String>,
+}
+
+impl TrialArgs {
+    fn sample(&self) -> anyhow::Result<Sample> {
+        let pair = |text: &String| {
+            let (name, value) = text.split_once('=').with_context(|| format!("`{text}` is not KEY=VALUE"))?;
+            Ok((name.to_owned(), value.to_owned()))
+        };
+        let config = self.set.iter().map(pair).collect::<anyhow::Result<BTreeMap<_, _>>>()?;
+        Ok(Sample { config, address: self.address.clone() })
+    }
+}
+
+pub(super) async fn run(args: PluginArgs, out: &mut Output) -> anyhow::Result<ExitCode> {
+    match args.command {
+        PluginCommand::New(args) => new::run(&args, out)?,
+        PluginCommand::Build(args) => build::run(&args, out)?,
+        PluginCommand::Check(args) => return look::check(&args.file, out).await,
+        PluginCommand::Test(args) => return trial::test(&args, out).await,
+        PluginCommand::Run(args) => return trial::run(&args, out).await,
+        PluginCommand::Bench(args) => bench::run(&args, out).await?,
+        PluginCommand::Inspect(args) => look::inspect(&args.file, out).await?,
+        PluginCommand::Package(args) => package::run(&args, out).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A component that a sandbox took, and the sandbox.
+struct Tried {
+    sandbox: Sandbox,
+    admitted: Admitted,
+    /// The component's bytes.
+    file: Vec<u8>,
+    /// Compiled code; it goes with this.
+    _cache: tempfile::TempDir,
+}
+
+/// Reads and admits it, as a daemon would. Code is compiled in this process: whoever runs this wrote it.
+async fn admit(path: &Path) -> anyhow::Result<Tried> {
+    let path = component_at(path)?;
+    let size = std::fs::metadata(&path).with_context(|| format!("cannot read {}", path.display()))?.len();
+    if size > limits::COMPONENT_BYTES as u64 {
+        bail!("{} has {size} bytes; a component has at most {}", path.display(), limits::COMPONENT_BYTES);
+    }
+    let file = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let cache = tempfile::tempdir().context("a directory for compiled code")?;
+    let sandbox = Sandbox::new(SandboxOptions {
+        cache_dir: cache.path().join("code"),
+        tls_ca_file: None,
+        max_instances: 8,
+        compiler: tidings_sandbox::Compiler::InProcess,
+    })?;
+    let admitted = sandbox.admit(&file).await.with_context(|| format!("{} is refused", path.display()))?;
+    Ok(Tried { sandbox, admitted, file, _cache: cache })
+}
+
+/// The file itself, or the only component in the directory's dist/.
+fn component_at(path: &Path) -> anyhow::Result<PathBuf> {
+    if !path.is_dir() {
+        return Ok(path.to_owned());
+    }
+    let dist = path.join(build::DIST);
+    let entries = std::fs::read_dir(&dist)
+        .with_context(|| format!("there is no {}; `tidings plugin build` makes it", dist.display()))?;
+    let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut found: Vec<PathBuf> = files.filter(|file| file.extension().is_some_and(|end| end == "wasm")).collect();
+    match (found.pop(), found.is_empty()) {
+        (Some(file), true) => Ok(file),
+        (None, _) => bail!("there is no component in {}; `tidings plugin build` makes one", dist.display()),
+        (Some(_), false) => bail!("there are several components in {}; name one", dist.display()),
+    }
+}

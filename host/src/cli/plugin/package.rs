@@ -1,0 +1,46 @@
+//! `plugin package`: what is published of a plugin, under names that say what it is.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+
+use super::super::output::Output;
+use super::{FileArgs, Tried, admit};
+
+#[derive(Debug, Args)]
+pub(super) struct PackageArgs {
+    #[command(flatten)]
+    file: FileArgs,
+    /// Where the files go
+    #[arg(long, value_name = "DIR", default_value = "package")]
+    out: PathBuf,
+}
+
+/// NAME-VERSION.wasm, its digest in the form of `sha256sum`, and its manifest.
+pub(super) async fn run(args: &PackageArgs, out: &mut Output) -> anyhow::Result<()> {
+    let Tried { sandbox, admitted, file, .. } = &admit(&args.file.file).await?;
+    let findings = tidings_conformance::run(sandbox, admitted).await;
+    if let Some(case) = findings.failures().next() {
+        bail!("it breaks the contract ({}: {}); `tidings plugin test` has all of it", case.name, case.verdict.why());
+    }
+    let manifest = admitted.manifest();
+    let name = format!("{}-{}.wasm", manifest.name, manifest.version);
+    fs::create_dir_all(&args.out).with_context(|| format!("creating {}", args.out.display()))?;
+    let digest = format!("{}  {name}\n", admitted.digest());
+    for (leaf, content) in [
+        (name.clone(), file.clone()),
+        (format!("{name}.sha256"), digest.into_bytes()),
+        (format!("{}-{}.json", manifest.name, manifest.version), serde_json::to_vec_pretty(manifest)?),
+    ] {
+        let path = args.out.join(leaf);
+        fs::write(&path, content).with_context(|| format!("writing {}", path.display()))?;
+        out.line(&path.display().to_string())?;
+    }
+    let component = args.out.join(&name);
+    out.line(&format!("Sign it:    minisign -Sm {}", component.display()))?;
+    out.line(&format!("Install it: tidings channel install NAME {}", component.display()))?;
+    out.line(&format!("       or   tidings channel install NAME https://HOST/{name}#sha256={}", admitted.digest()))?;
+    Ok(())
+}

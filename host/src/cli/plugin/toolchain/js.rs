@@ -1,0 +1,65 @@
+//! JavaScript, by componentize-qjs, which is jco's QuickJS backend: the engine, the plugin and the modules that it imports
+//! become one component.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use super::{WORLD, installed, need, places, run};
+
+/// What is installed, and what says that it was.
+const PINS: &str = "package-lock.json";
+const MODULES: &str = "node_modules";
+
+/// The first version of Node.js that the tools run on.
+const NODE: u32 = 18;
+const NO_NODE: &str = "install Node.js 18 or later with npm: on Debian, `apt-get install nodejs npm`";
+
+/// Builds the plugin in `project`, which `main` in its package.json names, into the component `out`. The first time, and
+/// when package-lock.json has changed, `npm ci` installs the tools, for which the network is needed.
+pub fn build(project: &Path, out: &Path) -> Result<()> {
+    let (project, out) = places(project, out)?;
+    need(&project, "package.json", "it names the plugin's module and the componentize-qjs that builds it")?;
+    need(&project, "wit", "it is a copy of the contract")?;
+    let main = main(&project)?;
+    node()?;
+    install(&project)?;
+    let tool = project.join(MODULES).join(".bin/componentize-qjs");
+    let arguments = ["--sync", "--wit", "wit", "--world", WORLD, "--js", &main, "--output"].map(AsRef::as_ref);
+    let arguments = [&arguments[..], &[out.as_ref()]].concat();
+    let missing = "package.json must name componentize-qjs among its devDependencies";
+    run(&tool, &arguments, &project, missing).context("componentize-qjs built no component")
+}
+
+/// The plugin's module.
+fn main(project: &Path) -> Result<String> {
+    let package = fs::read(project.join("package.json")).context("reading package.json")?;
+    let package: serde_json::Value = serde_json::from_slice(&package).context("package.json is no JSON")?;
+    let main = package.get("main").and_then(|main| main.as_str());
+    main.map(str::to_owned).context("package.json has no `main`: the module that exports `plugin`")
+}
+
+fn node() -> Result<()> {
+    let version = Command::new("node").arg("--version").output().with_context(|| format!("no Node.js; {NO_NODE}"))?;
+    let version = String::from_utf8_lossy(&version.stdout).trim().to_owned();
+    let major = version.trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
+    match major {
+        Some(major) if major >= NODE => Ok(()),
+        _ => bail!("this is Node.js {version}; {NO_NODE}"),
+    }
+}
+
+/// What package-lock.json pins; where there is none, npm makes one.
+fn install(project: &Path) -> Result<()> {
+    let (stamp, pins) = (project.join(MODULES).join(".installed"), project.join(PINS));
+    if installed(&stamp, &pins) {
+        return Ok(());
+    }
+    let command = if pins.exists() { "ci" } else { "install" };
+    let arguments = [command, "--no-audit", "--no-fund", "--loglevel=error"].map(AsRef::as_ref);
+    run("npm", &arguments, project, NO_NODE).context("npm did not install what package.json names")?;
+    fs::create_dir_all(project.join(MODULES)).context("creating node_modules")?;
+    fs::copy(&pins, &stamp).map(drop).with_context(|| format!("writing {}", stamp.display()))
+}

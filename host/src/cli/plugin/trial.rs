@@ -1,0 +1,110 @@
+//! `plugin test` and `plugin run`: the plugin in the real sandbox, judged by the contract, or with one message to look at.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, anyhow};
+use clap::Args;
+use serde_json::json;
+use tidings_conformance::sample::deliveries;
+use tidings_conformance::{Rehearsal, Verdict, rehearse, run_with};
+use tidings_domain::delivery::StoredEvent;
+use tidings_domain::facts::Event;
+use tidings_domain::message::{Envelope, Frame};
+use tidings_domain::outcome::Outcome;
+use tidings_domain::text::one_line;
+
+use super::super::messages::ReferenceArgs;
+use super::super::output::Output;
+use super::{TrialArgs, Tried, admit};
+use crate::clock;
+
+/// What is shown of one thing that went out, in characters.
+const SHOWN_CHARS: usize = 4000;
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    trial: TrialArgs,
+    /// A bus message as JSON; a sample unless told
+    #[arg(long, value_name = "FILE")]
+    event: Option<PathBuf>,
+    #[command(flatten)]
+    references: ReferenceArgs,
+}
+
+/// Every case, and whether all of them passed.
+pub(super) async fn test(args: &TrialArgs, out: &mut Output) -> anyhow::Result<ExitCode> {
+    let Tried { sandbox, admitted, .. } = &admit(&args.file.file).await?;
+    let findings = run_with(sandbox, admitted, &args.sample()?).await;
+    if out.is_json() {
+        out.json(&findings)?;
+    } else {
+        let rows = findings.cases.iter().map(|case| {
+            let took = format!("{} ms", case.took.as_millis());
+            [case.verdict.as_str().to_owned(), took, case.name.clone(), one_line(case.verdict.why(), 200)]
+        });
+        out.table(["verdict", "took", "case", ""], &rows.collect::<Vec<_>>())?;
+        let count = |wanted: fn(&Verdict) -> bool| findings.cases.iter().filter(|case| wanted(&case.verdict)).count();
+        let (passed, failed) = (count(|v| matches!(v, Verdict::Passed)), count(|v| matches!(v, Verdict::Failed(_))));
+        out.line(&format!("{passed} passed, {failed} failed, {} skipped", findings.cases.len() - passed - failed))?;
+    }
+    Ok(if findings.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// One message through the plugin to a far side that takes everything.
+pub(super) async fn run(args: &RunArgs, out: &mut Output) -> anyhow::Result<ExitCode> {
+    let event = event(args)?;
+    let Tried { sandbox, admitted, .. } = &admit(&args.trial.file.file).await?;
+    let deliveries = |address: &str| vec![deliveries::single(address, event)];
+    let rehearsal = rehearse(sandbox, admitted, &args.trial.sample()?, deliveries).await;
+    let Rehearsal { report, sent, log } = rehearsal.map_err(|why| anyhow!(why))?;
+    let outcome = report.outcomes.first().context("the plugin gave no answer")?;
+    let sent: Vec<String> = sent.iter().map(|bytes| shown(bytes)).collect();
+    if out.is_json() {
+        let log: Vec<_> =
+            log.iter().map(|(level, line)| json!({"level": format!("{level:?}"), "line": line})).collect();
+        out.json(&json!({"outcome": outcome, "sent": sent, "log": log}))?;
+    } else {
+        for (number, text) in sent.iter().enumerate() {
+            out.line(&format!("--- connection {}", number + 1))?;
+            text.lines().try_for_each(|line| out.line(line))?;
+        }
+        for (level, line) in &log {
+            out.line(&format!("--- log {level:?}: {line}"))?;
+        }
+        out.line(&format!("--- {}", said(outcome)))?;
+        let (millis, memory) = (report.stats.duration.as_millis(), report.stats.peak_memory_bytes.div_ceil(1024));
+        out.line(&format!("    {millis} ms, {memory} KiB of memory, {} host calls", report.stats.host_calls))?;
+    }
+    let good = matches!(outcome, Outcome::Delivered { .. });
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What the catalogue makes of the message.
+fn event(args: &RunArgs) -> anyhow::Result<StoredEvent> {
+    let Some(path) = &args.event else { return Ok(deliveries::usual("sample")) };
+    let body = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let envelope = Envelope::read(&Frame { topic: None, body }).with_context(|| format!("{}", path.display()))?;
+    let references = args.references.read()?;
+    Ok(Event::new(&references.catalogue, &references.aliases, &envelope).stored(clock::now()))
+}
+
+/// Bytes as a terminal may show them.
+fn shown(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let safe = |c: char| if c == '\n' || !c.is_control() { c } else { ' ' };
+    text.replace("\r\n", "\n").chars().take(SHOWN_CHARS).map(safe).collect()
+}
+
+fn said(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Delivered { receipt: None } => "delivered".to_owned(),
+        Outcome::Delivered { receipt: Some(receipt) } => format!("delivered: {receipt}"),
+        Outcome::Retry { reason, .. } => format!("to be tried again: {reason}"),
+        Outcome::Rejected { reason } => format!("rejected: {reason}"),
+        Outcome::AddressGone { reason, .. } => format!("the address is gone: {reason}"),
+        Outcome::ChannelTrouble { reason, .. } => format!("the channel is in trouble: {reason}"),
+        Outcome::Crash { kind, detail } => format!("crashed ({}): {detail}", kind.as_str()),
+    }
+}

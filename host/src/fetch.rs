@@ -1,0 +1,140 @@
+//! Components from elsewhere: by URL with the digest that the file must have, or from an OCI registry. It brings bytes whose
+//! digest was checked and says nothing of what is in them: that is for trust and admission. It reaches what an
+//! administrator's word and the rules for addresses allow, as plugins do.
+
+mod http;
+mod oci;
+mod policy;
+mod reference;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+use tidings_domain::limits;
+use url::Url;
+
+pub use policy::Policy;
+pub use reference::{Digest, Reference, ReferenceError};
+
+use http::{Ask, Web};
+
+/// `[install]`: without it, components come from public addresses over HTTPS.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct InstallConfig {
+    /// Also from hosts whose names lead to private, loopback or link-local addresses.
+    pub private: bool,
+    /// The same for these hosts alone.
+    pub hosts: Vec<String>,
+    /// Hosts that are asked without TLS. What comes is held to its digest all the same.
+    pub plain_http: Vec<String>,
+}
+
+/// Where a component is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A file, and the digest that it must have.
+    Url { url: Url, sha256: Digest },
+    /// An artifact in a registry.
+    Oci(Reference),
+}
+
+/// What was brought.
+#[derive(Debug)]
+pub struct Fetched {
+    pub file: Bytes,
+    /// minisign's signature that lay beside it.
+    pub signature: Option<String>,
+    /// Where it came from, with the digest that makes this the only possible file.
+    pub from: String,
+}
+
+/// Why there is no file.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    #[error(
+        "`{0}` is no URL that components can come from: it must be https://HOST/PATH, with neither user nor password"
+    )]
+    Url(String),
+    #[error("{host}: asked without TLS, and `install.plain_http` does not list it")]
+    PlainHttp { host: String },
+    #[error("{host} leads to {address} ({what}); {remedy}")]
+    Address { host: String, address: std::net::IpAddr, what: &'static str, remedy: &'static str },
+    #[error("{host} cannot be reached: {detail}")]
+    Unreachable { host: String, detail: String },
+    #[error("{host} answered with status {status}")]
+    Status { host: String, status: u16 },
+    #[error("{host} redirects too often, or to nowhere")]
+    Redirects { host: String },
+    #[error("what {host} sends is larger than {most} bytes")]
+    TooLarge { host: String, most: usize },
+    #[error("the file has the digest sha256:{found}, not sha256:{expected}: it is another file")]
+    Digest { expected: Digest, found: Digest },
+    #[error("the registry {host}: {detail}")]
+    Registry { host: String, detail: String },
+}
+
+impl FetchError {
+    /// Whether the fault is at the other end, so that the same wish may succeed later.
+    pub fn is_elsewhere(&self) -> bool {
+        matches!(self, FetchError::Unreachable { .. } | FetchError::Status { .. } | FetchError::Registry { .. })
+    }
+}
+
+/// Brings components.
+pub struct Fetcher {
+    web: Web,
+}
+
+impl Fetcher {
+    /// `ca_file`: certificates (PEM) to trust beside the system's.
+    ///
+    /// # Errors
+    /// Certificates that cannot be read.
+    pub fn new(config: &InstallConfig, ca_file: Option<&PathBuf>) -> Result<Fetcher, String> {
+        Ok(Fetcher { web: Web::new(Policy::new(config)?, ca_file)? })
+    }
+
+    /// The file, with its digest checked.
+    pub async fn fetch(&self, source: &Source) -> Result<Fetched, FetchError> {
+        match source {
+            Source::Url { url, sha256 } => self.file_at(url, sha256).await,
+            Source::Oci(reference) => oci::fetch(&self.web, reference).await,
+        }
+    }
+
+    async fn file_at(&self, url: &Url, sha256: &Digest) -> Result<Fetched, FetchError> {
+        let file = self.web.get(&Ask::of(url, limits::COMPONENT_BYTES)).await?;
+        check(&file, sha256).await?;
+        let mut beside = url.clone();
+        beside.set_path(&format!("{}.minisig", url.path()));
+        let signature = match self.web.get(&Ask::of(&beside, limits::SIGNATURE_BYTES)).await {
+            Ok(text) => Some(String::from_utf8_lossy(&text).into_owned()),
+            // There is none. Whether one is needed is not for here.
+            Err(FetchError::Status { status: 400..500, .. }) => None,
+            Err(error) => return Err(error),
+        };
+        Ok(Fetched { file, signature, from: format!("{url}#sha256={sha256}") })
+    }
+}
+
+/// Whether it is the file that was asked for. Hashing 64 MiB takes a while: not on a thread that others wait for.
+async fn check(file: &Bytes, expected: &Digest) -> Result<(), FetchError> {
+    let bytes = file.clone();
+    let found = tokio::task::spawn_blocking(move || digest(&bytes)).await;
+    match found {
+        Ok(found) if found == *expected => Ok(()),
+        Ok(found) => Err(FetchError::Digest { expected: expected.clone(), found }),
+        Err(error) => {
+            Err(FetchError::Unreachable { host: "the daemon's own thread".into(), detail: error.to_string() })
+        }
+    }
+}
+
+fn digest(bytes: &[u8]) -> Digest {
+    Digest::of(Sha256::digest(bytes).into())
+}

@@ -1,0 +1,156 @@
+//! One bounded GET that follows few redirects, each judged as the first address was.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue, LOCATION, WWW_AUTHENTICATE};
+use reqwest::{Certificate, Client, Response, redirect};
+use tidings_domain::limits;
+use tidings_domain::secret::Secret;
+use url::Url;
+
+use super::{FetchError, Policy};
+
+/// A client that connects only where the policy lets it.
+pub(super) struct Web {
+    client: Client,
+    policy: Policy,
+}
+
+/// What is asked for.
+pub(super) struct Ask<'a> {
+    pub(super) url: &'a Url,
+    pub(super) accept: &'static str,
+    /// Sent to the URL's own origin alone, not where that redirects to.
+    pub(super) token: Option<&'a Secret>,
+    /// The longest body, in bytes.
+    pub(super) most: usize,
+}
+
+impl<'a> Ask<'a> {
+    pub(super) fn of(url: &'a Url, most: usize) -> Ask<'a> {
+        Ask { url, accept: "*/*", token: None, most }
+    }
+}
+
+/// An answer that is not an error.
+pub(super) enum Answer {
+    Body(Bytes),
+    /// 401, with what the server wants to see.
+    Challenge(String),
+}
+
+impl Web {
+    pub(super) fn new(policy: Policy, ca_file: Option<&PathBuf>) -> Result<Web, String> {
+        let mut builder = Client::builder()
+            .user_agent(concat!("tidings/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::none())
+            // A proxy would resolve names itself, unchecked.
+            .no_proxy()
+            .referer(false)
+            .dns_resolver(Arc::new(policy.clone()))
+            .connect_timeout(limits::CONNECT_TIMEOUT)
+            .read_timeout(limits::NETWORK_TIMEOUT)
+            .timeout(limits::FETCH_TIME)
+            .pool_max_idle_per_host(0);
+        if let Some(file) = ca_file {
+            let named = |error: &dyn Error| format!("tls.ca_file: {}: {error}", file.display());
+            let pem = std::fs::read(file).map_err(|error| named(&error))?;
+            for certificate in Certificate::from_pem_bundle(&pem).map_err(|error| named(&error))? {
+                builder = builder.add_root_certificate(certificate);
+            }
+        }
+        let client = builder.build().map_err(|error| chain(&error))?;
+        Ok(Web { client, policy })
+    }
+
+    pub(super) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The body; a server that wants to know who asks is an error.
+    pub(super) async fn get(&self, ask: &Ask<'_>) -> Result<Bytes, FetchError> {
+        match self.ask(ask).await? {
+            Answer::Body(body) => Ok(body),
+            Answer::Challenge(_) => Err(FetchError::Status { host: host(ask.url), status: 401 }),
+        }
+    }
+
+    pub(super) async fn ask(&self, ask: &Ask<'_>) -> Result<Answer, FetchError> {
+        let mut url = ask.url.clone();
+        for _ in 0..=limits::FETCH_REDIRECTS {
+            self.policy.url(&url)?;
+            let mut request = self.client.get(url.clone()).header(ACCEPT, ask.accept);
+            if let Some(token) = ask.token.filter(|_| url.origin() == ask.url.origin()) {
+                let header = HeaderValue::try_from(format!("Bearer {}", token.expose()));
+                let mut header = header.map_err(|_| registry(&url, "its token is no header"))?;
+                header.set_sensitive(true);
+                request = request.header(AUTHORIZATION, header);
+            }
+            let response = request.send().await.map_err(|error| failed(&url, error))?;
+            let status = response.status();
+            if status.is_redirection() {
+                let location = response.headers().get(LOCATION).and_then(|to| to.to_str().ok());
+                let next = location.and_then(|to| url.join(to).ok());
+                url = next.ok_or_else(|| FetchError::Redirects { host: host(&url) })?;
+            } else if status.is_success() {
+                return Ok(Answer::Body(body(&url, response, ask.most).await?));
+            } else {
+                let wanted = response.headers().get(WWW_AUTHENTICATE).and_then(|wanted| wanted.to_str().ok());
+                return match wanted.filter(|_| status.as_u16() == 401) {
+                    Some(wanted) => Ok(Answer::Challenge(wanted.to_owned())),
+                    None => Err(FetchError::Status { host: host(&url), status: status.as_u16() }),
+                };
+            }
+        }
+        Err(FetchError::Redirects { host: host(ask.url) })
+    }
+}
+
+async fn body(url: &Url, mut response: Response, most: usize) -> Result<Bytes, FetchError> {
+    let too_large = || FetchError::TooLarge { host: host(url), most };
+    if response.content_length().is_some_and(|length| length > most as u64) {
+        return Err(too_large());
+    }
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| failed(url, error))? {
+        if body.len() + chunk.len() > most {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+pub(super) fn host(url: &Url) -> String {
+    url.host_str().unwrap_or("nobody").to_owned()
+}
+
+pub(super) fn registry(url: &Url, detail: impl Into<String>) -> FetchError {
+    FetchError::Registry { host: host(url), detail: detail.into() }
+}
+
+/// What the policy refused while a name was resolved is told as that.
+fn failed(url: &Url, error: reqwest::Error) -> FetchError {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
+    while let Some(inner) = cause {
+        if let Some(FetchError::Address { host, address, what, remedy }) = inner.downcast_ref() {
+            return FetchError::Address { host: host.clone(), address: *address, what, remedy };
+        }
+        cause = inner.source();
+    }
+    FetchError::Unreachable { host: host(url), detail: chain(&error.without_url()) }
+}
+
+/// An error with its causes: the client's own text leaves out the interesting part.
+fn chain(error: &reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}

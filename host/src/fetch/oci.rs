@@ -1,0 +1,149 @@
+//! Artifacts of OCI registries (Distribution Specification 1.1): the manifest, then the one layer that is WebAssembly. A
+//! registry that wants a token for what everybody may read gets one by the way of its `WWW-Authenticate` (the token
+//! authentication of the Distribution project). Both documents are held to their digests.
+
+use bytes::Bytes;
+use serde::Deserialize;
+use tidings_domain::limits;
+use tidings_domain::secret::Secret;
+use url::Url;
+
+use super::http::{Answer, Ask, Web, registry};
+use super::reference::{Reference, Version};
+use super::{Digest, FetchError, Fetched, check, digest};
+
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// Layers that are components: the CNCF's WebAssembly artifacts, and what came before them.
+const COMPONENTS: [&str; 2] = ["application/wasm", "application/vnd.wasm.content.layer.v1+wasm"];
+
+/// An image manifest, as far as it matters.
+#[derive(Deserialize)]
+struct Manifest {
+    #[serde(default)]
+    layers: Vec<Descriptor>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Descriptor {
+    media_type: String,
+    digest: String,
+    size: u64,
+}
+
+pub(super) async fn fetch(web: &Web, reference: &Reference) -> Result<Fetched, FetchError> {
+    let manifest_url = url(web, reference, &format!("manifests/{}", reference.version))?;
+    let mut session = Session { web, token: None };
+    let document = session.get(&manifest_url, MANIFEST, limits::OCI_MANIFEST_BYTES).await?;
+    let resolved = digest(&document);
+    if let Version::Digest(expected) = &reference.version {
+        check(&document, expected).await?;
+    }
+    let manifest: Result<Manifest, _> = serde_json::from_slice(&document);
+    let manifest =
+        manifest.map_err(|error| registry(&manifest_url, format!("its manifest cannot be read: {error}")))?;
+    let (layer, size) = component(&manifest).map_err(|detail| registry(&manifest_url, detail))?;
+    if size > limits::COMPONENT_BYTES as u64 {
+        let (host, most) = (reference.registry.clone(), limits::COMPONENT_BYTES);
+        return Err(FetchError::TooLarge { host, most });
+    }
+    let blob = url(web, reference, &format!("blobs/sha256:{layer}"))?;
+    let file = session.get(&blob, "*/*", limits::COMPONENT_BYTES).await?;
+    check(&file, &layer).await?;
+    let from = format!("oci://{}/{}@sha256:{resolved}", reference.registry, reference.repository);
+    Ok(Fetched { file, signature: None, from })
+}
+
+/// The digest and the size of the one layer that is a component.
+fn component(manifest: &Manifest) -> Result<(Digest, u64), String> {
+    let mut layers = manifest.layers.iter().filter(|layer| COMPONENTS.contains(&&*layer.media_type));
+    let (Some(layer), None) = (layers.next(), layers.next()) else {
+        return Err(format!("the artifact does not have exactly one layer of the type {}", COMPONENTS[0]));
+    };
+    let digest = layer.digest.strip_prefix("sha256:").and_then(|digest| digest.parse().ok());
+    digest.map(|digest| (digest, layer.size)).ok_or_else(|| "the layer has no SHA-256 digest".to_owned())
+}
+
+fn url(web: &Web, reference: &Reference, end: &str) -> Result<Url, FetchError> {
+    let Reference { registry, repository, .. } = reference;
+    let text = format!("{}://{registry}/v2/{repository}/{end}", web.policy().scheme(registry));
+    Url::parse(&text).map_err(|_| FetchError::Url(text))
+}
+
+/// Requests to one registry; the token that it gave is used for the next.
+struct Session<'w> {
+    web: &'w Web,
+    token: Option<Secret>,
+}
+
+impl Session<'_> {
+    async fn get(&mut self, url: &Url, accept: &'static str, most: usize) -> Result<Bytes, FetchError> {
+        let ask = Ask { url, accept, token: self.token.as_ref(), most };
+        let wanted = match self.web.ask(&ask).await? {
+            Answer::Body(body) => return Ok(body),
+            Answer::Challenge(wanted) => wanted,
+        };
+        let realm = realm(&wanted).ok_or_else(|| registry(url, "it wants a log-in other than by token"))?;
+        let token = self.token.insert(self.token_of(url, &realm).await?);
+        self.web.get(&Ask { url, accept, token: Some(token), most }).await
+    }
+
+    /// The token for whoever comes without a name.
+    async fn token_of(&self, url: &Url, realm: &Url) -> Result<Secret, FetchError> {
+        #[derive(Deserialize)]
+        struct Grant {
+            token: Option<String>,
+            access_token: Option<String>,
+        }
+        let body = self.web.get(&Ask::of(realm, limits::OCI_TOKEN_BYTES)).await?;
+        // The parser's words could quote the token.
+        let grant: Option<Grant> = serde_json::from_slice(&body).ok();
+        let token = grant.and_then(|grant| grant.token.or(grant.access_token));
+        token.map(Secret::new).ok_or_else(|| registry(url, "what should give a token gave none"))
+    }
+}
+
+/// Where a challenge `Bearer realm="…",service="…",scope="…"` says that tokens are, with the question in the query.
+fn realm(challenge: &str) -> Option<Url> {
+    let (scheme, mut rest) = challenge.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return None;
+    }
+    let mut realm = None;
+    let mut query = Vec::new();
+    while let Some((name, after)) = rest.trim_start_matches([' ', ',']).split_once("=\"") {
+        let (value, after) = after.split_once('"')?;
+        match name {
+            "realm" => realm = Some(Url::parse(value).ok()?),
+            "service" | "scope" => query.push((name, value)),
+            _ => {}
+        }
+        rest = after;
+    }
+    let mut realm = realm?;
+    realm.query_pairs_mut().extend_pairs(query);
+    Some(realm)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_challenge_says_where_tokens_are() {
+        for (challenge, expected) in [
+            (
+                r#"Bearer realm="https://auth.example/token",service="r.example",scope="repository:us/email:pull,push""#,
+                Some("https://auth.example/token?service=r.example&scope=repository%3Aus%2Femail%3Apull%2Cpush"),
+            ),
+            (r#"bearer service="s", realm="https://a.example/t?x=1""#, Some("https://a.example/t?x=1&service=s")),
+            (r#"Basic realm="https://auth.example""#, None),
+            (r#"Bearer service="s""#, None),
+            (r#"Bearer realm="/token""#, None),
+            (r#"Bearer realm="https://a.example"#, None),
+            ("", None),
+        ] {
+            assert_eq!(realm(challenge).as_ref().map(Url::as_str), expected, "{challenge}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! What a delivery says to an app: a flat map of texts, the same for FCM and for UnifiedPush, and how long texts are cut so
+//! that a whole message fits. The link is kept whatever is cut.
+
+use serde_json::{Map, Value};
+use tidings_plugin::brief::{Brief, web_link};
+use tidings_plugin::text::{cut, prefix};
+use tidings_plugin::{Content, Delivery};
+
+/// Of a message in all, in octets: what FCM takes, and what every push server has to take (RFC 8030, 7.2).
+pub const MESSAGE_OCTETS: usize = 4096;
+/// The same for a server that takes less.
+pub const SHORT_OCTETS: usize = 1024;
+/// Of a link, in octets; a longer one is left out.
+const LINK_OCTETS: usize = 1024;
+/// Of a name (topic, application, thread, filter), in octets.
+const NAME_OCTETS: usize = 128;
+/// Of a title, in octets.
+const TITLE_OCTETS: usize = 256;
+/// Links of a message that is short of room are left out from this length on, in octets.
+const SHORT_LINK_OCTETS: usize = SHORT_OCTETS / 4;
+
+/// How much of a delivery is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Of the text, in octets.
+    text: usize,
+    /// Of a link.
+    link: usize,
+}
+
+/// A delivery in words.
+pub struct Words {
+    brief: Brief,
+}
+
+impl Words {
+    pub fn of(delivery: &Delivery) -> Words {
+        Words { brief: Brief::of(delivery) }
+    }
+
+    /// One line.
+    pub fn title(&self) -> String {
+        cut(&self.brief.title, TITLE_OCTETS)
+    }
+
+    /// What the title does not say; where it says all, empty.
+    pub fn text(&self, room: Room) -> String {
+        cut(&self.brief.text, room.text)
+    }
+
+    /// What an app needs to know beside title and text: each key is there only where it has a value.
+    pub fn facts(&self, delivery: &Delivery, room: Room) -> Map<String, Value> {
+        let link = |link: Option<&str>| web_link(link).filter(|link| link.len() <= room.link).unwrap_or_default();
+        let name = |name: &str| prefix(name, NAME_OCTETS).to_owned();
+        let mut facts = vec![("id", delivery.id.clone()), ("link", link(self.brief.link.as_deref()))];
+        match &delivery.content {
+            Content::Single(event) => facts.extend([
+                ("kind", "single".to_owned()),
+                ("topic", name(&event.topic)),
+                ("application", name(&event.application)),
+                ("thread", name(event.thread.as_deref().unwrap_or_default())),
+                ("time", event.timestamp_ms.to_string()),
+                ("icon", link(event.icon.as_deref().filter(|_| delivery.recipient.markup))),
+            ]),
+            Content::Digest(digest) => facts.extend([
+                ("kind", "digest".to_owned()),
+                ("count", (digest.events.len() + digest.omitted as usize).to_string()),
+            ]),
+            Content::Confirmation(asked) => facts.extend([
+                ("kind", "confirmation".to_owned()),
+                ("code", name(&asked.code)),
+                ("accept", link(Some(&asked.accept_link))),
+                ("reject", link(Some(&asked.reject_link))),
+            ]),
+        }
+        let said = facts.into_iter().filter(|(_, value)| !value.is_empty());
+        said.map(|(key, value)| (key.to_owned(), Value::String(value))).collect()
+    }
+}
+
+/// What `write` makes of the most room with which it has at most so many octets.
+pub fn fitted(octets: usize, write: impl Fn(Room) -> Value) -> Vec<u8> {
+    let mut room = Room { text: octets, link: if octets < MESSAGE_OCTETS { SHORT_LINK_OCTETS } else { LINK_OCTETS } };
+    loop {
+        let json = write(room).to_string().into_bytes();
+        let surplus = json.len().saturating_sub(octets);
+        match (surplus, room) {
+            (0, _) | (_, Room { text: 0, link: 0 }) => return json,
+            // An octet of text takes six in JSON at most, so this does not cut more than is needed by much.
+            (_, Room { text: 1.., .. }) => room.text = room.text.saturating_sub(surplus.div_ceil(6)),
+            // Links of the greatest length, and several of them.
+            _ => room.link /= 2,
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The channel's life: at most one connection, when to make it, what is done while nothing is delivered, and what comes
+//! back from people. Delivering is in `deliver`. The host's functions come in through the traits below.
+
+mod callers;
+mod deliver;
+
+use tidings_plugin::net::{Error, TlsOptions, Verification};
+use tidings_plugin::{Reason, Trouble};
+
+use crate::judge::{Fault, Rest};
+use crate::link::{Link, failed};
+use crate::pace::{Backoff, Bucket};
+use crate::session::{Heard, Session};
+use crate::settings::{IDENTITY, Login, Settings};
+use callers::Callers;
+
+/// What one wake reads at most, in reads: more waits for the next.
+const READS: usize = 64;
+/// What is left of a call when its work ends, so that there is time to answer: milliseconds.
+const ANSWER_MS: u64 = 500;
+
+/// A byte stream as the contract's `connection` is one.
+pub trait Stream {
+    /// At least one byte, at most `max`; none at the end of the stream.
+    fn read(&mut self, max: u32) -> Result<Vec<u8>, Error>;
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Error>;
+    /// For each of the above from now on; 0: what can be done without waiting.
+    fn set_timeout_ms(&mut self, timeout: u32);
+}
+
+/// The host, as this plugin uses it.
+pub trait Host {
+    type Stream: Stream;
+
+    fn connect(&self, host: &str, port: u16, tls: Option<TlsOptions>) -> Result<Self::Stream, Error>;
+    /// Milliseconds since 1970-01-01 UTC.
+    fn now_ms(&self) -> u64;
+    /// Milliseconds of a clock that never goes back.
+    fn monotonic_ms(&self) -> u64;
+    /// What is left before the deadline of this call: milliseconds.
+    fn remaining_ms(&self) -> u64;
+    fn random(&self) -> u64;
+    /// Hands over what somebody wrote; answers the lines to reply with.
+    fn submit(&self, address: &str, text: &str) -> Vec<String>;
+    /// For administrators.
+    fn log(&self, text: &str);
+}
+
+/// The channel, over all its connections.
+pub struct Engine<H: Host> {
+    host: H,
+    settings: Settings,
+    link: Option<Link<H::Stream>>,
+    online_ms: Option<u64>,
+    /// Of the next connection: it remembers floods.
+    bucket: Bucket,
+    backoff: Backoff,
+    /// Why there is no connection.
+    down: String,
+    callers: Callers,
+}
+
+impl<H: Host> Engine<H> {
+    pub fn new(host: H, settings: Settings) -> Self {
+        Engine {
+            bucket: Bucket::new(settings.burst, settings.interval_ms),
+            backoff: Backoff::new(settings.reconnect_ms),
+            host,
+            settings,
+            link: None,
+            online_ms: None,
+            down: "not connected yet".to_owned(),
+            callers: Callers::default(),
+        }
+    }
+
+    /// Our nick while there is a connection that is registered.
+    pub fn nick(&self) -> Option<&str> {
+        self.link.as_ref().map(|link| &link.session).filter(|session| session.is_online()).map(Session::nick)
+    }
+
+    /// Does what is due; answers after how many milliseconds to be woken.
+    pub fn wake(&mut self, reason: Reason) -> Option<u64> {
+        if reason == Reason::Stop {
+            if let Some(mut link) = self.link.take() {
+                link.session.leave();
+                // There is nobody left to tell if that fails.
+                let _ = link.flush(&self.host);
+            }
+            return None;
+        }
+        if self.link.is_none() && self.backoff.wait_ms(self.host.monotonic_ms()) == 0 {
+            self.connect();
+        }
+        for _ in 0..READS {
+            let (_, came) = self.pump(0);
+            if !came || self.host.remaining_ms() < ANSWER_MS {
+                break;
+            }
+        }
+        let now_ms = self.host.monotonic_ms();
+        Some(match &self.link {
+            Some(link) => link.session.due_ms(&self.settings, now_ms).saturating_sub(now_ms),
+            None => self.backoff.wait_ms(now_ms),
+        })
+    }
+
+    fn connect(&mut self) {
+        let Settings { host, port, tls, login, .. } = &self.settings;
+        let identity = (*login == Login::SaslExternal).then(|| IDENTITY.to_owned());
+        let options = tls.then(|| TlsOptions { server_name: None, verification: Verification::Full, identity });
+        match self.host.connect(host, *port, options) {
+            Ok(stream) => {
+                let session = Session::new(&self.settings, self.bucket.clone(), self.host.monotonic_ms());
+                self.link = Some(Link::new(stream, session));
+            }
+            Err(error) => self.lost(failed(&error)),
+        }
+    }
+
+    /// Ends the connection, and says when there may be another one.
+    fn lost(&mut self, fault: Fault) {
+        let now_ms = self.host.monotonic_ms();
+        if let Some(link) = self.link.take() {
+            self.bucket = link.session.bucket().clone();
+        }
+        let lived_ms = self.online_ms.take().map_or(0, |since_ms| now_ms.saturating_sub(since_ms));
+        let least_ms = match fault.rest {
+            Rest::Usual => 0,
+            Rest::Slower => {
+                self.bucket.slow();
+                0
+            }
+            Rest::AtLeast(ms) => ms,
+        };
+        self.backoff.failed(now_ms, lived_ms, least_ms, self.host.random());
+        self.down = fault.reason;
+        let wait_s = self.backoff.wait_ms(now_ms).div_ceil(1000);
+        self.host.log(&format!("{}; the next connection in {wait_s} s", self.down));
+    }
+
+    /// Why nothing can be delivered, and for how long.
+    fn trouble(&self) -> Trouble {
+        let wait_ms = self.backoff.wait_ms(self.host.monotonic_ms());
+        Trouble { after_ms: Some(wait_ms.max(1)), reason: self.down.clone() }
+    }
+
+    /// Writes, waits for at most `wait_ms`, and minds what concerns the channel as a whole. Answers what was heard, and
+    /// whether anything came.
+    fn pump(&mut self, wait_ms: u64) -> (Vec<Heard>, bool) {
+        let Some(link) = &mut self.link else { return (Vec::new(), false) };
+        let (heard, came) = link.step(&self.host, &self.settings, wait_ms);
+        for what in &heard {
+            match what {
+                Heard::Online => self.online_ms = Some(self.host.monotonic_ms()),
+                Heard::Said { nick, text } => self.called(nick, text),
+                Heard::Identified { nick, yes } => self.vouched(nick, *yes),
+                Heard::Broken(fault) => self.lost(fault.clone()),
+                Heard::Processed(_) | Heard::NotPassed { .. } => {}
+            }
+        }
+        (heard, came)
+    }
+}

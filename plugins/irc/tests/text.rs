@@ -1,0 +1,71 @@
+//! What a person reads.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test's helpers may fail it")]
+
+mod support;
+
+use irc::compose::compose;
+use support::{delivery, event, question, settings, single};
+use tidings_plugin::{Content, Delivery, Digest};
+
+fn lines(delivery: &Delivery, later_minutes: u64, more: &[(&str, &str)]) -> Vec<String> {
+    let now_ms = delivery.accepted_ms + later_minutes * 60_000;
+    compose(&settings(6667, more), delivery, now_ms, 400)
+}
+
+fn linked(markup: bool) -> Delivery {
+    let mut built = event("ralph built mutt");
+    built.link = Some("https://koji.example.org/1".into());
+    let mut delivery = delivery("ralph", Content::Single(built));
+    delivery.recipient.markup = markup;
+    delivery
+}
+
+#[test]
+fn a_message_is_its_subtitle_age_and_link_and_what_the_user_wants() {
+    let mut why = linked(false);
+    why.recipient.triggered_by = true;
+    for (delivery, later, more, expected) in [
+        (linked(false), 0, &[][..], "ralph built mutt https://koji.example.org/1"),
+        (linked(false), 121, &[], "ralph built mutt (2 hours ago) https://koji.example.org/1"),
+        (linked(false), 0, &[("links", "none")], "ralph built mutt"),
+        (
+            linked(true),
+            0,
+            &[],
+            "\u{3}05buildsys.build.state.change\u{f} -- ralph built mutt \u{3}10https://koji.example.org/1\u{f}",
+        ),
+        (why, 0, &[("links", "none")], "ralph built mutt ( triggered by https://tidings.example.org/toshio/irc/1 )"),
+        (single("ralph", ""), 0, &[], "buildsys.build.state.change"),
+    ] {
+        assert_eq!(lines(&delivery, later, more), [expected]);
+    }
+    let mut evil = linked(false);
+    let Content::Single(event) = &mut evil.content else { unreachable!() };
+    event.link = Some("javascript:alert(1)".into());
+    assert_eq!(lines(&evil, 0, &[]), ["ralph built mutt"]);
+    assert_eq!(lines(&single("ralph", &"word ".repeat(1000)), 0, &[]).len(), 3, "the rest is a click away");
+}
+
+#[test]
+fn a_digest_is_bounded_and_counts_the_rest() {
+    let digest = |summaries: usize, omitted: u32, verbose: bool| {
+        let events = (0..4).map(|number| event(&format!("event {number}"))).collect();
+        let summary = (0..summaries).map(|number| format!("group {number}\r\nQUIT")).collect();
+        let mut delivery = delivery("ralph", Content::Digest(Digest { events, summary, omitted }));
+        delivery.recipient.verbose = verbose;
+        lines(&delivery, 0, &[("digest_lines", "3")])
+    };
+    assert_eq!(digest(2, 0, false), ["4 updates:", "- group 0 QUIT", "- group 1 QUIT"]);
+    assert_eq!(digest(3, 5, false)[4..], ["and 5 more that did not fit in"]);
+    assert_eq!(digest(9, 0, false)[3..], ["- group 2 QUIT", "and 6 more"]);
+    assert_eq!(digest(2, 0, true), ["4 updates:", "- event 0", "- event 1", "- event 2", "and 1 more"]);
+}
+
+#[test]
+fn a_question_says_how_to_answer_and_how_long() {
+    let text = lines(&question("ralph"), 0, &[]).join("\n");
+    for part in ["toshio", "confirm K7QX-M2", "/confirm/accept/K7QX-M2", "/confirm/reject/K7QX-M2", "UTC"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}

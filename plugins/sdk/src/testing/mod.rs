@@ -1,0 +1,34 @@
+//! What a plugin's own tests need (feature `testing`): a host whose far side is scripted, and deliveries to hand over.
+//!
+//! These tests run the plugin natively, as plain Rust: fast, with a debugger, and without the host's limits. The same
+//! plugin as a component, in the real sandbox and against far sides that misbehave, is `tidings plugin test`. Do both: only
+//! the first knows what your protocol means, only the second that the contract is kept.
+//!
+//! ```
+//! use tidings_plugin::host::Host as _;
+//! use tidings_plugin::testing::{self, FakeHost};
+//!
+//! let host = FakeHost::answering([testing::answer(503, &[("retry-after", "30")], "busy")]);
+//! let request = testing::request("https://pager.example/");
+//! assert_eq!(host.send(&request).map(|response| response.status), Ok(503));
+//! assert_eq!(host.requests(), [request]);
+//! ```
+
+mod deliveries;
+mod host;
+
+pub use deliveries::{confirmation, delivery, digest, event};
+pub use host::{FakeHost, NOW_MS, answer, request};
+
+use crate::Outcome;
+
+/// The outcome's kind, its wait in milliseconds, and its words.
+pub fn told(outcome: &Outcome) -> (&'static str, Option<u64>, &str) {
+    match outcome {
+        Outcome::Delivered(receipt) => ("delivered", None, receipt.as_deref().unwrap_or_default()),
+        Outcome::Retry(retry) => ("retry", retry.after_ms, &retry.reason),
+        Outcome::Rejected(reason) => ("rejected", None, reason),
+        Outcome::AddressGone(gone) => ("gone", None, &gone.reason),
+        Outcome::ChannelTrouble(trouble) => ("trouble", trouble.after_ms, &trouble.reason),
+    }
+}

@@ -1,0 +1,60 @@
+// The plugin: what the contract asks for, with the host's functions.
+
+import clock from "tidings:channel/clock@1.0.0";
+import config from "tidings:channel/config@1.0.0";
+import http from "tidings:channel/http@1.0.0";
+import progress from "tidings:channel/progress@1.0.0";
+
+import { EXCHANGE_MS, bytes, checkAddress, deliver } from "./pager.js";
+
+const URL_FIELD = {
+  name: "url",
+  label: "URL",
+  help: "Where each line is sent, as text; the header X-Pager says for which pager.",
+  kind: "url",
+  default: null,
+  required: true,
+  secret: false,
+  min: null,
+  max: null,
+  choices: [],
+};
+
+const host = {
+  remainingMs: () => clock.remainingMs(),
+  settled: (place, outcome) => progress.settled(place, outcome),
+  post: (name, text, id) =>
+    http.send({
+      method: "POST",
+      url: config.get("url") ?? "",
+      headers: [
+        ["content-type", "text/plain; charset=utf-8"],
+        ["x-pager", name],
+        // The same in every attempt: the far side can drop a duplicate by it.
+        ["idempotency-key", id],
+      ],
+      body: bytes(text),
+      credential: null,
+      redirects: 0,
+      timeoutMs: EXCHANGE_MS,
+    }),
+};
+
+export const plugin = {
+  describe: () => ({
+    name: "pager",
+    version: "0.1.0",
+    summary: "POSTs one line of text for each notification.",
+    addressLabel: "pager name",
+    addressExample: "ralph",
+    config: [URL_FIELD],
+    grants: [{ capability: "http", host: "{url}", port: "{url}", why: "To send the lines." }],
+    credentials: [],
+    lifetime: "per-call",
+    extra: [],
+  }),
+
+  checkAddress,
+
+  deliver: (batch) => deliver(batch, host),
+};

@@ -1,0 +1,101 @@
+"""The plugin: between the contract's types, which `componentize-py` makes from `wit/`, and `pager.py`.
+
+`componentize-py -d wit -w channel bindings .` writes those types down, for your editor; building does not need it.
+"""
+
+from componentize_py_types import Err
+from wit_world import exports
+from wit_world.imports import clock, config, http, progress, types
+
+import pager
+
+
+class Plugin(exports.Plugin):
+    def describe(self) -> types.Manifest:
+        return types.Manifest(
+            name="pager",
+            version="0.1.0",
+            summary="POSTs one line of text for each notification.",
+            address_label="pager name",
+            address_example="ralph",
+            config=[
+                types.Field(
+                    name="url",
+                    label="URL",
+                    help="Where each line is sent, as text; the header X-Pager says for which pager.",
+                    kind=types.FieldKind.URL,
+                    default=None,
+                    required=True,
+                    secret=False,
+                    min=None,
+                    max=None,
+                    choices=[],
+                )
+            ],
+            grants=[types.GrantRequest(types.Capability.HTTP, "{url}", "{url}", "To send the lines.")],
+            credentials=[],
+            lifetime=types.Lifetime.PER_CALL,
+            extra=[],
+        )
+
+    def check_address(self, address: str) -> str:
+        try:
+            return pager.check_address(address)
+        except pager.NoAddress as error:
+            raise Err(types.Problem(str(error)))
+
+    def deliver(self, batch: list[types.Delivery]) -> list[types.Outcome]:
+        outcomes = pager.deliver(
+            [(delivery.recipient.address, line(delivery.content), delivery.id) for delivery in batch],
+            post,
+            clock.remaining_ms,
+            lambda place, outcome: progress.settled(place, told(outcome)),
+        )
+        return [told(outcome) for outcome in outcomes]
+
+
+def line(content: types.Content) -> str:
+    match content:
+        case types.Content_Single(event):
+            return pager.single(event)
+        case types.Content_Digest(digest):
+            return pager.digest(digest)
+        case types.Content_Confirmation(question):
+            return pager.confirmation(question)
+
+
+def post(name: str, text: str, id: str):
+    request = http.Request(
+        method="POST",
+        url=config.get("url") or "",
+        headers=[
+            ("content-type", "text/plain; charset=utf-8"),
+            ("x-pager", name),
+            # The same in every attempt: the far side can drop a duplicate by it.
+            ("idempotency-key", id),
+        ],
+        body=text.encode(),
+        credential=None,
+        redirects=0,
+        timeout_ms=pager.EXCHANGE_MS,
+    )
+    try:
+        response = http.send(request)
+    except Err as error:
+        kind = type(error.value).__name__.removeprefix("Error_").lower()
+        raise pager.NoAnswer(kind, getattr(error.value, "value", "no answer in time; it may have arrived"))
+    return response.status, response.headers, response.body
+
+
+def told(outcome) -> types.Outcome:
+    match outcome:
+        case pager.Delivered(receipt):
+            return types.Outcome_Delivered(receipt)
+        case pager.Retry(reason, after_ms):
+            return types.Outcome_Retry(types.Retry(after_ms, reason))
+        case pager.Rejected(reason):
+            return types.Outcome_Rejected(reason)
+        case pager.Gone(reason):
+            return types.Outcome_AddressGone(types.Gone(None, reason))
+        case pager.Trouble(reason, after_ms):
+            return types.Outcome_ChannelTrouble(types.Trouble(after_ms, reason))

@@ -1,0 +1,84 @@
+"""Runs natively: python3 -m unittest"""
+
+import unittest
+from types import SimpleNamespace as Record
+
+from pager import (
+    Delivered, Gone, NoAddress, NoAnswer, Rejected, Retry, Trouble,
+    check_address, confirmation, deliver, digest, flat, judge, single,
+)
+
+
+def event(subtitle="", title="a.b", link=None):
+    return Record(subtitle=subtitle, title=title, topic="org.example.a.b", link=link)
+
+
+class Addresses(unittest.TestCase):
+    def test_a_name_has_one_normal_form(self):
+        for text in ["ralph", " Ralph ", "RALPH\n"]:
+            self.assertEqual(check_address(text), "ralph")
+
+    def test_what_is_no_name_is_refused_with_the_reason(self):
+        for text in ["", " ", "a b", "a\nb", "ü", "-a", "x" * 65, "a@b"]:
+            with self.assertRaisesRegex(NoAddress, "a pager's name has"):
+                check_address(text)
+
+
+class Lines(unittest.TestCase):
+    def test_each_kind_of_delivery_is_one_line(self):
+        self.assertEqual(single(event("built\r\nby ralph", link="https://e.org/1")), "built by ralph https://e.org/1")
+        self.assertEqual(single(event()), "a.b")
+        self.assertEqual(digest(Record(events=[event()] * 2, omitted=1, summary=["a", "b"])), "3 updates: a; b")
+        self.assertEqual(digest(Record(events=[event()], omitted=0, summary=[])), "1 update")
+        asked = confirmation(Record(code="K7QX", accept_link="https://t.org/y", reject_link="https://t.org/n"))
+        self.assertEqual(asked, "Notifications here? Yes: https://t.org/y (code K7QX) No: https://t.org/n")
+
+    def test_odd_and_huge_text_stays_one_short_line(self):
+        self.assertEqual(flat("a\x00\x1b[2J\u2028b\t c"), "a [2J b c")
+        self.assertEqual(len(flat("ü" * 1_000_000)), 400)
+
+
+class Outcomes(unittest.TestCase):
+    def test_each_answer_has_its_outcome(self):
+        for status, headers, body, expected in [
+            (204, [], b"", Delivered("HTTP 204")),
+            (301, [], b"", Rejected("HTTP 301")),
+            (400, [], b"no\r\n", Rejected("HTTP 400: no")),
+            (403, [], b"", Trouble("HTTP 403")),
+            (410, [], b"", Gone("HTTP 410")),
+            (429, [("Retry-After", " 7")], b"", Retry("HTTP 429", 7000)),
+            (503, [("retry-after", "soon")], b"\xff", Retry("HTTP 503: \ufffd")),
+        ]:
+            self.assertEqual(judge(status, headers, body), expected)
+
+    def run_batch(self, answers, times=None):
+        answers, times, heard = iter(answers), iter(times or [60_000] * 9), {}
+
+        def post(name, line, id):
+            answer = next(answers)
+            if isinstance(answer, NoAnswer):
+                raise answer
+            return answer, [], b""
+
+        batch = [(name, "line", name * 32) for name in "abc"]
+        outcomes = deliver(batch, post, lambda: next(times), heard.__setitem__)
+        self.assertEqual(list(heard.values()), outcomes)
+        return outcomes
+
+    def test_a_failure_of_one_delivery_leaves_the_others_alone(self):
+        failed = NoAnswer("failed", "connection refused")
+        got = self.run_batch([200, failed, 500])
+        self.assertEqual(got, [Delivered("HTTP 200"), Retry("failed: connection refused"), Retry("HTTP 500")])
+
+    def test_after_the_channels_trouble_nothing_more_is_tried(self):
+        denied = NoAnswer("denied", "not granted")
+        self.assertEqual(self.run_batch([200, denied]), [Delivered("HTTP 200")] + [Trouble("denied: not granted")] * 2)
+
+    def test_what_there_is_no_time_for_is_tried_again(self):
+        got = self.run_batch([200, 200], times=[60_000, 60_000, 20_000, 10_000])
+        self.assertEqual(got[:2], [Delivered("HTTP 200")] * 2)
+        self.assertIsInstance(got[2], Retry)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,219 @@
+//! Android: what FCM makes of the channel's messages and of its tokens, and what an app behind UnifiedPush can read.
+
+use std::fs;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tidings_tests::channel;
+use tidings_tests::scene::{LIMIT, Scene};
+use tidings_tests::web::fcm::{Fcm, PROJECT, REPLACED, REPLACEMENT, UNREGISTERED, error};
+use tidings_tests::web::push::App;
+use tidings_tests::web::{Fault, Reply, Seen, Web};
+
+use super::{FAR_DATE, grants, plugin, say, test_send, wait_for};
+
+const PHONE: &str = "d1Xq_-7:APA91bZkV3vQ8xxxxxxxxxxxx";
+
+fn granted(fcm: &Fcm) -> Value {
+    let host = fcm.web.address.ip().to_string();
+    let key =
+        json!({"name": "service-account", "kind": "google-service-account", "value": fcm.key_file(), "host": host});
+    grants(fcm.web.address, json!([key]))
+}
+
+fn config(fcm: &Fcm) -> Value {
+    json!({"api": fcm.web.url(""), "project": PROJECT, "token_url": fcm.web.url("/token"), "plain_http": "true"})
+}
+
+async fn android() -> (Scene, Fcm) {
+    let fcm = Fcm::start().await.unwrap();
+    let scene = Scene::set().await.unwrap();
+    channel::install(&scene.client, "android", &plugin("android"), &config(&fcm), &granted(&fcm)).await.unwrap();
+    (scene, fcm)
+}
+
+fn sends(seen: &[Seen]) -> Vec<&Seen> {
+    seen.iter().filter(|one| one.target.ends_with("messages:send")).collect()
+}
+
+/// That neither the key nor a token is in the daemon's log or in what it says of the channel.
+async fn nothing_leaked(scene: &Scene) {
+    let channel: Value = scene.client.get("/api/v1/channels/android").await.unwrap();
+    let rows = scene.deliveries("android").await.unwrap();
+    let log = fs::read_to_string(scene.home.log()).unwrap();
+    for text in [log, channel.to_string(), json!(rows).to_string()] {
+        for secret in ["PRIVATE KEY", "MIIEv", "ya29.", "jwt-bearer", "eyJ"] {
+            assert!(!text.contains(secret), "{secret} is in {text}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_arrives_on_the_phone_with_one_token_for_all_and_the_same_in_every_attempt() {
+    let (mut scene, fcm) = android().await;
+    scene.wants_everything("amara", "android", &[PHONE]).await.unwrap();
+    assert_eq!(test_send(&scene, "android", PHONE).await.0, "delivered");
+    // The token was for that one: the running channel gets its own with the first message.
+    scene.publish(["first".to_owned()]).await.unwrap();
+    scene.dealt_with(1).await.unwrap();
+    scene.queue_empty("android").await.unwrap();
+    let faults = [say(500), Fault::Reset, Fault::LoseReply];
+    let before = fcm.web.seen().len();
+    let count = faults.len();
+    for fault in faults {
+        fcm.web.fault(fault);
+    }
+    scene.publish(["lanternd".to_owned()]).await.unwrap();
+    scene.dealt_with(2).await.unwrap();
+    fcm.web.wait("the last attempt", LIMIT, |seen| (seen.len() > before + count).then_some(())).await.unwrap();
+    let books = scene.queue_empty("android").await.unwrap();
+    assert_eq!((books.delivered, books.dead), (2, 0));
+    let seen = fcm.web.seen();
+    let attempts = &seen[before..];
+    assert!(attempts.iter().all(|one| one.body == attempts[0].body), "the same in every attempt");
+    assert!(seen.iter().all(|one| one.body.len() <= 4096));
+    assert_eq!((fcm.tokens().len(), fcm.refused()), (2, Vec::<String>::new()));
+    let message = fcm.taken().pop().unwrap();
+    assert_eq!(message["token"], PHONE);
+    assert_eq!(message["android"]["collapse_key"].as_str().map(str::len), Some(32));
+    assert!(message["notification"].to_string().contains("lanternd"), "{message}");
+    let row = &scene.deliveries("android").await.unwrap()[0];
+    assert!(row["note"].as_str().unwrap().starts_with("projects/"), "FCM's name is the receipt: {row}");
+    nothing_leaked(&scene).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_answer_of_fcm_has_its_outcome() {
+    let (scene, fcm) = android().await;
+    let quota = || error(429, "RESOURCE_EXHAUSTED", Some("QUOTA_EXCEEDED"));
+    for (reply, outcome, wait) in [
+        (quota().with("retry-after", "120"), "channel_trouble", Some(120..=120)),
+        (quota().with("retry-after", FAR_DATE), "channel_trouble", Some(86_400..=u64::MAX)),
+        (quota(), "channel_trouble", Some(60..=60)),
+        (error(503, "UNAVAILABLE", Some("UNAVAILABLE")).with("retry-after", "7"), "channel_trouble", Some(7..=7)),
+        (error(403, "PERMISSION_DENIED", None), "channel_trouble", None),
+        (error(403, "PERMISSION_DENIED", Some("SENDER_ID_MISMATCH")), "rejected", None),
+        (error(400, "INVALID_ARGUMENT", Some("INVALID_ARGUMENT")), "rejected", None),
+        (error(500, "INTERNAL", Some("INTERNAL")), "retry", None),
+        (Reply::status(410), "address_gone", None),
+    ] {
+        // Each is sent by a channel of its own: first the token, then the message meets its fault.
+        let token = json!({"access_token": "ya29.scripted", "expires_in": 3599, "token_type": "Bearer"});
+        fcm.web.fault(Fault::Say(Reply::json(200, &token)));
+        fcm.web.fault(Fault::Say(reply));
+        let (got, seconds) = test_send(&scene, "android", PHONE).await;
+        assert_eq!(got, outcome);
+        assert!(wait.map_or(seconds.is_none(), |wait| seconds.is_some_and(|s| wait.contains(&s))), "{seconds:?}");
+    }
+    assert_eq!(test_send(&scene, "android", UNREGISTERED).await.0, "address_gone");
+    assert_eq!(test_send(&scene, "android", REPLACED).await.0, "address_gone");
+    // Without a token there is nothing to send, and nothing to send it for.
+    for fault in [Fault::Say(Reply::json(400, &json!({"error": "invalid_grant"}))), say(503), Fault::Reset] {
+        let before = sends(&fcm.web.seen()).len();
+        fcm.web.fault(fault);
+        assert_eq!(test_send(&scene, "android", PHONE).await.0, "channel_trouble");
+        assert_eq!(sends(&fcm.web.seen()).len(), before);
+    }
+    nothing_leaked(&scene).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn row_43_what_a_lost_phone_and_a_moved_one_get() {
+    let (mut scene, fcm) = android().await;
+    scene.wants_everything("amara", "android", &[UNREGISTERED]).await.unwrap();
+    scene.wants_everything("bjorn", "android", &[REPLACED]).await.unwrap();
+    for number in 1..=2 {
+        scene.publish(["lanternd".to_owned()]).await.unwrap();
+        scene.dealt_with(number).await.unwrap();
+        scene.queue_empty("android").await.unwrap();
+    }
+    let seen = fcm.web.seen();
+    let asked = |token: &str| sends(&seen).iter().filter(|one| one.json()["message"]["token"] == token).count();
+    assert_eq!((asked(UNREGISTERED), asked(REPLACED)), (1, 1), "neither is asked again");
+    let taken = fcm.taken();
+    assert_eq!(taken.len(), 2, "both went to the new token: {taken:?}");
+    assert!(taken.iter().all(|message| message["token"] == REPLACEMENT));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quota_slows_the_whole_project_and_costs_no_delivery() {
+    let (mut scene, fcm) = android().await;
+    for user in ["amara", "bjorn", "chidi"] {
+        scene.wants_everything(user, "android", &[&format!("{PHONE}-{user}")]).await.unwrap();
+    }
+    let token = json!({"access_token": "ya29.scripted", "expires_in": 3599, "token_type": "Bearer"});
+    fcm.web.fault(Fault::Say(Reply::json(200, &token)));
+    fcm.web.fault(wait_for(429, "2"));
+    scene.publish(["lanternd".to_owned()]).await.unwrap();
+    scene.dealt_with(1).await.unwrap();
+    let books = scene.queue_empty("android").await.unwrap();
+    assert_eq!((books.delivered, books.dead, fcm.taken().len()), (3, 0, 3));
+    // The scripted token was none of the server's: one 401, one new token, and nobody noticed.
+    assert_eq!(fcm.tokens().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_withdrawn_is_replaced_without_a_failed_delivery() {
+    let (mut scene, fcm) = android().await;
+    scene.wants_everything("amara", "android", &[PHONE]).await.unwrap();
+    for number in 1..=2 {
+        scene.publish(["lanternd".to_owned()]).await.unwrap();
+        scene.dealt_with(number).await.unwrap();
+        scene.queue_empty("android").await.unwrap();
+        fcm.revoke();
+    }
+    let seen = fcm.web.seen();
+    let targets: Vec<&str> = seen.iter().map(|one| one.target.rsplit('/').next().unwrap()).collect();
+    let (token, send) = ("token", "messages:send");
+    assert_eq!(targets, [token, send, send, token, send]);
+    let books = scene.books("android").await.unwrap();
+    assert_eq!((books.delivered, books.dead), (2, 0));
+    nothing_leaked(&scene).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_channel_is_not_enabled_without_its_service_account() {
+    let (scene, fcm) = android().await;
+    channel::switch(&scene.client, "android", false).await.unwrap();
+    scene.client.put("/api/v1/channels/android/grants", &json!({"credentials": []})).await.unwrap();
+    let refused = format!("{:#}", channel::switch(&scene.client, "android", true).await.unwrap_err());
+    assert!(refused.contains("needs the credential `service-account`"), "{refused}");
+    let channel: Value = scene.client.get("/api/v1/channels/android").await.unwrap();
+    let ask = &channel["credential_asks"][0];
+    assert_eq!((&ask["kind"], &ask["granted"]), (&json!("google-service-account"), &json!(false)), "{ask}");
+    scene.client.put("/api/v1/channels/android/grants", &granted(&fcm)).await.unwrap();
+    channel::switch(&scene.client, "android", true).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_behind_unifiedpush_reads_what_was_encrypted_for_it() {
+    let (mut scene, fcm) = android().await;
+    let web = Web::start(|_| Reply::status(201).with("location", "/m/1")).await.unwrap();
+    let mut both = granted(&fcm);
+    let more = grants(web.address, json!([]))["reach"][0].clone();
+    both["reach"].as_array_mut().unwrap().push(more);
+    scene.client.put("/api/v1/channels/android/grants", &both).await.unwrap();
+    let app = App::new().unwrap();
+    let address = format!("{}{}", web.url("/amara"), app.fragment());
+    scene.wants_everything("amara", "android", &[&address]).await.unwrap();
+    scene.wants_everything("bjorn", "android", &[&web.url("/bjorn")]).await.unwrap();
+    scene.publish(["lanternd".to_owned()]).await.unwrap();
+    scene.dealt_with(1).await.unwrap();
+    let books = scene.queue_empty("android").await.unwrap();
+    assert_eq!((books.delivered, books.dead), (2, 0));
+    let seen = web.seen();
+    let to = |path: &str| seen.iter().find(|one| one.target == path).unwrap();
+    let (amara, bjorn) = (to("/amara"), to("/bjorn"));
+    assert_eq!((amara.header("content-encoding"), amara.header("urgency")), ("aes128gcm", "high"));
+    assert_eq!((amara.header("ttl"), amara.header("topic").len()), ("86400", 32));
+    let said: Value = serde_json::from_slice(&app.decrypt(&amara.body).unwrap()).unwrap();
+    assert_eq!(said["title"], bjorn.json()["title"]);
+    assert!(said["title"].as_str().unwrap().contains("lanternd"), "{said}");
+    assert!(seen.iter().all(|one| one.header("authorization").is_empty()), "the token is FCM's alone");
+    web.fault(wait_for(429, "120"));
+    let (outcome, seconds) = test_send(&scene, "android", &web.url("/bjorn")).await;
+    assert_eq!((outcome.as_str(), seconds), ("retry", Some(120)), "the recipient's own server slows nobody else");
+    web.fault(Fault::Late(Duration::from_millis(1)));
+    assert_eq!(test_send(&scene, "android", &web.url("/bjorn")).await.0, "delivered");
+    assert!(fcm.taken().is_empty());
+}

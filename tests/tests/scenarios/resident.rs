@@ -1,0 +1,182 @@
+//! A channel whose plugin lives on (row 31): one connection over all deliveries, kept while there is nothing to send, made
+//! again when the server goes away, and closed in order with its channel. Nothing is lost meanwhile.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use tidings_tests::paths;
+use tidings_tests::scene::{LIMIT, Scene};
+use tidings_tests::{channel, wait};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+
+const MESSAGES: u64 = 60;
+
+/// What the server of lines saw, over all its connections.
+#[derive(Default)]
+struct Seen {
+    connections: u64,
+    /// Each delivery that it said it has: its id, and the connection that it came by.
+    taken: Vec<(String, u64)>,
+    farewells: u64,
+    inbox: Vec<String>,
+}
+
+/// A server of lines that can go away and come back.
+struct Lines {
+    address: SocketAddr,
+    seen: Arc<Mutex<Seen>>,
+    task: JoinHandle<()>,
+}
+
+impl Lines {
+    async fn start(address: &str, seen: Arc<Mutex<Seen>>) -> Lines {
+        let listener = TcpListener::bind(address).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::clone(&seen);
+        let task = tokio::spawn(async move {
+            let mut peers = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                peers.spawn(serve(stream, Arc::clone(&shared)));
+            }
+        });
+        Lines { address, seen, task }
+    }
+
+    /// Drops all connections, and listens again where it did.
+    async fn restart(self) -> Lines {
+        let Lines { address, seen, task } = self;
+        task.abort();
+        let _ = task.await;
+        Lines::start(&address.to_string(), seen).await
+    }
+
+    fn with<T>(&self, read: impl FnOnce(&Seen) -> T) -> T {
+        read(&self.seen.lock().unwrap())
+    }
+}
+
+/// Greets, asks the inbox something, and takes what is said.
+async fn serve(stream: TcpStream, seen: Arc<Mutex<Seen>>) {
+    let (reader, mut writer) = stream.into_split();
+    let connection = {
+        let mut seen = seen.lock().unwrap();
+        seen.connections += 1;
+        seen.connections
+    };
+    if writer.write_all(b"FROM amara@example.org list filters\n").await.is_err() {
+        return;
+    }
+    let mut lines = BufReader::new(reader).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        if let Some(id) = line.strip_prefix("SAY ").and_then(|said| said.split(' ').next()) {
+            seen.lock().unwrap().taken.push((id.to_owned(), connection));
+            if writer.write_all(format!("OK {id}\n").as_bytes()).await.is_err() {
+                return;
+            }
+        }
+        let mut seen = seen.lock().unwrap();
+        match line.as_str() {
+            "QUIT" => seen.farewells += 1,
+            _ => seen.inbox.extend(line.strip_prefix("TO ").map(str::to_owned)),
+        }
+    }
+}
+
+async fn until(what: &str, server: &Lines, good: impl Fn(&Seen) -> bool) {
+    wait::until(what, LIMIT, async || Ok(server.with(&good).then_some(()))).await.unwrap();
+}
+
+async fn view(scene: &Scene) -> Value {
+    scene.client.get("/api/v1/channels/lodger").await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resident_channel_keeps_one_connection_and_loses_nothing_when_its_server_restarts() {
+    let mut scene = Scene::set().await.unwrap();
+    let server = Lines::start("127.0.0.1:0", Arc::default()).await;
+    let config = json!({"host": "127.0.0.1", "port": server.address.port().to_string(), "start": "connect"});
+    let plugin = paths::plugin("lodger").unwrap();
+    channel::install(&scene.client, "lodger", &plugin, &config, &channel::loopback(server.address)).await.unwrap();
+    until("it connects with nothing to deliver", &server, |seen| seen.connections == 1).await;
+    scene.wants_everything("amara", "lodger", &["amara@example.org"]).await.unwrap();
+
+    let names = |from: u64| (0..MESSAGES).map(move |number| format!("lodger-{:04}", from + number));
+    scene.publish(names(0)).await.unwrap();
+    until("the first part", &server, |seen| seen.taken.len() as u64 == MESSAGES).await;
+    assert_eq!(server.with(|seen| seen.connections), 1, "one connection over all deliveries");
+    let body = json!({"address": "test@example.org"}).to_string();
+    scene.client.post("/api/v1/channels/lodger/test-send", body).await.unwrap();
+    assert_eq!(server.with(|seen| (seen.connections, seen.taken.len() as u64)), (1, MESSAGES + 1), "a test as well");
+
+    // Away in the middle of the second part; what was under way is sent again, with the same id.
+    scene.publish(names(MESSAGES)).await.unwrap();
+    until("the second part has begun", &server, |seen| seen.taken.len() as u64 > MESSAGES + 5).await;
+    let server = server.restart().await;
+    scene.dealt_with(2 * MESSAGES).await.unwrap();
+    let books = scene.queue_empty("lodger").await.unwrap();
+    assert_eq!((books.accepted, books.delivered), (2 * MESSAGES, 2 * MESSAGES), "{books:?}");
+    let accepted: std::collections::BTreeSet<String> =
+        scene.deliveries("lodger").await.unwrap().iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect();
+    let taken =
+        server.with(|seen| seen.taken.iter().map(|(id, _)| id.clone()).collect::<std::collections::BTreeSet<_>>());
+    assert!(accepted.is_subset(&taken), "every delivery arrived");
+    let connections = server.with(|seen| seen.connections);
+    assert_eq!(connections, 2, "one before and one after");
+
+    let resident = view(&scene).await["resident"].clone();
+    assert_eq!((&resident["alive"], &resident["starts"], &resident["crashes"]), (&json!(true), &json!(1), &json!(0)));
+    assert!(resident["wakes"].as_u64() > Some(0), "{resident}");
+    let metrics =
+        scene.client.send(hyper::Method::GET, "/metrics", bytes::Bytes::new()).await.unwrap().success().unwrap();
+    let metrics = String::from_utf8(metrics.to_vec()).unwrap();
+    assert!(metrics.contains(r#"tidings_resident_starts{channel="lodger"} 1"#), "{metrics}");
+    assert!(server.with(|seen| seen.inbox.iter().any(|line| line == "amara@example.org 1. All of it")));
+
+    channel::switch(&scene.client, "lodger", false).await.unwrap();
+    until("it says goodbye", &server, |seen| seen.farewells == 1).await;
+    assert_eq!(view(&scene).await.get("resident"), None);
+    // Through a disabled channel, a test has an instance of its own, and only for itself.
+    let body = json!({"address": "test@example.org"}).to_string();
+    scene.client.post("/api/v1/channels/lodger/test-send", body).await.unwrap();
+    until("it came and went", &server, |seen| (seen.connections, seen.farewells) == (3, 2)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resident_that_traps_is_seen_to_crash_and_its_deliveries_are_held_until_it_runs_again() {
+    let mut scene = Scene::set().await.unwrap();
+    let server = Lines::start("127.0.0.1:0", Arc::default()).await;
+    let port = server.address.port().to_string();
+    let config = json!({"host": "127.0.0.1", "port": port, "start": "trap"});
+    let plugin = paths::plugin("lodger").unwrap();
+    channel::install(&scene.client, "lodger", &plugin, &config, &channel::loopback(server.address)).await.unwrap();
+    scene.wants_everything("amara", "lodger", &["amara@example.org"]).await.unwrap();
+    scene.publish(["held".to_owned()]).await.unwrap();
+    wait::until("the crash is shown", LIMIT, async || {
+        let resident = view(&scene).await["resident"].clone();
+        let last = resident["last_crash"].as_str().unwrap_or_default().to_owned();
+        Ok((resident["crashes"].as_u64() > Some(1) && last.starts_with("trap: ")).then_some(()))
+    })
+    .await
+    .unwrap();
+    let books = scene.books("lodger").await.unwrap();
+    assert_eq!((books.accepted, books.pending), (1, 1), "{books:?}");
+    let config = json!({"host": "127.0.0.1", "port": port, "start": "connect"});
+    scene.client.put("/api/v1/channels/lodger/config", &config).await.unwrap();
+    let books = scene.queue_empty("lodger").await.unwrap();
+    assert_eq!(books.delivered, 1, "{books:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_the_daemon_is_the_last_call_of_a_resident() {
+    let scene = Scene::set().await.unwrap();
+    let server = Lines::start("127.0.0.1:0", Arc::default()).await;
+    let config = json!({"host": "127.0.0.1", "port": server.address.port().to_string(), "start": "connect"});
+    let plugin = paths::plugin("lodger").unwrap();
+    channel::install(&scene.client, "lodger", &plugin, &config, &channel::loopback(server.address)).await.unwrap();
+    until("it connects", &server, |seen| seen.connections == 1).await;
+    assert!(scene.daemon.terminate().await.unwrap().success());
+    assert_eq!(server.with(|seen| seen.farewells), 1);
+}

@@ -1,0 +1,103 @@
+//! `build-samples`: the plugins of `plugins/templates` in other languages than Rust, built as their authors build them, for
+//! the tests that run them. They are built in copies below `target/samples`, where their tools stay installed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::plugins;
+use crate::toolchain::{js, python};
+
+/// A template, how it is built, and what runs its own tests.
+struct Sample {
+    name: &'static str,
+    build: fn(&Path, &Path) -> Result<()>,
+    test: &'static [&'static str],
+}
+
+const SAMPLES: [Sample; 2] = [
+    Sample { name: "python", build: python::build, test: &["python3", "-m", "unittest", "--quiet"] },
+    Sample { name: "js", build: js::build, test: &["node", "--test", "--test-reporter=dot"] },
+];
+
+/// Builds and tests those that have changed since they were built.
+pub fn run() -> Result<()> {
+    for sample in &SAMPLES {
+        sample.refresh().with_context(|| format!("the sample plugin in {}", sample.name))?;
+    }
+    Ok(())
+}
+
+impl Sample {
+    fn refresh(&self) -> Result<()> {
+        let root = plugins::repository();
+        let (template, copy) =
+            (root.join("plugins/templates").join(self.name), root.join("target/samples").join(self.name));
+        let out = root.join("target/plugins").join(format!("{}-sample.wasm", self.name));
+        // What has arrived in the copy was built, unless that failed: then the component is gone.
+        let changed = mirror(&template, &copy)?;
+        if changed || !out.exists() {
+            let _ = fs::remove_file(&out);
+            self.test(&copy)?;
+            (self.build)(&copy, &out)?;
+            println!("{} (written)", out.display());
+        }
+        Ok(())
+    }
+
+    fn test(&self, project: &Path) -> Result<()> {
+        let (program, arguments) = self.test.split_first().context("no command")?;
+        let ended = Command::new(program).args(arguments).current_dir(project).output();
+        let ended = ended.with_context(|| format!("{program} does not start; `cargo xtask setup` installs it"))?;
+        if ended.status.success() {
+            return Ok(());
+        }
+        let said = [ended.stdout, ended.stderr].concat();
+        bail!("its tests fail:\n{}", String::from_utf8_lossy(&said))
+    }
+}
+
+/// Copies the files that differ; what else is in the copy stays. Returns whether there were any.
+fn mirror(from: &Path, to: &Path) -> Result<bool> {
+    fs::create_dir_all(to).with_context(|| format!("creating {}", to.display()))?;
+    let mut changed = false;
+    for entry in fs::read_dir(from).with_context(|| format!("reading {}", from.display()))? {
+        let (entry, path): (_, PathBuf) = entry.map(|entry| (entry.file_name(), entry.path()))?;
+        if ["node_modules", ".venv", "__pycache__"].iter().any(|made| entry == *made) {
+            continue;
+        }
+        let target = to.join(&entry);
+        if path.is_dir() {
+            changed |= mirror(&path, &target)?;
+        } else if fs::read(&target).ok() != Some(fs::read(&path)?) {
+            fs::copy(&path, &target).with_context(|| format!("writing {}", target.display()))?;
+            changed = true;
+        }
+    }
+    Ok(changed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_differs_is_copied_and_what_was_installed_stays() {
+        let place = tempfile::tempdir().unwrap();
+        let (from, to) = (place.path().join("from"), place.path().join("to"));
+        fs::create_dir_all(from.join("wit")).unwrap();
+        fs::write(from.join("wit/a.wit"), "a").unwrap();
+        fs::create_dir_all(from.join("node_modules")).unwrap();
+        fs::write(from.join("node_modules/x"), "x").unwrap();
+        assert!(mirror(&from, &to).unwrap());
+        assert!(!to.join("node_modules").exists());
+        fs::create_dir(to.join("node_modules")).unwrap();
+        assert!(!mirror(&from, &to).unwrap());
+        fs::write(from.join("wit/a.wit"), "b").unwrap();
+        assert!(mirror(&from, &to).unwrap());
+        assert_eq!(fs::read_to_string(to.join("wit/a.wit")).unwrap(), "b");
+        assert!(to.join("node_modules").exists());
+    }
+}
