@@ -10,7 +10,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use thiserror::Error;
-use url::{Host, Url};
+use tidings_plugin::address::{self, WebAddressError};
 use web_push_native::{Auth, p256};
 
 /// The longest address that Tidings keeps, in characters.
@@ -86,28 +86,23 @@ impl fmt::Display for Address {
 }
 
 fn endpoint(text: &str, plain_http: bool) -> Result<Address, AddressError> {
-    // The URL standard drops these silently; whoever has them in an address meant something else.
-    if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return Err(AddressError::Neither);
-    }
-    let mut url = Url::parse(text).map_err(|_| AddressError::Neither)?;
-    match url.scheme() {
-        "https" => {}
-        "http" if plain_http => {}
-        _ => return Err(AddressError::Scheme),
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(AddressError::Credentials);
-    }
-    if matches!(url.host(), None | Some(Host::Domain(""))) {
-        return Err(AddressError::Neither);
-    }
+    let mut url = address::web(text, plain_http)?;
     let keys = match url.fragment() {
         None | Some("") => None,
         Some(fragment) => Some(keys(fragment).ok_or(AddressError::Keys)?),
     };
     url.set_fragment(None);
     Ok(Address::Endpoint { url: url.into(), keys })
+}
+
+impl From<WebAddressError> for AddressError {
+    fn from(error: WebAddressError) -> AddressError {
+        match error {
+            WebAddressError::NoUrl => AddressError::Neither,
+            WebAddressError::Scheme => AddressError::Scheme,
+            WebAddressError::Credentials => AddressError::Credentials,
+        }
+    }
 }
 
 /// Both keys and nothing else, in any order.

@@ -6,6 +6,8 @@
 //!
 //! This crate must not know any channel's protocol.
 
+#[cfg(feature = "url")]
+pub mod address;
 pub mod batch;
 pub mod brief;
 pub mod host;

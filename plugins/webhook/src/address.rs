@@ -1,7 +1,7 @@
 //! Where a delivery may be sent: a web address in normal form, or a name within the channel's only URL.
 
 use thiserror::Error;
-use url::{Host, Url};
+use tidings_plugin::address::{self, WebAddressError};
 
 /// The longest address that Tidings keeps, in characters.
 const ADDRESS_CHARS: usize = 500;
@@ -21,29 +21,21 @@ pub enum AddressError {
     Name,
 }
 
-/// An https URL (with `plain_http`, also http) in normal form: the host in lower case and as IDNA's ASCII, the port only
-/// where it is not the usual one, the path without `.` and `..`, no fragment. User information is refused: it would be a
-/// password in the open.
+/// A URL that is delivered to, in normal form and without fragment.
 pub fn web(text: &str, plain_http: bool) -> Result<String, AddressError> {
-    let text = text.trim();
-    // The URL standard drops these silently; whoever has them in an address meant something else.
-    if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return Err(AddressError::NoUrl);
-    }
-    let mut url = Url::parse(text).map_err(|_| AddressError::NoUrl)?;
-    match url.scheme() {
-        "https" => {}
-        "http" if plain_http => {}
-        _ => return Err(AddressError::Scheme),
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(AddressError::Credentials);
-    }
-    if matches!(url.host(), None | Some(Host::Domain(""))) {
-        return Err(AddressError::NoUrl);
-    }
+    let mut url = address::web(text.trim(), plain_http)?;
     url.set_fragment(None);
     short(url.into())
+}
+
+impl From<WebAddressError> for AddressError {
+    fn from(error: WebAddressError) -> AddressError {
+        match error {
+            WebAddressError::NoUrl => AddressError::NoUrl,
+            WebAddressError::Scheme => AddressError::Scheme,
+            WebAddressError::Credentials => AddressError::Credentials,
+        }
+    }
 }
 
 /// A user's name at the channel's only URL.
