@@ -8,9 +8,6 @@ mod samples;
 mod setup;
 mod story;
 mod test;
-/// What `tidings plugin build` does, the same code.
-#[path = "../../host/src/cli/plugin/toolchain/mod.rs"]
-mod toolchain;
 
 use std::process::ExitCode;
 

@@ -7,8 +7,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use tidings_component::toolchain::{js, python};
+
 use crate::plugins;
-use crate::toolchain::{js, python};
 
 /// A template, how it is built, and what runs its own tests.
 struct Sample {

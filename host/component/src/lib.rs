@@ -1,7 +1,9 @@
-//! From a core module to a component of the contract. The module carries its own contract in a custom section, so
-//! nothing but its bytes is needed.
+//! From an author's project to a component of the contract: `toolchain` builds in each language, `artifacts` reads what Cargo
+//! built. A core module carries its own contract in a custom section, so nothing but its bytes is needed to wrap it. It runs
+//! nothing that it made.
 
 mod artifacts;
+pub mod toolchain;
 
 use anyhow::{Context, Result, bail};
 use wasmparser::{Encoding, Parser, Payload};

@@ -72,6 +72,19 @@ pub(super) async fn run(args: ComponentArgs, out: &mut Output) -> anyhow::Result
     }
 }
 
+/// A component's file, unless it is larger than a component may be; its size is looked at first.
+pub(super) fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+    let unreadable = || format!("cannot read {}", file.display());
+    let size = std::fs::metadata(file).with_context(unreadable)?.len();
+    ensure!(
+        size <= limits::COMPONENT_BYTES as u64,
+        "{} is larger than a component may be ({} bytes)",
+        file.display(),
+        limits::COMPONENT_BYTES
+    );
+    std::fs::read(file).with_context(unreadable)
+}
+
 /// Has the daemon check a component and keep it; what the daemon says of it.
 pub(super) async fn bring(client: &Client, args: &SourceArgs) -> anyhow::Result<Value> {
     let signature = |file: &Path| {
@@ -85,13 +98,7 @@ pub(super) async fn bring(client: &Client, args: &SourceArgs) -> anyhow::Result<
         return client.post_json(&url, &place).await;
     }
     let file = Path::new(&args.source);
-    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    ensure!(
-        bytes.len() <= limits::COMPONENT_BYTES,
-        "{} is larger than a component may be ({} bytes)",
-        file.display(),
-        limits::COMPONENT_BYTES
-    );
+    let bytes = read(file)?;
     let beside = PathBuf::from(format!("{}.minisig", file.display()));
     let mut url = url;
     if let Some(file) = args.signature.as_ref().or(Some(&beside).filter(|beside| beside.exists())) {

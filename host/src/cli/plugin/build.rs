@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use tidings_component::toolchain::{js, python, rust};
 
 use super::super::output::Output;
-use super::rust;
-use super::toolchain::{js, python};
 
 /// Where components go, below the project.
 pub(super) const DIST: &str = "dist";

@@ -6,8 +6,6 @@ mod build;
 mod look;
 mod new;
 mod package;
-mod rust;
-mod toolchain;
 mod trial;
 
 use std::collections::BTreeMap;
@@ -17,9 +15,9 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use tidings_conformance::Sample;
-use tidings_domain::limits;
 use tidings_sandbox::{Admitted, Sandbox, SandboxOptions};
 
+use super::component;
 use super::output::Output;
 
 #[derive(Debug, Args)]
@@ -106,11 +104,7 @@ struct Tried {
 /// Reads and admits it, as a daemon would. Code is compiled in this process: whoever runs this wrote it.
 async fn admit(path: &Path) -> anyhow::Result<Tried> {
     let path = component_at(path)?;
-    let size = std::fs::metadata(&path).with_context(|| format!("cannot read {}", path.display()))?.len();
-    if size > limits::COMPONENT_BYTES as u64 {
-        bail!("{} has {size} bytes; a component has at most {}", path.display(), limits::COMPONENT_BYTES);
-    }
-    let file = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let file = component::read(&path)?;
     let cache = tempfile::tempdir().context("a directory for compiled code")?;
     let sandbox = Sandbox::new(SandboxOptions {
         cache_dir: cache.path().join("code"),

@@ -2,6 +2,7 @@
 
 pub mod js;
 pub mod python;
+pub mod rust;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -27,12 +28,12 @@ fn run(program: impl AsRef<OsStr>, arguments: &[&OsStr], project: &Path, missing
 }
 
 /// The file of the project that this language cannot do without.
-pub fn need(project: &Path, file: &str, why: &str) -> Result<()> {
+fn need(project: &Path, file: &str, why: &str) -> Result<()> {
     if project.join(file).exists() { Ok(()) } else { bail!("{} has no {file}: {why}", project.display()) }
 }
 
 /// The absolute path of a project and of what is to be built.
-pub fn places(project: &Path, out: &Path) -> Result<(PathBuf, PathBuf)> {
+fn places(project: &Path, out: &Path) -> Result<(PathBuf, PathBuf)> {
     let project = project.canonicalize().with_context(|| format!("there is no {}", project.display()))?;
     let out = std::path::absolute(out)?;
     if let Some(directory) = out.parent() {

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
-use super::toolchain::{need, places};
+use super::{need, places};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 const NO_TARGET: &str = "where Cargo misses `core` or `std`: `rustup target add wasm32-unknown-unknown`";
@@ -24,12 +24,12 @@ pub fn build(project: &Path, out: &Path) -> Result<()> {
     }
     let module = module(&ended.stdout)?;
     let bytes = fs::read(&module).with_context(|| format!("reading {}", module.display()))?;
-    let component = tidings_component::encode(&bytes).with_context(|| format!("wrapping {}", module.display()))?;
+    let component = crate::encode(&bytes).with_context(|| format!("wrapping {}", module.display()))?;
     fs::write(&out, component).with_context(|| format!("writing {}", out.display()))
 }
 
 fn module(messages: &[u8]) -> Result<PathBuf> {
-    let mut modules = tidings_component::modules(messages)?;
+    let mut modules = crate::modules(messages)?;
     match (modules.pop(), modules.is_empty()) {
         (Some(module), true) => Ok(module),
         (None, _) => bail!("no crate here is a plugin: its Cargo.toml needs `crate-type = [\"cdylib\"]` in [lib]"),
