@@ -27,6 +27,7 @@ use crate::intake::Intake;
 use crate::knowledge::Knowledge;
 use crate::links::Links;
 use crate::lists::Lists;
+use crate::streams::Streams;
 use crate::telemetry::{Metrics, chain};
 use crate::trust::Trust;
 use crate::verify::Policy;
@@ -78,6 +79,7 @@ pub async fn serve(config: Config, config_file: PathBuf) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let core = Core::open(&config).await?;
     let links = Arc::new(Links::open(&config).context("the key of links")?);
+    let streams = Streams::default();
     let channels = Channels::new(Environment {
         store: Arc::clone(&core.store),
         sandbox: Sandbox::new(SandboxOptions {
@@ -87,7 +89,7 @@ pub async fn serve(config: Config, config_file: PathBuf) -> anyhow::Result<()> {
             compiler: crate::cli::compiler(),
         })?,
         trust: Trust::new(&config.trust).map_err(anyhow::Error::msg)?,
-        host: Arc::new(PluginHost::new(Arc::clone(&core.store), Arc::clone(&core.knowledge))),
+        host: Arc::new(PluginHost::new(Arc::clone(&core.store), Arc::clone(&core.knowledge), streams.clone())),
         links: Arc::clone(&links),
         knowledge: Arc::clone(&core.knowledge),
         wakers: Arc::clone(&core.wakers),
@@ -117,7 +119,9 @@ pub async fn serve(config: Config, config_file: PathBuf) -> anyhow::Result<()> {
         lists: Arc::clone(&core.lists),
         links,
         metrics: Arc::clone(&core.metrics),
+        streams,
         endpoints: bus.endpoints.clone(),
+        stopping: stop.child_token(),
     };
     let mut api = tokio::spawn(api::serve(listener, state, stop.child_token()));
     let bus_stop = CancellationToken::new();

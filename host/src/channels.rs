@@ -148,6 +148,12 @@ impl Channels {
         self.view_of(self.environment.store.channel(name).await?).await
     }
 
+    /// Whether the channel's plugin writes event streams.
+    pub async fn writes_streams(&self, name: &str) -> Result<bool, ChannelError> {
+        let channel = self.environment.store.channel(name).await?;
+        Ok(self.admitted(&channel.component).await?.writes_streams())
+    }
+
     /// Makes a channel's worker look for due deliveries now; without a name, every one.
     pub fn wake(&self, name: Option<&str>) {
         match name {

@@ -15,6 +15,7 @@ pub mod knowledge;
 pub mod links;
 pub mod lists;
 pub mod references;
+pub mod streams;
 pub mod telemetry;
 pub mod trust;
 pub mod verify;

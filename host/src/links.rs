@@ -1,5 +1,6 @@
-//! Links that go out with a delivery: where its filter is edited, and where one click ends it. An unsubscribe link carries
-//! what it ends, signed, so that nobody can make one for another's address and nothing needs to be stored for it.
+//! Links that users are given: where a filter is edited, where one click ends deliveries to an address, where the address's
+//! event stream is. What a link is good for is in it, signed, so that nobody can make one for another's address and nothing
+//! needs to be stored for it.
 
 use std::path::Path;
 
@@ -22,12 +23,31 @@ pub struct Links {
     settings: Option<String>,
 }
 
-/// What an unsubscribe link ends.
+/// A user's address on a channel: what a signed link is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unsubscribe {
+pub struct Destination {
     pub user: String,
     pub channel: String,
     pub address: String,
+}
+
+/// What a signed link lets its holder do. A link for one is none for the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Stop deliveries to the address. It goes out with each of them.
+    Unsubscribe,
+    /// Read the address's event stream.
+    Follow,
+}
+
+impl Purpose {
+    /// What is signed before the destination, which begins with a brace.
+    const fn mark(self) -> &'static [u8] {
+        match self {
+            Purpose::Unsubscribe => b"",
+            Purpose::Follow => b"follow ",
+        }
+    }
 }
 
 impl Links {
@@ -55,31 +75,37 @@ impl Links {
     /// Where one click stops deliveries to an address, if `api.public_url` is set.
     pub fn unsubscribe_link(&self, user: &str, channel: &str, address: &str) -> Option<String> {
         let url = self.public_url.as_ref()?;
-        let what = Unsubscribe { user: user.into(), channel: channel.into(), address: address.into() };
-        Some(format!("{url}/unsubscribe/{}", self.sign(&what)?))
+        let what = Destination { user: user.into(), channel: channel.into(), address: address.into() };
+        Some(format!("{url}/unsubscribe/{}", self.sign(Purpose::Unsubscribe, &what)?))
     }
 
-    /// What a link's token ends; none where this key did not sign it.
-    pub fn read_token(&self, token: &str) -> Option<Unsubscribe> {
+    /// The path of a destination's event stream, and the URL if `api.public_url` is set.
+    pub fn stream_link(&self, what: &Destination) -> Option<(String, Option<String>)> {
+        let path = format!("/stream/{}", self.sign(Purpose::Follow, what)?);
+        let url = self.public_url.as_ref().map(|url| format!("{url}{path}"));
+        Some((path, url))
+    }
+
+    /// What a link's token is about; none where this key did not sign it for that.
+    pub fn read_token(&self, purpose: Purpose, token: &str) -> Option<Destination> {
         let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
         let (tag, payload) = bytes.split_at_checked(MAC_BYTES)?;
-        let mut mac = self.mac()?;
-        mac.update(payload);
-        mac.verify_slice(tag).ok()?;
+        self.mac(purpose, payload)?.verify_slice(tag).ok()?;
         serde_json::from_slice(payload).ok()
     }
 
-    fn sign(&self, what: &Unsubscribe) -> Option<String> {
+    fn sign(&self, purpose: Purpose, what: &Destination) -> Option<String> {
         let payload = serde_json::to_vec(what).ok()?;
-        let mut mac = self.mac()?;
-        mac.update(&payload);
-        let mut bytes = mac.finalize().into_bytes().to_vec();
+        let mut bytes = self.mac(purpose, &payload)?.finalize().into_bytes().to_vec();
         bytes.extend(payload);
         Some(URL_SAFE_NO_PAD.encode(bytes))
     }
 
-    fn mac(&self) -> Option<Hmac<Sha256>> {
-        Hmac::new_from_slice(self.key.expose()).ok()
+    fn mac(&self, purpose: Purpose, payload: &[u8]) -> Option<Hmac<Sha256>> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.key.expose()).ok()?;
+        mac.update(purpose.mark());
+        mac.update(payload);
+        Some(mac)
     }
 }
 
@@ -131,14 +157,27 @@ mod tests {
     fn an_unsubscribe_link_ends_what_it_was_made_for_and_cannot_be_forged() {
         let link = links(1).unsubscribe_link("ralph", "email", "ralph@example.org").expect("there is a public URL");
         let token = link.strip_prefix("https://tell.example.org/unsubscribe/").expect("it leads to the server");
-        let what = Unsubscribe { user: "ralph".into(), channel: "email".into(), address: "ralph@example.org".into() };
-        assert_eq!(links(1).read_token(token), Some(what));
-        assert_eq!(links(2).read_token(token), None);
+        let what = Destination { user: "ralph".into(), channel: "email".into(), address: "ralph@example.org".into() };
+        assert_eq!(links(1).read_token(Purpose::Unsubscribe, token), Some(what));
+        assert_eq!(links(2).read_token(Purpose::Unsubscribe, token), None);
         let mut changed = token.to_owned();
         changed.replace_range(60..61, if &token[60..61] == "A" { "B" } else { "A" });
         for bad in [changed.as_str(), "", "AAAA", "%%%"] {
-            assert_eq!(links(1).read_token(bad), None, "{bad}");
+            assert_eq!(links(1).read_token(Purpose::Unsubscribe, bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_link_is_good_for_its_purpose_alone() {
+        let what = Destination { user: "ralph".into(), channel: "browser".into(), address: "ralph".into() };
+        let (path, url) = links(1).stream_link(&what).expect("a link");
+        assert_eq!(url, Some(format!("https://tell.example.org{path}")));
+        let token = path.strip_prefix("/stream/").expect("the stream's path");
+        assert_eq!(links(1).read_token(Purpose::Follow, token), Some(what));
+        assert_eq!(links(1).read_token(Purpose::Unsubscribe, token), None);
+        let other = links(1).unsubscribe_link("ralph", "browser", "ralph").expect("there is a public URL");
+        let token = other.strip_prefix("https://tell.example.org/unsubscribe/").expect("it leads to the server");
+        assert_eq!(links(1).read_token(Purpose::Follow, token), None);
     }
 
     #[test]

@@ -104,6 +104,17 @@ impl Client {
         Client { address, token }
     }
 
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A page.
+    pub async fn text(&self, path: &str) -> Result<String> {
+        let body =
+            self.send(Method::GET, path, Bytes::new()).await?.success().with_context(|| format!("GET {path}"))?;
+        String::from_utf8(body.to_vec()).context("the page is text")
+    }
+
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
         let body =
             self.send(Method::GET, path, Bytes::new()).await?.success().with_context(|| format!("GET {path}"))?;

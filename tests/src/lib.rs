@@ -8,6 +8,7 @@ pub mod client;
 pub mod corpus;
 pub mod daemon;
 pub mod demo;
+pub mod events;
 pub mod expect;
 pub mod fedmsg;
 pub mod ircd;

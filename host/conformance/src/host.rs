@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use tidings_sandbox::{ChannelHost, LogLevel, StateError};
+use tidings_sandbox::{ChannelHost, LogLevel, StateError, StreamEntry};
 
 /// What the plugin of one channel did with its host.
 #[derive(Debug, Default)]
@@ -12,12 +12,18 @@ pub struct MemoryHost {
     state: Mutex<BTreeMap<String, Vec<u8>>>,
     lines: Mutex<Vec<(LogLevel, String)>>,
     commands: Mutex<Vec<(String, String)>>,
+    entries: Mutex<Vec<StreamEntry>>,
 }
 
 impl MemoryHost {
     /// The lines of its log since the last call of this, oldest first.
     pub fn take_lines(&self) -> Vec<(LogLevel, String)> {
         std::mem::take(&mut hold(&self.lines))
+    }
+
+    /// What it added to event streams since the last call of this.
+    pub fn take_entries(&self) -> Vec<StreamEntry> {
+        std::mem::take(&mut hold(&self.entries))
     }
 
     /// Address and text of the commands that it handed over since the last call of this.
@@ -61,6 +67,11 @@ impl ChannelHost for MemoryHost {
 
     async fn state_keys(&self, _: &str, prefix: &str) -> Result<Vec<String>, StateError> {
         Ok(hold(&self.state).keys().filter(|key| key.starts_with(prefix)).cloned().collect())
+    }
+
+    async fn append(&self, _: &str, entries: Vec<StreamEntry>) -> Result<(), StateError> {
+        hold(&self.entries).extend(entries);
+        Ok(())
     }
 
     async fn inbox(&self, _: &str, address: &str, text: &str) -> Vec<String> {

@@ -200,7 +200,7 @@ pub const COMPONENT_PART_BYTES: usize = 256 * 1024;
 /// A request body of the API other than a component, in bytes.
 pub const API_BODY_BYTES: usize = 1024 * 1024;
 /// Open connections of the API; further ones wait to be accepted.
-pub const API_CONNECTIONS: usize = 256;
+pub const API_CONNECTIONS: usize = 256 + STREAM_FOLLOWERS;
 /// How long a client may take for the head of a request.
 pub const API_HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a client may take for the body of a request, and the server for its answer.
@@ -354,6 +354,19 @@ pub const STDIO_BYTES: usize = 4096;
 pub const STATE_KEY_BYTES: usize = 256;
 /// A value of a plugin's `state`, in bytes.
 pub const STATE_VALUE_BYTES: usize = 64 * 1024;
+/// One entry of an event stream, in bytes.
+pub const STREAM_ENTRY_BYTES: usize = 64 * 1024;
+/// Entries that an event stream keeps: the newest, none older than `retention.messages`.
+pub const STREAM_ENTRIES: u32 = 200;
+/// Entries that are read at once for whoever follows a stream.
+pub const STREAM_PAGE: u32 = 20;
+/// Connections that follow event streams at the same time, in all and of one stream.
+pub const STREAM_FOLLOWERS: usize = 1000;
+pub const STREAM_FOLLOWERS_EACH: usize = 8;
+/// How often a follower looks by itself for entries, and whether the stream is still its user's.
+pub const STREAM_LOOK: Duration = Duration::from_secs(30);
+/// How often a silent stream says that it is there: proxies cut connections that are silent for a minute.
+pub const STREAM_SIGN: Duration = Duration::from_secs(15);
 /// A command handed to `inbox`, in characters; longer ones are cut.
 pub const INBOX_CHARS: usize = 1000;
 /// Reply lines that `inbox` gives back.

@@ -27,6 +27,9 @@ pub struct Manifest {
     /// Manifests that were stored before there was a choice have none.
     #[serde(default)]
     pub lifetime: Lifetime,
+    /// A user's only address is the name of the account (`address` = `account` in the contract's `extra`).
+    #[serde(default)]
+    pub address_is_account: bool,
 }
 
 /// How long an instance of the plugin lives.

@@ -225,6 +225,7 @@ mod tests {
                 credential("identity", "client-certificate", false),
             ],
             lifetime: Lifetime::Resident,
+            address_is_account: false,
         }
     }
 
@@ -251,6 +252,7 @@ mod tests {
             grants: Vec::new(),
             credentials: Vec::new(),
             lifetime: Lifetime::PerCall,
+            address_is_account: false,
             ..manifest()
         };
         let expected =

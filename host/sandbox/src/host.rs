@@ -12,7 +12,18 @@ pub enum LogLevel {
     Error,
 }
 
-/// Why a plugin's state could not be read or written.
+/// What a plugin adds to the event stream of an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamEntry {
+    /// Of the delivery.
+    pub address: String,
+    /// Its id: an entry of the same delivery is there already, or not.
+    pub delivery: String,
+    /// JSON text.
+    pub data: String,
+}
+
+/// Why a plugin's state could not be read or written, or its streams not added to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StateError {
     /// The channel would exceed its keys or bytes; nothing was written. Names the bound.
@@ -43,6 +54,9 @@ pub trait ChannelHost: Send + Sync {
 
     /// The keys that start with `prefix`, sorted.
     async fn state_keys(&self, channel: &str, prefix: &str) -> Result<Vec<String>, StateError>;
+
+    /// Adds entries to event streams, all or none, those apart whose delivery has one.
+    async fn append(&self, channel: &str, entries: Vec<StreamEntry>) -> Result<(), StateError>;
 
     /// A user's command that came from `address`; returns the lines to answer with.
     async fn inbox(&self, channel: &str, address: &str, text: &str) -> Vec<String>;

@@ -38,7 +38,7 @@ mod wasi;
 pub use admission::AdmissionError;
 pub use compiler::{CompileError, CompileLimits, Compiler, DOES_NOT_COMPILE, compile_as_child};
 pub use credentials::{CredentialProblem, check_credential};
-pub use host::{ChannelHost, LogLevel, StateError};
+pub use host::{ChannelHost, LogLevel, StateError, StreamEntry};
 pub use network::{Resolver, TlsError};
 pub use plugin::{Admitted, ChannelSettings, Links, Parcel, Plugin};
 pub use report::{Report, Stats};
@@ -231,6 +231,10 @@ impl ChannelHost for Nobody {
 
     async fn state_keys(&self, _: &str, _: &str) -> Result<Vec<String>, StateError> {
         Ok(Vec::new())
+    }
+
+    async fn append(&self, _: &str, _: Vec<StreamEntry>) -> Result<(), StateError> {
+        Err(StateError::Unavailable("there is no channel yet".to_owned()))
     }
 
     async fn inbox(&self, _: &str, _: &str, _: &str) -> Vec<String> {

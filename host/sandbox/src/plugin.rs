@@ -13,7 +13,7 @@ use tidings_domain::outcome::{CrashKind, Outcome};
 use tidings_domain::text::{is_one_line, one_line};
 
 use crate::Sandbox;
-use crate::abi::Linked;
+use crate::abi::{EVENT_STREAM, Linked};
 use crate::call::{Call, Ended};
 use crate::report::{Report, Stats, assemble};
 use crate::room::Furniture;
@@ -39,6 +39,11 @@ impl Admitted {
 
     pub fn manifest(&self) -> &Manifest {
         &self.inner.manifest
+    }
+
+    /// Whether it can write event streams.
+    pub fn writes_streams(&self) -> bool {
+        self.inner.imports.iter().any(|import| import == EVENT_STREAM)
     }
 
     /// The interfaces of the contract that it imports, e.g. `net`: what it could use if it were granted.

@@ -33,6 +33,13 @@ pub(crate) struct Furniture {
     pub host: Arc<dyn ChannelHost>,
 }
 
+/// Where a delivery of the batch goes.
+pub(crate) struct Destination {
+    pub address: String,
+    /// The delivery's id.
+    pub delivery: String,
+}
+
 /// One instance, and the call that it is in. Host functions are methods on it, one file for each interface in `capabilities`.
 pub(crate) struct Room {
     pub(crate) furniture: Furniture,
@@ -44,6 +51,8 @@ pub(crate) struct Room {
     pub(crate) stats: Stats,
     /// What the plugin said of each place of its batch before it answered.
     pub(crate) settled: Vec<Option<Outcome>>,
+    /// By the places of the batch.
+    pub(crate) destinations: Vec<Destination>,
     born: Instant,
     started: Instant,
     deadline: Instant,
@@ -64,6 +73,7 @@ impl Room {
             egress,
             stats: Stats::default(),
             settled: vec![None; batch],
+            destinations: Vec::new(),
             born: started,
             started,
             deadline: started + time,
@@ -77,6 +87,7 @@ impl Room {
         self.deadline = self.started + time;
         self.stats = Stats::default();
         self.settled = vec![None; batch];
+        self.destinations.clear();
         self.egress.begin();
     }
 

@@ -21,6 +21,8 @@ pub(crate) enum Violation {
     Random { asked: u32 },
     #[error("settled place {index} of a batch of {batch}")]
     Settled { index: u32, batch: usize },
+    #[error("wrote to the stream of place {index} of a batch of {batch}")]
+    Appended { index: u32, batch: usize },
 }
 
 impl Violation {
@@ -28,7 +30,7 @@ impl Violation {
         match self {
             Violation::Memory { .. } | Violation::Tables { .. } => CrashKind::Memory,
             Violation::HostCalls { .. } | Violation::Random { .. } => CrashKind::HostCalls,
-            Violation::Settled { .. } => CrashKind::Nonsense,
+            Violation::Settled { .. } | Violation::Appended { .. } => CrashKind::Nonsense,
         }
     }
 }

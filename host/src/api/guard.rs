@@ -68,8 +68,8 @@ async fn isolate(State(Bounds { route, limit }): State<Bounds>, request: Request
     }
 }
 
-/// Headers of every answer. No page has scripts, is framed, cached, or tells another server its address, which may be a
-/// secret (an unsubscribe link).
+/// Headers of every answer, unless it has a policy of its own. No page has scripts, is framed, cached, or tells another server its
+/// address, which may be a secret (an unsubscribe link).
 pub(super) async fn add_headers(mut response: Response) -> Response {
     const HEADERS: [(HeaderName, &str); 5] = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -82,7 +82,7 @@ pub(super) async fn add_headers(mut response: Response) -> Response {
         ),
     ];
     for (name, value) in HEADERS {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
 }

@@ -1,4 +1,4 @@
-//! The HTTP interface: administrators' API, health, metrics, and the unsubscribe page. Handlers translate; what happens is
+//! The HTTP interface: administrators' API, health, metrics, the unsubscribe page, and event streams. Handlers translate; what happens is
 //! decided in `channels`, `knowledge` and the store.
 
 mod access_lists;
@@ -13,6 +13,7 @@ mod routes;
 mod rules;
 mod serve;
 mod status;
+mod stream;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
@@ -29,12 +30,14 @@ use tidings_bus::{Endpoint, EndpointStatus};
 use tidings_domain::limits;
 use tidings_store::Store;
 use tokio::sync::{Mutex, Semaphore};
+use tokio_util::sync::CancellationToken;
 
 use crate::channels::Channels;
 use crate::fetch::Fetcher;
 use crate::knowledge::Knowledge;
 use crate::links::Links;
 use crate::lists::Lists;
+use crate::streams::Streams;
 use crate::telemetry::Metrics;
 
 pub use auth::{NewToken, new_token};
@@ -54,7 +57,10 @@ pub struct ApiState {
     pub lists: Arc<Lists>,
     pub links: Arc<Links>,
     pub metrics: Arc<Metrics>,
+    pub streams: Streams,
     pub endpoints: Vec<Arc<Endpoint>>,
+    /// The daemon stops: what would go on for ever ends.
+    pub stopping: CancellationToken,
 }
 
 impl ApiState {

@@ -7,7 +7,8 @@ use axum::routing::{self, MethodRouter};
 
 use super::guard::{self, Pace};
 use super::{
-    ApiState, access_lists, channels, components, deliveries, rules, status, subscriptions, unsubscribe, versions,
+    ApiState, access_lists, channels, components, deliveries, rules, status, stream, subscriptions, unsubscribe,
+    versions,
 };
 
 /// One method of one path.
@@ -33,6 +34,10 @@ pub(super) fn public() -> Vec<Route> {
         get("/metrics", status::metrics),
         get("/unsubscribe/{token}", unsubscribe::ask),
         post("/unsubscribe/{token}", unsubscribe::act),
+        get("/stream/{token}", stream::page),
+        get("/stream/{token}/events", stream::events),
+        get("/stream.js", stream::script),
+        get("/stream.css", stream::style),
     ]
 }
 
@@ -65,6 +70,7 @@ pub(super) fn protected() -> Vec<Route> {
         get("/api/v1/subscriptions/{user}/{channel}", subscriptions::view),
         slow(put("/api/v1/subscriptions/{user}/{channel}", subscriptions::put)),
         delete("/api/v1/subscriptions/{user}/{channel}", subscriptions::delete),
+        get("/api/v1/subscriptions/{user}/{channel}/streams", stream::links),
         get("/api/v1/access-lists", access_lists::overview),
         slow(post("/api/v1/access-lists", access_lists::add)),
         slow(put("/api/v1/access-lists", access_lists::replace)),

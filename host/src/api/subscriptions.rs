@@ -130,7 +130,7 @@ async fn find(api: &ApiState, user: &str, channel: &str) -> Result<Option<Subscr
 async fn check_addresses(api: &ApiState, subscription: &Subscription) -> Result<Vec<String>, Problem> {
     let (mut addresses, mut mistakes) = (Vec::new(), Vec::new());
     for (n, address) in subscription.addresses.iter().enumerate() {
-        let checked = match api.channels.check_address(&subscription.channel, address).await {
+        let checked = match api.channels.check_address_of(&subscription.user, &subscription.channel, address).await {
             Ok(normalised) => normalised,
             Err(ChannelError::Store(StoreError::Missing { .. })) => address.clone(),
             Err(ChannelError::Address(reason)) => {

@@ -11,7 +11,7 @@ use super::guard::Pace;
 use super::read::Path;
 use super::{ApiState, Problem, read};
 use crate::clock;
-use crate::links::Unsubscribe;
+use crate::links::{Destination, Purpose};
 
 /// The body that a mail client posts is a few dozen bytes.
 const BODY_BYTES: usize = 4096;
@@ -40,7 +40,7 @@ pub(super) async fn act(
     Ok(page("Done", &format!("<p>No more notifications go by {channel} to {address}.</p>")))
 }
 
-async fn stop(api: &ApiState, what: &Unsubscribe) -> Result<(), Problem> {
+async fn stop(api: &ApiState, what: &Destination) -> Result<(), Problem> {
     let edit = Edit::RemoveAddress(what.address.clone());
     if !api.store.edit_subscription(&what.user, &what.channel, &edit, clock::now()).await? {
         return Ok(());
@@ -50,9 +50,9 @@ async fn stop(api: &ApiState, what: &Unsubscribe) -> Result<(), Problem> {
     Ok(())
 }
 
-fn read_token(api: &ApiState, token: &str) -> Result<Unsubscribe, Problem> {
+fn read_token(api: &ApiState, token: &str) -> Result<Destination, Problem> {
     let unknown = || Problem::new(StatusCode::NOT_FOUND, "this link was not made here, or not by the present key");
-    api.links.read_token(token).ok_or_else(unknown)
+    api.links.read_token(Purpose::Unsubscribe, token).ok_or_else(unknown)
 }
 
 /// RFC 8058 allows a form of either encoding.

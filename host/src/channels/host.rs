@@ -1,15 +1,18 @@
-//! What plugins reach of the daemon itself: their own keys in the store, the log under their channel's name, and the inbox.
+//! What plugins reach of the daemon itself: their own keys in the store, the log under their channel's name, their users'
+//! event streams, and the inbox.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tidings_sandbox::{ChannelHost, LogLevel, StateError};
-use tidings_store::{Store, StoreError};
+use tidings_sandbox::{ChannelHost, LogLevel, StateError, StreamEntry};
+use tidings_store::{NewEntry, Store, StoreError};
 
 use super::inbox::{Hints, Inbox};
 use super::logs::LogTails;
 use crate::clock;
 use crate::knowledge::Knowledge;
+use crate::streams::Streams;
 use crate::telemetry::chain;
 
 /// The daemon as plugins see it.
@@ -17,6 +20,7 @@ use crate::telemetry::chain;
 pub struct PluginHost {
     store: Arc<dyn Store>,
     knowledge: Arc<Knowledge>,
+    streams: Streams,
     hints: Arc<Hints>,
     logs: Arc<LogTails>,
     /// Which version of a plugin it serves: its log lines say so.
@@ -24,8 +28,8 @@ pub struct PluginHost {
 }
 
 impl PluginHost {
-    pub fn new(store: Arc<dyn Store>, knowledge: Arc<Knowledge>) -> PluginHost {
-        PluginHost { store, knowledge, hints: Arc::default(), logs: Arc::default(), version: Arc::default() }
+    pub fn new(store: Arc<dyn Store>, knowledge: Arc<Knowledge>, streams: Streams) -> PluginHost {
+        PluginHost { store, knowledge, streams, hints: Arc::default(), logs: Arc::default(), version: Arc::default() }
     }
 
     /// The same daemon for one version of a plugin.
@@ -66,6 +70,17 @@ impl ChannelHost for PluginHost {
 
     async fn state_keys(&self, channel: &str, prefix: &str) -> Result<Vec<String>, StateError> {
         self.store.plugin_state_keys(channel, prefix).await.map_err(unavailable)
+    }
+
+    async fn append(&self, channel: &str, entries: Vec<StreamEntry>) -> Result<(), StateError> {
+        let addresses: BTreeSet<String> = entries.iter().map(|entry| entry.address.clone()).collect();
+        let new = |StreamEntry { address, delivery, data }| NewEntry { address, delivery, data };
+        let new = entries.into_iter().map(new).collect();
+        self.store.append(channel, new, clock::now()).await.map_err(unavailable)?;
+        for address in addresses {
+            self.streams.wake(channel, &address);
+        }
+        Ok(())
     }
 
     async fn inbox(&self, channel: &str, address: &str, text: &str) -> Vec<String> {

@@ -6,6 +6,7 @@ use tidings_domain::delivery::{Content, Delivery, DeliveryId, StoredEvent};
 use tidings_domain::message::MessageId;
 use tidings_domain::outcome::Outcome;
 use tidings_domain::subscription::Style;
+use tidings_domain::text::one_line;
 
 use super::{ChannelError, Channels};
 use crate::clock;
@@ -21,6 +22,17 @@ impl Channels {
         let address = self.check_address(name, address).await?;
         let delivery = test_delivery(name, &address);
         sender.send(delivery).await.ok_or_else(|| ChannelError::NotReady("the plugin gave no answer".into()))
+    }
+
+    /// An address that a user gives, in the channel's normal form.
+    pub async fn check_address_of(&self, user: &str, name: &str, address: &str) -> Result<String, ChannelError> {
+        let normal = self.check_address(name, address).await?;
+        let channel = self.environment.store.channel(name).await?;
+        if self.manifest(&channel.component).await?.address_is_account && normal != user {
+            let reason = format!("an address on this channel is the name of the account, `{}`", one_line(user, 100));
+            return Err(ChannelError::Address(reason));
+        }
+        Ok(normal)
     }
 
     /// The address in the channel's normal form.

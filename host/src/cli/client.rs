@@ -106,6 +106,11 @@ impl Client {
         url
     }
 
+    /// A page of the daemon's, by its path, as a browser on this machine would open it.
+    pub(super) fn page(&self, path: &str) -> String {
+        format!("{}{path}", self.base.as_str().trim_end_matches('/'))
+    }
+
     pub(super) async fn get(&self, url: &Url) -> anyhow::Result<Value> {
         self.send(Method::GET, url, Bytes::new()).await
     }

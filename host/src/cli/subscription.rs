@@ -42,6 +42,8 @@ enum SubscriptionCommand {
     /// Put all subscriptions of a file of JSON Lines into the database of a daemon that is not running, or none where one
     /// is bad; `-` is standard input
     Import { file: PathBuf },
+    /// Where a user follows the event streams of a subscription in a browser
+    Streams { user: String, channel: String },
     /// Remove one
     Delete { user: String, channel: String },
 }
@@ -60,11 +62,25 @@ pub(super) async fn run(
         }
         SubscriptionCommand::Load { file } => load(&client()?, &file, out).await,
         SubscriptionCommand::Import { file } => import(&config()?, &file, out).await,
+        SubscriptionCommand::Streams { user, channel } => streams(&client()?, &user, &channel, out).await,
         SubscriptionCommand::Delete { user, channel } => {
             let client = client()?;
             client.delete(&client.api(&["subscriptions", &user, &channel])).await.map(drop)
         }
     }
+}
+
+async fn streams(client: &Client, user: &str, channel: &str, out: &mut Output) -> anyhow::Result<()> {
+    let answer = client.get(&client.api(&["subscriptions", user, channel, "streams"])).await?;
+    if out.is_json() {
+        return Ok(out.json(&answer)?);
+    }
+    for stream in answer.as_array().into_iter().flatten() {
+        let known = stream["url"].as_str().map(str::to_owned);
+        let here = || client.page(&text(&stream["path"]));
+        out.line(&format!("{}: {}", text(&stream["address"]), known.unwrap_or_else(here)))?;
+    }
+    Ok(())
 }
 
 async fn list(client: &Client, user: Option<String>, out: &mut Output) -> anyhow::Result<()> {

@@ -10,6 +10,7 @@ mod life;
 mod queue;
 mod setup;
 mod sqlite;
+mod stream;
 mod subscription;
 
 use std::collections::BTreeMap;
@@ -28,12 +29,13 @@ pub use life::ChannelLife;
 pub use queue::{Books, DeliveryQuery, DeliveryRow, Lease, LeaseRequest};
 pub use setup::{Channel, ChannelVersion, ComponentInfo, Token};
 pub use sqlite::{Mode, open, open_with, rotate_key, schema_version};
+pub use stream::{EventStreams, NewEntry, StreamEntry};
 pub use subscription::{SubscriptionOptions, SubscriptionRow};
 
 /// Everything that outlives a restart. Each method that writes returns after its commit; `accept` and `settle` share
 /// transactions with the calls beside them (group commit).
 #[async_trait]
-pub trait Store: AccessLists + ChangeFeed + ChannelLife + 'static {
+pub trait Store: AccessLists + ChangeFeed + ChannelLife + EventStreams + 'static {
     /// Intake: the message and all its deliveries, or neither. Unique by message id and by (message, channel, address). A
     /// recipient of a one-shot filter that already fired is left out; the filter is deactivated in the same transaction.
     /// Left out too is a recipient whose subscription was deleted or disabled, or lost the address, after the match.
@@ -60,7 +62,7 @@ pub trait Store: AccessLists + ChangeFeed + ChannelLife + 'static {
     /// a digest come back together, and `id` may be theirs or the digest's.
     async fn retry_dead(&self, channel: Option<&str>, id: Option<&DeliveryId>, now: Timestamp) -> Result<u64>;
     /// Forgets messages seen before `seen_before` that have no pending or dead delivery, with their settled deliveries
-    /// (whose counts stay in the books); returns how many messages.
+    /// (whose counts stay in the books), and entries of event streams as old; returns how many messages.
     async fn prune(&self, seen_before: Timestamp) -> Result<u64>;
 
     /// Everybody's subscriptions in bounded memory: rows behind `after` (user and channel), by user and channel; `limit` of

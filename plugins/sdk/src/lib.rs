@@ -46,6 +46,16 @@ pub mod residency {
     });
 }
 
+#[allow(missing_docs)]
+pub mod streaming {
+    //! What a plugin imports beyond that to write event streams, generated from the same file.
+    wit_bindgen::generate!({
+        world: "streaming",
+        path: "../../wit/v1",
+        additional_derives: [PartialEq],
+    });
+}
+
 /// What a plugin implements: `describe`, `check_address` and `deliver`.
 pub use bindings::exports::tidings::channel::plugin::Guest as Channel;
 pub use bindings::tidings::channel::types::{
@@ -56,6 +66,8 @@ pub use bindings::tidings::channel::types::{
 pub use bindings::tidings::channel::{clock, config, http, inbox, log, net, progress, random, state};
 /// What a resident plugin implements beside [`Channel`]: `wake`.
 pub use residency::exports::tidings::channel::resident::{Guest as Resident, Reason};
+/// The host's event streams, for plugins that write them.
+pub use streaming::tidings::channel::event_stream;
 
 /// Makes a type that implements [`Channel`] the plugin of this component.
 ///

@@ -11,5 +11,6 @@ mod lifecycle;
 mod lists;
 mod resident;
 mod smtp;
+mod stream;
 mod switch;
 mod upgrade;

@@ -180,6 +180,7 @@ mod tests {
                 why: "x".to_owned(),
             }],
             lifetime: Lifetime::PerCall,
+            address_is_account: false,
         }
     }
 

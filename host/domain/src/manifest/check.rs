@@ -226,6 +226,7 @@ mod tests {
             grants: vec![request("{relay}", "{relay_port}"), request("{endpoint}", "{endpoint}"), request("a.b", "25")],
             credentials: Vec::new(),
             lifetime: Lifetime::PerCall,
+            address_is_account: false,
         }
     }
 

@@ -203,6 +203,7 @@ mod tests {
             grants: Vec::new(),
             credentials: Vec::new(),
             lifetime: Lifetime::PerCall,
+            address_is_account: false,
         }
     }
 

@@ -145,6 +145,10 @@ impl ChannelHost for Nobody {
         Ok(Vec::new())
     }
 
+    async fn append(&self, _: &str, _: Vec<StreamEntry>) -> Result<(), StateError> {
+        Ok(())
+    }
+
     async fn inbox(&self, _: &str, _: &str, _: &str) -> Vec<String> {
         Vec::new()
     }

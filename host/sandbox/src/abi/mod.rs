@@ -19,6 +19,8 @@ pub(crate) const PACKAGE: &str = "tidings:channel";
 /// The interface that a plugin exports, and the one that a resident plugin exports beside it.
 pub(crate) const PLUGIN: &str = "plugin";
 const RESIDENT: &str = "resident";
+/// The interface that a plugin imports to write event streams.
+pub(crate) const EVENT_STREAM: &str = "event-stream";
 
 /// A version of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 
 mod clock;
 mod config;
+mod event_stream;
 pub(crate) mod http;
 mod inbox;
 mod log;

@@ -23,7 +23,7 @@ use tidings_domain::subscription::Style;
 use tidings_domain::time::Timestamp;
 use tidings_sandbox::{
     Admitted, ChannelHost, ChannelSettings, Compiler, Links, LogLevel, Parcel, Plugin, Report, Resolver, Sandbox,
-    SandboxOptions, StateError,
+    SandboxOptions, StateError, StreamEntry,
 };
 
 pub const MIB: usize = 1024 * 1024;
@@ -154,6 +154,7 @@ pub fn parcels(deliveries: &[Delivery]) -> Vec<Parcel<'_>> {
 #[derive(Default)]
 pub struct MemoryHost {
     state: Mutex<BTreeMap<String, Vec<u8>>>,
+    pub entries: Mutex<Vec<StreamEntry>>,
     pub lines: Mutex<Vec<String>>,
 }
 
@@ -182,6 +183,11 @@ impl ChannelHost for MemoryHost {
 
     async fn state_keys(&self, _: &str, prefix: &str) -> Result<Vec<String>, StateError> {
         Ok(self.state.lock().expect("a lock").keys().filter(|key| key.starts_with(prefix)).cloned().collect())
+    }
+
+    async fn append(&self, _: &str, entries: Vec<StreamEntry>) -> Result<(), StateError> {
+        self.entries.lock().expect("a lock").extend(entries);
+        Ok(())
     }
 
     async fn inbox(&self, _: &str, _: &str, text: &str) -> Vec<String> {

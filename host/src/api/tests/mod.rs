@@ -86,11 +86,12 @@ impl Stand {
             max_instances: 2,
             compiler: Compiler::InProcess,
         };
+        let streams = Streams::default();
         let channels = Channels::new(Environment {
             store: Arc::clone(&store),
             sandbox: Sandbox::new(sandbox).expect("the engine starts"),
             trust: Trust::new(trust).expect("keys"),
-            host: Arc::new(PluginHost::new(Arc::clone(&store), Arc::clone(&knowledge))),
+            host: Arc::new(PluginHost::new(Arc::clone(&store), Arc::clone(&knowledge), streams.clone())),
             links: Arc::clone(&links),
             knowledge: Arc::clone(&knowledge),
             wakers: Arc::default(),
@@ -100,7 +101,9 @@ impl Stand {
         let install =
             InstallConfig { hosts: vec!["127.0.0.1".into()], plain_http: vec!["127.0.0.1".into()], private: false };
         let fetcher = Arc::new(Fetcher::new(&install, None).expect("a client"));
-        let state = ApiState { store, channels, fetcher, knowledge, lists, links, metrics, endpoints: Vec::new() };
+        let (endpoints, stopping) = (Vec::new(), CancellationToken::new());
+        let state =
+            ApiState { store, channels, fetcher, knowledge, lists, links, metrics, streams, endpoints, stopping };
         let new = new_token("test", clock::now(), None);
         state.store.put_token(&new.record).await.expect("the token is stored");
         Stand { router: router(state.clone()), state, token: new.text.expose().clone(), _dir: dir }

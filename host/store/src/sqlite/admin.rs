@@ -8,9 +8,9 @@ use tidings_domain::delivery::{DeliveryId, State};
 use tidings_domain::limits::PRUNE_BATCH;
 
 use super::failure::Failure;
-use super::feed;
 use super::turns::{self, Pair};
 use super::value::{count, delivery_id, id_bytes, size, state, timestamp, to_json};
+use super::{feed, stream};
 use crate::{Books, DeliveryQuery, DeliveryRow};
 
 /// The books by channel.
@@ -185,6 +185,7 @@ pub(super) async fn prune(
 pub(super) async fn sweep(connection: &mut SqliteConnection, before: i64) -> Result<(), Failure> {
     sqlx::query("DELETE FROM subscriptions WHERE deleted_at < ?").bind(before).execute(&mut *connection).await?;
     sqlx::query("DELETE FROM turns WHERE ready_at IS NULL").execute(&mut *connection).await?;
+    stream::prune(connection, before).await?;
     feed::prune(connection).await
 }
 

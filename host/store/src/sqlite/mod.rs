@@ -19,6 +19,7 @@ mod plugin_state;
 mod registry;
 mod seal;
 mod settle;
+mod stream;
 mod subscriptions;
 #[cfg(test)]
 mod tests;

@@ -14,4 +14,5 @@ mod outcome;
 mod property;
 mod pruning;
 mod setup;
+mod stream;
 mod subscription;

@@ -1,5 +1,14 @@
 //! Generated from `wit/v1`. Alone in its file so that only a change of the contract expands it again.
 
+/// What a plugin may import beyond `channel`.
+pub(super) mod streaming {
+    wasmtime::component::bindgen!({
+        path: "../../wit/v1",
+        world: "streaming",
+        imports: { default: async | trappable },
+    });
+}
+
 wasmtime::component::bindgen!({
     path: "../../wit/v1",
     world: "channel",

@@ -122,6 +122,7 @@ pub(super) fn manifest(manifest: wit::Manifest) -> manifest::Manifest {
             wit::Lifetime::PerCall => Lifetime::PerCall,
             wit::Lifetime::Resident => Lifetime::Resident,
         },
+        address_is_account: manifest.extra.iter().any(|(key, value)| key == "address" && value == "account"),
     }
 }
 

@@ -4,6 +4,7 @@
 use wasmtime::Result;
 use wasmtime::component::Resource;
 
+use super::bindings::streaming::tidings::channel::event_stream;
 use super::bindings::tidings::channel::{clock, config, http, inbox, log, net, progress, random, state, types};
 use super::convert;
 use crate::capabilities::http::{Ask, HttpError};
@@ -208,5 +209,22 @@ impl inbox::Host for Room {
     async fn submit(&mut self, address: String, text: String) -> Result<Vec<String>> {
         self.host_call()?;
         Ok(self.furniture.submit(&address, &text).await)
+    }
+}
+
+impl event_stream::Host for Room {
+    async fn append(&mut self, entries: Vec<event_stream::Entry>) -> Result<Result<(), event_stream::Error>> {
+        self.host_call()?;
+        let entries = entries.into_iter().map(|entry| (entry.index, entry.data)).collect();
+        Ok(Room::append(self, entries).await?.map_err(Into::into))
+    }
+}
+
+impl From<StateError> for event_stream::Error {
+    fn from(error: StateError) -> Self {
+        match error {
+            StateError::Limit(why) => event_stream::Error::Limit(why),
+            StateError::Unavailable(why) => event_stream::Error::Unavailable(why),
+        }
     }
 }

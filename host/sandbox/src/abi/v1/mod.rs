@@ -13,19 +13,20 @@ use wasmtime::Store;
 use wasmtime::component::{HasSelf, Linker};
 
 use crate::plugin::Parcel;
-use crate::room::Room;
+use crate::room::{Destination, Room};
 
 pub(super) const VERSION: &str = "1.0.0";
 /// The interfaces that a plugin may import.
 pub(super) const IMPORTS: &[&str] =
-    &["types", "progress", "log", "clock", "random", "config", "net", "http", "state", "inbox"];
+    &["types", "progress", "log", "clock", "random", "config", "net", "http", "state", "inbox", "event-stream"];
 
 /// A component of this version, ready to be instantiated.
 pub(super) type Pre = bindings::ChannelPre<Room>;
 
 /// Everything that a component of this version may import.
 pub(super) fn add_to_linker(linker: &mut Linker<Room>) -> wasmtime::Result<()> {
-    bindings::Channel::add_to_linker::<_, HasSelf<Room>>(linker, |room| room)
+    bindings::Channel::add_to_linker::<_, HasSelf<Room>>(linker, |room| room)?;
+    bindings::streaming::Streaming::add_to_linker::<_, HasSelf<Room>>(linker, |room| room)
 }
 
 pub(super) async fn describe(pre: &Pre, store: &mut Store<Room>) -> wasmtime::Result<Manifest> {
@@ -68,6 +69,11 @@ async fn deliver_to(
     store: &mut Store<Room>,
     batch: &Batch,
 ) -> wasmtime::Result<Vec<Outcome>> {
+    let destination = |delivery: &bindings::tidings::channel::types::Delivery| Destination {
+        address: delivery.recipient.address.clone(),
+        delivery: delivery.id.clone(),
+    };
+    store.data_mut().destinations = batch.0.iter().map(destination).collect();
     let outcomes = channel.tidings_channel_plugin().call_deliver(store, &batch.0).await?;
     Ok(outcomes.into_iter().map(convert::outcome).collect())
 }
