@@ -3,6 +3,7 @@
 //! without a restart. A channel that cannot be started is reported with its reason and holds its deliveries; the others run.
 
 mod change;
+mod confirm;
 mod error;
 mod fit;
 mod host;
@@ -24,6 +25,7 @@ use tidings_store::{Channel, ComponentInfo, Store, StoreError};
 use tokio::sync::{Mutex, MutexGuard, mpsc};
 use tokio_util::sync::CancellationToken;
 
+pub use confirm::Asked;
 pub use error::ChannelError;
 pub use host::PluginHost;
 pub use logs::{LogLine, LogTails};

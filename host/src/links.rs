@@ -38,6 +38,8 @@ pub enum Purpose {
     Unsubscribe,
     /// Read the address's event stream.
     Follow,
+    /// Answer whether notifications are wanted at the address. It goes to the address alone.
+    Confirm,
 }
 
 impl Purpose {
@@ -46,6 +48,7 @@ impl Purpose {
         match self {
             Purpose::Unsubscribe => b"",
             Purpose::Follow => b"follow ",
+            Purpose::Confirm => b"confirm ",
         }
     }
 }
@@ -77,6 +80,12 @@ impl Links {
         let url = self.public_url.as_ref()?;
         let what = Destination { user: user.into(), channel: channel.into(), address: address.into() };
         Some(format!("{url}/unsubscribe/{}", self.sign(Purpose::Unsubscribe, &what)?))
+    }
+
+    /// Where the owner of an address accepts it, and where it is rejected, if `api.public_url` is set.
+    pub fn confirm_links(&self, what: &Destination) -> Option<(String, String)> {
+        let (url, token) = (self.public_url.as_ref()?, self.sign(Purpose::Confirm, what)?);
+        Some((format!("{url}/confirm/{token}"), format!("{url}/reject/{token}")))
     }
 
     /// The path of a destination's event stream, and the URL if `api.public_url` is set.

@@ -354,6 +354,12 @@ pub const STDIO_BYTES: usize = 4096;
 pub const STATE_KEY_BYTES: usize = 256;
 /// A value of a plugin's `state`, in bytes.
 pub const STATE_VALUE_BYTES: usize = 64 * 1024;
+/// How long the owner of an address may take to confirm it.
+pub const CONFIRMATION_AGE: Duration = Duration::from_secs(24 * 3600);
+/// After one question of a user on a channel, how long no other is sent: they go to people who did not ask for them.
+pub const CONFIRMATION_REST: Duration = Duration::from_secs(60);
+/// Characters of a code that is typed by hand; each is one of 30.
+pub const CONFIRMATION_CODE_CHARS: usize = 8;
 /// One entry of an event stream, in bytes.
 pub const STREAM_ENTRY_BYTES: usize = 64 * 1024;
 /// Entries that an event stream keeps: the newest, none older than `retention.messages`.

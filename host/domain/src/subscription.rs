@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits::ADDRESSES_PER_SUBSCRIPTION;
+
 /// One test with its arguments, as the user wrote it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
@@ -83,6 +85,8 @@ pub struct Subscription {
 /// A change that needs the rest of the subscription as it is at that moment: the store makes it in one step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Edit {
+    /// Its owner wants it. Nothing changes where it is there already, or no further one may be.
+    AddAddress(String),
     /// Nothing else is sent to this address; filters and other addresses stay.
     RemoveAddress(String),
     /// Switches the whole subscription.
@@ -93,6 +97,12 @@ impl Edit {
     /// Makes the change; whether there was anything to change.
     pub fn apply(&self, subscription: &mut Subscription) -> bool {
         match self {
+            Edit::AddAddress(new) => {
+                let room = subscription.addresses.len() < ADDRESSES_PER_SUBSCRIPTION;
+                let adds = room && !subscription.addresses.contains(new);
+                subscription.addresses.extend(adds.then(|| new.clone()));
+                adds
+            }
             Edit::RemoveAddress(gone) => {
                 let before = subscription.addresses.len();
                 subscription.addresses.retain(|address| address != gone);

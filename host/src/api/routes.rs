@@ -7,8 +7,8 @@ use axum::routing::{self, MethodRouter};
 
 use super::guard::{self, Pace};
 use super::{
-    ApiState, access_lists, channels, components, deliveries, rules, status, stream, subscriptions, unsubscribe,
-    versions,
+    ApiState, access_lists, channels, components, confirm, deliveries, rules, status, stream, subscriptions,
+    unsubscribe, versions,
 };
 
 /// One method of one path.
@@ -34,6 +34,10 @@ pub(super) fn public() -> Vec<Route> {
         get("/metrics", status::metrics),
         get("/unsubscribe/{token}", unsubscribe::ask),
         post("/unsubscribe/{token}", unsubscribe::act),
+        get("/confirm/{token}", confirm::question::<true>),
+        post("/confirm/{token}", confirm::answer::<true>),
+        get("/reject/{token}", confirm::question::<false>),
+        post("/reject/{token}", confirm::answer::<false>),
         get("/stream/{token}", stream::page),
         get("/stream/{token}/events", stream::events),
         get("/stream.js", stream::script),
@@ -70,6 +74,7 @@ pub(super) fn protected() -> Vec<Route> {
         get("/api/v1/subscriptions/{user}/{channel}", subscriptions::view),
         slow(put("/api/v1/subscriptions/{user}/{channel}", subscriptions::put)),
         delete("/api/v1/subscriptions/{user}/{channel}", subscriptions::delete),
+        slow(post("/api/v1/subscriptions/{user}/{channel}/confirmations", confirm::ask)),
         get("/api/v1/subscriptions/{user}/{channel}/streams", stream::links),
         get("/api/v1/access-lists", access_lists::overview),
         slow(post("/api/v1/access-lists", access_lists::add)),

@@ -1,4 +1,4 @@
-//! What users say back on a channel: `help`, `start`, `stop`, `list filters`, `list rules`. The plugin vouches for the
+//! What users say back on a channel: `help`, `start`, `stop`, `list filters`, `list rules`, `confirm`. The plugin vouches for the
 //! address; whose it is, the subscriptions say. Anything else is answered with a hint, once, and nothing with silence.
 
 mod command;
@@ -6,7 +6,7 @@ mod hints;
 mod words;
 
 use tidings_domain::subscription::{Edit, Subscription};
-use tidings_store::{Store, StoreError};
+use tidings_store::{Answered, Store, StoreError};
 
 use crate::clock;
 use crate::knowledge::Knowledge;
@@ -41,12 +41,17 @@ impl Inbox<'_> {
         let catalogue = || self.knowledge.snapshot().references.catalogue.clone();
         let owned = match command {
             Command::Start | Command::Stop | Command::ListFilters | Command::ShowFilter(_) => self.owned().await?,
-            Command::Help | Command::ListApplications | Command::ListRules(_) | Command::Unknown => None,
+            Command::Help
+            | Command::ListApplications
+            | Command::ListRules(_)
+            | Command::Confirm(_)
+            | Command::Unknown => None,
         };
         Ok(match (command, owned) {
             (Command::Help, _) => words::help(),
             (Command::ListApplications, _) => words::applications(catalogue().rules()),
             (Command::ListRules(application), _) => words::rules(catalogue().rules(), &application),
+            (Command::Confirm(code), _) => self.confirm(code).await?,
             (Command::Unknown, _) if self.hints.give(self.channel, self.address, clock::now()) => {
                 vec![words::HINT.into()]
             }
@@ -65,6 +70,16 @@ impl Inbox<'_> {
         let Some(user) = self.store.owner_of(self.channel, self.address).await? else { return Ok(None) };
         let subscriptions = self.store.subscriptions_of(&user).await?;
         Ok(subscriptions.into_iter().find(|subscription| subscription.channel == self.channel))
+    }
+
+    async fn confirm(&self, code: String) -> Result<Vec<String>, StoreError> {
+        let (channel, address) = (self.channel.to_owned(), self.address.to_owned());
+        let answered = Answered::Message { channel, address, code };
+        if self.store.answer(&answered, true, clock::now()).await?.is_none() {
+            return Ok(vec![words::NO_SUCH_CODE.into()]);
+        }
+        self.knowledge.catch_up().await?;
+        Ok(vec![words::CONFIRMED.into()])
     }
 
     async fn switch(&self, subscription: &Subscription, on: bool) -> Result<Vec<String>, StoreError> {

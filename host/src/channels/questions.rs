@@ -14,13 +14,17 @@ use crate::clock;
 impl Channels {
     /// Sends one message outside the outbox, also through a disabled channel.
     pub async fn test_send(&self, name: &str, address: &str) -> Result<Outcome, ChannelError> {
+        let address = self.check_address(name, address).await?;
+        self.send_now(name, test_delivery(name, &address)).await
+    }
+
+    /// Sends a delivery that is not in the outbox.
+    pub(super) async fn send_now(&self, name: &str, delivery: Delivery) -> Result<Outcome, ChannelError> {
         let channel = self.environment.store.channel(name).await?;
         let sender = match self.running_resident(name).await {
             Some(running) => running,
             None => self.version(&channel, &channel.component).await?.sender,
         };
-        let address = self.check_address(name, address).await?;
-        let delivery = test_delivery(name, &address);
         sender.send(delivery).await.ok_or_else(|| ChannelError::NotReady("the plugin gave no answer".into()))
     }
 

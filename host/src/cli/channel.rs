@@ -308,7 +308,7 @@ fn state(channel: &Value) -> String {
     }
 }
 
-fn sent(outcome: &Value, out: &mut Output) -> anyhow::Result<()> {
+pub(super) fn sent(outcome: &Value, out: &mut Output) -> anyhow::Result<()> {
     let (word, detail) = (text(&outcome["outcome"]), text(&outcome["detail"]));
     if out.is_json() {
         out.json(outcome)?;

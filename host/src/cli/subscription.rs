@@ -42,6 +42,8 @@ enum SubscriptionCommand {
     /// Put all subscriptions of a file of JSON Lines into the database of a daemon that is not running, or none where one
     /// is bad; `-` is standard input
     Import { file: PathBuf },
+    /// Ask the owner of an address whether the user's notifications are wanted there; yes adds it to the subscription
+    Confirm { user: String, channel: String, address: String },
     /// Where a user follows the event streams of a subscription in a browser
     Streams { user: String, channel: String },
     /// Remove one
@@ -62,6 +64,12 @@ pub(super) async fn run(
         }
         SubscriptionCommand::Load { file } => load(&client()?, &file, out).await,
         SubscriptionCommand::Import { file } => import(&config()?, &file, out).await,
+        SubscriptionCommand::Confirm { user, channel, address } => {
+            let client = client()?;
+            let url = client.api(&["subscriptions", &user, &channel, "confirmations"]);
+            let answer = client.post_json(&url, &json!({ "address": address })).await?;
+            super::channel::sent(&answer, out)
+        }
         SubscriptionCommand::Streams { user, channel } => streams(&client()?, &user, &channel, out).await,
         SubscriptionCommand::Delete { user, channel } => {
             let client = client()?;

@@ -3,6 +3,7 @@
 //! is `domain::outcome`'s word, here it is made durable.
 
 mod access;
+mod confirmation;
 mod error;
 mod feed;
 mod keys;
@@ -22,6 +23,7 @@ use tidings_domain::subscription::{Edit, Subscription};
 use tidings_domain::time::Timestamp;
 
 pub use access::{AccessLists, GroupRow, ListRow, PackageRow};
+pub use confirmation::{Answered, Confirmations, Question};
 pub use error::{Result, StoreError};
 pub use feed::{Change, ChangeFeed, Changes, Revision};
 pub use keys::KeyFile;
@@ -35,7 +37,7 @@ pub use subscription::{SubscriptionOptions, SubscriptionRow};
 /// Everything that outlives a restart. Each method that writes returns after its commit; `accept` and `settle` share
 /// transactions with the calls beside them (group commit).
 #[async_trait]
-pub trait Store: AccessLists + ChangeFeed + ChannelLife + EventStreams + 'static {
+pub trait Store: AccessLists + ChangeFeed + ChannelLife + Confirmations + EventStreams + 'static {
     /// Intake: the message and all its deliveries, or neither. Unique by message id and by (message, channel, address). A
     /// recipient of a one-shot filter that already fired is left out; the filter is deactivated in the same transaction.
     /// Left out too is a recipient whose subscription was deleted or disabled, or lost the address, after the match.

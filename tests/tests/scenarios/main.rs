@@ -1,5 +1,6 @@
 //! Whole runs of the daemon, from a message on the bus to what arrives at the far side. Each test names what must hold.
 
+mod confirm;
 mod corpus;
 mod demo;
 mod foreign;

@@ -13,6 +13,8 @@ pub(super) enum Command {
     ListApplications,
     /// The rules about one application.
     ListRules(String),
+    /// The answer to a question about the address, by its code.
+    Confirm(String),
     Unknown,
 }
 
@@ -31,6 +33,7 @@ impl Command {
             2 if is(0, "list") && is(1, "rules") => Command::ListApplications,
             3.. if is(0, "list") && is(1, "filters") => Command::ShowFilter(rest()),
             3.. if is(0, "list") && is(1, "rules") => Command::ListRules(rest()),
+            2 if is(0, "confirm") => Command::Confirm(unquoted(words[1]).to_uppercase()),
             _ => Command::Unknown,
         })
     }
@@ -61,6 +64,8 @@ mod tests {
             ("list filters '", filter("'")),
             ("list rules", Some(Command::ListApplications)),
             ("list rules Buildsys", rules("Buildsys")),
+            ("Confirm k7qx2345", Some(Command::Confirm("K7QX2345".to_owned()))),
+            ("confirm", Some(Command::Unknown)),
             ("list", Some(Command::Unknown)),
             ("stop it", Some(Command::Unknown)),
             ("list all filters", Some(Command::Unknown)),

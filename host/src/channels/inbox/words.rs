@@ -7,6 +7,8 @@ use tidings_domain::text::one_line;
 
 pub(super) const HINT: &str = "Say 'help' for help or 'stop' to stop messages.";
 pub(super) const NOBODY: &str = "Nobody has set up notifications for this address.";
+pub(super) const CONFIRMED: &str = "Thank you. Notifications are sent here from now on.";
+pub(super) const NO_SUCH_CODE: &str = "There is no question with this code for this address, or it is too old.";
 pub(super) const FAILED: &str = "Sorry, that did not work just now. Please try again later.";
 
 pub(super) fn help() -> Vec<String> {
@@ -17,6 +19,7 @@ pub(super) fn help() -> Vec<String> {
         "list filters NAME: the rules of one filter, by its name or number",
         "list rules: the applications that there are rules for",
         "list rules APPLICATION: the rules about one of them",
+        "confirm CODE: yes, send me what the question with this code was about",
     ]
     .map(str::to_owned)
     .into()

@@ -10,7 +10,7 @@ use tidings_domain::limits::PRUNE_BATCH;
 use super::failure::Failure;
 use super::turns::{self, Pair};
 use super::value::{count, delivery_id, id_bytes, size, state, timestamp, to_json};
-use super::{feed, stream};
+use super::{confirmation, feed, stream};
 use crate::{Books, DeliveryQuery, DeliveryRow};
 
 /// The books by channel.
@@ -186,6 +186,7 @@ pub(super) async fn sweep(connection: &mut SqliteConnection, before: i64) -> Res
     sqlx::query("DELETE FROM subscriptions WHERE deleted_at < ?").bind(before).execute(&mut *connection).await?;
     sqlx::query("DELETE FROM turns WHERE ready_at IS NULL").execute(&mut *connection).await?;
     stream::prune(connection, before).await?;
+    confirmation::expire(connection, before).await?;
     feed::prune(connection).await
 }
 

@@ -6,6 +6,7 @@ mod access;
 mod address;
 mod admin;
 mod component;
+mod confirmation;
 mod content;
 mod failure;
 mod feed;

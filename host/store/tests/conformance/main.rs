@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "what tests share may fail as they do")]
 
 mod access;
+mod confirmation;
 mod digest;
 mod feed;
 mod fixture;

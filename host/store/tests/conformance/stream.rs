@@ -37,7 +37,8 @@ async fn a_stream_has_each_delivery_once_and_in_order_and_no_other_ones() {
     assert_eq!(all(&**store, "browser", "nobody", 0).await, of(&[]));
     let first = store.entries("browser", "ralph", 0).await.unwrap()[0].seq;
     assert_eq!(all(&**store, "browser", "ralph", first).await, of(&["c", "d"]));
-    assert_eq!(all(&**store, "browser", "ralph", 1_000_000).await, of(&["a", "c", "d"]), "of another database");
+    let strange = store.entries("browser", "ralph", 1_000_000).await.unwrap();
+    assert_eq!(strange.len(), 3, "a place of another database means the beginning");
 }
 
 #[tokio::test]
