@@ -16,10 +16,11 @@ fn link(mail: &str, page: &str) -> String {
 async fn nothing_goes_to_an_address_before_its_owner_said_yes() {
     let mut scene = Scene::set().await.unwrap();
     scene.wants_everything("amara", "email", &[]).await.unwrap();
+    let client = scene.client.clone();
     let ask = async |address: &str| {
         let body = json!({"address": address}).to_string();
         let path = "/api/v1/subscriptions/amara/email/confirmations";
-        let answer = scene.client.send(Method::POST, path, Bytes::from(body)).await.unwrap();
+        let answer = client.send(Method::POST, path, Bytes::from(body)).await.unwrap();
         (answer.status, serde_json::from_slice::<Value>(&answer.body).unwrap())
     };
     let (status, answer) = ask("Amara@EXAMPLE.org").await;
