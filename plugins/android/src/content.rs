@@ -1,6 +1,6 @@
-//! What a delivery says to an app: a flat map of texts, the same for FCM and for UnifiedPush, and how it is
-//! made to fit: the icon goes first, then the end of the text, and only then a link that still leaves no room. A link that
-//! is longer than `LINK_OCTETS` is never sent, nor one of `SHORT_LINK_OCTETS` to a server that takes little.
+//! What a delivery says to an app: a flat map of texts, the same for FCM and for UnifiedPush, and how it is made to fit:
+//! the icon goes first, then the end of the text, and only then a link that still leaves no room. A link longer than
+//! `LINK_OCTETS` is never sent, nor one longer than `SHORT_LINK_OCTETS` to a server that takes less.
 
 use serde_json::{Map, Value};
 use tidings_plugin::brief::{Brief, web_link};

@@ -1,6 +1,6 @@
 //! Bearer tokens, kept for one channel until shortly before they expire. One request at a time asks for a token, the others
-//! wait for what it gets; after a failure nobody asks again for a while, or for as long as the token server says. The token's host is reached under the channel's
-//! grants and on the call's own account, as everything else.
+//! wait for what it gets; after a failure nobody asks again for a while, or for as long as the token server says. The
+//! token's host is reached under the channel's grants and on the call's own account, as everything else.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
