@@ -12,8 +12,8 @@ use tidings_tests::web::{Fault, Reply, Seen};
 
 use super::{FAR_DATE, grants, plugin, say, test_send, wait_for};
 
-/// For which FCM asks to be left alone: longer than the shortest rest of a channel in trouble.
-const REST_SECONDS: &str = "12";
+/// For which FCM asks to be left alone: longer than anything else is put off here.
+const REST_SECONDS: &str = "8";
 
 const PHONE: &str = "d1Xq_-7:APA91bZkV3vQ8xxxxxxxxxxxx";
 
@@ -29,8 +29,11 @@ fn config(fcm: &Fcm) -> Value {
 }
 
 async fn android() -> (Scene, Fcm) {
+    in_scene(Scene::set().await.unwrap()).await
+}
+
+async fn in_scene(scene: Scene) -> (Scene, Fcm) {
     let fcm = Fcm::start().await.unwrap();
-    let scene = Scene::set().await.unwrap();
     channel::install(&scene.client, "android", &plugin("android"), &config(&fcm), &granted(&fcm)).await.unwrap();
     (scene, fcm)
 }
@@ -141,7 +144,8 @@ async fn row_43_what_a_lost_phone_and_a_moved_one_get() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_quota_slows_the_whole_project_and_costs_no_delivery() {
-    let (mut scene, fcm) = android().await;
+    let longer = Scene::set_with(|settings| settings.dispatch.backoff_max = format!("{REST_SECONDS}s")).await;
+    let (mut scene, fcm) = in_scene(longer.unwrap()).await;
     let users = ["amara", "bjorn", "chidi"];
     for user in users {
         scene.wants_everything(user, "android", &[&format!("{PHONE}-{user}")]).await.unwrap();
