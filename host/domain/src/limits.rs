@@ -132,6 +132,8 @@ pub const BACKOFF_MIN: Duration = Duration::from_secs(60);
 /// The longest wait before a delivery is tried again, also where the far side asked for more; setting
 /// `dispatch.backoff_max`.
 pub const BACKOFF_MAX: Duration = Duration::from_secs(4000);
+/// How long a delivery waits whose address moved and moved again, or moved to itself: a ring of such addresses has no end.
+pub const ADDRESS_MOVE_REST: Duration = Duration::from_secs(60);
 /// A delivery older than this is dead; setting `dispatch.max_age`. Postfix keeps mail as long.
 pub const DELIVERY_MAX_AGE: Duration = Duration::from_secs(5 * 24 * 3600);
 
@@ -409,8 +411,11 @@ pub const ASSERTION_AGE: Duration = Duration::from_secs(3600);
 /// clock may be ahead, and a request takes time.
 pub const TOKEN_AGE: Duration = Duration::from_secs(3600);
 pub const TOKEN_EARLY: Duration = Duration::from_secs(60);
-/// How long a failed request for a token is not repeated.
+/// How long a request for a token may take. Others wait for it, and whoever asked must still hear why it failed.
+pub const TOKEN_TIME: Duration = Duration::from_secs(10);
+/// How long a failed request for a token is not repeated, and the most that a token server may ask for with `Retry-After`.
 pub const TOKEN_FAILURE_REST: Duration = Duration::from_secs(10);
+pub const TOKEN_FAILURE_REST_MAX: Duration = Duration::from_secs(3600);
 /// A URL, in bytes.
 pub const URL_BYTES: usize = 8192;
 /// The body of an HTTP response, in bytes.

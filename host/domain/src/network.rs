@@ -69,7 +69,10 @@ pub fn reach(address: IpAddr) -> Reach {
 
 fn reach_v4(address: Ipv4Addr) -> Reach {
     match address.octets() {
-        [169, 254, 169, 254] => Reach::Never("the cloud's metadata service"),
+        // Most clouds'; containers of AWS (ECS, EKS); Azure's and Alibaba's.
+        [169, 254, 169, 254] | [169, 254, 170, 2 | 23] | [168, 63, 129, 16] | [100, 100, 100, 200] => {
+            Reach::Never("the cloud's metadata service")
+        }
         [0, ..] => Reach::Never("unspecified"),
         [224..=239, ..] => Reach::Never("multicast"),
         [255, 255, 255, 255] => Reach::Never("broadcast"),
@@ -93,7 +96,10 @@ fn reach_v6(address: Ipv6Addr) -> Reach {
     match address.segments() {
         [0, 0, 0, 0, 0, 0, 0, 0] => Reach::Never("unspecified"),
         [0, 0, 0, 0, 0, 0, 0, 1] => Reach::Local("loopback"),
-        [0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254] => Reach::Never("the cloud's metadata service"),
+        // Those of AWS (EC2, EKS), and Google's.
+        [0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254 | 0x0023] | [0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x0254] => {
+            Reach::Never("the cloud's metadata service")
+        }
         [0xff00..=0xffff, ..] => Reach::Never("multicast"),
         [0xfe80..=0xfebf, ..] => Reach::Local("link-local"),
         [0xfec0..=0xfeff, ..] => Reach::Local("site-local"),
@@ -178,19 +184,20 @@ mod tests {
                 "global",
                 "1.1.1.1 9.255.255.255 11.0.0.1 100.63.255.255 100.128.0.1 126.0.0.1 128.0.0.1 169.253.0.1 172.15.0.1
                  172.32.0.1 192.167.0.1 198.17.0.1 223.255.255.255 2606:4700::1111 2a00:1450::1 2001:200::1 3ffe::1
-                 ::ffff:1.1.1.1 64:ff9b::101:101 2002:101:101::1",
+                 ::ffff:1.1.1.1 64:ff9b::101:101 2002:101:101::1 168.63.129.15 168.63.129.17",
             ),
             (
                 "local",
                 "127.0.0.1 127.255.255.254 10.0.0.1 172.16.0.1 172.31.255.255 192.168.1.1 169.254.1.1 100.64.0.1
-                 192.0.0.8 192.0.2.1 198.18.0.1 198.19.255.255 198.51.100.1 203.0.113.9 192.88.99.1 ::1 fe80::1 febf::1
+                 169.254.170.3 100.100.100.201 fd00:ec2::24 fd20:ce::253 192.0.0.8 192.0.2.1 198.18.0.1 198.19.255.255 198.51.100.1 203.0.113.9 192.88.99.1 ::1 fe80::1 febf::1
                  fec0::1 fc00::1 fdff::1 2001:db8::1 3fff::1 64:ff9b:1::1 ::ffff:127.0.0.1 ::ffff:10.0.0.1
                  ::ffff:0:10.0.0.1 ::127.0.0.1 64:ff9b::a00:1 64:ff9b::7f00:1 2002:7f00:1:: 2002:a00:1:: 2001:2::1",
             ),
             (
                 "never",
                 "0.0.0.0 0.1.2.3 169.254.169.254 224.0.0.1 239.255.255.255 240.0.0.1 255.255.255.255 :: ff02::1
-                 fd00:ec2::254 ::ffff:169.254.169.254 64:ff9b::a9fe:a9fe 2002:a9fe:a9fe:: 2001::1 100::1 5f00::1 4000::1
+                 169.254.170.2 169.254.170.23 168.63.129.16 100.100.100.200 fd00:ec2::23 fd20:ce::254
+                 ::ffff:168.63.129.16 64:ff9b::a83f:8110 fd00:ec2::254 ::ffff:169.254.169.254 64:ff9b::a9fe:a9fe 2002:a9fe:a9fe:: 2001::1 100::1 5f00::1 4000::1
                  ::ffff:0.0.0.0",
             ),
         ] {

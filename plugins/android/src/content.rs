@@ -1,5 +1,6 @@
-//! What a delivery says to an app: a flat map of texts, the same for FCM and for UnifiedPush, and how long texts are cut so
-//! that a whole message fits. The link is kept whatever is cut.
+//! What a delivery says to an app: a flat map of texts, the same for FCM and for UnifiedPush, and how it is made to fit:
+//! the icon goes first, then the end of the text, and only then a link that still leaves no room. A link longer than
+//! `LINK_OCTETS` is never sent, nor one longer than `SHORT_LINK_OCTETS` to a server that takes less.
 
 use serde_json::{Map, Value};
 use tidings_plugin::brief::{Brief, web_link};
@@ -24,8 +25,10 @@ const SHORT_LINK_OCTETS: usize = SHORT_OCTETS / 4;
 pub struct Room {
     /// Of the text, in octets.
     text: usize,
-    /// Of a link.
+    /// Of a link, in octets.
     link: usize,
+    /// Whether an icon is named.
+    icon: bool,
 }
 
 /// A delivery in words.
@@ -60,7 +63,7 @@ impl Words {
                 ("application", name(&event.application)),
                 ("thread", name(event.thread.as_deref().unwrap_or_default())),
                 ("time", event.timestamp_ms.to_string()),
-                ("icon", link(event.icon.as_deref().filter(|_| delivery.recipient.markup))),
+                ("icon", link(event.icon.as_deref().filter(|_| room.icon && delivery.recipient.markup))),
             ]),
             Content::Digest(digest) => facts.extend([
                 ("kind", "digest".to_owned()),
@@ -76,20 +79,23 @@ impl Words {
         let said = facts.into_iter().filter(|(_, value)| !value.is_empty());
         said.map(|(key, value)| (key.to_owned(), Value::String(value))).collect()
     }
-}
 
-/// What `write` makes of the most room with which it has at most so many octets.
-pub fn fitted(octets: usize, write: impl Fn(Room) -> Value) -> Vec<u8> {
-    let mut room = Room { text: octets, link: if octets < MESSAGE_OCTETS { SHORT_LINK_OCTETS } else { LINK_OCTETS } };
-    loop {
-        let json = write(room).to_string().into_bytes();
-        let surplus = json.len().saturating_sub(octets);
-        match (surplus, room) {
-            (0, _) | (_, Room { text: 0, link: 0 }) => return json,
-            // An octet of text takes six in JSON at most, so this does not cut more than is needed by much.
-            (_, Room { text: 1.., .. }) => room.text = room.text.saturating_sub(surplus.div_ceil(6)),
-            // Links of the greatest length, and several of them.
-            _ => room.link /= 2,
+    /// What `write` makes of the most room with which it has at most so many octets.
+    pub fn fitted(&self, octets: usize, write: impl Fn(Room) -> Value) -> Vec<u8> {
+        let link = if octets > SHORT_OCTETS { LINK_OCTETS } else { SHORT_LINK_OCTETS };
+        let all = Room { text: self.brief.text.len().min(octets), link, icon: true };
+        let mut room = all;
+        loop {
+            let json = write(room).to_string().into_bytes();
+            let surplus = json.len().saturating_sub(octets);
+            room = match (surplus, room) {
+                (0, _) | (_, Room { text: 0, link: 0, icon: false }) => return json,
+                (_, Room { icon: true, .. }) => Room { icon: false, ..room },
+                // An octet of text takes six in JSON at most, so this does not cut more than is needed by much.
+                (_, Room { text: 1.., .. }) => Room { text: room.text.saturating_sub(surplus.div_ceil(6)), ..room },
+                // Links of the greatest length, and several of them; without some of them the text may fit again.
+                _ => Room { text: all.text, link: room.link / 2, icon: false },
+            };
         }
     }
 }

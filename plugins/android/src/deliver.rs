@@ -21,7 +21,9 @@ pub fn deliver(host: &impl Host, settings: &Settings, deliveries: &[Delivery]) -
         match (address, &settings.fcm) {
             (Ok(Address::Token(token)), Some(project)) => {
                 match host.send(&fcm::request(settings, project, &token, delivery, host.now_ms())) {
-                    Ok(response) => fcm::judge(&response, host.now_ms()),
+                    Ok(response) => fcm::judge(&response, &token, host.now_ms()),
+                    // Also where the host got no token for the service account: its words say which.
+                    Err(Error::Denied(why)) => Outcome::trouble(None, format!("not sent: {why}")),
                     Err(error) => web::failure(&error, Server::Channel),
                 }
             }

@@ -8,20 +8,20 @@ use tidings_plugin::http::{Request, Response};
 use tidings_plugin::web;
 use tidings_plugin::{Content, Delivery, Gone, Outcome};
 
-use crate::content::{MESSAGE_OCTETS, Room, Words, fitted};
+use crate::content::{MESSAGE_OCTETS, Room, Words};
 use crate::settings::{Fcm, Form, SERVICE_ACCOUNT, Settings};
 
 /// The rest where Google says that a quota is used up but not for how long, in milliseconds: its own advice.
 const QUOTA_REST_MS: u64 = 60_000;
 
-/// The request of a delivery: the same in every attempt.
+/// The request of a delivery: the same in every attempt, but for what is left of a confirmation's time.
 pub fn request(settings: &Settings, fcm: &Fcm, token: &str, delivery: &Delivery, now_ms: u64) -> Request {
     let words = Words::of(delivery);
     Request {
         method: "POST".into(),
         url: fcm.url.clone(),
         headers: vec![("content-type".into(), "application/json".into())],
-        body: fitted(MESSAGE_OCTETS, |room| message(settings, fcm, token, delivery, &words, now_ms, room)),
+        body: words.fitted(MESSAGE_OCTETS, |room| message(settings, fcm, token, delivery, &words, now_ms, room)),
         credential: Some(SERVICE_ACCOUNT.into()),
         redirects: 0,
         timeout_ms: Some(EXCHANGE_MS),
@@ -72,19 +72,22 @@ pub fn ttl_s(settings: &Settings, delivery: &Delivery, now_ms: u64) -> u64 {
     }
 }
 
-/// What the answer means. Quotas are the project's, and so is a refusal of who is asking: the whole channel rests.
-pub fn judge(response: &Response, now_ms: u64) -> Outcome {
+/// What the answer to a message for this token means. Quotas are the project's, and so is a refusal of who is asking: the
+/// whole channel rests.
+pub fn judge(response: &Response, token: &str, now_ms: u64) -> Outcome {
     let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     let said = || web::said(response);
-    let replacement = replacement(&body);
+    // A token that is its own successor has none.
+    let replacement = replacement(&body).filter(|new| new != token);
     let gone = |replacement| Outcome::AddressGone(Gone { replacement, reason: said() });
     match (response.status, error_code(&body)) {
         (200..=299, _) if replacement.is_some() => gone(replacement),
         (200..=299, _) => Outcome::Delivered(body["name"].as_str().map(str::to_owned)),
         (410, _) | (404, Some("UNREGISTERED")) => gone(replacement),
         (400 | 413, _) => Outcome::Rejected(said()),
-        // The token is another project's. Whoever gives such an address must not stop the channel for everybody.
-        (403, Some("SENDER_ID_MISMATCH")) => Outcome::Rejected(said()),
+        // The token is another project's; or a browser's or an iPhone's, whose own push service refuses the project. Whoever
+        // gives such an address must not stop the channel for everybody.
+        (403, Some("SENDER_ID_MISMATCH")) | (401, Some("THIRD_PARTY_AUTH_ERROR")) => Outcome::Rejected(said()),
         (429, _) => Outcome::trouble(web::retry_after_ms(response, now_ms).or(Some(QUOTA_REST_MS)), said()),
         (401 | 403 | 503, _) => web::trouble(response, now_ms),
         (408 | 425 | 500..=599, _) => web::retry(response, now_ms),

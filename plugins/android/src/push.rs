@@ -8,7 +8,7 @@ use tidings_plugin::web;
 use tidings_plugin::{Content, Delivery, Outcome};
 
 use crate::address::Keys;
-use crate::content::{Words, fitted};
+use crate::content::Words;
 use crate::fcm::ttl_s;
 use crate::settings::Settings;
 
@@ -26,7 +26,7 @@ pub fn request(
 ) -> Result<Request, String> {
     let words = Words::of(delivery);
     let overhead = keys.map_or(0, |_| ENCRYPTION_OCTETS);
-    let plain = fitted(octets.saturating_sub(overhead), |room| {
+    let plain = words.fitted(octets.saturating_sub(overhead), |room| {
         let mut message = words.facts(delivery, room);
         message.insert("title".to_owned(), json!(words.title()));
         message.insert("text".to_owned(), json!(words.text(room)));

@@ -80,13 +80,14 @@ pub fn fields() -> Vec<Field> {
             "form",
             Choice,
             "Form",
-            "`notification`: Android shows it, and keeps the last four for a phone that is offline. `data`: the app shows \
-             it, and FCM keeps up to a hundred.",
+            "`notification`: Android shows it, and FCM keeps four for a phone that is offline, no matter which. `data`: \
+             the app shows it, and FCM keeps up to a hundred.",
         )
         .default("notification")
         .choices(&["notification", "data"]),
         field("ttl", Integer, "Kept for", "Seconds that a message waits for a phone that is offline.")
             .default(TTL_S)
+            .min(0)
             .max(i64::from(TTL_MAX_S)),
         field("priority", Choice, "Priority", "`high` wakes the phone; confirmations always do.")
             .default("high")

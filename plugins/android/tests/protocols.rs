@@ -2,48 +2,26 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails as it does")]
 
-use std::cell::RefCell;
-
 use android::address::Address;
 use android::deliver::deliver;
 use android::settings::Settings;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
-use tidings_plugin::host::Host;
 use tidings_plugin::http::{Error, Request, Response};
-use tidings_plugin::{Confirmation, Content, Delivery, Digest, Event, Outcome, Recipient};
+use tidings_plugin::testing::{self, FakeHost, NOW_MS, answer};
+use tidings_plugin::{Content, Delivery, Digest, Event, Outcome};
 use web_push_native::{Auth, p256};
 
-/// 2026-11-24 12:00:00 UTC.
-const NOON_MS: u64 = 1_795_521_600_000;
 const TOKEN: &str = "d1Xq_-7:APA91bZkV3vQ8xxxxxxxxxxxx";
 const ENDPOINT: &str = "https://push.example.org/ZkV3vQ8";
 /// Keys and private key of RFC 8291, 5.
 const KEYS: &str = "p256dh=BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4&auth=BTBZMqHH6r4Tts7J_aSIgg";
 const PRIVATE: &str = "q1dXpw3UpT5VOmu_cf_v6ih07Aems3njxI-JWgLcM94";
+/// Of the deliveries here.
+const ID: &str = "0123456789abcdef0123456789abcdef";
 
 type Answer = Result<Response, Error>;
-
-/// Answers from the list, in order, and remembers what it was asked.
-struct Far(RefCell<Vec<Answer>>, RefCell<Vec<Request>>);
-
-impl Host for Far {
-    fn send(&self, request: &Request) -> Answer {
-        self.1.borrow_mut().push(request.clone());
-        self.0.borrow_mut().remove(0)
-    }
-
-    fn now_ms(&self) -> u64 {
-        NOON_MS
-    }
-
-    fn remaining_ms(&self) -> u64 {
-        120_000
-    }
-
-    fn settled(&self, _: usize, _: &Outcome) {}
-}
 
 fn settings(more: &[(&str, &str)]) -> Settings {
     let fcm = [("api", "https://fcm.googleapis.com"), ("project", "tidings-4711")];
@@ -51,63 +29,38 @@ fn settings(more: &[(&str, &str)]) -> Settings {
     Settings::read(|name| values.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())).unwrap()
 }
 
-fn event(subtitle: &str, long_form: &str, link: Option<&str>) -> Content {
-    Content::Single(Event {
-        id: "2026-a1".into(),
-        topic: "org.example.prod.buildsys.build".into(),
-        application: "buildsys".into(),
-        timestamp_ms: NOON_MS,
-        title: "buildsys.build".into(),
-        subtitle: subtitle.into(),
-        long_form: long_form.into(),
+fn event(subtitle: &str, long_form: &str, link: Option<&str>) -> Event {
+    Event {
         link: link.map(str::to_owned),
         icon: Some("https://koji.example.org/icon.png".into()),
-        secondary_icon: None,
-        agent: None,
-        usernames: Vec::new(),
-        packages: Vec::new(),
-        objects: Vec::new(),
         thread: Some("mutt".into()),
-        body: "{}".into(),
-        extra: Vec::new(),
-    })
+        ..testing::event(subtitle, long_form)
+    }
 }
 
+/// Its code is good for ten minutes.
 fn confirmation() -> Content {
-    Content::Confirmation(Confirmation {
-        code: "K7QX".into(),
-        accept_link: "https://t.example/yes".into(),
-        reject_link: "https://t.example/no".into(),
-        expires_ms: NOON_MS + 600_000,
-    })
+    match testing::confirmation() {
+        Content::Confirmation(mut asked) => {
+            asked.expires_ms = NOW_MS + 600_000;
+            Content::Confirmation(asked)
+        }
+        other => other,
+    }
 }
 
 fn delivery(address: &str, content: Content) -> Delivery {
-    let recipient = Recipient {
-        user: "ralph".into(),
-        address: address.into(),
-        filter_name: None,
-        settings_link: None,
-        unsubscribe_link: None,
-        markup: true,
-        triggered_by: false,
-        verbose: true,
-        extra: Vec::new(),
-    };
-    Delivery { id: "0a".repeat(16), attempt: 1, accepted_ms: NOON_MS, recipient, content, extra: Vec::new() }
-}
-
-fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Answer {
-    let headers = headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-    Ok(Response { status, headers, body: body.into() })
+    let mut delivery = testing::delivery(address, content);
+    delivery.recipient.markup = true;
+    delivery
 }
 
 /// The outcome of one delivery, and the requests that were made for it.
 fn sent(settings: &Settings, delivery: Delivery, answers: Vec<Answer>) -> (Outcome, Vec<Request>) {
-    let far = Far(RefCell::new(answers), RefCell::default());
-    let outcome = deliver(&far, settings, &[delivery]).remove(0);
-    assert!(far.0.borrow().is_empty(), "all answers were asked for: {outcome:?}");
-    (outcome, far.1.into_inner())
+    let host = FakeHost::answering(answers);
+    let outcome = deliver(&host, settings, &[delivery]).remove(0);
+    assert_eq!(host.answers_left(), 0, "all answers were asked for: {outcome:?}");
+    (outcome, host.requests())
 }
 
 /// What was sent to FCM.
@@ -117,15 +70,15 @@ fn message(more: &[(&str, &str)], content: Content) -> Value {
     serde_json::from_slice::<Value>(&requests[0].body).unwrap()["message"].take()
 }
 
-/// Without the words.
+/// Without the words, but with the receipt or the successor.
 fn plain(outcome: &Outcome) -> (&'static str, Option<u64>, Option<String>) {
-    match outcome {
-        Outcome::Delivered(receipt) => ("delivered", None, receipt.clone()),
-        Outcome::Retry(retry) => ("retry", retry.after_ms, None),
-        Outcome::Rejected(_) => ("rejected", None, None),
-        Outcome::AddressGone(gone) => ("gone", None, gone.replacement.clone()),
-        Outcome::ChannelTrouble(trouble) => ("trouble", trouble.after_ms, None),
-    }
+    let (kind, after_ms, _) = testing::told(outcome);
+    let word = match outcome {
+        Outcome::Delivered(receipt) => receipt.clone(),
+        Outcome::AddressGone(gone) => gone.replacement.clone(),
+        _ => None,
+    };
+    (kind, after_ms, word)
 }
 
 fn fcm_error(status: &str, code: &str) -> String {
@@ -138,7 +91,8 @@ const DATE: [(&str, &str); 1] = [("Retry-After", "Tue, 24 Nov 2026 12:01:00 GMT"
 
 #[test]
 fn each_answer_of_fcm_has_its_outcome() {
-    let new = json!({"results": [{"message_id": "1", "registration_id": "new-token"}]}).to_string();
+    let named = |token: &str| json!({"results": [{"message_id": "1", "registration_id": token}]}).to_string();
+    let circle = json!({"error": {"details": [{"errorCode": "UNREGISTERED"}, {"registration_id": TOKEN}]}});
     let moved = json!({"error": {"details": [{"errorCode": "UNREGISTERED"}, {"registration_id": "new-token"}]}});
     for (status, headers, body, kind, after, word) in [
         (
@@ -150,14 +104,17 @@ fn each_answer_of_fcm_has_its_outcome() {
             Some("projects/p/messages/1"),
         ),
         (200, &[], "{}".to_owned(), "delivered", None, None),
-        (200, &[], new, "gone", None, Some("new-token")),
+        (200, &[], named("new-token"), "gone", None, Some("new-token")),
+        (200, &[], named(TOKEN), "delivered", None, None),
+        (404, &[], circle.to_string(), "gone", None, None),
         (404, &[], fcm_error("NOT_FOUND", "UNREGISTERED"), "gone", None, None),
         (404, &[], moved.to_string(), "gone", None, Some("new-token")),
         (404, &[], json!({"error": {"status": "NOT_FOUND"}}).to_string(), "trouble", None, None),
         (410, &[], String::new(), "gone", None, None),
         (400, &[], fcm_error("INVALID_ARGUMENT", "INVALID_ARGUMENT"), "rejected", None, None),
         (413, &[], String::new(), "rejected", None, None),
-        (401, &[], fcm_error("UNAUTHENTICATED", "THIRD_PARTY_AUTH_ERROR"), "trouble", None, None),
+        (401, &[], fcm_error("UNAUTHENTICATED", "THIRD_PARTY_AUTH_ERROR"), "rejected", None, None),
+        (401, &[], fcm_error("UNAUTHENTICATED", ""), "trouble", None, None),
         (403, &[], fcm_error("PERMISSION_DENIED", ""), "trouble", None, None),
         (403, &[], fcm_error("PERMISSION_DENIED", "SENDER_ID_MISMATCH"), "rejected", None, None),
         (429, &[], fcm_error("RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED"), "trouble", Some(60_000), None),
@@ -181,6 +138,7 @@ fn each_answer_of_fcm_has_its_outcome() {
     ] {
         let (outcome, _) = sent(&settings(&[]), delivery(TOKEN, confirmation()), vec![Err(error)]);
         assert_eq!(plain(&outcome).0, kind);
+        assert!(!testing::told(&outcome).2.contains("not granted"), "{outcome:?}");
     }
 }
 
@@ -203,7 +161,7 @@ fn each_answer_of_a_push_server_has_its_outcome_for_that_delivery_alone() {
         let (outcome, _) = sent(&settings(&[]), delivery(ENDPOINT, confirmation()), vec![answer(status, headers, "")]);
         assert_eq!(plain(&outcome), (kind, after, word.map(str::to_owned)), "{status}");
     }
-    let large = || event("built", &"x".repeat(9000), Some("https://koji.example.org/1"));
+    let large = || Content::Single(event("built", &"x".repeat(9000), Some("https://koji.example.org/1")));
     for (second, kind) in [(201, "delivered"), (413, "rejected")] {
         let answers = vec![answer(413, &[], ""), answer(second, &[], "")];
         let (outcome, requests) = sent(&settings(&[]), delivery(ENDPOINT, large()), answers);
@@ -218,8 +176,10 @@ fn the_trouble_of_fcm_is_everybodys_and_a_silent_push_server_is_asked_once() {
     let other = "https://other.example/x";
     let batch = |addresses: &[&str]| addresses.iter().map(|to| delivery(to, confirmation())).collect::<Vec<_>>();
     let kinds = |addresses: &[&str], answers: Vec<Answer>| {
-        let far = Far(RefCell::new(answers), RefCell::default());
-        deliver(&far, &settings(&[]), &batch(addresses)).iter().map(|outcome| plain(outcome).0).collect::<Vec<_>>()
+        let host = FakeHost::answering(answers);
+        let outcomes = deliver(&host, &settings(&[]), &batch(addresses));
+        assert_eq!(host.answers_left(), 0, "{outcomes:?}");
+        outcomes.iter().map(|outcome| plain(outcome).0).collect::<Vec<_>>()
     };
     let fine = || answer(200, &[], "{}");
     assert_eq!(kinds(&[TOKEN, TOKEN, TOKEN], vec![fine(), answer(429, &[], "")]), ["delivered", "trouble", "trouble"]);
@@ -230,11 +190,11 @@ fn the_trouble_of_fcm_is_everybodys_and_a_silent_push_server_is_asked_once() {
 
 #[test]
 fn a_notification_and_a_data_message_say_the_same() {
-    let content = || event("mutt built", "by ralph", Some("https://koji.example.org/1"));
-    let (id, text) = ("0a".repeat(16), "by ralph");
+    let content = || Content::Single(event("mutt built", "by ralph", Some("https://koji.example.org/1")));
+    let (id, text) = (ID, "by ralph");
     let data = json!({
-        "id": id, "kind": "single", "link": "https://koji.example.org/1", "topic": "org.example.prod.buildsys.build",
-        "application": "buildsys", "thread": "mutt", "time": NOON_MS.to_string(),
+        "id": id, "kind": "single", "link": "https://koji.example.org/1", "topic": "org.example.prod.a.b",
+        "application": "a", "thread": "mutt", "time": NOW_MS.to_string(),
         "icon": "https://koji.example.org/icon.png",
     });
     let shown = json!({
@@ -257,16 +217,11 @@ fn a_message_fits_whatever_is_in_it_and_keeps_its_link() {
     let link = format!("https://koji.example.org/{}", "y".repeat(900));
     let huge = |text: &str| event(&text.repeat(3000), &format!("{}.", text.repeat(3000)), Some(&link));
     let many = Digest {
-        events: (0..40)
-            .map(|_| match huge("ż") {
-                Content::Single(event) => event,
-                _ => panic!("single"),
-            })
-            .collect(),
+        events: (0..40).map(|_| huge("ż")).collect(),
         summary: vec!["\u{1f389} ".repeat(200); 100],
         omitted: 7,
     };
-    let contents = ["żółw ", "\u{1f389}", "\"\\", "\u{1b}\u{7}", "\na", "x"].map(huge).into_iter();
+    let contents = ["żółw ", "\u{1f389}", "\"\\", "\u{1b}\u{7}", "\na", "x"].map(huge).map(Content::Single).into_iter();
     for content in contents.chain([Content::Digest(many)]) {
         for more in [&[][..], &[("form", "data")]] {
             let message = message(more, content.clone());
@@ -286,14 +241,69 @@ fn a_message_fits_whatever_is_in_it_and_keeps_its_link() {
 }
 
 #[test]
-fn a_push_message_is_encrypted_for_the_app_that_gave_its_keys() {
-    let decode = |text: &str| BASE64_URL_SAFE_NO_PAD.decode(text).unwrap();
+fn where_room_is_short_the_icon_goes_first_then_text_and_a_link_last() {
+    let link = |octets: usize| format!("https://koji.example.org/{}", "y".repeat(octets - 25));
+    let keyed = format!("{ENDPOINT}#{KEYS}");
+    let text = |length: usize| "x".repeat(length);
+    // Each: where to, whether the server takes little, lengths of link and text, and what is left of link, icon and text.
+    for (address, short, (linked, written), (link_kept, icon_kept, text_kept)) in [
+        (ENDPOINT, false, (100, 100), (true, true, 100..=100)),
+        (ENDPOINT, false, (1024, 2860), (true, false, 2860..=2860)),
+        (ENDPOINT, false, (1024, 9000), (true, false, 2800..=2891)),
+        (ENDPOINT, false, (1025, 100), (false, true, 100..=100)),
+        (&keyed, false, (1024, 100), (true, true, 100..=100)),
+        (&keyed, false, (1024, 9000), (true, false, 2600..=2788)),
+        (ENDPOINT, true, (256, 9000), (true, false, 300..=600)),
+        (ENDPOINT, true, (257, 9000), (false, false, 600..=900)),
+        (&keyed, true, (256, 9000), (true, false, 200..=500)),
+        (&keyed, true, (1000, 100), (false, true, 100..=100)),
+    ] {
+        let content = || Content::Single(event("built", &text(written), Some(&link(linked))));
+        let mut answers = vec![answer(201, &[], "")];
+        if short {
+            answers.insert(0, answer(413, &[], ""));
+        }
+        let (outcome, requests) = sent(&settings(&[]), delivery(address, content()), answers);
+        assert_eq!(plain(&outcome).0, "delivered");
+        let body = &requests.last().unwrap().body;
+        assert!(body.len() <= if short { 1024 } else { 4096 }, "{}", body.len());
+        let plain = if address == keyed { decrypted(body.clone()) } else { body.clone() };
+        let said: Value = serde_json::from_slice(&plain).unwrap();
+        let kept = (said["link"] == link(linked).as_str(), said.get("icon").is_some());
+        assert_eq!(kept, (link_kept, icon_kept), "{linked} {written} {short}");
+        let length = said["text"].as_str().unwrap().len();
+        assert!(text_kept.contains(&length), "{linked} {written} {short}: {length}");
+    }
+    // Names of the greatest length leave no room for a link as well: it gives way, and the text comes back.
+    let crowded = Event {
+        topic: text(128),
+        application: text(128),
+        thread: Some(text(128)),
+        ..event(&text(256), "a few words", Some(&link(256)))
+    };
+    let answers = vec![answer(413, &[], ""), answer(201, &[], "")];
+    let (_, requests) = sent(&settings(&[]), delivery(ENDPOINT, Content::Single(crowded)), answers);
+    assert!(requests[1].body.len() <= 1024);
+    let said: Value = serde_json::from_slice(&requests[1].body).unwrap();
+    assert_eq!((said.get("link"), &said["text"]), (None, &json!("a few words")));
+}
+
+fn decode(text: &str) -> Vec<u8> {
+    BASE64_URL_SAFE_NO_PAD.decode(text).unwrap()
+}
+
+/// What the app reads whose keys are [`KEYS`].
+fn decrypted(body: Vec<u8>) -> Vec<u8> {
     let secret = p256::SecretKey::from_slice(&decode(PRIVATE)).unwrap();
     let auth = Auth::clone_from_slice(&decode("BTBZMqHH6r4Tts7J_aSIgg"));
-    let decrypt = |body: Vec<u8>| web_push_native::decrypt(body, &secret, &auth).unwrap();
+    web_push_native::decrypt(body, &secret, &auth).unwrap()
+}
+
+#[test]
+fn a_push_message_is_encrypted_for_the_app_that_gave_its_keys() {
     // What the standard's example is, so that the two sides are not merely each other's inverse.
     let example = "DGv6ra1nlYgDCS1FRnbzlwAAEABBBP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A_yl95bQpu6cVPTpK4Mqgkf1CXztLVBSt2Ks3oZwbuwXPXLWyouBWLVWGNWQexSgSxsj_Qulcy4a-fN";
-    assert_eq!(decrypt(decode(example)), b"When I grow up, I want to be a watermelon");
+    assert_eq!(decrypted(decode(example)), b"When I grow up, I want to be a watermelon");
 
     let address = format!("{ENDPOINT}#{KEYS}");
     assert_eq!(Address::parse(&address, false).unwrap().to_string(), address);
@@ -302,9 +312,9 @@ fn a_push_message_is_encrypted_for_the_app_that_gave_its_keys() {
     assert_eq!(request.url, ENDPOINT, "the keys are sent nowhere");
     let header = |name: &str| request.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     assert_eq!((header("ttl"), header("urgency")), (Some("600"), Some("high")));
-    assert_eq!((header("topic"), header("content-encoding")), (Some("0a".repeat(16).as_str()), Some("aes128gcm")));
+    assert_eq!((header("topic"), header("content-encoding")), (Some(ID), Some("aes128gcm")));
     assert_eq!(request.credential, None);
-    let said: Value = serde_json::from_slice(&decrypt(request.body.clone())).unwrap();
+    let said: Value = serde_json::from_slice(&decrypted(request.body.clone())).unwrap();
     assert_eq!((&said["kind"], &said["code"]), (&json!("confirmation"), &json!("K7QX")));
     let (_, again) = sent(&settings(&[]), delivery(&address, confirmation()), vec![answer(201, &[], "")]);
     assert_ne!(again[0].body, request.body, "a key is used once");

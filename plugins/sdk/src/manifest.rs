@@ -57,6 +57,11 @@ impl Field {
         Field { choices: values.iter().map(|value| (*value).into()).collect(), ..self }
     }
 
+    /// The shortest text, in characters, or the smallest number.
+    pub fn min(self, min: i64) -> Self {
+        Field { min: Some(min), ..self }
+    }
+
     /// The longest text, in characters, or the largest number.
     pub fn max(self, max: i64) -> Self {
         Field { max: Some(max), ..self }

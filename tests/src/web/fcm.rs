@@ -24,6 +24,8 @@ const EMAIL: &str = "tidings@tidings-4711.iam.example";
 const SCOPE: &str = "https://www.googleapis.com/auth/firebase.messaging";
 /// Of notification and data together, in bytes; here of the whole message, which is stricter.
 const MESSAGE_BYTES: usize = 4096;
+/// How long a message is kept at most, in seconds: four weeks.
+const TTL_SECONDS: u32 = 28 * 24 * 3600;
 /// How long an assertion may be good, in seconds.
 const ASSERTION_SECONDS: u64 = 3600;
 
@@ -134,10 +136,7 @@ fn message(seen: &Seen, state: &mut State) -> Reply {
         return error(401, "UNAUTHENTICATED", None);
     }
     let message = seen.json()["message"].take();
-    let strings = message["data"].as_object().is_none_or(|data| data.values().all(Value::is_string));
-    let priority = matches!(message["android"]["priority"].as_str(), None | Some("HIGH" | "NORMAL"));
-    let ttl = message["android"]["ttl"].as_str().is_none_or(|ttl| ttl.ends_with('s'));
-    if seen.body.len() > MESSAGE_BYTES || !strings || !priority || !ttl {
+    if seen.header("content-type") != "application/json" || seen.body.len() > MESSAGE_BYTES || !is_valid(&seen.json()) {
         return error(400, "INVALID_ARGUMENT", Some("INVALID_ARGUMENT"));
     }
     match message["token"].as_str() {
@@ -154,9 +153,97 @@ fn message(seen: &Seen, state: &mut State) -> Reply {
     }
 }
 
+/// Whether a request has the fields of `messages:send` that a channel like this has a use for, and each its type. FCM
+/// refuses what it does not know; so does this, and also what FCM knows beyond that.
+fn is_valid(request: &Value) -> bool {
+    let only = |value: &Value, names: &[&str]| match value {
+        Value::Null => true,
+        value => value.as_object().is_some_and(|fields| fields.keys().all(|name| names.contains(&name.as_str()))),
+    };
+    let text = |value: &Value| value.is_null() || value.is_string();
+    let message = &request["message"];
+    let (shown, android) = (&message["notification"], &message["android"]);
+    let priority = matches!(android["priority"].as_str(), None | Some("HIGH" | "NORMAL"));
+    only(request, &["message"])
+        && only(message, &["token", "notification", "data", "android"])
+        && only(shown, &["title", "body", "image"])
+        && ["title", "body", "image"].iter().all(|name| text(&shown[name]))
+        && only(android, &["priority", "ttl", "collapse_key", "notification"])
+        && only(&android["notification"], &["tag", "icon", "color", "sound", "channel_id"])
+        && text(&android["collapse_key"])
+        && text(&android["notification"]["tag"])
+        && (android["priority"].is_null() || android["priority"].is_string() && priority)
+        && (android["ttl"].is_null() || android["ttl"].as_str().is_some_and(is_ttl))
+        && (message["data"].is_null() || message["data"].as_object().is_some_and(is_data))
+}
+
+/// A duration as JSON has it (`3.5s`), within the four weeks that FCM keeps a message.
+fn is_ttl(text: &str) -> bool {
+    let Some(number) = text.strip_suffix('s') else { return false };
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    let whole = Some(whole).filter(|whole| digits(whole)).and_then(|whole| whole.parse::<u32>().ok());
+    whole.is_some_and(|whole| whole <= TTL_SECONDS) && digits(fraction) && fraction.len() <= 9
+}
+
+/// Texts, under keys that FCM does not use itself.
+fn is_data(data: &serde_json::Map<String, Value>) -> bool {
+    let reserved = |key: &str| {
+        matches!(key, "from" | "message_type") || ["google", "gcm"].iter().any(|prefix| key.starts_with(prefix))
+    };
+    data.iter().all(|(key, value)| value.is_string() && !reserved(key))
+}
+
 /// An error as Google words it, with FCM's own code where it has one.
 pub fn error(status: u16, name: &str, code: Option<&str>) -> Reply {
     let detail = |code| json!([{"@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError", "errorCode": code}]);
     let details = code.map_or(json!([]), detail);
     Reply::json(status, &json!({"error": {"code": status, "message": name, "status": name, "details": details}}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fcm_refuses_is_refused_here() {
+        let good = || {
+            json!({"message": {
+                "token": "t", "notification": {"title": "a", "body": "b"}, "data": {"id": "1", "collapse_key": "x"},
+                "android": {"priority": "HIGH", "ttl": "86400s", "collapse_key": "k", "notification": {"tag": "k"}},
+            }})
+        };
+        assert!(is_valid(&good()));
+        for (place, value) in [
+            ("/other", json!(1)),
+            ("/message/body", json!("b")),
+            ("/message/notification/text", json!("b")),
+            ("/message/notification/title", json!(1)),
+            ("/message/data/count", json!(1)),
+            ("/message/data/from", json!("x")),
+            ("/message/data/message_type", json!("x")),
+            ("/message/data/google.x", json!("x")),
+            ("/message/data/gcm.x", json!("x")),
+            ("/message/data", json!("x")),
+            ("/message/android/tag", json!("x")),
+            ("/message/android/notification/id", json!("x")),
+            ("/message/android/collapse_key", json!(1)),
+            ("/message/android/priority", json!("high")),
+            ("/message/android/priority", json!(5)),
+            ("/message/android/ttl", json!("s")),
+            ("/message/android/ttl", json!("-1s")),
+            ("/message/android/ttl", json!("1.s")),
+            ("/message/android/ttl", json!("86400")),
+            ("/message/android/ttl", json!(86400)),
+            ("/message/android/ttl", json!("2419201s")),
+        ] {
+            let mut request = good();
+            let (parent, name) = place.rsplit_once('/').unwrap();
+            request.pointer_mut(parent).unwrap()[name] = value.clone();
+            assert!(!is_valid(&request), "{place} {value}");
+        }
+        for ttl in ["0s", "3.5s", "2419200s"] {
+            assert!(is_ttl(ttl), "{ttl}");
+        }
+    }
 }

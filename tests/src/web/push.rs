@@ -1,5 +1,8 @@
-//! An app behind a UnifiedPush endpoint: it gives its keys and reads what was encrypted for it (RFC 8291, RFC 8188), by
-//! other code than the sender's.
+//! A UnifiedPush server as RFC 8030 and the UnifiedPush specification describe it, as far as publishing goes; and an app
+//! behind it, which gives its keys and reads what was encrypted for it (RFC 8291, RFC 8188), by other code than the
+//! sender's.
+
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use base64::Engine as _;
@@ -8,6 +11,103 @@ use ring::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use ring::agreement::{ECDH_P256, EphemeralPrivateKey, UnparsedPublicKey, agree_ephemeral};
 use ring::hkdf::{HKDF_SHA256, KeyType, Salt};
 use ring::rand::{SecureRandom as _, SystemRandom};
+
+use super::{Reply, Seen, Web, lock};
+
+/// The endpoint that expired.
+pub const EXPIRED: &str = "/expired";
+/// What every push server has to take (RFC 8030, 7.2), in bytes; this one takes no more.
+const BODY_BYTES: usize = 4096;
+
+/// The server; messages that it took and still has are in `kept`.
+pub struct Push {
+    pub web: Web,
+    kept: Arc<Mutex<Vec<Kept>>>,
+}
+
+/// A message that waits for its app.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    pub endpoint: String,
+    pub topic: String,
+    /// Seconds.
+    pub ttl: u32,
+    pub urgency: String,
+    /// It is encrypted (RFC 8188).
+    pub encrypted: bool,
+    pub body: Vec<u8>,
+}
+
+impl Push {
+    /// A server that has these endpoints, and had [`EXPIRED`].
+    pub async fn start(endpoints: &[&str]) -> Result<Push> {
+        let endpoints: Vec<String> = endpoints.iter().map(|&path| path.to_owned()).collect();
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let shared = kept.clone();
+        let web = Web::start(move |seen| take(seen, &endpoints, &mut lock(&shared))).await?;
+        Ok(Push { web, kept })
+    }
+
+    /// What waits at an endpoint, in the order in which it came.
+    pub fn kept(&self, endpoint: &str) -> Vec<Kept> {
+        lock(&self.kept).iter().filter(|one| one.endpoint == endpoint).cloned().collect()
+    }
+}
+
+fn take(seen: &Seen, endpoints: &[String], kept: &mut Vec<Kept>) -> Reply {
+    if seen.target == EXPIRED {
+        return Reply::status(410);
+    }
+    if !endpoints.contains(&seen.target) {
+        return Reply::status(404);
+    }
+    if seen.method != "POST" {
+        return Reply::status(405);
+    }
+    if seen.body.len() > BODY_BYTES {
+        return Reply::status(413);
+    }
+    match read(seen) {
+        None => Reply::status(400),
+        Some(message) => {
+            // A message takes the place of the one with its topic (RFC 8030, 5.4).
+            let replaces = |one: &Kept| one.endpoint == message.endpoint && one.topic == message.topic;
+            kept.retain(|one| message.topic.is_empty() || !replaces(one));
+            kept.push(message);
+            Reply::status(201).with("location", format!("/m/{}", kept.len()))
+        }
+    }
+}
+
+/// The message of a request; none where a header is missing or is no such header (RFC 8030, 5.2 to 5.4), or where what is
+/// said to be encrypted has not the form of that.
+fn read(seen: &Seen) -> Option<Kept> {
+    let (topic, urgency) = (seen.header("topic"), seen.header("urgency"));
+    let named = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    let encrypted = match seen.header("content-encoding") {
+        "" => false,
+        "aes128gcm" => true,
+        _ => return None,
+    };
+    let good = topic.len() <= 32
+        && topic.bytes().all(named)
+        && matches!(urgency, "" | "very-low" | "low" | "normal" | "high")
+        && (!encrypted || has_header(&seen.body));
+    good.then_some(())?;
+    Some(Kept {
+        endpoint: seen.target.clone(),
+        topic: topic.to_owned(),
+        ttl: seen.header("ttl").parse().ok()?,
+        urgency: urgency.to_owned(),
+        encrypted,
+        body: seen.body.to_vec(),
+    })
+}
+
+/// Whether there is a header with a public key before a record (RFC 8188, 2.1; RFC 8291, 4).
+fn has_header(body: &[u8]) -> bool {
+    body.len() > 86 && body[20] == 65 && body[21] == 4
+}
 
 /// The keys of an app, for one message.
 pub struct App {
@@ -44,7 +144,7 @@ impl App {
 
     /// The message in a body of one record.
     pub fn decrypt(self, body: &[u8]) -> Result<Vec<u8>> {
-        ensure!(body.len() > 86 && body[20] == 65, "no header with a public key");
+        ensure!(has_header(body), "no header with a public key");
         let (salt, sender, record) = (&body[..16], &body[21..86], &body[86..]);
         let info = [b"WebPush: info\0", &self.public[..], sender].concat();
         let key = UnparsedPublicKey::new(&ECDH_P256, sender);

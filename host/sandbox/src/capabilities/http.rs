@@ -37,6 +37,20 @@ pub(crate) enum HttpError {
     Network(NetworkError),
 }
 
+/// Why an exchange came to nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Unanswered {
+    /// The credential could not be made into a proof, so that nothing was sent. Says why.
+    NoProof(String),
+    Http(HttpError),
+}
+
+impl<E: Into<HttpError>> From<E> for Unanswered {
+    fn from(error: E) -> Self {
+        Unanswered::Http(error.into())
+    }
+}
+
 impl From<NetworkError> for HttpError {
     fn from(error: NetworkError) -> Self {
         HttpError::Network(error)
@@ -75,18 +89,23 @@ impl Room {
         let left = self.remaining().mul_f64(limits::CONNECT_SHARE);
         let time = asked.unwrap_or(limits::NETWORK_TIMEOUT).min(limits::NETWORK_TIMEOUT_MAX).min(left);
         let answer = timeout(time, exchange(&self.furniture, &self.egress, ask)).await;
-        let answer = answer.unwrap_or(Err(HttpError::Network(NetworkError::Timeout)));
-        if let Err(HttpError::Network(NetworkError::Denied(why))) = &answer {
-            self.denied(why);
-        }
-        answer
+        answer.unwrap_or(Err(NetworkError::Timeout.into())).map_err(|unanswered| match unanswered {
+            // The contract's word for a credential that is of no use; but the plugin reached for nothing that it may not.
+            Unanswered::NoProof(why) => NetworkError::Denied(why).into(),
+            Unanswered::Http(error) => {
+                if let HttpError::Network(NetworkError::Denied(why)) = &error {
+                    self.denied(why);
+                }
+                error
+            }
+        })
     }
 }
 
 /// The first request and as many redirects as were asked for.
-async fn exchange(furniture: &Furniture, egress: &Egress, ask: Ask) -> Result<HttpReply, HttpError> {
-    let mut hop = Hop::first(&ask)?;
+async fn exchange(furniture: &Furniture, egress: &Egress, ask: Ask) -> Result<HttpReply, Unanswered> {
     let mut redirects = ask.redirects.min(limits::HTTP_REDIRECTS);
+    let mut hop = Hop::first(ask)?;
     loop {
         let reply = hop.send(furniture, egress).await?;
         let next = if redirects > 0 { hop.follow(&reply)? } else { None };
@@ -118,22 +137,23 @@ struct Hop {
 }
 
 impl Hop {
-    fn first(ask: &Ask) -> Result<Hop, HttpError> {
+    /// CONNECT makes no request, and a server that answers TRACE with what it got would show the plugin its credential.
+    fn first(ask: Ask) -> Result<Hop, HttpError> {
         let method = Method::from_bytes(ask.method.as_bytes());
-        let method = method.ok().filter(|method| *method != Method::CONNECT);
+        let method = method.ok().filter(|method| ![Method::CONNECT, Method::TRACE].contains(method));
         let method =
             method.ok_or_else(|| HttpError::Invalid(format!("`{}` is no method", one_line(&ask.method, 40))))?;
         Ok(Hop {
             method,
             url: parse_url(&ask.url)?,
             headers: parse_headers(&ask.headers)?,
-            body: Bytes::from(ask.body.clone()),
-            credential: ask.credential.clone(),
+            body: Bytes::from(ask.body),
+            credential: ask.credential,
         })
     }
 
     /// Sends it with its credential. Where a token that was good before is refused, once more with a new one.
-    async fn send(&self, furniture: &Furniture, egress: &Egress) -> Result<HttpReply, HttpError> {
+    async fn send(&self, furniture: &Furniture, egress: &Egress) -> Result<HttpReply, Unanswered> {
         let permit = permit(&furniture.grants, &self.url)?;
         let Some(name) = &self.credential else { return Ok(egress.http(self.request(&permit, None)).await?) };
         let credential = furniture.grants.credential(name, &permit)?;
@@ -242,6 +262,8 @@ mod tests {
             ("POST", "https://a.example/x?y#z", &[("x-a", "b")][..], None),
             ("GE T", "https://a.example/", &[], Some("`GE T` is no method")),
             ("CONNECT", "https://a.example/", &[], Some("`CONNECT` is no method")),
+            ("TRACE", "https://a.example/", &[], Some("`TRACE` is no method")),
+            ("trace", "https://a.example/", &[], None),
             ("GET", "a.example", &[], Some("does not parse")),
             ("GET", "/path", &[], Some("does not parse")),
             ("GET", "file:///etc/passwd", &[], Some("neither http nor https")),
@@ -254,7 +276,7 @@ mod tests {
             ("GET", "https://a.example/", &[("x-a", "b\r\nx-c: d")], Some("has no valid value")),
             ("GET", "https://a.example/", &many, Some("too many headers")),
         ] {
-            let error = match Hop::first(&ask(method, url, headers)) {
+            let error = match Hop::first(ask(method, url, headers)) {
                 Ok(_) => None,
                 Err(HttpError::Invalid(what)) => Some(what),
                 Err(other) => panic!("unexpected {other:?}"),
@@ -280,7 +302,7 @@ mod tests {
             (307, "https://a.example:444/b", Some((&post, "https://a.example:444/b", false, "body"))),
         ] {
             let ask = ask("POST", "https://a.example/a", &[("Authorization", "x"), ("cookie", "y"), ("x-z", "z")]);
-            let hop = Hop::first(&ask).expect("a request");
+            let hop = Hop::first(ask).expect("a request");
             let headers = [("location".to_owned(), location.to_owned())];
             let headers = if location.is_empty() { Vec::new() } else { headers.to_vec() };
             let next = hop.follow(&HttpReply { status, headers, body: Vec::new() }).expect("a place");
@@ -296,7 +318,7 @@ mod tests {
 
     #[test]
     fn a_redirect_out_of_http_is_refused() {
-        let hop = Hop::first(&ask("GET", "https://a.example/", &[])).expect("a request");
+        let hop = Hop::first(ask("GET", "https://a.example/", &[])).expect("a request");
         for location in ["file:///etc/passwd", "gopher://a.example/", "https://u:p@a.example/", "https://"] {
             let headers = vec![("location".to_owned(), location.to_owned())];
             assert!(hop.follow(&HttpReply { status: 302, headers, body: Vec::new() }).is_err(), "{location}");

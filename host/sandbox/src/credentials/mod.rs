@@ -10,7 +10,7 @@ use tidings_domain::grant::{Credential, CredentialKind, Denial};
 use tidings_domain::limits;
 use tidings_domain::manifest::Capability;
 
-use crate::capabilities::http::HttpError;
+use crate::capabilities::http::{HttpError, Unanswered};
 use crate::network::Egress;
 use crate::room::Furniture;
 
@@ -56,7 +56,11 @@ pub(crate) struct Proof {
 
 /// What a request carries for this credential, which [`Grants::credential`](tidings_domain::grant::Grants::credential) let
 /// through.
-pub(crate) async fn proof(furniture: &Furniture, egress: &Egress, credential: &Credential) -> Result<Proof, HttpError> {
+pub(crate) async fn proof(
+    furniture: &Furniture,
+    egress: &Egress,
+    credential: &Credential,
+) -> Result<Proof, Unanswered> {
     match &credential.kind {
         CredentialKind::Header { header } => {
             // Neither the name nor the value is the plugin's: what is wrong with it is the administrator's to see.

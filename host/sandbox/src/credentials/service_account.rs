@@ -66,7 +66,10 @@ impl ServiceAccount {
     /// The form that asks for a token. None where the key does not sign, which [`ServiceAccount::read`] leaves no reason
     /// for. `now` is the time since 1970-01-01 UTC.
     pub(super) fn form(&self, now: Duration) -> Option<String> {
-        let header = json!({ "alg": "RS256", "typ": "JWT", "kid": self.key_id });
+        let mut header = json!({ "alg": "RS256", "typ": "JWT" });
+        if let Some(id) = &self.key_id {
+            header["kid"] = json!(id);
+        }
         let (issued, expires) = (now.as_secs(), (now + limits::ASSERTION_AGE).as_secs());
         let claims =
             json!({ "iss": self.email, "scope": SCOPE, "aud": self.token_uri.as_str(), "iat": issued, "exp": expires });
@@ -126,5 +129,23 @@ pub(crate) mod tests {
         );
         assert!(form.starts_with("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=ey"));
         assert!(verified(&form.replace("assertion=ey", "assertion=eY")).is_none(), "the test would notice");
+    }
+
+    #[test]
+    fn the_key_is_named_where_the_file_names_it() {
+        let file: serde_json::Value =
+            serde_json::from_str(&key_file("https://oauth2.example.org/token")).expect("JSON");
+        let mut unnamed = file.clone();
+        unnamed.as_object_mut().expect("an object").remove("private_key_id");
+        for (file, expected) in [
+            (file, json!({ "alg": "RS256", "typ": "JWT", "kid": "k1" })),
+            (unnamed, json!({ "alg": "RS256", "typ": "JWT" })),
+        ] {
+            let account = ServiceAccount::read(&file.to_string()).map_err(|problem| problem.to_string());
+            let form = account.expect("an account").form(Duration::ZERO).expect("signed");
+            let header = form.split_once("assertion=").and_then(|(_, rest)| rest.split_once('.')).expect("a header").0;
+            let header = URL_SAFE_NO_PAD.decode(header).expect("base64url");
+            assert_eq!(serde_json::from_slice::<serde_json::Value>(&header).expect("JSON"), expected);
+        }
     }
 }

@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 
 use sqlx::sqlite::SqliteConnection;
+use tidings_domain::limits::ADDRESS_MOVE_REST;
 
 use super::failure::Failure;
 use super::feed;
-use super::value::{id_bytes, to_json};
+use super::value::{id_bytes, millis, timestamp, to_json};
 use crate::{Change, Lease};
 
 /// Whose address it is, and when it is found gone.
@@ -35,8 +36,11 @@ impl Subscriber {
         Ok(())
     }
 
-    /// The address has a successor: the subscription, the delivery that found out and all others that wait move there,
-    /// due now. Those in flight keep their lease. Where the same message goes there already, one of the two is cancelled.
+    /// The address has a successor: the subscription, the delivery that found out and all others that wait move there.
+    /// Those in flight keep their lease. Where the same message goes there already, one of the two is cancelled.
+    ///
+    /// The new address is tried at once. But one that names itself, or two that name each other, would go on for ever: what
+    /// moves in a later attempt than its first waits, and what was tried more than once is not hurried by another one.
     pub(super) async fn moves(
         &self,
         connection: &mut SqliteConnection,
@@ -46,11 +50,14 @@ impl Subscriber {
     ) -> Result<(), Failure> {
         let old = lease.delivery().address.as_str();
         self.edit_addresses(connection, old, Some(new)).await?;
+        let first = lease.delivery().attempt == 1 && old != new;
+        let due = if first { self.now } else { millis(timestamp(self.now).after(ADDRESS_MOVE_REST)) };
         sqlx::query(
-            "UPDATE deliveries SET lease = NULL, due_at = ?1, not_before = ?1, updated_at = ?1, attempts = attempts + 1, \
-             note = ?2 WHERE lease = ?3 AND state = 'pending' AND (id = ?4 OR digest = ?4)",
+            "UPDATE deliveries SET lease = NULL, due_at = ?2, not_before = ?2, updated_at = ?1, attempts = attempts + 1, \
+             note = ?3 WHERE lease = ?4 AND state = 'pending' AND (id = ?5 OR digest = ?5)",
         )
         .bind(self.now)
+        .bind(due)
         .bind(reason)
         .bind(lease.token())
         .bind(id_bytes(&lease.delivery().id)?)
@@ -60,7 +67,8 @@ impl Subscriber {
             return Ok(());
         }
         sqlx::query(
-            "UPDATE OR IGNORE deliveries SET address = ?1, not_before = ?2, due_at = iif(lease IS NULL, ?2, due_at) \
+            "UPDATE OR IGNORE deliveries SET address = ?1, not_before = iif(attempts < 2, ?2, not_before), \
+             due_at = iif(lease IS NULL AND attempts < 2, ?2, due_at) \
              WHERE channel = ?3 AND user = ?4 AND state = 'pending' AND address = ?5",
         )
         .bind(new)

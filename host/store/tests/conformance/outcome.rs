@@ -1,6 +1,7 @@
 //! Settling leases: what each outcome leaves behind, and what a stale lease may still do.
 
 use tidings_domain::delivery::{Recipient, State};
+use tidings_domain::limits::ADDRESS_MOVE_REST;
 use tidings_domain::outcome::Settlement;
 
 use crate::fixture::{
@@ -153,6 +154,44 @@ async fn an_address_with_a_successor_moves_with_all_that_waits() {
     assert_eq!(due, expected.map(|(message, address)| (message.to_owned(), address.to_owned())));
     assert!(fixture.settle(in_flight, delivered(), 1100).await, "what was in flight keeps its lease");
     fixture.books().await;
+}
+
+/// As a far side would have it that calls an address its own successor, or two each other's.
+#[tokio::test]
+async fn addresses_that_name_each_other_make_no_hot_loop() {
+    const REST: u64 = ADDRESS_MOVE_REST.as_millis() as u64;
+    for ring in [&["a@x"][..], &["a@x", "b@x"], &["a@x", "b@x", "c@x"]] {
+        let fixture = store().await;
+        fixture.store.put_subscription(&subscription("ann", &[ring[0]]), at(1)).await.unwrap();
+        let address = |address: &str| Recipient { address: address.into(), ..to("ann") };
+        let next = |address: &str| {
+            let place = ring.iter().position(|one| *one == address).unwrap();
+            gone(Some(ring[(place + 1) % ring.len()]))
+        };
+        for n in 1..=3 {
+            fixture.accept(n, &format!("m{n}"), vec![address(ring[0])]).await;
+        }
+        // As often as something is due within a rest, each by itself; a move to itself takes one attempt, others two.
+        let mut attempts = 0;
+        while let Some(lease) = fixture.lease(1000 + attempts, 1).await.pop() {
+            let settlement = next(&lease.delivery().address);
+            assert!(fixture.settle(lease, settlement, 1000 + attempts).await);
+            attempts += 1;
+            assert!(attempts <= 6, "three deliveries, {ring:?}");
+        }
+        assert_eq!(attempts, if ring.len() == 1 { 3 } else { 6 });
+        // From then on one for each delivery and rest.
+        for round in 1..=3 {
+            let leases = fixture.lease(2000 + round * REST, 10).await;
+            assert_eq!(leases.len(), 3, "{ring:?}, round {round}");
+            for lease in leases {
+                let settlement = next(&lease.delivery().address);
+                assert!(fixture.settle(lease, settlement, 2000 + round * REST).await);
+                assert!(fixture.lease(2000 + round * REST, 10).await.is_empty());
+            }
+        }
+        assert_eq!(fixture.books().await.pending, 3);
+    }
 }
 
 #[tokio::test]

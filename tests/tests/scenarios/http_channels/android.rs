@@ -1,16 +1,19 @@
 //! Android: what FCM makes of the channel's messages and of its tokens, and what an app behind UnifiedPush can read.
 
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tidings_tests::channel;
 use tidings_tests::scene::{LIMIT, Scene};
 use tidings_tests::web::fcm::{Fcm, PROJECT, REPLACED, REPLACEMENT, UNREGISTERED, error};
-use tidings_tests::web::push::App;
-use tidings_tests::web::{Fault, Reply, Seen, Web};
+use tidings_tests::web::push::{App, EXPIRED, Push};
+use tidings_tests::web::{Fault, Reply, Seen};
 
 use super::{FAR_DATE, grants, plugin, say, test_send, wait_for};
+
+/// For which FCM asks to be left alone: longer than anything else is put off here.
+const REST_SECONDS: &str = "8";
 
 const PHONE: &str = "d1Xq_-7:APA91bZkV3vQ8xxxxxxxxxxxx";
 
@@ -26,8 +29,11 @@ fn config(fcm: &Fcm) -> Value {
 }
 
 async fn android() -> (Scene, Fcm) {
+    in_scene(Scene::set().await.unwrap()).await
+}
+
+async fn in_scene(scene: Scene) -> (Scene, Fcm) {
     let fcm = Fcm::start().await.unwrap();
-    let scene = Scene::set().await.unwrap();
     channel::install(&scene.client, "android", &plugin("android"), &config(&fcm), &granted(&fcm)).await.unwrap();
     (scene, fcm)
 }
@@ -93,6 +99,7 @@ async fn each_answer_of_fcm_has_its_outcome() {
         (error(503, "UNAVAILABLE", Some("UNAVAILABLE")).with("retry-after", "7"), "channel_trouble", Some(7..=7)),
         (error(403, "PERMISSION_DENIED", None), "channel_trouble", None),
         (error(403, "PERMISSION_DENIED", Some("SENDER_ID_MISMATCH")), "rejected", None),
+        (error(401, "UNAUTHENTICATED", Some("THIRD_PARTY_AUTH_ERROR")), "rejected", None),
         (error(400, "INVALID_ARGUMENT", Some("INVALID_ARGUMENT")), "rejected", None),
         (error(500, "INTERNAL", Some("INTERNAL")), "retry", None),
         (Reply::status(410), "address_gone", None),
@@ -137,17 +144,27 @@ async fn row_43_what_a_lost_phone_and_a_moved_one_get() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_quota_slows_the_whole_project_and_costs_no_delivery() {
-    let (mut scene, fcm) = android().await;
-    for user in ["amara", "bjorn", "chidi"] {
+    let longer = Scene::set_with(|settings| settings.dispatch.backoff_max = format!("{REST_SECONDS}s")).await;
+    let (mut scene, fcm) = in_scene(longer.unwrap()).await;
+    let users = ["amara", "bjorn", "chidi"];
+    for user in users {
         scene.wants_everything(user, "android", &[&format!("{PHONE}-{user}")]).await.unwrap();
     }
     let token = json!({"access_token": "ya29.scripted", "expires_in": 3599, "token_type": "Bearer"});
     fcm.web.fault(Fault::Say(Reply::json(200, &token)));
-    fcm.web.fault(wait_for(429, "2"));
+    fcm.web.fault(wait_for(429, REST_SECONDS));
     scene.publish(["lanternd".to_owned()]).await.unwrap();
     scene.dealt_with(1).await.unwrap();
+    fcm.web.wait("the quota", LIMIT, |seen| (!sends(seen).is_empty()).then_some(())).await.unwrap();
+    let refused = Instant::now();
+    fcm.web.wait("the next one", LIMIT, |seen| (sends(seen).len() > 1).then_some(())).await.unwrap();
+    let rest = Duration::from_secs(REST_SECONDS.parse().unwrap());
+    assert!(refused.elapsed() > rest.mul_f64(0.8), "nothing is sent to anybody meanwhile: {:?}", refused.elapsed());
     let books = scene.queue_empty("android").await.unwrap();
     assert_eq!((books.delivered, books.dead, fcm.taken().len()), (3, 0, 3));
+    let rows = scene.deliveries("android").await.unwrap();
+    let attempts: Vec<&Value> = rows.iter().map(|row| &row["attempts"]).collect();
+    assert_eq!(attempts, [&json!(1); 3], "what met the quota or waited behind it has lost no attempt");
     // The scripted token was none of the server's: one 401, one new token, and nobody noticed.
     assert_eq!(fcm.tokens().len(), 1);
 }
@@ -188,7 +205,8 @@ async fn the_channel_is_not_enabled_without_its_service_account() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_app_behind_unifiedpush_reads_what_was_encrypted_for_it() {
     let (mut scene, fcm) = android().await;
-    let web = Web::start(|_| Reply::status(201).with("location", "/m/1")).await.unwrap();
+    let push = Push::start(&["/amara", "/bjorn"]).await.unwrap();
+    let web = &push.web;
     let mut both = granted(&fcm);
     let more = grants(web.address, json!([]))["reach"][0].clone();
     both["reach"].as_array_mut().unwrap().push(more);
@@ -197,19 +215,26 @@ async fn an_app_behind_unifiedpush_reads_what_was_encrypted_for_it() {
     let address = format!("{}{}", web.url("/amara"), app.fragment());
     scene.wants_everything("amara", "android", &[&address]).await.unwrap();
     scene.wants_everything("bjorn", "android", &[&web.url("/bjorn")]).await.unwrap();
+    // The first attempt is taken, but nobody hears of it: its topic makes the second one take its place.
+    web.fault(Fault::LoseReply);
     scene.publish(["lanternd".to_owned()]).await.unwrap();
     scene.dealt_with(1).await.unwrap();
     let books = scene.queue_empty("android").await.unwrap();
     assert_eq!((books.delivered, books.dead), (2, 0));
     let seen = web.seen();
-    let to = |path: &str| seen.iter().find(|one| one.target == path).unwrap();
-    let (amara, bjorn) = (to("/amara"), to("/bjorn"));
-    assert_eq!((amara.header("content-encoding"), amara.header("urgency")), ("aes128gcm", "high"));
-    assert_eq!((amara.header("ttl"), amara.header("topic").len()), ("86400", 32));
-    let said: Value = serde_json::from_slice(&app.decrypt(&amara.body).unwrap()).unwrap();
-    assert_eq!(said["title"], bjorn.json()["title"]);
-    assert!(said["title"].as_str().unwrap().contains("lanternd"), "{said}");
+    assert_eq!(seen.len(), 3, "one was sent twice");
     assert!(seen.iter().all(|one| one.header("authorization").is_empty()), "the token is FCM's alone");
+    let (amara, bjorn) = (push.kept("/amara"), push.kept("/bjorn"));
+    let ([amara], [bjorn]) = (&amara[..], &bjorn[..]) else { panic!("not one each: {amara:?} {bjorn:?}") };
+    assert_eq!((amara.encrypted, amara.urgency.as_str(), amara.ttl, amara.topic.len()), (true, "high", 86_400, 32));
+    let said: Value = serde_json::from_slice(&app.decrypt(&amara.body).unwrap()).unwrap();
+    assert!(!bjorn.encrypted, "an address without keys gets JSON in the clear");
+    let clear: Value = serde_json::from_slice(&bjorn.body).unwrap();
+    assert_eq!(said["title"], clear["title"]);
+    assert!(said["title"].as_str().unwrap().contains("lanternd"), "{said}");
+    for path in [EXPIRED, "/unknown"] {
+        assert_eq!(test_send(&scene, "android", &web.url(path)).await.0, "address_gone", "{path}");
+    }
     web.fault(wait_for(429, "120"));
     let (outcome, seconds) = test_send(&scene, "android", &web.url("/bjorn")).await;
     assert_eq!((outcome.as_str(), seconds), ("retry", Some(120)), "the recipient's own server slows nobody else");

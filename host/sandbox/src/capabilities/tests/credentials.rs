@@ -2,10 +2,12 @@
 //! loopback; the token endpoint verifies what it is sent.
 
 use std::sync::Mutex;
+use std::time::Instant;
 
 use rustls::RootCertStore;
 use rustls::server::WebPkiClientVerifier;
 use serde_json::json;
+use tidings_domain::limits;
 
 use super::http::{ask, network, ok, server};
 use super::*;
@@ -119,9 +121,43 @@ async fn a_failed_exchange_is_told_without_the_key_and_not_repeated_at_once() {
             assert!(text.contains(expected) && text.contains("`account`"), "{text}");
             assert!(!text.contains("s3cret") && !text.contains("PRIVATE") && !text.contains("ey"), "{text}");
         }
+        assert_eq!(room.stats.egress_denials, 0, "the plugin reached for nothing");
         assert_eq!(asked.lock().expect("a lock").len(), 1, "asked once");
         assert!(requests.lock().expect("a lock").is_empty(), "the API got no request");
     }
+}
+
+#[tokio::test]
+async fn a_token_server_that_says_nothing_is_waited_for_once_and_named() {
+    let (listener, tokens) = listen().await;
+    let (api, requests) = server(false, vec![ok("")]).await;
+    let mut room = holding(tokens, &[tokens, api]);
+    let begun = Instant::now();
+    let (first, _held) = tokio::join!(room.send(to(api)), accept(&listener));
+    assert!(begun.elapsed() >= limits::TOKEN_TIME);
+    let second = room.send(to(api)).await;
+    assert!(begun.elapsed() < limits::TOKEN_TIME * 2, "the second one does not wait again");
+    for error in [network(first), network(second)] {
+        assert!(matches!(&error, NetworkError::Denied(why) if why.contains("no token within 10 s")), "{error}");
+    }
+    assert!(requests.lock().expect("a lock").is_empty(), "the API got no request");
+}
+
+#[tokio::test]
+async fn what_one_call_has_used_up_is_no_trouble_of_the_next() {
+    let (tokens, asked) = server(false, vec![token("t1", 3600)]).await;
+    let (api, requests) = server(false, vec![ok("")]).await;
+    let mut room = holding(tokens, &[tokens, api]);
+    let fresh = std::mem::replace(
+        &mut room.egress,
+        Egress::new(trusting(), &PluginLimits { connections: 0, ..PluginLimits::default() }),
+    );
+    let error = network(room.send(to(api)).await);
+    assert!(matches!(error, NetworkError::Limit(_)), "{error}");
+    assert!(asked.lock().expect("a lock").is_empty());
+    room.egress = fresh;
+    assert_eq!(room.send(to(api)).await.map(|reply| reply.status), Ok(200));
+    assert_eq!(shown(&requests), ["t1"]);
 }
 
 #[tokio::test]
