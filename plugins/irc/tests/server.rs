@@ -99,11 +99,17 @@ fn what_has_perished_is_not_written_and_a_digest_perishes_by_no_age() {
     })]);
     let mut channel = Channel::new(settings(server.port, &[("perishable_minutes", "60")]));
     let digest = Digest { events: Vec::new(), summary: vec!["a day's builds".into()], omitted: 3 };
-    let mut batch = [single("ralph", "old"), single("ralph", "new"), delivery("ralph", Content::Digest(digest))];
+    let digest = delivery("ralph", Content::Digest(digest));
+    let mut batch = [single("ralph", "old"), single("ralph", "new"), digest, question("ralph"), question("ralph")];
     batch[0].accepted_ms -= 61 * 60 * 1000;
     batch[2].accepted_ms -= 25 * HOUR_MS;
+    batch[3].accepted_ms -= 2 * HOUR_MS;
+    let Content::Confirmation(confirmation) = &mut batch[4].content else { unreachable!() };
+    confirmation.expires_ms -= 25 * HOUR_MS;
     let outcomes = channel.deliver(&batch);
-    assert_eq!((letters(&outcomes).as_str(), reason(&outcomes[0])), ("xdd", "expired: older than 60 minutes"));
+    assert_eq!(letters(&outcomes), "xdddx");
+    assert_eq!(reason(&outcomes[0]), "expired: older than 60 minutes");
+    assert_eq!(reason(&outcomes[4]), "expired: the code is good no more");
     assert!(server.heard().iter().all(|line| !line.ends_with("old")), "{:?}", server.heard());
 }
 

@@ -118,8 +118,15 @@ impl<'a, F: FnMut(usize, &Outcome)> Run<'a, F> {
 
     /// What becomes of a delivery that is not to be written: it has perished, or its address is not reached now.
     pub fn hopeless(&self, place: usize) -> Option<Outcome> {
-        let perished = || Outcome::Rejected(format!("expired: older than {} minutes", self.perishable_ms / 60_000));
-        if self.has_perished(&self.batch[place]) { Some(perished()) } else { self.unreached_outcome(place) }
+        let delivery = &self.batch[place];
+        if !self.has_perished(delivery) {
+            return self.unreached_outcome(place);
+        }
+        let why = match &delivery.content {
+            Content::Confirmation(_) => "the code is good no more".to_owned(),
+            _ => format!("older than {} minutes", self.perishable_ms / 60_000),
+        };
+        Some(Outcome::Rejected(format!("expired: {why}")))
     }
 
     /// What becomes of a delivery whose address is not reached now.
