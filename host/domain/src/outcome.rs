@@ -69,6 +69,10 @@ pub enum Settlement {
         reason: String,
         counts: bool,
     },
+    /// Pending again as it was, in its old place: what held it up was not its own. No attempt was used up.
+    Held {
+        reason: String,
+    },
     Dead {
         reason: String,
     },

@@ -38,6 +38,8 @@ pub struct Tried {
     pub alone: bool,
     /// How often it made its plugin crash before, alone.
     pub crashes: u32,
+    /// One behind it in its call was delivered: its place is lost, and the channel's trouble was not everybody's.
+    pub overtaken: bool,
 }
 
 impl RetryPolicy {
@@ -60,7 +62,10 @@ impl RetryPolicy {
             Outcome::Rejected { reason } => Settlement::Dead { reason: format!("rejected: {reason}") },
             Outcome::AddressGone { replacement, reason } => Settlement::AddressGone { replacement, reason },
             Outcome::Retry { after, reason } => self.again(tried, after, reason, true, now),
-            Outcome::ChannelTrouble { after, reason } => self.again(tried, after, reason, false, now),
+            Outcome::ChannelTrouble { after, reason } if tried.overtaken => {
+                self.again(tried, after, reason, false, now)
+            }
+            Outcome::ChannelTrouble { after, reason } => self.held(tried, after, reason, now),
             Outcome::Crash { kind, detail } => self.crashed(kind, &detail, tried, now),
         }
     }
@@ -75,6 +80,16 @@ impl RetryPolicy {
             return Settlement::Dead { reason };
         }
         self.again(tried, None, reason, true, now)
+    }
+
+    /// The channel rests, so the delivery need not wait by itself: it keeps its place before those that came later. It is
+    /// dead where it would be too old after the rest.
+    fn held(&self, tried: Tried, rest: Option<Duration>, reason: String, now: Timestamp) -> Settlement {
+        let rest = rest.unwrap_or_default().min(self.backoff_max);
+        if now.since(tried.accepted_at) + rest > self.max_age {
+            return Settlement::Dead { reason: format!("expired: {reason}") };
+        }
+        Settlement::Held { reason }
     }
 
     fn again(&self, tried: Tried, asked: Option<Duration>, reason: String, counts: bool, now: Timestamp) -> Settlement {
@@ -114,7 +129,7 @@ mod tests {
             (100, Some(315_360_000), 4000),
         ] {
             let now = ACCEPTED.after(Duration::from_secs(age));
-            let tried = Tried { accepted_at: ACCEPTED, alone: true, crashes: 0 };
+            let tried = Tried { accepted_at: ACCEPTED, alone: true, crashes: 0, overtaken: false };
             let expected = Settlement::Again {
                 not_before: now.after(Duration::from_secs(wait)),
                 reason: "busy".into(),
@@ -127,7 +142,8 @@ mod tests {
     #[test]
     fn each_outcome_has_its_settlement() {
         let now = ACCEPTED.after(Duration::from_secs(61));
-        let alone = Tried { accepted_at: ACCEPTED, alone: true, crashes: 0 };
+        let alone = Tried { accepted_at: ACCEPTED, alone: true, crashes: 0, overtaken: false };
+        let trouble = |after| Outcome::ChannelTrouble { after, reason: "auth".into() };
         let crash = || Outcome::Crash { kind: CrashKind::Trap, detail: "unreachable".into() };
         let again = |wait, reason: &str, counts| Settlement::Again {
             not_before: now.after(Duration::from_secs(wait)),
@@ -143,7 +159,8 @@ mod tests {
                 alone,
                 Settlement::AddressGone { replacement: None, reason: "left".into() },
             ),
-            (Outcome::ChannelTrouble { after: None, reason: "auth".into() }, alone, again(61, "auth", false)),
+            (trouble(None), alone, Settlement::Held { reason: "auth".into() }),
+            (trouble(None), Tried { overtaken: true, ..alone }, again(61, "auth", false)),
             (crash(), alone, again(61, crashed, true)),
             (crash(), Tried { alone: false, ..alone }, again(0, crashed, false)),
             (crash(), Tried { crashes: 2, ..alone }, Settlement::Dead { reason: crashed.into() }),
@@ -156,16 +173,31 @@ mod tests {
     #[test]
     fn a_delivery_dies_rather_than_wait_beyond_its_age() {
         let now = ACCEPTED.after(Duration::from_secs(86_000));
-        let tried = Tried { accepted_at: ACCEPTED, alone: true, crashes: 0 };
+        let tried = Tried { accepted_at: ACCEPTED, alone: true, crashes: 0, overtaken: false };
         assert_eq!(POLICY.decide(retry(None), tried, now), Settlement::Dead { reason: "expired: busy".into() });
         assert_eq!(POLICY.expired(ACCEPTED, now), None);
         assert!(POLICY.expired(ACCEPTED, now.after(Duration::from_secs(401))).is_some());
     }
 
     #[test]
+    fn a_delivery_of_a_channel_in_trouble_dies_where_the_rest_outlasts_it() {
+        let now = ACCEPTED.after(Duration::from_secs(86_000));
+        let tried = Tried { accepted_at: ACCEPTED, alone: true, crashes: 0, overtaken: false };
+        for (after, dies) in [(None, false), (Some(400), false), (Some(401), true), (Some(315_360_000), true)] {
+            let trouble = Outcome::ChannelTrouble { after: after.map(Duration::from_secs), reason: "down".into() };
+            let expected = if dies {
+                Settlement::Dead { reason: "expired: down".into() }
+            } else {
+                Settlement::Held { reason: "down".into() }
+            };
+            assert_eq!(POLICY.decide(trouble, tried, now), expected, "{after:?}");
+        }
+    }
+
+    #[test]
     fn a_clock_that_jumped_back_means_no_age_and_no_panic() {
         let now = Timestamp::from_millis(5);
-        let tried = Tried { accepted_at: ACCEPTED, alone: true, crashes: 0 };
+        let tried = Tried { accepted_at: ACCEPTED, alone: true, crashes: 0, overtaken: false };
         let Settlement::Again { not_before, .. } = POLICY.decide(retry(None), tried, now) else {
             panic!("a retry is tried again");
         };

@@ -28,8 +28,8 @@ const APPLICATIONS: [(&str, u8); 8] = [
     ("pkgdb", 12),
 ];
 
-/// The lines, each at most `room` octets.
-pub fn compose(settings: &Settings, delivery: &Delivery, now_ms: u64, room: usize) -> Vec<String> {
+/// The lines, at least one, each at most `room` octets; of a digest at most `most`, or its head and its end.
+pub fn compose(settings: &Settings, delivery: &Delivery, now_ms: u64, room: usize, most: usize) -> Vec<String> {
     let recipient = &delivery.recipient;
     match &delivery.content {
         Content::Single(event) => {
@@ -37,7 +37,7 @@ pub fn compose(settings: &Settings, delivery: &Delivery, now_ms: u64, room: usiz
             spans.extend(why(recipient));
             line::split(&spans, room, EVENT_LINES)
         }
-        Content::Digest(digest) => digested(settings, digest, recipient, now_ms, room),
+        Content::Digest(digest) => digested(settings, digest, recipient, now_ms, room, most),
         Content::Confirmation(confirmation) => {
             let lines = asking(confirmation, recipient);
             lines.iter().flat_map(|text| line::split(&[Span::plain(text)], room, ANSWER_LINES)).collect()
@@ -52,9 +52,9 @@ pub fn answer(text: &str, room: usize) -> Vec<String> {
 
 fn said(settings: &Settings, event: &Event, recipient: &Recipient, now_ms: u64) -> Vec<Span> {
     let texts = [&event.subtitle, &event.title, &event.topic];
-    let text = texts.into_iter().find(|text| !text.trim().is_empty()).map_or("A message", String::as_str);
+    let text = texts.into_iter().find(|text| shows(text)).map_or("A message", String::as_str);
     let mut spans = Vec::new();
-    if recipient.markup && !event.title.trim().is_empty() && text != event.title {
+    if recipient.markup && shows(&event.title) && text != event.title {
         let first = event.title.split('.').next().unwrap_or_default();
         let known = APPLICATIONS.iter().find(|(name, _)| *name == first);
         spans.push(Span::coloured(&event.title, known.map_or(LIGHT_GREY, |(_, colour)| *colour)));
@@ -69,6 +69,11 @@ fn said(settings: &Settings, event: &Event, recipient: &Recipient, now_ms: u64) 
     spans
 }
 
+/// Whether anything is left of a text without its control characters.
+fn shows(text: &str) -> bool {
+    !HeaderSafe::flatten(text).is_empty()
+}
+
 /// Which filter it was, as FMN told it.
 fn why(recipient: &Recipient) -> Option<Span> {
     let by = [&recipient.settings_link, &recipient.filter_name].into_iter().flatten().next();
@@ -76,7 +81,15 @@ fn why(recipient: &Recipient) -> Option<Span> {
         .map(|by| Span::plain(&format!(" ( triggered by {} )", HeaderSafe::flatten(by))))
 }
 
-fn digested(settings: &Settings, digest: &Digest, recipient: &Recipient, now_ms: u64, room: usize) -> Vec<String> {
+fn digested(
+    settings: &Settings,
+    digest: &Digest,
+    recipient: &Recipient,
+    now_ms: u64,
+    room: usize,
+    most: usize,
+) -> Vec<String> {
+    let shown = settings.digest_lines.min(most.saturating_sub(2));
     let updates = digest.events.len() + digest.omitted as usize;
     let mut head = vec![Span::plain(&format!("{updates} update{}:", if updates == 1 { "" } else { "s" }))];
     head.extend(why(recipient));
@@ -86,11 +99,11 @@ fn digested(settings: &Settings, digest: &Digest, recipient: &Recipient, now_ms:
     } else {
         digest.summary.iter().map(|summary| vec![Span::plain(summary.trim())]).collect()
     };
-    for item in items.iter().take(settings.digest_lines) {
+    for item in items.iter().take(shown) {
         let bullet = [Span::plain("- ")].into_iter().chain(item.iter().cloned());
         lines.extend(line::split(&bullet.collect::<Vec<_>>(), room, 1));
     }
-    let left = items.len().saturating_sub(settings.digest_lines);
+    let left = items.len().saturating_sub(shown);
     if left > 0 {
         lines.push(format!("and {left} more"));
     } else if digest.omitted > 0 {

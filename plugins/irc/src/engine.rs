@@ -4,16 +4,24 @@
 mod callers;
 mod deliver;
 
+use std::collections::BTreeSet;
+
 use tidings_plugin::net::{Error, TlsOptions, Verification};
 use tidings_plugin::{Reason, Trouble};
 
 use crate::judge::{Fault, Rest};
 use crate::link::{Link, failed};
+use crate::message::Casing;
 use crate::pace::{Backoff, Bucket};
 use crate::session::{Heard, Session};
 use crate::settings::{IDENTITY, Login, Settings};
 use callers::Callers;
 
+/// The longest time until the next wake: milliseconds. What a delivery leaves behind (a lost connection, a reply that waits)
+/// comes after the answer that the last wake gave.
+const NAP_MS: u64 = 5 * 1000;
+/// Deliveries of which it is remembered that the owner of their address was told to identify.
+const REMINDED: usize = 1000;
 /// What one wake reads at most, in reads: more waits for the next.
 const READS: usize = 64;
 /// What is left of a call when its work ends, so that there is time to answer: milliseconds.
@@ -58,6 +66,8 @@ pub struct Engine<H: Host> {
     /// Why there is no connection.
     down: String,
     callers: Callers,
+    /// Deliveries whose question waits until the owner of the address identifies, and who was told so.
+    reminded: BTreeSet<String>,
 }
 
 impl<H: Host> Engine<H> {
@@ -71,12 +81,18 @@ impl<H: Host> Engine<H> {
             online_ms: None,
             down: "not connected yet".to_owned(),
             callers: Callers::default(),
+            reminded: BTreeSet::new(),
         }
     }
 
     /// Our nick while there is a connection that is registered.
     pub fn nick(&self) -> Option<&str> {
         self.link.as_ref().map(|link| &link.session).filter(|session| session.is_online()).map(Session::nick)
+    }
+
+    /// Which names are one on the network.
+    fn casing(&self) -> Casing {
+        self.link.as_ref().map(|link| link.session.casing()).unwrap_or_default()
     }
 
     /// Does what is due; answers after how many milliseconds to be woken.
@@ -99,10 +115,11 @@ impl<H: Host> Engine<H> {
             }
         }
         let now_ms = self.host.monotonic_ms();
-        Some(match &self.link {
+        let wait_ms = match &self.link {
             Some(link) => link.session.due_ms(&self.settings, now_ms).saturating_sub(now_ms),
             None => self.backoff.wait_ms(now_ms),
-        })
+        };
+        Some(wait_ms.min(NAP_MS))
     }
 
     fn connect(&mut self) {
@@ -128,7 +145,7 @@ impl<H: Host> Engine<H> {
         let least_ms = match fault.rest {
             Rest::Usual => 0,
             Rest::Slower => {
-                self.bucket.slow();
+                self.bucket.slow(now_ms);
                 0
             }
             Rest::AtLeast(ms) => ms,

@@ -15,7 +15,8 @@ pub enum Rest {
     AtLeast(u64),
 }
 
-/// Too many connections, or too many of them in a short time: milliseconds.
+/// Too many connections, or too many of them in a short time; an operator who sent us away; a login that is not to be had
+/// now: milliseconds.
 const THROTTLED_MS: u64 = 5 * 60 * 1000;
 /// Banned, or refused for what an administrator must mend: milliseconds.
 const REFUSED_MS: u64 = 60 * 60 * 1000;
@@ -32,6 +33,11 @@ impl Fault {
         Fault { reason: reason.into(), rest: Rest::Usual }
     }
 
+    /// It may be over soon, and asking at once would make it worse.
+    pub fn later(reason: impl Into<String>) -> Self {
+        Fault { reason: reason.into(), rest: Rest::AtLeast(THROTTLED_MS) }
+    }
+
     /// An administrator must change something.
     pub fn refused(reason: impl Into<String>) -> Self {
         Fault { reason: reason.into(), rest: Rest::AtLeast(REFUSED_MS) }
@@ -41,11 +47,9 @@ impl Fault {
     pub fn error(text: &str) -> Self {
         let lower = text.to_ascii_lowercase();
         let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-        let listed =
-            ["k", "g", "z", "d"].iter().any(|list| ["-", ":", ""].iter().any(|c| has(&[&format!("{list}{c}line")])));
-        let rest = if listed || has(&["banned", "akill", "not welcome"]) {
+        let rest = if is_listed(&lower) || has(&["banned", "akill", "not welcome"]) {
             Rest::AtLeast(REFUSED_MS)
-        } else if has(&["throttl", "too fast", "too many", "no more connections", "try again later"]) {
+        } else if has(&["killed", "throttl", "too fast", "too many", "no more connections", "try again later"]) {
             Rest::AtLeast(THROTTLED_MS)
         } else if has(&["flood", "sendq", "recvq"]) {
             Rest::Slower
@@ -54,6 +58,14 @@ impl Fault {
         };
         Fault { reason: format!("the server closed the connection: {}", shown(text)), rest }
     }
+}
+
+/// Whether a text in small letters names a K-line, G-line, Z-line or D-line as a word of its own: a deadline is none.
+fn is_listed(lower: &str) -> bool {
+    lower.match_indices("line").any(|(at, _)| {
+        let mut before = lower[..at].trim_end_matches(['-', ':']).chars().rev();
+        before.next().is_some_and(|list| "kgzd".contains(list)) && !before.next().is_some_and(char::is_alphanumeric)
+    })
 }
 
 /// A server's text for a log.
@@ -83,6 +95,10 @@ mod tests {
             ("Closing Link: h (K-Lined)", refused),
             ("Closing Link: h (G:Lined: spam)", refused),
             ("AKILL ID: 4711", refused),
+            ("*** You are banned (dline)", refused),
+            ("D-line active", refused),
+            ("Closing Link: h (Connection deadline exceeded)", Rest::Usual),
+            ("Closing Link: h (Killed (oper (flooding)))", throttled),
             ("You are not welcome on this network", refused),
             ("Trying to reconnect too fast.", throttled),
             ("Closing Link: 127.0.0.1 (Throttled)", throttled),

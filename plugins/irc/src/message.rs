@@ -1,4 +1,4 @@
-//! One line of the protocol (RFC 2812, 2.3.1; tags of IRCv3 are skipped), and which names are the same. What a line means
+//! One line of the protocol (RFC 2812, 2.3.1; tags of IRCv3 are skipped), and which names are one. What a line means
 //! is not its affair.
 
 /// A line that came from the server.
@@ -59,23 +59,51 @@ impl Message {
     pub fn nick(&self) -> Option<&str> {
         self.source.split_once('!').map(|(nick, _)| nick)
     }
+
+    /// The host that the sender has in the server's eyes, empty where the line does not say.
+    pub fn host(&self) -> &str {
+        self.source.rsplit_once('@').map_or("", |(_, host)| host)
+    }
 }
 
-/// A name in the form that compares: RFC 2812, 2.2 counts `{}|^` as the small letters of `[]\~`.
-pub fn fold(name: &str) -> String {
-    let small = |c: char| match c {
-        '[' => '{',
-        ']' => '}',
-        '\\' => '|',
-        '~' => '^',
-        c => c.to_ascii_lowercase(),
-    };
-    name.chars().map(small).collect()
+/// Which names are one for a server, as its CASEMAPPING says. Two that differ may be two people.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Casing {
+    /// Capitals of ASCII alone.
+    Ascii,
+    /// RFC 2812, 2.2: `{}|^` are the small letters of `[]\~` as well; where a server does not say.
+    #[default]
+    Rfc1459,
+    /// The same, but `~` is not `^`.
+    StrictRfc1459,
 }
 
-/// Whether two names are one for the server.
-pub fn same(one: &str, other: &str) -> bool {
-    fold(one) == fold(other)
+impl Casing {
+    /// From its name in numeric 005; any other takes the fewest names for one.
+    pub fn named(name: &str) -> Casing {
+        match name {
+            "rfc1459" => Casing::Rfc1459,
+            "strict-rfc1459" => Casing::StrictRfc1459,
+            _ => Casing::Ascii,
+        }
+    }
+
+    /// A name in the form that compares.
+    pub fn fold(self, name: &str) -> String {
+        let small = |c: char| match (c, self) {
+            ('[', Casing::Rfc1459 | Casing::StrictRfc1459) => '{',
+            (']', Casing::Rfc1459 | Casing::StrictRfc1459) => '}',
+            ('\\', Casing::Rfc1459 | Casing::StrictRfc1459) => '|',
+            ('~', Casing::Rfc1459) => '^',
+            _ => c.to_ascii_lowercase(),
+        };
+        name.chars().map(small).collect()
+    }
+
+    /// Whether two names are one.
+    pub fn same(self, one: &str, other: &str) -> bool {
+        self.fold(one) == self.fold(other)
+    }
 }
 
 #[cfg(test)]
@@ -100,12 +128,21 @@ mod tests {
         }
         assert_eq!(Message::parse(b"PRIVMSG a :\xff\xfe").unwrap().text(), "\u{fffd}\u{fffd}");
         assert_eq!(Message::parse(b":a!b@c QUIT").unwrap().nick(), Some("a"));
+        assert_eq!(Message::parse(b":a!b@c QUIT").unwrap().host(), "c");
         assert_eq!(Message::parse(b":irc.example.org QUIT").unwrap().nick(), None);
     }
 
     #[test]
     fn names_compare_as_on_a_server() {
-        assert!(same("Ral[ph]\\~", "raL{PH}|^"));
-        assert!(!same("ralph", "ralph_"));
+        for (casing, brackets, tilde) in
+            [("rfc1459", true, true), ("strict-rfc1459", true, false), ("ascii", false, false)]
+        {
+            let names = Casing::named(casing);
+            assert!(names.same("Ralph", "rALPH"), "{casing}");
+            assert_eq!(names.same("Ral[ph]\\", "raL{PH}|"), brackets, "{casing}");
+            assert_eq!(names.same("a~", "a^"), tilde, "{casing}");
+            assert!(!names.same("ralph", "ralph_"), "{casing}");
+        }
+        assert_eq!(Casing::named("rfc7613"), Casing::Ascii);
     }
 }

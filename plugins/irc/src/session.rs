@@ -3,14 +3,16 @@
 
 mod identity;
 mod nick;
+mod outbox;
 mod registration;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::judge::{self, Fault};
-use crate::message::{Message, fold, same};
+use crate::message::{Casing, Message};
 use crate::pace::Bucket;
 use crate::settings::Settings;
+use outbox::Outbox;
 use registration::Registration;
 
 /// After so long without a word the server is asked whether it is there, and after as long again it is not: milliseconds.
@@ -55,13 +57,10 @@ pub struct Session {
     nicks_tried: u32,
     /// The longest nick that the server takes, in octets, where it said so.
     nick_octets: Option<usize>,
+    casing: Casing,
     /// `nick!user@host`, as others see us, once known.
     source: Option<String>,
-    /// To be written at once.
-    urgent: VecDeque<String>,
-    /// To be written as the bucket allows.
-    queue: VecDeque<String>,
-    bucket: Bucket,
+    outbox: Outbox,
     began_ms: u64,
     heard_ms: u64,
     asked_ms: Option<u64>,
@@ -81,10 +80,9 @@ impl Session {
             nick: settings.nick.clone(),
             nicks_tried: 0,
             nick_octets: None,
+            casing: Casing::default(),
             source: None,
-            urgent: VecDeque::new(),
-            queue: VecDeque::new(),
-            bucket,
+            outbox: Outbox::new(bucket),
             began_ms: now_ms,
             heard_ms: now_ms,
             asked_ms: None,
@@ -106,8 +104,12 @@ impl Session {
         &self.nick
     }
 
+    pub fn casing(&self) -> Casing {
+        self.casing
+    }
+
     pub fn bucket(&self) -> &Bucket {
-        &self.bucket
+        self.outbox.bucket()
     }
 
     /// How many octets the server puts before our command when it passes a line on.
@@ -117,36 +119,43 @@ impl Session {
 
     /// The next line to write, if one may be written now.
     pub fn next_line(&mut self, now_ms: u64) -> Option<String> {
-        if let Some(line) = self.urgent.pop_front() {
-            return Some(line);
-        }
-        if self.bucket.wait_ms(now_ms) > 0 {
-            return None;
-        }
-        let line = self.queue.pop_front()?;
-        self.bucket.take(now_ms);
-        Some(line)
+        self.outbox.next(now_ms)
     }
 
-    /// Lines that wait for the bucket.
-    pub fn queued(&self) -> usize {
-        self.queue.len()
-    }
-
-    /// Puts a line behind those that wait.
+    /// Puts a line behind those that wait for the bucket.
     pub fn say(&mut self, line: String) {
-        self.queue.push_back(line);
+        self.outbox.say(line);
+    }
+
+    /// Answers somebody who asked, when that has its turn; nothing where too many wait for an answer.
+    pub fn reply(&mut self, line: String) {
+        self.outbox.reply(line);
+    }
+
+    /// How many replies may go before the next line that is said; none: all.
+    pub fn set_turns(&mut self, turns: Option<usize>) {
+        self.outbox.set_turns(turns);
+    }
+
+    /// Whether a line that is said now goes at once.
+    pub fn is_free(&self, now_ms: u64) -> bool {
+        self.outbox.is_free(now_ms)
+    }
+
+    /// How long until so many lines more have gone: milliseconds.
+    pub fn time_for(&self, lines: usize, now_ms: u64) -> u64 {
+        self.outbox.time_for(lines, now_ms)
     }
 
     /// Says goodbye, in place of all that was still to be said.
     pub fn leave(&mut self) {
-        self.queue.clear();
-        self.urgent.push_back("QUIT :Tidings leaves".to_owned());
+        self.outbox.clear();
+        self.outbox.at_once("QUIT :Tidings leaves".to_owned());
     }
 
     /// Joins a channel unless we are in it.
     pub fn join(&mut self, channel: &str) {
-        if self.joined.insert(fold(channel)) {
+        if self.joined.insert(self.casing.fold(channel)) {
             self.say(format!("JOIN {channel}"));
         }
     }
@@ -167,8 +176,7 @@ impl Session {
             Phase::Online if self.reclaims(settings) => self.reclaim_ms,
             Phase::Online => u64::MAX,
         };
-        let queue = if self.queue.is_empty() { u64::MAX } else { now_ms + self.bucket.wait_ms(now_ms) };
-        quiet.min(phase).min(queue)
+        quiet.min(phase).min(self.outbox.due_ms(now_ms).unwrap_or(u64::MAX))
     }
 
     /// What is due by time.
@@ -178,7 +186,7 @@ impl Session {
                 return Some(Heard::Broken(Fault::usual("the server does not answer")));
             }
             self.asked_ms = Some(now_ms);
-            self.urgent.push_back("PING :alive".to_owned());
+            self.outbox.at_once("PING :alive".to_owned());
         }
         match self.phase {
             Phase::Registering(_) if now_ms >= self.began_ms + REGISTER_MS => {
@@ -198,7 +206,7 @@ impl Session {
         self.heard_ms = now_ms;
         self.asked_ms = None;
         match message.command.as_str() {
-            "PING" => self.urgent.push_back(format!("PONG :{}", message.text())),
+            "PING" => self.outbox.at_once(format!("PONG :{}", message.text())),
             "ERROR" | "465" => return Some(Heard::Broken(Fault::error(message.text()))),
             "PONG" => return message.text().strip_prefix('t')?.parse().ok().map(Heard::Processed),
             "NICK" | "JOIN" | "PART" | "KICK" | "396" => self.moved(message),
@@ -223,7 +231,7 @@ impl Session {
 
     /// Our own or somebody's coming and going.
     fn moved(&mut self, message: &Message) {
-        let ours = message.nick().is_some_and(|nick| same(nick, &self.nick));
+        let ours = message.nick().is_some_and(|nick| self.casing.same(nick, &self.nick));
         match message.command.as_str() {
             "NICK" if ours => {
                 self.nick = message.param(0).to_owned();
@@ -233,10 +241,12 @@ impl Session {
             }
             "JOIN" if ours => {
                 self.source = Some(message.source.clone());
-                self.not_joined.remove(&fold(message.param(0)));
+                self.not_joined.remove(&self.casing.fold(message.param(0)));
             }
-            "PART" if ours => drop(self.joined.remove(&fold(message.param(0)))),
-            "KICK" if same(message.param(1), &self.nick) => drop(self.joined.remove(&fold(message.param(0)))),
+            "PART" if ours => drop(self.joined.remove(&self.casing.fold(message.param(0)))),
+            "KICK" if self.casing.same(message.param(1), &self.nick) => {
+                drop(self.joined.remove(&self.casing.fold(message.param(0))))
+            }
             // Our host is another one now, and not always the one that is told.
             "396" => self.source = None,
             _ => {}
@@ -244,7 +254,7 @@ impl Session {
     }
 
     fn join_failed(&mut self, message: &Message) {
-        let channel = fold(message.param(1));
+        let channel = self.casing.fold(message.param(1));
         self.joined.remove(&channel);
         if self.not_joined.len() < REMEMBERED {
             self.not_joined.insert(channel, judge::shown(message.text()));
@@ -254,7 +264,7 @@ impl Session {
     /// A line of ours that the server did not pass on.
     fn refused(&mut self, message: &Message) -> Option<Heard> {
         let (target, reason) = judge::not_passed(message)?;
-        let folded = fold(&target);
+        let folded = self.casing.fold(&target);
         self.joined.remove(&folded);
         let joining = self.not_joined.get(&folded);
         let reason = joining.map_or_else(|| reason.clone(), |why| format!("{reason} (not joined: {why})"));
@@ -265,7 +275,7 @@ impl Session {
     fn said(&self, message: &Message) -> Option<Heard> {
         let nick = message.nick()?;
         let text = message.text().trim();
-        let to_us = same(message.param(0), &self.nick) && !same(nick, &self.nick);
+        let to_us = self.casing.same(message.param(0), &self.nick) && !self.casing.same(nick, &self.nick);
         let spoken = !text.is_empty() && !text.starts_with('\u{1}') && !text.starts_with("***");
         let person = !crate::address::is_service(nick) && !message.source.contains("@services.");
         (to_us && spoken && person).then(|| Heard::Said { nick: nick.to_owned(), text: text.to_owned() })

@@ -6,6 +6,7 @@ use tidings_plugin::text::HeaderSafe;
 use tidings_plugin::{CredentialRequest, Field, FieldKind, GrantRequest};
 
 use crate::address;
+use crate::message::{Casing, Message};
 
 /// The name of the granted client certificate.
 pub const IDENTITY: &str = "identity";
@@ -57,6 +58,7 @@ pub struct Settings {
     pub login: Login,
     pub account: String,
     pub account_password: String,
+    /// Who is asked about nicks: a nick, and the host that it must have where `@` and one follow.
     pub nickserv: String,
     pub reclaim: Reclaim,
     pub services: Services,
@@ -67,7 +69,7 @@ pub struct Settings {
     pub join: bool,
     pub links: bool,
     pub digest_lines: usize,
-    /// What cannot be delivered and is older than this is dropped.
+    /// A message that is older than this is dropped.
     pub perishable_ms: u64,
     /// `NOTICE` or `PRIVMSG`: how commands are answered.
     pub reply: &'static str,
@@ -104,7 +106,9 @@ pub fn fields() -> Vec<Field> {
         .choices(&["none", "sasl-plain", "sasl-external", "nickserv"]),
         field("account", Text, "Account", "The nick unless given.").max(100),
         field("account_password", Text, "Account's password", "For sasl-plain and nickserv.").max(200).secret(),
-        field("nickserv", Text, "Nick service", "Who is asked about nicks.").default("NickServ").max(32),
+        field("nickserv", Text, "Nick service", "Who is asked about nicks; with a host, `NickServ@services.example.org`, nobody else is believed.")
+            .default("NickServ")
+            .max(100),
         field("reclaim", Choice, "Reclaim the nick", "By which command; wait: take it when it is free.")
             .default("ghost")
             .choices(&["ghost", "regain", "wait"]),
@@ -118,12 +122,12 @@ pub fn fields() -> Vec<Field> {
         .default("acc")
         .choices(&["acc", "status", "whois", "none"]),
         number("burst", "Burst", "Lines that may go out at once.", 5, (1, 1000)),
-        number("interval_ms", "Interval", "After the burst one line each so many milliseconds.", 2000, (0, 10_000)),
+        number("interval_ms", "Interval", "After the burst one line each so many milliseconds.", 2000, (1, 10_000)),
         number("reconnect_ms", "Reconnect", "The first wait after a lost connection: milliseconds.", 5000, (100, 300_000)),
         field("join", Boolean, "Join channels", "Join a channel before writing to it.").default("true"),
         field("links", Choice, "Links", "full, or none. Links are not shortened.").default("full").choices(&["full", "none"]),
         number("digest_lines", "Lines of a digest", "The rest is counted.", 5, (1, 50)),
-        number("perishable_minutes", "Perishable", "What is older and not deliverable is dropped.", 60, (1, 10_080)),
+        number("perishable_minutes", "Perishable", "A message that is older is dropped, not sent; a digest is not.", 60, (1, 10_080)),
         field("reply", Choice, "Answer commands by", "notice is never answered by a well-behaved bot.")
             .default("notice")
             .choices(&["notice", "privmsg"]),
@@ -146,6 +150,13 @@ pub fn credentials() -> Vec<CredentialRequest> {
 }
 
 impl Settings {
+    /// Whether a line is from the service that is asked about nicks.
+    pub fn is_from_nickserv(&self, message: &Message, casing: Casing) -> bool {
+        let (name, host) = self.nickserv.split_once('@').unwrap_or((&self.nickserv, ""));
+        let hosted = host.is_empty() || host.eq_ignore_ascii_case(message.host());
+        hosted && message.nick().is_some_and(|nick| casing.same(nick, name))
+    }
+
     /// From `get`, which answers a setting's value or default. An empty text is as good as none.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let get = |name: &str| get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
@@ -194,7 +205,7 @@ impl Settings {
                 _ => Services::Acc,
             },
             burst: number("burst", 5)?,
-            interval_ms: number("interval_ms", 2000)?,
+            interval_ms: number("interval_ms", 2000)?.max(1),
             reconnect_ms: number("reconnect_ms", 5000)?,
             join: get("join").is_none_or(|value| value == "true"),
             links: get("links").is_none_or(|value| value == "full"),

@@ -20,7 +20,9 @@ use tidings_plugin::{Delivery, Outcome};
 const NGIRCD: &str = "/usr/sbin/ngircd";
 const MESSAGES: usize = 1000;
 /// What the host hands over at a time.
-const BATCH: usize = 100;
+const BATCH: usize = 50;
+/// Deliveries that wait for one PING's answer: what a restart may cost.
+const WINDOW: usize = 16;
 
 /// A running ngircd of its own configuration.
 struct Ngircd {
@@ -140,9 +142,16 @@ fn a_thousand_messages_arrive_in_order_over_three_restarts() {
         let outcomes = channel.deliver(&batch);
         let dead: Vec<_> = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Rejected(_))).collect();
         assert!(dead.is_empty(), "{dead:?}");
-        // The host keeps what was not delivered, in order.
-        let mut outcomes = outcomes.into_iter();
-        waiting.retain(|_| !matches!(outcomes.next(), Some(Outcome::Delivered(_))));
+        // What the channel's trouble held up keeps its place with the host; what is tried again by itself comes behind.
+        let (mut held, mut later) = (Vec::new(), Vec::new());
+        for (delivery, outcome) in waiting.drain(..batch.len()).zip(outcomes) {
+            match outcome {
+                Outcome::Delivered(_) => {}
+                Outcome::ChannelTrouble(_) => held.push(delivery),
+                _ => later.push(delivery),
+            }
+        }
+        waiting = held.into_iter().chain(std::mem::take(&mut waiting)).chain(later).collect();
         if killed {
             server.process.wait().unwrap();
             drain(&texts, &mut arrived, None);
@@ -163,7 +172,7 @@ fn a_thousand_messages_arrive_in_order_over_three_restarts() {
         arrived.len(),
         arrived.iter().zip(&expected).find(|(a, b)| a != b)
     );
-    assert!(copies <= 3 * 32, "{copies} came twice: no more than what was on its way");
+    assert!(copies <= 3 * WINDOW, "{copies} came twice: no more than what was on its way");
     println!("{copies} of {MESSAGES} came twice over three restarts; {:?}", channel.host.logged.borrow());
 }
 

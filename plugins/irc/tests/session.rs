@@ -4,6 +4,7 @@
 
 mod support;
 
+use irc::judge::Rest;
 use irc::message::Message;
 use irc::pace::Bucket;
 use irc::session::{Heard, Session};
@@ -141,6 +142,57 @@ fn a_server_without_the_login_that_is_wanted_is_not_used() {
         assert!(broken(Play::new(&login).hear(line)), "{line}");
     }
     assert_eq!(Play::new(&login).hear(":s CAP * LS :sasl"), None);
+}
+
+#[test]
+fn a_login_that_is_not_to_be_had_now_rests_shorter_than_one_that_is_wrong() {
+    let login = [("login", "sasl-plain"), ("account_password", "pw")];
+    for (line, minutes) in [
+        (":s 904 * :SASL authentication failed", 60),
+        (":s 905 * :SASL message too long", 60),
+        (":s 902 * :You must use a nick assigned to you", 5),
+        (":s 906 * :SASL authentication aborted", 5),
+        (":s CAP * LS :multi-prefix", 5),
+        (":s 001 tidings :Welcome, without a login", 5),
+    ] {
+        let Some(Heard::Broken(fault)) = Play::new(&login).hear(line) else { panic!("{line}") };
+        assert_eq!(fault.rest, Rest::AtLeast(minutes * 60 * 1000), "{line}");
+    }
+    let mut play = Play::new(&login);
+    play.hear(":s 903 * :SASL authentication successful");
+    assert_eq!(play.hear(":s 001 tidings :Welcome"), None);
+    assert_eq!(play.hear(":s 376 tidings :end"), Some(Heard::Online));
+}
+
+#[test]
+fn only_the_nick_service_of_its_host_is_believed() {
+    let says = |source: &str| format!(":{source} NOTICE tidings :ralph ACC 3");
+    let vouched = Some(Heard::Identified { nick: "ralph".into(), yes: true });
+    for (nickserv, source, believed) in [
+        ("NickServ", "NickServ!s@services.example.org", true),
+        ("NickServ", "nickserv!s@anywhere", true),
+        ("NickServ", "Mallory!s@services.example.org", false),
+        ("NickServ@services.example.org", "NickServ!s@Services.example.org", true),
+        ("NickServ@services.example.org", "NickServ!s@home.example.net", false),
+        ("NickServ@services.example.org", "NickServ", false),
+    ] {
+        let mut play = Play::online(&[("nickserv", nickserv), ("services", "acc")]);
+        let heard = play.hear(&says(source));
+        assert_eq!(heard, vouched.clone().filter(|_| believed), "{nickserv}: {source}");
+        let question = Session::question(&play.settings, "ralph").unwrap();
+        assert_eq!(question, format!("PRIVMSG {nickserv} :ACC ralph"), "sent to no other");
+    }
+}
+
+#[test]
+fn names_are_one_as_the_server_says() {
+    for (casing, ours) in [("rfc1459", true), ("ascii", false)] {
+        let mut play = Play::online(&[]);
+        play.hear(&format!(":s 005 tidings CASEMAPPING={casing} :are supported"));
+        play.session.join("#a[");
+        play.session.join("#A{");
+        assert_eq!(play.said().len(), if ours { 1 } else { 2 }, "{casing}");
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use tidings_plugin::{Content, Delivery, Digest};
 
 fn lines(delivery: &Delivery, later_minutes: u64, more: &[(&str, &str)]) -> Vec<String> {
     let now_ms = delivery.accepted_ms + later_minutes * 60_000;
-    compose(&settings(6667, more), delivery, now_ms, 400)
+    compose(&settings(6667, more), delivery, now_ms, 400, 100)
 }
 
 fn linked(markup: bool) -> Delivery {
@@ -37,6 +37,7 @@ fn a_message_is_its_subtitle_age_and_link_and_what_the_user_wants() {
         ),
         (why, 0, &[("links", "none")], "ralph built mutt ( triggered by https://tidings.example.org/toshio/irc/1 )"),
         (single("ralph", ""), 0, &[], "buildsys.build.state.change"),
+        (single("ralph", "\u{1}\u{3}\r\n"), 0, &[], "buildsys.build.state.change"),
     ] {
         assert_eq!(lines(&delivery, later, more), [expected]);
     }
@@ -60,6 +61,18 @@ fn a_digest_is_bounded_and_counts_the_rest() {
     assert_eq!(digest(3, 5, false)[4..], ["and 5 more that did not fit in"]);
     assert_eq!(digest(9, 0, false)[3..], ["- group 2 QUIT", "and 6 more"]);
     assert_eq!(digest(2, 0, true), ["4 updates:", "- event 0", "- event 1", "- event 2", "and 1 more"]);
+}
+
+#[test]
+fn a_digest_has_no_more_lines_than_a_call_carries() {
+    let events = (0..40).map(|number| event(&format!("event {number}"))).collect();
+    let digest = delivery("ralph", Content::Digest(Digest { events, summary: Vec::new(), omitted: 0 }));
+    for (most, shown) in [(100, 40), (10, 8), (3, 1), (1, 0)] {
+        let lines = compose(&settings(6667, &[("digest_lines", "50")]), &digest, digest.accepted_ms, 400, most);
+        assert_eq!(lines.iter().filter(|line| line.starts_with("- ")).count(), shown, "{most}: {lines:?}");
+        assert_eq!(lines[0], "40 updates:");
+        assert_eq!(lines.len(), 1 + shown + usize::from(shown < 40), "{most}: {lines:?}");
+    }
 }
 
 #[test]

@@ -163,10 +163,8 @@ impl House {
                 Ok(Ok(())) => Outcome::Delivered(None),
                 Ok(Err(error)) | Err(error) => Outcome::Rejected(format!("{error:?}")),
             },
-            Order::Await => match self.open().map(Wire::next_line) {
-                Ok(Ok(line)) => told(line),
-                Ok(Err(error)) | Err(error) => Outcome::Rejected(format!("{error:?}")),
-            },
+            Order::Await => heard(self.open().and_then(Wire::next_line)),
+            Order::LastWords => heard(self.open().and_then(Wire::last_words)),
         }
     }
 
@@ -197,6 +195,13 @@ impl House {
             }
             self.hear(line);
         }
+    }
+}
+
+fn heard(line: Result<String, Error>) -> Outcome {
+    match line {
+        Ok(line) => Outcome::Delivered(Some(line)),
+        Err(error) => Outcome::Rejected(format!("{error:?}")),
     }
 }
 

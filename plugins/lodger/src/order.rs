@@ -34,6 +34,8 @@ pub enum Order {
     Await,
     /// Reads one byte of what comes.
     Sip,
+    /// Writes until that fails, and tells the line that had come before.
+    LastWords,
 }
 
 impl Order {
@@ -54,6 +56,7 @@ impl Order {
             "chat" => Order::Chat,
             "await" => Order::Await,
             "sip" => Order::Sip,
+            "last-words" => Order::LastWords,
             _ => Order::Say,
         }
     }

@@ -4,6 +4,8 @@ use tidings_plugin::net::{self, Connection, Error};
 
 /// How long the server may take to answer a line: milliseconds.
 const ANSWER_MS: u32 = 5_000;
+/// Lines that are written to somebody who has gone, at most.
+const LINES: u32 = 1000;
 /// What one read asks for, in bytes.
 const READ_BYTES: u32 = 4096;
 
@@ -52,6 +54,15 @@ impl Wire {
     pub fn sip(&mut self) -> Result<(), Error> {
         self.connection.set_timeout_ms(ANSWER_MS);
         self.fill(1).map(drop)
+    }
+
+    /// Writes until the server does not take it any more; then the next line.
+    pub fn last_words(&mut self) -> Result<String, Error> {
+        let failed = (0..LINES).any(|_| self.write_line("anybody there").is_err());
+        if !failed {
+            return Err(Error::Failed("the server takes whatever is written".into()));
+        }
+        self.next_line()
     }
 
     /// Reads once; false at the end.

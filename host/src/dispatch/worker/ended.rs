@@ -32,12 +32,16 @@ impl Worker {
             self.note(state, &called, now);
         }
         let alone = called.tried.len() == 1;
+        let last = called.tried.iter().rposition(|(_, outcome)| matches!(outcome, Outcome::Delivered { .. }));
         let mut settled = Vec::with_capacity(called.tried.len());
-        for (lease, outcome) in called.tried {
+        for (place, (lease, outcome)) in called.tried.into_iter().enumerate() {
             self.count(&outcome);
+            let accepted_at = lease.delivery().accepted_at;
+            let overtaken = last.is_some_and(|last| place < last);
+            let tried = Tried { accepted_at, alone, crashes: 0, overtaken };
             let settlement = match on_trial {
-                true => self.settled_by_candidate(state, &lease, outcome, now),
-                false => self.settled(state, &lease, outcome, alone, now),
+                true => self.settled_by_candidate(state, &lease, outcome, tried, now),
+                false => self.settled(state, &lease, outcome, tried, now),
             };
             settled.push((lease, settlement));
         }
@@ -46,7 +50,8 @@ impl Worker {
         state.look_at = None;
     }
 
-    fn settled(&self, state: &mut State, lease: &Lease, outcome: Outcome, alone: bool, now: Timestamp) -> Settlement {
+    fn settled(&self, state: &mut State, lease: &Lease, outcome: Outcome, tried: Tried, now: Timestamp) -> Settlement {
+        let alone = tried.alone;
         let id = &lease.delivery().id;
         state.trial.active_said(id, &outcome);
         let crashes = state.suspects.get(id).copied().unwrap_or(0);
@@ -59,18 +64,23 @@ impl Worker {
             let reason = format!("the plugin crashed ({}): {detail}", kind.as_str());
             return Settlement::Again { not_before: now.after(limits::WATCH_RETRY), reason, counts: false };
         }
-        let tried = Tried { accepted_at: lease.delivery().accepted_at, alone, crashes };
-        self.settings.policy.decide(outcome, tried, now)
+        self.settings.policy.decide(outcome, Tried { crashes, ..tried }, now)
     }
 
     /// A candidate's word counts where it delivered, or where the far side asked to wait. Everything else the active
     /// version tries again at once, and has the last word.
-    fn settled_by_candidate(&self, state: &mut State, lease: &Lease, outcome: Outcome, now: Timestamp) -> Settlement {
+    fn settled_by_candidate(
+        &self,
+        state: &mut State,
+        lease: &Lease,
+        outcome: Outcome,
+        tried: Tried,
+        now: Timestamp,
+    ) -> Settlement {
         let delivery = lease.delivery();
         let reason = match outcome {
             Outcome::Delivered { .. } | Outcome::Retry { .. } => {
-                let tried = Tried { accepted_at: delivery.accepted_at, alone: false, crashes: 0 };
-                return self.settings.policy.decide(outcome, tried, now);
+                return self.settings.policy.decide(outcome, Tried { alone: false, ..tried }, now);
             }
             Outcome::Rejected { ref reason } | Outcome::AddressGone { ref reason, .. } => {
                 format!("the version on trial refused it: {reason}")

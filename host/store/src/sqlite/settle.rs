@@ -129,6 +129,7 @@ fn change<'a>(lease: &Lease, settlement: &'a Settlement) -> Result<Option<Change
         Settlement::Again { not_before, reason, counts } => {
             (State::Pending, Some(millis(*not_before)), i64::from(*counts), Some(reason.as_str()))
         }
+        Settlement::Held { reason } => (State::Pending, None, 0, Some(reason.as_str())),
         Settlement::Dead { reason } => return dead(lease, reason).map(Some),
         Settlement::AddressGone { .. } => return Ok(None),
     };

@@ -11,11 +11,14 @@ use crate::fixture::{
 #[tokio::test]
 async fn each_settlement_leaves_its_state() {
     let untried = Settlement::Again { not_before: at(5000), reason: "channel down".into(), counts: false };
+    let held = Settlement::Held { reason: "channel rests".into() };
     let cases = [
         (delivered(), State::Delivered, 1, "250 ok", None),
         (dead(), State::Dead, 1, "550 no", None),
         (again(5000), State::Pending, 1, "450 later", Some(at(5000))),
         (untried, State::Pending, 0, "channel down", Some(at(5000))),
+        // It is due as before, and the user's turn comes behind everybody who was ready when it was leased.
+        (held, State::Pending, 0, "channel rests", Some(at(1000))),
     ];
     for (settlement, state, attempts, note, next) in cases {
         let fixture = store().await;
@@ -28,6 +31,20 @@ async fn each_settlement_leaves_its_state() {
         assert_eq!(fixture.store.next_due("email").await.unwrap(), next, "{settlement:?}");
         fixture.books().await;
     }
+}
+
+#[tokio::test]
+async fn what_was_held_comes_before_what_came_later() {
+    let fixture = store().await;
+    for (now, name) in [(100, "m1"), (100, "m2"), (200, "m3"), (300, "m4")] {
+        fixture.accept(now, name, vec![to("ann")]).await;
+    }
+    let first = fixture.lease(1000, 2).await;
+    for lease in first {
+        fixture.settle(lease, Settlement::Held { reason: "channel rests".into() }, 2000).await;
+    }
+    let order: Vec<String> = fixture.lease(2000, 4).await.iter().flat_map(|lease| messages(lease).0).collect();
+    assert_eq!(order, ["m1", "m2", "m3", "m4"]);
 }
 
 #[tokio::test]

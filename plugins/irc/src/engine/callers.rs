@@ -1,15 +1,17 @@
 //! What people write to us: commands for the host, of whom some need proof of who gives them, and their answers. No nick
-//! gets more answers than its share, so that two programs that talk to each other stop.
+//! gets more answers than its share, so that two programs that talk to each other stop, and all of them together no more than
+//! the session's queue of replies holds.
 
 use std::collections::BTreeMap;
 
 use super::{Engine, Host};
-use crate::message::{fold, same};
+use crate::session::Session;
 use crate::settings::Services;
 use crate::{address, compose, line};
 
-/// Commands of one nick in [`SPAN_MS`].
+/// Commands of one nick in [`SPAN_MS`], and lines that it gets for them.
 const COMMANDS: u32 = 6;
+const SHARE: u32 = 30;
 const SPAN_MS: u64 = 60 * 1000;
 /// Nicks that are counted at a time; beyond that new ones wait until old ones are forgotten.
 const NICKS: usize = 500;
@@ -22,9 +24,15 @@ const LINES: usize = 30;
 /// Who wrote lately.
 #[derive(Default)]
 pub(super) struct Callers {
-    /// By nick: when its count began, and the count.
-    counts: BTreeMap<String, (u64, u32)>,
+    counts: BTreeMap<String, Count>,
     waiting: Vec<Waiting>,
+}
+
+/// What one nick did and got.
+struct Count {
+    since_ms: u64,
+    commands: u32,
+    lines: u32,
 }
 
 struct Waiting {
@@ -35,15 +43,21 @@ struct Waiting {
 
 impl Callers {
     /// Whether one more from this nick is within its share.
-    fn admit(&mut self, nick: &str, now_ms: u64) -> bool {
-        self.counts.retain(|_, (since_ms, _)| now_ms.saturating_sub(*since_ms) < SPAN_MS);
-        let nick = fold(nick);
+    fn admit(&mut self, nick: String, now_ms: u64) -> bool {
+        self.counts.retain(|_, count| now_ms.saturating_sub(count.since_ms) < SPAN_MS);
         if self.counts.len() >= NICKS && !self.counts.contains_key(&nick) {
             return false;
         }
-        let (_, count) = self.counts.entry(nick).or_insert((now_ms, 0));
-        *count += 1;
-        *count <= COMMANDS
+        let count = self.counts.entry(nick).or_insert(Count { since_ms: now_ms, commands: 0, lines: 0 });
+        count.commands = count.commands.saturating_add(1);
+        count.commands <= COMMANDS && count.lines < SHARE
+    }
+
+    /// Whether one more line for this nick is within its share.
+    fn grant(&mut self, nick: &str) -> bool {
+        let Some(count) = self.counts.get_mut(nick).filter(|count| count.lines < SHARE) else { return false };
+        count.lines += 1;
+        true
     }
 }
 
@@ -51,7 +65,7 @@ impl<H: Host> Engine<H> {
     /// Somebody wrote to us.
     pub(super) fn called(&mut self, nick: &str, text: &str) {
         let now_ms = self.host.monotonic_ms();
-        if !self.callers.admit(nick, now_ms) {
+        if !self.callers.admit(self.casing().fold(nick), now_ms) {
             return;
         }
         if self.settings.services == Services::None || !changes(text) {
@@ -59,19 +73,22 @@ impl<H: Host> Engine<H> {
         }
         let waiting = &mut self.callers.waiting;
         waiting.retain(|one| now_ms.saturating_sub(one.since_ms) < PATIENCE_MS);
-        if let Some(link) = self.link.as_mut().filter(|_| waiting.len() < WAITING) {
+        if let Some(link) = self.link.as_mut().filter(|_| waiting.len() < WAITING)
+            && let Some(question) = Session::question(&self.settings, nick)
+        {
             waiting.push(Waiting { nick: nick.to_owned(), text: text.to_owned(), since_ms: now_ms });
-            link.session.ask_identity(&self.settings, nick);
+            link.session.reply(question);
         }
     }
 
     /// The services said whether a nick's owner has it.
     pub(super) fn vouched(&mut self, nick: &str, yes: bool) {
         let now_ms = self.host.monotonic_ms();
+        let casing = self.casing();
         let (theirs, rest) = std::mem::take(&mut self.callers.waiting)
             .into_iter()
             .filter(|one| now_ms.saturating_sub(one.since_ms) < PATIENCE_MS)
-            .partition(|one| same(&one.nick, nick));
+            .partition(|one| casing.same(&one.nick, nick));
         self.callers.waiting = rest;
         let theirs: Vec<Waiting> = theirs;
         for one in theirs {
@@ -94,8 +111,11 @@ impl<H: Host> Engine<H> {
         let Some(link) = &mut self.link else { return };
         let command = self.settings.reply;
         let room = line::room(link.session.source_octets(), command, nick);
+        let counted = link.session.casing().fold(nick);
         for text in compose::answer(text, room) {
-            link.session.say(format!("{command} {nick} :{text}"));
+            if self.callers.grant(&counted) {
+                link.session.reply(format!("{command} {nick} :{text}"));
+            }
         }
     }
 }

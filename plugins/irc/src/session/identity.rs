@@ -1,18 +1,18 @@
 //! Whether the one behind a nick registered it: asked of the network's services, or of the server.
 
 use super::{Heard, Session};
-use crate::message::{Message, fold};
+use crate::message::Message;
 use crate::settings::{Services, Settings};
 
 impl Session {
-    /// Asks; the answer comes as [`Heard::Identified`], if one comes.
-    pub fn ask_identity(&mut self, settings: &Settings, nick: &str) {
+    /// The line that asks, where there is somebody to ask; the answer comes as [`Heard::Identified`], if one comes.
+    pub fn question(settings: &Settings, nick: &str) -> Option<String> {
         let nickserv = &settings.nickserv;
         match settings.services {
-            Services::Acc => self.say(format!("PRIVMSG {nickserv} :ACC {nick}")),
-            Services::Status => self.say(format!("PRIVMSG {nickserv} :STATUS {nick}")),
-            Services::Whois => self.say(format!("WHOIS {nick}")),
-            Services::None => {}
+            Services::Acc => Some(format!("PRIVMSG {nickserv} :ACC {nick}")),
+            Services::Status => Some(format!("PRIVMSG {nickserv} :STATUS {nick}")),
+            Services::Whois => Some(format!("WHOIS {nick}")),
+            Services::None => None,
         }
     }
 
@@ -37,12 +37,12 @@ impl Session {
         }
         let nick = message.param(1).to_owned();
         // An account of another name may be anybody's.
-        let own = message.command == "307" || fold(message.param(2)) == fold(&nick);
+        let own = message.command == "307" || self.casing.same(message.param(2), &nick);
         match message.command.as_str() {
-            "318" => Some(Heard::Identified { yes: self.whois.remove(&fold(&nick)), nick }),
+            "318" => Some(Heard::Identified { yes: self.whois.remove(&self.casing.fold(&nick)), nick }),
             _ => {
                 if own {
-                    self.whois.insert(fold(&nick));
+                    self.whois.insert(self.casing.fold(&nick));
                 }
                 None
             }

@@ -2,7 +2,7 @@
 
 use super::{Heard, Phase, Session};
 use crate::judge::{self, Fault};
-use crate::message::{Message, same};
+use crate::message::{Casing, Message};
 use crate::settings::{Login, Reclaim, Settings};
 
 /// Names that are tried before the connection is given up.
@@ -15,8 +15,9 @@ const NICK_OCTETS: usize = 9;
 impl Session {
     /// 005: what this server can.
     pub(super) fn supported(&mut self, message: &Message) {
-        let told = message.params.iter().find_map(|param| param.strip_prefix("NICKLEN="));
-        self.nick_octets = told.and_then(|octets| octets.parse().ok()).or(self.nick_octets);
+        let told = |key: &str| message.params.iter().find_map(|param| param.strip_prefix(key));
+        self.nick_octets = told("NICKLEN=").and_then(|octets| octets.parse().ok()).or(self.nick_octets);
+        self.casing = told("CASEMAPPING=").map_or(self.casing, Casing::named);
     }
 
     /// In use, in collision, held, or no nick at all.
@@ -31,13 +32,13 @@ impl Session {
         }
         self.nicks_tried += 1;
         self.nick = alternate(&settings.nick, self.nicks_tried, self.nick_octets.unwrap_or(NICK_OCTETS));
-        self.urgent.push_back(format!("NICK {}", self.nick));
+        self.outbox.at_once(format!("NICK {}", self.nick));
         None
     }
 
     /// Whether there is a nick to get back.
     pub(super) fn reclaims(&self, settings: &Settings) -> bool {
-        !same(&self.nick, &settings.nick)
+        !self.casing.same(&self.nick, &settings.nick)
     }
 
     pub(super) fn reclaim(&mut self, settings: &Settings, now_ms: u64) {

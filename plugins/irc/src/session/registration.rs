@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::{Heard, Phase, Session};
 use crate::judge::{self, Fault};
-use crate::message::{Message, same};
+use crate::message::Message;
 use crate::settings::{Login, Settings};
 
 /// How long NickServ's word is waited for: milliseconds.
@@ -18,35 +18,43 @@ const SASL_OCTETS: usize = 400;
 pub(super) struct Registration {
     /// Capabilities from the lines of CAP LS so far.
     offered: Vec<String>,
+    /// SASL ended well.
+    logged_in: bool,
     welcomed: bool,
 }
 
 impl Session {
     pub(super) fn hello(&mut self, settings: &Settings) {
         if let Some(password) = &settings.password {
-            self.urgent.push_back(format!("PASS :{password}"));
+            self.outbox.at_once(format!("PASS :{password}"));
         }
         if wants_sasl(settings) {
-            self.urgent.push_back("CAP LS 302".to_owned());
+            self.outbox.at_once("CAP LS 302".to_owned());
         }
-        self.urgent.push_back(format!("NICK {}", self.nick));
-        self.urgent.push_back(format!("USER {} 0 * :{}", settings.username, settings.realname));
+        self.outbox.at_once(format!("NICK {}", self.nick));
+        self.outbox.at_once(format!("USER {} 0 * :{}", settings.username, settings.realname));
     }
 
     pub(super) fn register(&mut self, settings: &Settings, message: &Message, now_ms: u64) -> Option<Heard> {
         let Phase::Registering(registration) = &mut self.phase else { return None };
         match message.command.as_str() {
             "001" => {
+                if wants_sasl(settings) && !registration.logged_in {
+                    return later("the server lets us in without the login by SASL that is configured".to_owned());
+                }
                 registration.welcomed = true;
                 self.nick = message.param(0).to_owned();
             }
             "376" | "422" if registration.welcomed => return self.welcomed(settings, now_ms),
             "CAP" => return self.capabilities(settings, message),
             "AUTHENTICATE" if message.param(0) == "+" => self.authenticate(settings),
-            "903" | "907" => self.urgent.push_back("CAP END".to_owned()),
-            "902" | "904" | "905" | "906" | "908" => {
-                return broken(format!("the login was refused: {}", judge::shown(message.text())));
+            "903" | "907" => {
+                registration.logged_in = true;
+                self.outbox.at_once("CAP END".to_owned());
             }
+            "904" | "905" => return broken(format!("the login was refused: {}", judge::shown(message.text()))),
+            // The account is held, or the services have gone: nothing that an administrator could mend here.
+            "902" | "906" | "908" => return later(format!("no login now: {}", judge::shown(message.text()))),
             "421" if message.param(1) == "CAP" => return no_sasl(),
             "464" => return broken(format!("the server's password: {}", judge::shown(message.text()))),
             "463" | "466" => return broken(judge::shown(message.text())),
@@ -66,9 +74,9 @@ impl Session {
                 if !registration.offered.iter().any(|offer| offers(offer, mechanism(settings))) {
                     return no_sasl();
                 }
-                self.urgent.push_back("CAP REQ :sasl".to_owned());
+                self.outbox.at_once("CAP REQ :sasl".to_owned());
             }
-            "ACK" => self.urgent.push_back(format!("AUTHENTICATE {}", mechanism(settings))),
+            "ACK" => self.outbox.at_once(format!("AUTHENTICATE {}", mechanism(settings))),
             "NAK" => return no_sasl(),
             _ => {}
         }
@@ -84,9 +92,11 @@ impl Session {
         let pieces: Vec<&str> =
             payload.as_bytes().chunks(SASL_OCTETS).filter_map(|piece| std::str::from_utf8(piece).ok()).collect();
         let ended = pieces.last().is_some_and(|piece| piece.len() < SASL_OCTETS);
-        self.urgent.extend(pieces.iter().map(|piece| format!("AUTHENTICATE {piece}")));
+        for piece in &pieces {
+            self.outbox.at_once(format!("AUTHENTICATE {piece}"));
+        }
         if !ended {
-            self.urgent.push_back("AUTHENTICATE +".to_owned());
+            self.outbox.at_once("AUTHENTICATE +".to_owned());
         }
     }
 
@@ -95,14 +105,14 @@ impl Session {
             return Some(self.online(now_ms));
         }
         let Settings { nickserv, account, account_password, .. } = settings;
-        self.urgent.push_back(format!("PRIVMSG {nickserv} :IDENTIFY {account} {account_password}"));
+        self.outbox.at_once(format!("PRIVMSG {nickserv} :IDENTIFY {account} {account_password}"));
         self.phase = Phase::LoggingIn { until_ms: now_ms + LOGIN_MS };
         None
     }
 
     /// A notice: NickServ's word on us or on somebody else. Nobody else's notice is ever answered.
     pub(super) fn noticed(&mut self, settings: &Settings, message: &Message, now_ms: u64) -> Option<Heard> {
-        if !message.nick().is_some_and(|nick| same(nick, &settings.nickserv)) {
+        if !settings.is_from_nickserv(message, self.casing) {
             return None;
         }
         if !matches!(self.phase, Phase::LoggingIn { .. }) {
@@ -143,6 +153,11 @@ fn broken(reason: String) -> Option<Heard> {
     Some(Heard::Broken(Fault::refused(reason)))
 }
 
+fn later(reason: String) -> Option<Heard> {
+    Some(Heard::Broken(Fault::later(reason)))
+}
+
+/// That is so also while the services are away.
 fn no_sasl() -> Option<Heard> {
-    broken("the server does not offer the login by SASL that is configured".to_owned())
+    later("the server does not offer the login by SASL that is configured".to_owned())
 }

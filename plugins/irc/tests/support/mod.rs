@@ -91,7 +91,10 @@ impl Host for Native {
 
     fn submit(&self, address: &str, text: &str) -> Vec<String> {
         self.submitted.borrow_mut().push((address.to_owned(), text.to_owned()));
-        vec![format!("you said: {text}\r\nQUIT :injected")]
+        match text {
+            "list rules" => vec!["a rule and what it is about, ".repeat(40); 30],
+            _ => vec![format!("you said: {text}\r\nQUIT :injected")],
+        }
     }
 
     fn log(&self, text: &str) {

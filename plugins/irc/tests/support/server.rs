@@ -37,10 +37,6 @@ impl Server {
         let usual = |line: &&String| !["NICK ", "USER "].iter().any(|word| line.starts_with(word));
         self.lines.lock().unwrap().iter().filter(usual).cloned().collect()
     }
-
-    pub fn all(&self) -> Vec<String> {
-        self.lines.lock().unwrap().clone()
-    }
 }
 
 pub fn scene(play: impl FnOnce(&mut Talk) + Send + 'static) -> Scene {
