@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use tidings_domain::outcome::Outcome;
 
-use super::{HUNG, answered, said};
+use super::{HUNG, NO_REQUEST, answered, said};
 use crate::far::Manner;
 use crate::finding::Verdict;
 use crate::sample::{Refused, deliveries};
@@ -37,9 +37,6 @@ async fn one(trial: &mut Trial<'_>, rude: Rude) -> Verdict {
     if trial.seen.hung {
         return Verdict::Skipped(HUNG.to_owned());
     }
-    if trial.manifest().grants.is_empty() {
-        return Verdict::Skipped("it asks for no network".to_owned());
-    }
     let channel = match rude {
         Rude::Refuses => trial.refused(),
         Rude::Mute => trial.channel(Manner::Mute, MUTE_DEADLINE_MS).await,
@@ -47,7 +44,13 @@ async fn one(trial: &mut Trial<'_>, rude: Rude) -> Verdict {
         Rude::Garbage => trial.channel(Manner::Garbage, DEADLINE_MS).await,
     };
     match channel {
-        Ok(channel) => judge(trial, &channel, rude).await.into(),
+        Ok(channel) if channel.setup.grants.reach.is_empty() => Verdict::Skipped(channel.setup.out_of_reach()),
+        Ok(channel) => match judge(trial, &channel, rude).await {
+            Err(why) => Verdict::Failed(why),
+            // A connection that is refused leaves no trace.
+            Ok(_) if rude != Rude::Refuses && channel.far.heard().is_empty() => Verdict::Skipped(NO_REQUEST.to_owned()),
+            Ok(()) => Verdict::Passed,
+        },
         Err(Refused(why)) => Verdict::Skipped(why),
     }
 }
