@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 /// busy machine is silent too.
 const GREETING_WAIT: Duration = Duration::from_millis(60);
 /// How long what was sent may take to be noted here, and how often that is looked at.
-const GRACE: Duration = Duration::from_millis(500);
+const GRACE: Duration = Duration::from_millis(250);
 const GRACE_STEP: Duration = Duration::from_millis(5);
 /// What is kept of one connection, in bytes; the rest is read and forgotten.
 const KEPT_BYTES: usize = 4 * 1024 * 1024;
@@ -92,14 +92,24 @@ impl Far {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether anything was said on a connection. What was sent a moment ago may still be on its way, so it waits.
+    /// Whether anything was said on a connection.
     pub async fn has_heard(&self) -> bool {
-        let heard = async {
-            while self.heard().iter().all(Vec::is_empty) {
+        self.comes_true(|heard| heard.iter().any(|said| !said.is_empty())).await
+    }
+
+    /// Whether there was a connection.
+    pub async fn was_called(&self) -> bool {
+        self.comes_true(|heard| !heard.is_empty()).await
+    }
+
+    /// What was sent a moment ago may still be on its way, so it waits a little.
+    async fn comes_true(&self, seen: fn(&[Vec<u8>]) -> bool) -> bool {
+        let wait = async {
+            while !seen(&self.heard()) {
                 sleep(GRACE_STEP).await;
             }
         };
-        timeout(GRACE, heard).await.is_ok()
+        timeout(GRACE, wait).await.is_ok()
     }
 }
 

@@ -45,6 +45,8 @@ pub struct Seen {
     pub leaks: Vec<String>,
     /// A call did not end by itself: further ones would not either, and are not made.
     pub hung: bool,
+    /// A single message made it connect to the far side.
+    pub connects: bool,
     /// A single message was delivered: with these settings the plugin works.
     pub delivers: bool,
 }

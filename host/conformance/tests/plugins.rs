@@ -57,7 +57,11 @@ async fn ntfy_passes() {
 async fn matrix_passes() {
     let findings = tried("matrix.wasm", None).await;
     assert_eq!(failures(&findings), Vec::<String>::new());
-    assert_eq!(count(&findings, false), 0, "{findings:?}");
+    assert_eq!(
+        count(&findings, false),
+        1,
+        "all but a single message, for which there would have to be a room: {findings:?}"
+    );
 }
 
 #[tokio::test]

@@ -73,6 +73,9 @@ async fn one(trial: &mut Trial<'_>, shows: Shows, batch: &[Delivery]) -> Verdict
 }
 
 async fn judge(trial: &mut Trial<'_>, channel: &Channel, report: &Report, shows: Shows) -> Verdict {
+    if shows == Shows::Works {
+        trial.seen.connects = channel.far.was_called().await;
+    }
     if let Err(why) = answered(report) {
         return Verdict::Failed(why);
     }

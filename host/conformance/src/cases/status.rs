@@ -98,7 +98,7 @@ async fn ask(trial: &mut Trial<'_>, status: u16, rule: Rule) -> Result<Verdict, 
     if let Err(why) = answered(&report) {
         return Ok(Verdict::Failed(why));
     }
-    if channel.far.heard().is_empty() {
+    if !channel.far.was_called().await {
         let outcome = report.outcomes.first().map(said).unwrap_or_default();
         return Ok(Verdict::Skipped(format!("{NO_REQUEST}: {outcome}")));
     }
