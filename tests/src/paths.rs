@@ -39,7 +39,8 @@ fn beside(name: &str) -> Result<PathBuf> {
 /// The component of a plugin of this repository, e.g. `email`.
 pub fn plugin(name: &str) -> Result<PathBuf> {
     let path = root().join("target/plugins").join(format!("{name}.wasm"));
-    ensure!(path.is_file(), "{} is missing: cargo xtask build-plugins", path.display());
+    let command = if name.ends_with("-sample") { "build-samples" } else { "build-plugins" };
+    ensure!(path.is_file(), "{} is missing: cargo xtask {command}", path.display());
     Ok(path)
 }
 

@@ -2,6 +2,7 @@
 //! the tests that run them. They are built in copies below `target/samples`, where their tools stay installed.
 
 use std::fs;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -9,7 +10,7 @@ use anyhow::{Context, Result, bail};
 
 use tidings_component::toolchain::{js, python};
 
-use crate::plugins;
+use crate::{plugins, setup};
 
 /// A template, how it is built, and what runs its own tests.
 struct Sample {
@@ -23,8 +24,14 @@ const SAMPLES: [Sample; 2] = [
     Sample { name: "js", build: js::build, test: &["node", "--test", "--test-reporter=dot"] },
 ];
 
-/// Builds and tests those that have changed since they were built.
+/// Builds and tests those that have changed since they were built, with the tools that `setup` installs.
 pub fn run() -> Result<()> {
+    let path = setup::path()?;
+    if std::env::var_os("PATH") != Some(path.clone()) {
+        // Anew, so that whatever is started from there on finds them.
+        let this = std::env::current_exe().context("this program's own path")?;
+        return Err(Command::new(this).arg("build-samples").env("PATH", path).exec()).context("starting itself anew");
+    }
     for sample in &SAMPLES {
         sample.refresh().with_context(|| format!("the sample plugin in {}", sample.name))?;
     }
@@ -66,7 +73,7 @@ fn mirror(from: &Path, to: &Path) -> Result<bool> {
     let mut changed = false;
     for entry in fs::read_dir(from).with_context(|| format!("reading {}", from.display()))? {
         let (entry, path): (_, PathBuf) = entry.map(|entry| (entry.file_name(), entry.path()))?;
-        if ["node_modules", ".venv", "__pycache__"].iter().any(|made| entry == *made) {
+        if ["node_modules", ".venv", "__pycache__", "dist"].iter().any(|made| entry == *made) {
             continue;
         }
         let target = to.join(&entry);

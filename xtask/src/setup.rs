@@ -30,11 +30,11 @@ pub fn run() -> Result<()> {
     node()
 }
 
-/// Where programs are looked for: the system's, and what was installed here.
+/// Where programs are looked for: the system's, and what was installed here. The same where that is so already.
 pub fn path() -> Result<OsString> {
-    let system = std::env::var_os("PATH").unwrap_or_default();
-    let directories = std::env::split_paths(&system).chain([venv().join("bin")]);
-    std::env::join_paths(directories).context("PATH")
+    let (system, own) = (std::env::var_os("PATH").unwrap_or_default(), venv().join("bin"));
+    let others = std::env::split_paths(&system).filter(|directory| *directory != own);
+    std::env::join_paths(others.chain([own.clone()])).context("PATH")
 }
 
 fn node() -> Result<()> {
@@ -57,7 +57,7 @@ fn apt(packages: &[&str]) -> Result<()> {
     let list = packages.join(" ");
     let told = format!("install by hand, as root: apt-get install --no-install-recommends {list}");
     let update = quiet(Command::new("apt-get").args(["-q", "update"]));
-    preset().context("debconf-set-selections")?;
+    preset().with_context(|| format!("the tests need {list}; {told} (debconf-set-selections does not work)"))?;
     let install = Command::new("apt-get")
         .env("DEBIAN_FRONTEND", "noninteractive")
         .args(["-q", "-y", "install", "--no-install-recommends"])

@@ -1,5 +1,5 @@
 //! A far side on loopback, which is as helpful or as rude as it is told. It speaks HTTP/1.1 to whoever begins with a
-//! request, and a greeting and `250 OK` to whoever waits for the server to begin, as mail servers do.
+//! request, and `250 OK` to each line of whoever does not, after a greeting where a client may wait for one, as with mail.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,21 +8,24 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-/// How long a connection may be silent before the far side takes it for one that wants a greeting.
+/// How long a connection may be silent before the far side takes it for one that wants a greeting. Silence is a guess: a
+/// busy machine is silent too.
 const GREETING_WAIT: Duration = Duration::from_millis(60);
+/// How long what was sent may take to be noted here, and how often that is looked at.
+const GRACE: Duration = Duration::from_millis(250);
+const GRACE_STEP: Duration = Duration::from_millis(5);
 /// What is kept of one connection, in bytes; the rest is read and forgotten.
 const KEPT_BYTES: usize = 4 * 1024 * 1024;
-/// The head of a request, in bytes.
+/// The head of a request, or the first line of anything else, in bytes.
 const HEAD_BYTES: usize = 256 * 1024;
+/// How TLS begins, which the far side does not speak.
+const TLS: u8 = 0x16;
 /// No protocol's answer: control characters, a forged log line, no line end that would complete anything.
 const GARBAGE: &[u8] = b"\x1b[31m\0\xff\xfe garbage\r2026-01-01 ERROR forged\r\n\r\n\x00\x01\x02 nonsense \xc3\x28\r\n";
 
-/// Control characters as JSON writes them, in the answers of a polite far side: whoever quotes them without reading them
-/// has quoted plain text.
-pub(crate) const AS_JSON: &str = r"line one\r\nline two\u0000";
-/// An answer for HTTP with them in it.
+/// An answer for HTTP with control characters in it, as JSON writes them.
 pub(crate) const TOLD: &str = r#"{"error": "as told", "errcode": "X_TOLD", "text": "line one\r\nline two\u0000"}"#;
 
 /// How the far side behaves.
@@ -36,6 +39,15 @@ pub enum Manner {
     Close,
     /// Says what belongs to no protocol.
     Garbage,
+}
+
+/// Who begins on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opening {
+    /// The client, as in HTTP: silence is never answered.
+    Client,
+    /// Either: whoever is silent for a while is greeted.
+    Either,
 }
 
 impl Manner {
@@ -56,10 +68,10 @@ pub struct Far {
 
 impl Far {
     /// Starts on a free port. Must be called within a runtime.
-    pub async fn start(manner: Manner) -> io::Result<Far> {
+    pub async fn start(manner: Manner, opening: Opening) -> io::Result<Far> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let (port, heard) = (listener.local_addr()?.port(), Arc::<Mutex<Vec<_>>>::default());
-        let task = tokio::spawn(listen(listener, manner, Arc::clone(&heard)));
+        let task = tokio::spawn(listen(listener, manner, opening, Arc::clone(&heard)));
         Ok(Far { port, heard, task: Some(task), _refusing: None })
     }
 
@@ -79,6 +91,26 @@ impl Far {
     pub fn heard(&self) -> Vec<Vec<u8>> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    /// Whether anything was said on a connection.
+    pub async fn has_heard(&self) -> bool {
+        self.comes_true(|heard| heard.iter().any(|said| !said.is_empty())).await
+    }
+
+    /// Whether there was a connection.
+    pub async fn was_called(&self) -> bool {
+        self.comes_true(|heard| !heard.is_empty()).await
+    }
+
+    /// What was sent a moment ago may still be on its way, so it waits a little.
+    async fn comes_true(&self, seen: fn(&[Vec<u8>]) -> bool) -> bool {
+        let wait = async {
+            while !seen(&self.heard()) {
+                sleep(GRACE_STEP).await;
+            }
+        };
+        timeout(GRACE, wait).await.is_ok()
+    }
 }
 
 impl Drop for Far {
@@ -89,7 +121,7 @@ impl Drop for Far {
     }
 }
 
-async fn listen(listener: TcpListener, manner: Manner, heard: Arc<Mutex<Vec<Vec<u8>>>>) {
+async fn listen(listener: TcpListener, manner: Manner, opening: Opening, heard: Arc<Mutex<Vec<Vec<u8>>>>) {
     let mut talks = tokio::task::JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         let place = {
@@ -100,7 +132,7 @@ async fn listen(listener: TcpListener, manner: Manner, heard: Arc<Mutex<Vec<Vec<
         let talk = Talk { stream, heard: Arc::clone(&heard), place };
         let manner = manner.clone();
         // A plugin that hangs up in the middle is part of the trial.
-        talks.spawn(async move { drop(talk.hold(manner).await) });
+        talks.spawn(async move { drop(talk.hold(manner, opening).await) });
         while talks.try_join_next().is_some() {}
     }
 }
@@ -113,7 +145,7 @@ struct Talk {
 }
 
 impl Talk {
-    async fn hold(mut self, manner: Manner) -> io::Result<()> {
+    async fn hold(mut self, manner: Manner, opening: Opening) -> io::Result<()> {
         match manner {
             Manner::Close => Ok(()),
             Manner::Mute => self.drain().await,
@@ -121,18 +153,37 @@ impl Talk {
                 self.stream.write_all(GARBAGE).await?;
                 self.drain().await
             }
-            Manner::Polite { status, headers, body } => match timeout(GREETING_WAIT, self.read()).await {
-                Ok(first) => {
-                    let first = first?;
-                    if first.first().is_some_and(u8::is_ascii_uppercase) {
-                        self.http(first, &response(status, &headers, body)).await
-                    } else {
-                        // TLS, which the far side does not speak, or the end.
-                        Ok(())
-                    }
-                }
-                Err(_) => self.lines().await,
-            },
+            Manner::Polite { status, headers, body } => {
+                let first = match opening {
+                    Opening::Client => self.read().await?,
+                    Opening::Either => match timeout(GREETING_WAIT, self.read()).await {
+                        Ok(first) => first?,
+                        Err(_) => {
+                            self.stream.write_all(b"220 conformance.invalid at your service\r\n").await?;
+                            self.read().await?
+                        }
+                    },
+                };
+                self.polite(first, &response(status, &headers, body)).await
+            }
+        }
+    }
+
+    /// Answers in the protocol of the first line.
+    async fn polite(mut self, mut first: Vec<u8>, response: &[u8]) -> io::Result<()> {
+        while !first.contains(&b'\n') {
+            let over = first.first() == Some(&TLS) || first.len() > HEAD_BYTES;
+            let more = if over { Vec::new() } else { self.read().await? };
+            if more.is_empty() {
+                return Ok(());
+            }
+            first.extend(more);
+        }
+        let line = first.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        if line.windows(8).any(|eight| eight == b" HTTP/1.") {
+            self.http(first, response).await
+        } else {
+            self.lines(first).await
         }
     }
 
@@ -176,15 +227,10 @@ impl Talk {
         self.stream.shutdown().await
     }
 
-    /// Greets, then answers each line; what comes after `DATA` is answered once, at the lone dot.
-    async fn lines(&mut self) -> io::Result<()> {
-        self.stream.write_all(b"220 conformance.invalid at your service\r\n").await?;
+    /// Answers each line; what comes after `DATA` is answered once, at the lone dot.
+    async fn lines(&mut self, mut bytes: Vec<u8>) -> io::Result<()> {
         let (mut line, mut data) = (Vec::new(), false);
-        loop {
-            let bytes = self.read().await?;
-            if bytes.is_empty() {
-                return Ok(());
-            }
+        while !bytes.is_empty() {
             for byte in bytes {
                 line.push(byte);
                 if byte != b'\n' {
@@ -202,7 +248,9 @@ impl Talk {
                 data = answer.starts_with(b"354");
                 self.stream.write_all(answer).await?;
             }
+            bytes = self.read().await?;
         }
+        Ok(())
     }
 }
 
@@ -229,22 +277,46 @@ fn response(status: u16, headers: &[(&'static str, String)], body: &str) -> Vec<
 mod tests {
     use super::*;
 
+    async fn connected(far: &Far) -> TcpStream {
+        TcpStream::connect(("127.0.0.1", far.port())).await.expect("it listens")
+    }
+
     #[tokio::test]
-    async fn it_speaks_http_to_those_who_begin_and_greets_those_who_wait() {
-        let far = Far::start(Manner::helpful()).await.expect("a port");
-        let mut stream = TcpStream::connect(("127.0.0.1", far.port())).await.expect("it listens");
-        stream.write_all(b"POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody").await.expect("written");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.expect("an answer");
-        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\n{}"), "{answer}");
-
-        let mut stream = TcpStream::connect(("127.0.0.1", far.port())).await.expect("it listens");
-        let mut greeting = [0; 4];
-        stream.read_exact(&mut greeting).await.expect("a greeting");
-        assert_eq!(&greeting, b"220 ");
-        assert!(far.heard()[0].ends_with(b"\r\n\r\nbody"));
-
+    async fn it_speaks_the_protocol_of_whoever_begins() {
+        for (opening, said, expected) in [
+            (Opening::Client, "POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody", "HTTP/1.1 200 "),
+            (Opening::Either, "POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody", "HTTP/1.1 200 "),
+            (Opening::Either, "NICK tidings\r\n", "250 OK\r\n"),
+            (Opening::Either, "\u{16}\u{3}\u{1}", ""),
+        ] {
+            let far = Far::start(Manner::helpful(), opening).await.expect("a port");
+            let mut stream = connected(&far).await;
+            stream.write_all(said.as_bytes()).await.expect("written");
+            stream.shutdown().await.expect("half closed");
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.expect("an answer");
+            assert!(answer.starts_with(expected) && answer.is_empty() == expected.is_empty(), "{said}: {answer}");
+            assert!(far.has_heard().await);
+            assert_eq!(far.heard(), [said.as_bytes()]);
+        }
         let refusing = Far::refusing().expect("a port");
         assert!(TcpStream::connect(("127.0.0.1", refusing.port())).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn only_one_who_may_be_waiting_is_greeted() {
+        let far = Far::start(Manner::helpful(), Opening::Either).await.expect("a port");
+        let mut greeting = [0; 4];
+        connected(&far).await.read_exact(&mut greeting).await.expect("a greeting");
+        assert_eq!(&greeting, b"220 ");
+        assert!(!far.has_heard().await, "a connection alone says nothing");
+
+        let far = Far::start(Manner::helpful(), Opening::Client).await.expect("a port");
+        let mut late = connected(&far).await;
+        let silence = timeout(GREETING_WAIT * 3, late.read(&mut greeting)).await;
+        assert!(silence.is_err(), "an HTTP client that is late is not greeted: {silence:?}");
+        late.write_all(b"GET / HTTP/1.1\r\n\r\n").await.expect("written");
+        late.read_exact(&mut greeting).await.expect("an answer");
+        assert_eq!(&greeting, b"HTTP");
     }
 }

@@ -43,7 +43,7 @@ impl From<Result<(), String>> for Verdict {
 /// One thing that was tried.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Case {
-    /// The same in every version, e.g. `far side refuses`.
+    /// The same in every version, e.g. `the far side refuses connections`.
     pub name: String,
     #[serde(flatten)]
     pub verdict: Verdict,
@@ -54,6 +54,8 @@ pub struct Case {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Findings {
     pub cases: Vec<Case>,
+    /// What the plugin asks for that was not tried, as `host:port`: places that are no settings.
+    pub unreached: Vec<String>,
 }
 
 impl Findings {

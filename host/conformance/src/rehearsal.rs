@@ -1,7 +1,7 @@
 //! One call outside of any judgement: what a plugin does with these deliveries, for its author to look at.
 
 use tidings_domain::delivery::Delivery;
-use tidings_sandbox::{Admitted, LogLevel, Report, Sandbox};
+use tidings_sandbox::{Admitted, LogLevel, Report, Sandbox, StreamEntry};
 
 use crate::far::Manner;
 use crate::sample::Sample;
@@ -13,8 +13,12 @@ pub struct Rehearsal {
     pub report: Report,
     /// What the far side was sent, by connection.
     pub sent: Vec<Vec<u8>>,
+    /// What it wrote to event streams.
+    pub entries: Vec<StreamEntry>,
     /// The plugin's log.
     pub log: Vec<(LogLevel, String)>,
+    /// What the plugin asks for that it could not reach, as `host:port`: places that are no settings.
+    pub unreached: Vec<String>,
 }
 
 /// Delivers to a far side on loopback that takes everything, as a channel with this sample's settings would. `deliveries` makes
@@ -28,9 +32,10 @@ pub async fn rehearse(
     sample: &Sample,
     deliveries: impl FnOnce(&str) -> Vec<Delivery>,
 ) -> Result<Rehearsal, String> {
-    let mut trial = Trial::new(sandbox, admitted, sample);
+    let trial = Trial::new(sandbox, admitted, sample);
     let channel = trial.channel(Manner::helpful(), DEADLINE_MS).await.map_err(|refused| refused.0)?;
     let batch = deliveries(&channel.setup.address);
-    let report = trial.deliver(&channel, &batch).await;
-    Ok(Rehearsal { report, sent: channel.far.heard(), log: channel.host.take_lines() })
+    let report = channel.deliver(&batch).await;
+    let (entries, log) = (channel.host.take_entries(), channel.host.take_lines());
+    Ok(Rehearsal { report, sent: channel.far.heard(), entries, log, unreached: channel.setup.foreign.clone() })
 }

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use tidings_domain::delivery::Delivery;
 use tidings_domain::limits::PluginLimits;
-use tidings_domain::manifest::{Lifetime, Manifest};
+use tidings_domain::manifest::{Capability, Lifetime, Manifest};
 use tidings_domain::outcome::{CrashKind, Outcome};
 use tidings_sandbox::{Admitted, ChannelHost, ChannelSettings, Plugin, Report, Sandbox};
 
-use crate::far::{AS_JSON, Far, Manner};
+use crate::far::{Far, Manner, Opening};
 use crate::finding::{Case, Findings, Verdict};
 use crate::host::MemoryHost;
 use crate::sample::{Refused, Sample, Setup, deliveries, setup};
@@ -22,6 +22,8 @@ pub const DEADLINE_MS: u64 = 6_000;
 pub const MUTE_DEADLINE_MS: u64 = 2_000;
 /// For a resident plugin's last words.
 const GRACE: Duration = Duration::from_millis(300);
+/// What plugins import that write event streams.
+const EVENT_STREAM: &str = "/event-stream@";
 /// The channel's name in a trial.
 const CHANNEL: &str = "conformance";
 
@@ -37,14 +39,16 @@ pub struct Trial<'a> {
 /// What is judged over all calls.
 #[derive(Default)]
 pub struct Seen {
-    /// Texts of outcomes that had line breaks or other control characters.
-    pub odd_texts: Vec<String>,
     /// Places that were reached for without a grant.
     pub denied: Vec<String>,
     /// Where a secret was found.
     pub leaks: Vec<String>,
     /// A call did not end by itself: further ones would not either, and are not made.
     pub hung: bool,
+    /// A single message made it connect to the far side.
+    pub connects: bool,
+    /// A single message was delivered: with these settings the plugin works.
+    pub delivers: bool,
 }
 
 /// A channel of the plugin, and its far side.
@@ -66,7 +70,16 @@ impl<'a> Trial<'a> {
 
     /// A channel whose far side is there and behaves like this.
     pub async fn channel(&self, manner: Manner, deadline_ms: u64) -> Result<Channel, Refused> {
-        self.open(Far::start(manner).await, deadline_ms)
+        // In HTTP the client begins, however late; only other protocols may have it otherwise.
+        let net = self.manifest().grants.iter().any(|grant| grant.capability == Capability::Net);
+        let opening = if net { Opening::Either } else { Opening::Client };
+        self.open(Far::start(manner, opening).await, deadline_ms)
+    }
+
+    /// Whether what it delivers can be seen: it may reach the far side, or writes event streams.
+    pub fn can_be_heard(&self, channel: &Channel) -> bool {
+        let streams = || self.admitted.imports().iter().any(|import| import.contains(EVENT_STREAM));
+        !channel.setup.grants.reach.is_empty() || streams()
     }
 
     /// A channel whose far side refuses connections.
@@ -77,6 +90,11 @@ impl<'a> Trial<'a> {
     /// The settings for a far side on this port.
     pub fn setup_at(&self, port: u16) -> Result<Setup, Refused> {
         setup(self.manifest(), self.sample, port)
+    }
+
+    /// What it asks for beyond the far side, whatever the port of that.
+    pub fn unreached(&self) -> Vec<String> {
+        self.setup_at(1).map(|setup| setup.foreign).unwrap_or_default()
     }
 
     fn open(&self, far: io::Result<Far>, deadline_ms: u64) -> Result<Channel, Refused> {
@@ -93,18 +111,9 @@ impl<'a> Trial<'a> {
         Ok(Channel { plugin, far, setup, host })
     }
 
-    /// Delivers, as a channel of this lifetime does, and notes what is judged over all calls.
+    /// Delivers, and notes what is judged over all calls.
     pub async fn deliver(&mut self, channel: &Channel, batch: &[Delivery]) -> Report {
-        let parcels = deliveries::parcels(batch);
-        let report = match channel.plugin.lifetime() {
-            Lifetime::PerCall => channel.plugin.deliver(&parcels).await,
-            Lifetime::Resident => {
-                let resident = channel.plugin.reside();
-                let report = resident.deliver(&parcels).await;
-                resident.stop(GRACE).await;
-                report
-            }
-        };
+        let report = channel.deliver(batch).await;
         self.seen.note(&report, channel);
         report
     }
@@ -116,7 +125,23 @@ impl<'a> Trial<'a> {
     }
 
     pub fn end(self) -> Findings {
-        self.findings
+        Findings { unreached: self.unreached(), ..self.findings }
+    }
+}
+
+impl Channel {
+    /// Delivers, as a channel of this lifetime does.
+    pub async fn deliver(&self, batch: &[Delivery]) -> Report {
+        let parcels = deliveries::parcels(batch);
+        match self.plugin.lifetime() {
+            Lifetime::PerCall => self.plugin.deliver(&parcels).await,
+            Lifetime::Resident => {
+                let resident = self.plugin.reside();
+                let report = resident.deliver(&parcels).await;
+                resident.stop(GRACE).await;
+                report
+            }
+        }
     }
 }
 
@@ -124,12 +149,6 @@ impl Seen {
     fn note(&mut self, report: &Report, channel: &Channel) {
         self.hung |= matches!(report.crash, Some((CrashKind::Timeout, _)));
         for text in report.outcomes.iter().flat_map(texts) {
-            // The sandbox has escaped it: what is escaped here was a control character there, unless it is quoted from a far
-            // side that writes it so itself.
-            let own = text.replace(AS_JSON, "");
-            if ["\\n", "\\r", "\\t", "\\u{"].iter().any(|escape| own.contains(escape)) {
-                self.odd_texts.push(text.to_owned());
-            }
             self.leak("an outcome", text, &channel.setup);
         }
         for (_, line) in channel.host.take_lines() {

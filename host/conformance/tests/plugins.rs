@@ -8,17 +8,20 @@ use std::path::Path;
 use tidings_conformance::{Findings, Sample, Verdict, run, run_with};
 use tidings_sandbox::{Compiler, Sandbox, SandboxOptions};
 
-/// A component that `cargo xtask build-plugins` has built.
+/// A component that `cargo xtask build-plugins`, or `build-samples`, has built.
 fn built(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/plugins").join(name);
     std::fs::read(&path).unwrap_or_else(|error| {
-        panic!("{} cannot be read ({error}); run `cargo xtask build-plugins` first", path.display())
+        panic!(
+            "{} cannot be read ({error}); run `cargo xtask build-plugins`, or `build-samples`, first",
+            path.display()
+        )
     })
 }
 
 async fn tried(name: &str, sample: Option<Sample>) -> Findings {
-    let cache = tempfile::tempdir().expect("a directory");
-    let cache_dir = cache.path().join("code");
+    // Shared by runs: what an interpreter's component takes to compile is long.
+    let cache_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("code");
     let options = SandboxOptions { cache_dir, tls_ca_file: None, max_instances: 4, compiler: Compiler::InProcess };
     let sandbox = Sandbox::new(options).expect("a sandbox");
     let admitted = sandbox.admit(&built(name)).await.expect(name);
@@ -54,7 +57,11 @@ async fn ntfy_passes() {
 async fn matrix_passes() {
     let findings = tried("matrix.wasm", None).await;
     assert_eq!(failures(&findings), Vec::<String>::new());
-    assert_eq!(count(&findings, false), 0, "{findings:?}");
+    assert_eq!(
+        count(&findings, false),
+        1,
+        "all but a single message, for which there would have to be a room: {findings:?}"
+    );
 }
 
 #[tokio::test]
@@ -67,10 +74,38 @@ async fn webhook_passes_as_it_is_and_with_settings_that_work() {
     assert_eq!(count(&findings, false), 0, "{findings:?}");
 }
 
+/// Where the far side would have to speak the plugin's own protocol, what is left is judged.
+#[tokio::test]
+async fn plugins_whose_far_side_is_more_than_this_one_break_nothing() {
+    for name in ["irc.wasm", "android.wasm"] {
+        let findings = tried(name, None).await;
+        assert_eq!(failures(&findings), Vec::<String>::new(), "{name}");
+        assert!(count(&findings, true) >= 8, "{name}: {findings:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_plugin_that_writes_event_streams_passes() {
+    let findings = tried("browser.wasm", None).await;
+    assert_eq!(failures(&findings), Vec::<String>::new());
+    let single = findings.cases.iter().find(|case| case.name == "a single message");
+    assert_eq!(single.map(|case| &case.verdict), Some(&Verdict::Passed), "its entries are seen");
+}
+
+#[tokio::test]
+async fn the_samples_of_other_toolchains_pass() {
+    for name in ["python-sample.wasm", "js-sample.wasm"] {
+        let findings = tried(name, None).await;
+        assert_eq!(failures(&findings), Vec::<String>::new(), "{name}");
+        assert_eq!(count(&findings, false), 0, "{name}: {findings:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_plugin_that_misbehaves_fails_where_it_does() {
     let nobody = "it said `delivered`, and nobody took it";
     for (behaviour, case, why) in [
+        ("ok", "a single message", "it said `delivered`, and nothing was sent"),
         ("ok", "the far side refuses connections", nobody),
         ("ok", "the far side says nothing", nobody),
         ("trap", "a single message", "no answer (trap)"),
@@ -78,7 +113,6 @@ async fn a_plugin_that_misbehaves_fails_where_it_does() {
         ("long", "a batch of 100", "answered 101 outcomes for a batch of 100"),
         ("memory", "a single message", "no answer (memory)"),
         ("huge-result", "a digest", "no answer (host_calls)"),
-        ("garbage-retry", "outcomes are one line", "control characters"),
         ("loop", "a single message", "no answer (timeout)"),
         ("connect", "the far side refuses connections", "a passing failure ends the delivery: rejected"),
         ("slow", "a single message", "no answer (timeout)"),

@@ -1,6 +1,7 @@
 // What this channel does, apart from the contract: it can be tested without WebAssembly.
 //
-// A pager shows one line. Each delivery becomes one, and is POSTed to the channel's URL with the pager's name in a header.
+// A pager shows a few lines. Each delivery becomes some, and is POSTed to the channel's URL with the pager's name in a
+// header.
 // Variants of the contract are `{ tag, val }`, its options are a value or null.
 
 /** A line beyond this is cut; in characters. */
@@ -31,8 +32,8 @@ export function flat(text, limit = LINE_CHARS) {
   return whole ? line : characters.slice(0, limit - 1).join("") + "…";
 }
 
-/** The one line of a delivery. */
-export function line(content) {
+/** The few lines of a delivery. */
+export function page(content) {
   switch (content.tag) {
     case "single":
       return single(content.val);
@@ -45,9 +46,12 @@ export function line(content) {
   }
 }
 
+/** Subject, text and link, a line each. */
 function single(event) {
-  const said = event.subtitle.trim() || event.title.trim() || event.topic;
-  return flat(event.link ? `${said} ${event.link}` : said);
+  const subject = flat(event.subtitle) || flat(event.title) || flat(event.topic);
+  const text = flat(event.longForm);
+  const lines = [subject, text === subject ? "" : text, flat(event.link ?? "")];
+  return lines.filter((line) => line !== "").join("\n");
 }
 
 function digest({ events, omitted, summary }) {
@@ -94,7 +98,7 @@ function trouble(reason) {
 }
 
 /**
- * One outcome for each delivery, in order. `host.post(name, line, id)` answers with a response or throws an `http.error`;
+ * One outcome for each delivery, in order. `host.post(name, text, id)` answers with a response or throws an `http.error`;
  * `host.remainingMs()` is what is left of the call; `host.settled(place, outcome)` hears of each outcome at once, so that
  * a crash later on repeats nothing that was sent.
  */
@@ -111,7 +115,7 @@ export function deliver(batch, host) {
 
 function attempt({ id, recipient, content }, host, reserveMs) {
   if (host.remainingMs() < reserveMs) return retry("there was no time left for it in this batch");
-  const text = line(content);
+  const text = page(content);
   let response;
   try {
     response = host.post(recipient.address, text, id);

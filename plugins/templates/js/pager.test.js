@@ -3,9 +3,16 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { bytes, checkAddress, deliver, flat, judge, line, utf8 } from "./pager.js";
+import { bytes, checkAddress, deliver, flat, judge, page, utf8 } from "./pager.js";
 
-const event = (fields = {}) => ({ subtitle: "", title: "a.b", topic: "org.example.a.b", link: null, ...fields });
+const event = (fields = {}) => ({
+  subtitle: "",
+  title: "a.b",
+  topic: "org.example.a.b",
+  longForm: "",
+  link: null,
+  ...fields,
+});
 const single = (fields) => ({ tag: "single", val: event(fields) });
 
 test("a name has one normal form", () => {
@@ -18,11 +25,15 @@ test("what is no name is refused with the reason", () => {
   }
 });
 
-test("each kind of delivery is one line", () => {
+test("each kind of delivery is a few lines", () => {
   const digest = (events, omitted, summary) => ({ tag: "digest", val: { events, omitted, summary } });
   const confirmation = { code: "K7QX", acceptLink: "https://t.org/y", rejectLink: "https://t.org/n" };
   for (const [content, expected] of [
-    [single({ subtitle: "built\r\nby ralph", link: "https://e.org/1" }), "built by ralph https://e.org/1"],
+    [
+      single({ subtitle: "built\r\nX: y", longForm: "by ralph", link: "https://e.org/1" }),
+      "built X: y\nby ralph\nhttps://e.org/1",
+    ],
+    [single({ subtitle: "built", longForm: "built" }), "built"],
     [single(), "a.b"],
     [digest([event(), event()], 1, ["a", "b"]), "3 updates: a; b"],
     [digest([event()], 0, []), "1 update"],
@@ -31,7 +42,7 @@ test("each kind of delivery is one line", () => {
       "Notifications here? Yes: https://t.org/y (code K7QX) No: https://t.org/n",
     ],
   ]) {
-    assert.equal(line(content), expected);
+    assert.equal(page(content), expected);
   }
 });
 

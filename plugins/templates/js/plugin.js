@@ -10,7 +10,7 @@ import { EXCHANGE_MS, bytes, checkAddress, deliver } from "./pager.js";
 const URL_FIELD = {
   name: "url",
   label: "URL",
-  help: "Where each line is sent, as text; the header X-Pager says for which pager.",
+  help: "Where texts are sent; the header X-Pager says for which pager.",
   kind: "url",
   default: null,
   required: true,
@@ -44,11 +44,11 @@ export const plugin = {
   describe: () => ({
     name: "pager",
     version: "0.1.0",
-    summary: "POSTs one line of text for each notification.",
+    summary: "POSTs a few lines of text for each notification.",
     addressLabel: "pager name",
     addressExample: "ralph",
     config: [URL_FIELD],
-    grants: [{ capability: "http", host: "{url}", port: "{url}", why: "To send the lines." }],
+    grants: [{ capability: "http", host: "{url}", port: "{url}", why: "To send the texts." }],
     credentials: [],
     lifetime: "per-call",
     extra: [],

@@ -15,14 +15,14 @@ class Plugin(exports.Plugin):
         return types.Manifest(
             name="pager",
             version="0.1.0",
-            summary="POSTs one line of text for each notification.",
+            summary="POSTs a few lines of text for each notification.",
             address_label="pager name",
             address_example="ralph",
             config=[
                 types.Field(
                     name="url",
                     label="URL",
-                    help="Where each line is sent, as text; the header X-Pager says for which pager.",
+                    help="Where texts are sent; the header X-Pager says for which pager.",
                     kind=types.FieldKind.URL,
                     default=None,
                     required=True,
@@ -32,7 +32,7 @@ class Plugin(exports.Plugin):
                     choices=[],
                 )
             ],
-            grants=[types.GrantRequest(types.Capability.HTTP, "{url}", "{url}", "To send the lines.")],
+            grants=[types.GrantRequest(types.Capability.HTTP, "{url}", "{url}", "To send the texts.")],
             credentials=[],
             lifetime=types.Lifetime.PER_CALL,
             extra=[],
@@ -46,7 +46,7 @@ class Plugin(exports.Plugin):
 
     def deliver(self, batch: list[types.Delivery]) -> list[types.Outcome]:
         outcomes = pager.deliver(
-            [(delivery.recipient.address, line(delivery.content), delivery.id) for delivery in batch],
+            [(delivery.recipient.address, page(delivery.content), delivery.id) for delivery in batch],
             post,
             clock.remaining_ms,
             lambda place, outcome: progress.settled(place, told(outcome)),
@@ -54,7 +54,7 @@ class Plugin(exports.Plugin):
         return [told(outcome) for outcome in outcomes]
 
 
-def line(content: types.Content) -> str:
+def page(content: types.Content) -> str:
     match content:
         case types.Content_Single(event):
             return pager.single(event)

@@ -1,6 +1,6 @@
 """What this channel does, apart from the contract's types: it can be tested without WebAssembly.
 
-A pager shows one line. Each delivery becomes one, and is POSTed to the channel's URL with the pager's name in a header.
+A pager shows a few lines. Each delivery becomes some, and is POSTed to the channel's URL with the pager's name in a header.
 """
 
 import re
@@ -73,8 +73,11 @@ def flat(text: str, limit: int = LINE_CHARS) -> str:
 
 
 def single(event) -> str:
-    said = event.subtitle.strip() or event.title.strip() or event.topic
-    return flat(f"{said} {event.link}" if event.link else said)
+    """Subject, text and link, a line each."""
+    subject = flat(event.subtitle) or flat(event.title) or flat(event.topic)
+    text = flat(event.long_form)
+    lines = [subject, text if text != subject else "", flat(event.link or "")]
+    return "\n".join(line for line in lines if line)
 
 
 def digest(digest) -> str:
@@ -106,8 +109,9 @@ def judge(status: int, headers, body: bytes):
 def retry_after_ms(headers) -> int | None:
     """How long the server asks to be left alone, where it says so in seconds."""
     for name, value in headers:
-        if name.lower() == "retry-after" and value.strip().isdecimal():
-            return min(int(value) * 1000, 2**63)
+        # No more digits than this: a number may have thousands, which `int` refuses to read.
+        if name.lower() == "retry-after" and re.fullmatch(r"[0-9]{1,9}", value.strip()):
+            return int(value) * 1000
     return None
 
 
@@ -119,7 +123,7 @@ def failure(error: NoAnswer):
 
 
 def deliver(batch, post, remaining_ms, settled):
-    """One outcome for each of `batch` (name, line, id), in order.
+    """One outcome for each of `batch` (name, text, id), in order.
 
     `post` sends and returns (status, headers, body) or raises `NoAnswer`; `remaining_ms` is what is left of the call;
     `settled` hears of each outcome at once, so that a crash later on repeats nothing that was sent.
@@ -127,14 +131,14 @@ def deliver(batch, post, remaining_ms, settled):
     outcomes = []
     trouble = None
     reserve_ms = min(EXCHANGE_MS + 1000, remaining_ms() // 4)
-    for place, (name, line, id) in enumerate(batch):
+    for place, (name, text, id) in enumerate(batch):
         if trouble:
             outcome = trouble
         elif remaining_ms() < reserve_ms:
             outcome = Retry("there was no time left for it in this batch")
         else:
             try:
-                outcome = judge(*post(name, line, id))
+                outcome = judge(*post(name, text, id))
             except NoAnswer as error:
                 outcome = failure(error)
         if isinstance(outcome, Trouble):

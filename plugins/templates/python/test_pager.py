@@ -9,8 +9,8 @@ from pager import (
 )
 
 
-def event(subtitle="", title="a.b", link=None):
-    return Record(subtitle=subtitle, title=title, topic="org.example.a.b", link=link)
+def event(subtitle="", title="a.b", long_form="", link=None):
+    return Record(subtitle=subtitle, title=title, topic="org.example.a.b", long_form=long_form, link=link)
 
 
 class Addresses(unittest.TestCase):
@@ -25,8 +25,10 @@ class Addresses(unittest.TestCase):
 
 
 class Lines(unittest.TestCase):
-    def test_each_kind_of_delivery_is_one_line(self):
-        self.assertEqual(single(event("built\r\nby ralph", link="https://e.org/1")), "built by ralph https://e.org/1")
+    def test_each_kind_of_delivery_is_a_few_lines(self):
+        built = event("built\r\nX: y", long_form="by ralph", link="https://e.org/1")
+        self.assertEqual(single(built), "built X: y\nby ralph\nhttps://e.org/1")
+        self.assertEqual(single(event("built", long_form="built")), "built")
         self.assertEqual(single(event()), "a.b")
         self.assertEqual(digest(Record(events=[event()] * 2, omitted=1, summary=["a", "b"])), "3 updates: a; b")
         self.assertEqual(digest(Record(events=[event()], omitted=0, summary=[])), "1 update")
@@ -48,19 +50,20 @@ class Outcomes(unittest.TestCase):
             (410, [], b"", Gone("HTTP 410")),
             (429, [("Retry-After", " 7")], b"", Retry("HTTP 429", 7000)),
             (503, [("retry-after", "soon")], b"\xff", Retry("HTTP 503: \ufffd")),
+            (503, [("retry-after", "9" * 5000)], b"", Retry("HTTP 503")),
         ]:
             self.assertEqual(judge(status, headers, body), expected)
 
     def run_batch(self, answers, times=None):
         answers, times, heard = iter(answers), iter(times or [60_000] * 9), {}
 
-        def post(name, line, id):
+        def post(name, text, id):
             answer = next(answers)
             if isinstance(answer, NoAnswer):
                 raise answer
             return answer, [], b""
 
-        batch = [(name, "line", name * 32) for name in "abc"]
+        batch = [(name, "text", name * 32) for name in "abc"]
         outcomes = deliver(batch, post, lambda: next(times), heard.__setitem__)
         self.assertEqual(list(heard.values()), outcomes)
         return outcomes

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::{WORLD, installed, need, places, run};
+use super::{WORLD, need, places, run, say, stamp};
 
 /// What is installed, and what says that it was.
 const PINS: &str = "package-lock.json";
@@ -27,10 +27,10 @@ pub fn build(project: &Path, out: &Path) -> Result<()> {
     node()?;
     install(&project)?;
     let tool = project.join(MODULES).join(".bin/componentize-qjs");
-    let arguments = ["--sync", "--wit", "wit", "--world", WORLD, "--js", &main, "--output"].map(AsRef::as_ref);
-    let arguments = [&arguments[..], &[out.as_ref()]].concat();
+    let mut tool = Command::new(tool);
+    tool.args(["--sync", "--wit", "wit", "--world", WORLD, "--js", &main, "--output"]).arg(out);
     let missing = "package.json must name componentize-qjs among its devDependencies";
-    run(&tool, &arguments, &project, missing).context("componentize-qjs built no component")
+    run(&mut tool, &project, missing).context("componentize-qjs built no component")
 }
 
 /// The plugin's module.
@@ -53,13 +53,15 @@ fn node() -> Result<()> {
 
 /// What package-lock.json pins; where there is none, npm makes one.
 fn install(project: &Path) -> Result<()> {
-    let (stamp, pins) = (project.join(MODULES).join(".installed"), project.join(PINS));
-    if installed(&stamp, &pins) {
+    let installed = project.join(MODULES).join(".installed");
+    let pinned = project.join(PINS).exists();
+    if pinned && fs::read(&installed).ok() == Some(stamp(project, PINS)?) {
         return Ok(());
     }
-    let command = if pins.exists() { "ci" } else { "install" };
-    let arguments = [command, "--no-audit", "--no-fund", "--loglevel=error"].map(AsRef::as_ref);
-    run("npm", &arguments, project, NO_NODE).context("npm did not install what package.json names")?;
+    say(&format!("installing what package.json names into {MODULES}…"));
+    let mut npm = Command::new("npm");
+    npm.args([if pinned { "ci" } else { "install" }, "--no-audit", "--no-fund", "--loglevel=error"]);
+    run(&mut npm, project, NO_NODE).context("npm did not install what package.json names")?;
     fs::create_dir_all(project.join(MODULES)).context("creating node_modules")?;
-    fs::copy(&pins, &stamp).map(drop).with_context(|| format!("writing {}", stamp.display()))
+    fs::write(&installed, stamp(project, PINS)?).with_context(|| format!("writing {}", installed.display()))
 }

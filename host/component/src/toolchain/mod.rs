@@ -1,11 +1,12 @@
 //! Building plugins: in other languages than Rust, the tools are installed into the project, pinned by it, and run there.
+//! An installation takes a while and is announced on standard error; nothing else is printed.
 
 pub mod js;
 pub mod python;
 pub mod rust;
 
-use std::ffi::OsStr;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -15,16 +16,20 @@ use anyhow::{Context, Result, bail};
 const WORLD: &str = "channel";
 
 /// Runs a program in the project's directory. Its output is shown to nobody unless it fails.
-fn run(program: impl AsRef<OsStr>, arguments: &[&OsStr], project: &Path, missing: &str) -> Result<()> {
-    let program = program.as_ref();
-    let mut command = Command::new(program);
-    command.args(arguments).current_dir(project).stdin(Stdio::null());
-    let ended = command.output().with_context(|| format!("{} does not start; {missing}", program.display()))?;
+fn run(command: &mut Command, project: &Path, missing: &str) -> Result<()> {
+    command.current_dir(project).stdin(Stdio::null());
+    let ended = command.output();
+    let ended = ended.with_context(|| format!("{} does not start; {missing}", command.get_program().display()))?;
     if ended.status.success() {
         return Ok(());
     }
     let said = [ended.stdout, ended.stderr].concat();
     bail!("{command:?} ended with {}:\n{}", ended.status, String::from_utf8_lossy(&said).trim())
+}
+
+/// Says that something takes a while. Nobody has to hear it.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// The file of the project that this language cannot do without.
@@ -42,9 +47,10 @@ fn places(project: &Path, out: &Path) -> Result<(PathBuf, PathBuf)> {
     Ok((project, out))
 }
 
-/// Whether `stamp` was written for what is in `pins` now: then the tools are installed.
-fn installed(stamp: &Path, pins: &Path) -> bool {
-    matches!((fs::read(stamp), fs::read(pins)), (Ok(then), Ok(now)) if then == now)
+/// What says for which pins, and where, the tools were installed: what they install may hold the project's absolute path.
+fn stamp(project: &Path, pins: &str) -> Result<Vec<u8>> {
+    let pins = fs::read(project.join(pins)).with_context(|| format!("reading {pins}"))?;
+    Ok([project.as_os_str().as_encoded_bytes(), b"\n", &pins].concat())
 }
 
 #[cfg(test)]
@@ -74,25 +80,30 @@ mod tests {
     }
 
     #[test]
-    fn tools_count_as_installed_for_the_same_pins_only() {
+    fn tools_count_as_installed_for_the_same_pins_in_the_same_place_only() {
         let place = tempfile::tempdir().expect("a directory");
-        let (stamp, pins) = (place.path().join("stamp"), place.path().join("pins"));
-        assert!(!installed(&stamp, &pins), "neither is there");
-        fs::write(&pins, "a==1").expect("written");
-        assert!(!installed(&stamp, &pins));
-        fs::copy(&pins, &stamp).expect("copied");
-        assert!(installed(&stamp, &pins));
-        fs::write(&pins, "a==2").expect("written");
-        assert!(!installed(&stamp, &pins));
+        let (here, moved) = (place.path().join("here"), place.path().join("moved"));
+        assert!(stamp(&here, "pins").is_err(), "there is no project");
+        fs::create_dir(&here).expect("made");
+        fs::write(here.join("pins"), "a==1").expect("written");
+        let first = stamp(&here, "pins").expect("a stamp");
+        assert_eq!(stamp(&here, "pins").expect("a stamp"), first);
+        fs::rename(&here, &moved).expect("moved");
+        assert_ne!(stamp(&moved, "pins").expect("a stamp"), first, "scripts in it name the old place");
+        fs::rename(&moved, &here).expect("moved back");
+        fs::write(here.join("pins"), "a==2").expect("written");
+        assert_ne!(stamp(&here, "pins").expect("a stamp"), first);
     }
 
     #[test]
     fn what_a_failing_tool_said_is_in_the_error() {
         let place = tempfile::tempdir().expect("a directory");
-        let shell = ["-c", "echo out; echo err >&2; exit 3"].map(AsRef::as_ref);
-        let error = run("sh", &shell, place.path(), "").expect_err("a failure").to_string();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "echo out; echo err >&2; exit 3"]);
+        let error = run(&mut shell, place.path(), "").expect_err("a failure").to_string();
         assert!(error.contains("exit status: 3") && error.contains("out\nerr"), "{error}");
-        let error = run("no-such-program", &[], place.path(), "install it").expect_err("no program").to_string();
+        let mut none = Command::new("no-such-program");
+        let error = run(&mut none, place.path(), "install it").expect_err("no program").to_string();
         assert!(error.contains("no-such-program does not start; install it"), "{error}");
     }
 }

@@ -1,11 +1,12 @@
 //! Python, by componentize-py: the interpreter, the plugin and what it imports become one component.
 
-use std::fs;
 use std::path::Path;
+use std::process::Command;
+use std::{env, fs};
 
 use anyhow::{Context, Result};
 
-use super::{WORLD, installed, need, places, run};
+use super::{WORLD, need, places, run, say, stamp};
 
 /// The project's own environment, and what says that it has what `requirements.txt` names.
 const VENV: &str = ".venv";
@@ -14,23 +15,40 @@ const PINS: &str = "requirements.txt";
 const NO_PYTHON: &str = "install Python 3.10 or later with its module venv: on Debian, `apt-get install python3-venv`";
 
 /// Builds the plugin in `project` into the component `out`. The first time, and when `requirements.txt` has changed,
-/// componentize-py is installed into `.venv`, for which the network is needed.
+/// componentize-py and the packages named beside it are installed into `.venv`, for which the network is needed.
 pub fn build(project: &Path, out: &Path) -> Result<()> {
     let (project, out) = places(project, out)?;
     need(&project, PINS, "it names the componentize-py that builds the plugin")?;
     need(&project, "app.py", "it has the class `Plugin`")?;
     need(&project, "wit", "it is a copy of the contract")?;
-    let bin = project.join(VENV).join("bin");
-    let (stamp, pins) = (project.join(VENV).join("installed"), project.join(PINS));
-    if !installed(&stamp, &pins) {
-        let venv = ["-m", "venv", "--clear", VENV].map(AsRef::as_ref);
-        run("python3", &venv, &project, NO_PYTHON).context(format!("no environment for the build; {NO_PYTHON}"))?;
-        let pip = ["install", "--quiet", "--disable-pip-version-check", "-r", PINS].map(AsRef::as_ref);
-        run(bin.join("pip"), &pip, &project, NO_PYTHON).context("pip did not install what requirements.txt names")?;
-        fs::copy(&pins, &stamp).with_context(|| format!("writing {}", stamp.display()))?;
+    install(&project)?;
+    let mut tool = command(&project, "componentize-py")?;
+    tool.args(["-d", "wit", "-w", WORLD, "componentize", "app", "-o"]).arg(out);
+    run(&mut tool, &project, "requirements.txt must name componentize-py").context("componentize-py built no component")
+}
+
+fn install(project: &Path) -> Result<()> {
+    let (installed, wanted) = (project.join(VENV).join("installed"), stamp(project, PINS)?);
+    if fs::read(&installed).ok().as_ref() == Some(&wanted) {
+        return Ok(());
     }
-    let arguments = ["-d", "wit", "-w", WORLD, "componentize", "app", "-o"].map(AsRef::as_ref);
-    let arguments = [&arguments[..], &[out.as_ref()]].concat();
-    let missing = "requirements.txt must name componentize-py";
-    run(bin.join("componentize-py"), &arguments, &project, missing).context("componentize-py built no component")
+    say(&format!("installing what {PINS} names into {VENV}…"));
+    let mut python = Command::new("python3");
+    python.args(["-m", "venv", "--clear", VENV]);
+    run(&mut python, project, NO_PYTHON).context(format!("no environment for the build; {NO_PYTHON}"))?;
+    let mut pip = command(project, "pip")?;
+    pip.args(["install", "--quiet", "--disable-pip-version-check", "-r", PINS]);
+    run(&mut pip, project, NO_PYTHON).context("pip did not install what requirements.txt names")?;
+    fs::write(&installed, wanted).with_context(|| format!("writing {}", installed.display()))
+}
+
+/// A program of the project's own environment, in that environment: componentize-py takes the packages that it bundles
+/// from there, and would take the system's otherwise.
+fn command(project: &Path, program: &str) -> Result<Command> {
+    let (venv, system) = (project.join(VENV), env::var_os("PATH").unwrap_or_default());
+    let path = env::join_paths([venv.join("bin")].into_iter().chain(env::split_paths(&system)))
+        .with_context(|| format!("{} cannot be on the PATH", venv.display()))?;
+    let mut command = Command::new(venv.join("bin").join(program));
+    command.env("VIRTUAL_ENV", venv).env("PATH", path).env_remove("PYTHONHOME");
+    Ok(command)
 }

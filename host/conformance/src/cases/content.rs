@@ -3,47 +3,60 @@
 use std::time::Instant;
 
 use tidings_domain::delivery::Delivery;
+use tidings_domain::outcome::Outcome;
+use tidings_sandbox::Report;
 
-use super::{HUNG, answered};
+use super::{HUNG, answered, said};
 use crate::far::Manner;
 use crate::finding::Verdict;
 use crate::sample::{Refused, deliveries};
-use crate::trial::{DEADLINE_MS, Trial};
+use crate::trial::{Channel, DEADLINE_MS, Trial};
 
 /// Deliveries in the largest batch that is tried.
 const BATCH: usize = 100;
 /// Events of the largest digest that is tried.
 const DIGEST: usize = 500;
 
+/// What a batch shows of the plugin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shows {
+    /// Whether it works with the settings of the trial: the first case.
+    Works,
+    /// That it delivers whatever the daemon makes of messages.
+    Kind,
+    /// That it gives an answer, whatever that is.
+    Answers,
+}
+
 pub async fn all(trial: &mut Trial<'_>) {
-    for (name, batch) in batches() {
+    for (name, shows, batch) in batches() {
         let began = Instant::now();
-        let verdict = one(trial, &batch).await;
+        let verdict = one(trial, shows, &batch).await;
         trial.note(&name, began, verdict);
     }
 }
 
 /// To nobody yet: the address is known with the channel.
-fn batches() -> Vec<(String, Vec<Delivery>)> {
+fn batches() -> Vec<(String, Shows, Vec<Delivery>)> {
     let number = |number: usize| deliveries::single("", deliveries::usual(&format!("usual-{number}")));
     let mixed = vec![number(0), deliveries::confirmation(""), deliveries::digest("", 3), number(1)];
     let batches = [
-        ("a single message", vec![number(0)]),
-        ("a digest", vec![deliveries::digest("", 3)]),
-        ("a digest of 500 messages", vec![deliveries::digest("", DIGEST)]),
-        ("a confirmation", vec![deliveries::confirmation("")]),
-        ("an empty batch", Vec::new()),
-        ("a mixed batch", mixed),
-        ("a batch of 100", (0..BATCH).map(number).collect()),
-        ("texts of 1 MiB and 10,000 packages", vec![deliveries::single("", deliveries::huge())]),
+        ("a single message", Shows::Works, vec![number(0)]),
+        ("a digest", Shows::Kind, vec![deliveries::digest("", 3)]),
+        ("a digest of 500 messages", Shows::Kind, vec![deliveries::digest("", DIGEST)]),
+        ("a confirmation", Shows::Kind, vec![deliveries::confirmation("")]),
+        ("an empty batch", Shows::Answers, Vec::new()),
+        ("a mixed batch", Shows::Kind, mixed),
+        ("a batch of 100", Shows::Kind, (0..BATCH).map(number).collect()),
+        ("texts of 1 MiB and 10,000 packages", Shows::Answers, vec![deliveries::single("", deliveries::huge())]),
     ];
-    let odd = deliveries::ODD
-        .iter()
-        .map(|(what, text)| (format!("text with {what}"), vec![deliveries::single("", deliveries::odd(text))]));
-    batches.into_iter().map(|(name, batch)| (name.to_owned(), batch)).chain(odd).collect()
+    let odd = deliveries::ODD.iter().map(|(what, text)| {
+        (format!("text with {what}"), Shows::Answers, vec![deliveries::single("", deliveries::odd(text))])
+    });
+    batches.into_iter().map(|(name, shows, batch)| (name.to_owned(), shows, batch)).chain(odd).collect()
 }
 
-async fn one(trial: &mut Trial<'_>, batch: &[Delivery]) -> Verdict {
+async fn one(trial: &mut Trial<'_>, shows: Shows, batch: &[Delivery]) -> Verdict {
     if trial.seen.hung {
         return Verdict::Skipped(HUNG.to_owned());
     }
@@ -52,8 +65,43 @@ async fn one(trial: &mut Trial<'_>, batch: &[Delivery]) -> Verdict {
             let address = channel.setup.address.clone();
             let batch: Vec<_> =
                 batch.iter().map(|delivery| Delivery { address: address.clone(), ..delivery.clone() }).collect();
-            answered(&trial.deliver(&channel, &batch).await).into()
+            let report = trial.deliver(&channel, &batch).await;
+            judge(trial, &channel, &report, shows).await
         }
         Err(Refused(why)) => Verdict::Skipped(why),
+    }
+}
+
+async fn judge(trial: &mut Trial<'_>, channel: &Channel, report: &Report, shows: Shows) -> Verdict {
+    if shows == Shows::Works {
+        trial.seen.connects = channel.far.was_called().await;
+    }
+    if let Err(why) = answered(report) {
+        return Verdict::Failed(why);
+    }
+    let delivered = |outcome: &Outcome| matches!(outcome, Outcome::Delivered { .. });
+    let said_so = report.outcomes.iter().any(delivered);
+    if said_so
+        && trial.can_be_heard(channel)
+        && channel.host.take_entries().is_empty()
+        && !channel.far.has_heard().await
+    {
+        return Verdict::Failed("it said `delivered`, and nothing was sent".to_owned());
+    }
+    let last = |outcome: &&Outcome| matches!(outcome, Outcome::Rejected { .. } | Outcome::AddressGone { .. });
+    match (shows, report.outcomes.first()) {
+        (Shows::Works, Some(outcome)) if !delivered(outcome) => {
+            // Nobody can say from a schema what a far side wants to hear.
+            Verdict::Skipped(format!("with these settings nothing is delivered: {}", said(outcome)))
+        }
+        (Shows::Works, _) => {
+            trial.seen.delivers = true;
+            Verdict::Passed
+        }
+        (Shows::Kind, _) if trial.seen.delivers => match report.outcomes.iter().find(last) {
+            Some(outcome) => Verdict::Failed(format!("it delivers single messages and ends this: {}", said(outcome))),
+            None => Verdict::Passed,
+        },
+        (Shows::Kind | Shows::Answers, _) => Verdict::Passed,
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use tidings_domain::outcome::Outcome;
 
-use super::{HUNG, answered, said};
+use super::{HUNG, NO_REQUEST, answered, said};
 use crate::far::Manner;
 use crate::finding::Verdict;
 use crate::sample::{Refused, deliveries};
@@ -37,9 +37,6 @@ async fn one(trial: &mut Trial<'_>, rude: Rude) -> Verdict {
     if trial.seen.hung {
         return Verdict::Skipped(HUNG.to_owned());
     }
-    if trial.manifest().grants.is_empty() {
-        return Verdict::Skipped("it asks for no network".to_owned());
-    }
     let channel = match rude {
         Rude::Refuses => trial.refused(),
         Rude::Mute => trial.channel(Manner::Mute, MUTE_DEADLINE_MS).await,
@@ -47,31 +44,38 @@ async fn one(trial: &mut Trial<'_>, rude: Rude) -> Verdict {
         Rude::Garbage => trial.channel(Manner::Garbage, DEADLINE_MS).await,
     };
     match channel {
-        Ok(channel) => judge(trial, &channel, rude).await.into(),
+        Ok(channel) if channel.setup.grants.reach.is_empty() => Verdict::Skipped(channel.setup.out_of_reach()),
+        Ok(channel) => judge(trial, &channel, rude).await,
         Err(Refused(why)) => Verdict::Skipped(why),
     }
 }
 
-async fn judge(trial: &mut Trial<'_>, channel: &Channel, rude: Rude) -> Result<(), String> {
+async fn judge(trial: &mut Trial<'_>, channel: &Channel, rude: Rude) -> Verdict {
     let batch = [deliveries::single(&channel.setup.address, deliveries::usual("far"))];
     let report = trial.deliver(channel, &batch).await;
     if rude == Rude::Mute && report.crash.is_some() {
         // Known to be about the far side, so the other cases go on.
         trial.seen.hung = false;
         let advice = "set timeouts by `clock.remaining-ms`";
-        return answered(&report).map_err(|why| format!("{why}; {advice}"));
+        return answered(&report).map_err(|why| format!("{why}; {advice}")).into();
     }
-    answered(&report)?;
+    if let Err(why) = answered(&report) {
+        return Verdict::Failed(why);
+    }
+    // A connection that is refused leaves no trace; whoever went to the helpful far side goes to this one.
+    let met = if rude == Rude::Refuses { trial.seen.connects } else { channel.far.was_called().await };
     for outcome in &report.outcomes {
         match outcome {
-            Outcome::Delivered { .. } => return Err("it said `delivered`, and nobody took it".to_owned()),
+            Outcome::Delivered { .. } => return Verdict::Failed("it said `delivered`, and nobody took it".to_owned()),
+            // It is about something else than the far side.
+            _ if !met => return Verdict::Skipped(format!("{NO_REQUEST}: {}", said(outcome))),
             // What garbage means is for the protocol to say.
             Outcome::Rejected { .. } if rude == Rude::Garbage => {}
             Outcome::Rejected { .. } | Outcome::AddressGone { .. } => {
-                return Err(format!("a passing failure ends the delivery: {}", said(outcome)));
+                return Verdict::Failed(format!("a passing failure ends the delivery: {}", said(outcome)));
             }
             Outcome::Retry { .. } | Outcome::ChannelTrouble { .. } | Outcome::Crash { .. } => {}
         }
     }
-    Ok(())
+    Verdict::Passed
 }

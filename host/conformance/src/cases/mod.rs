@@ -26,6 +26,8 @@ pub async fn all(mut trial: Trial<'_>) -> Findings {
 
 /// Why nothing more is delivered.
 const HUNG: &str = "a call before this did not end by itself";
+/// Why a far side that is of no help proves nothing.
+const NO_REQUEST: &str = "with these settings it connects to nobody";
 
 /// That the call gave an answer.
 fn answered(report: &Report) -> Result<(), String> {

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::far::Manner;
 use crate::finding::Verdict;
-use crate::sample::{Refused, Setup};
+use crate::sample::{self, Refused};
 use crate::trial::{DEADLINE_MS, Trial};
 
 /// `describe` answers the same every time.
@@ -24,11 +24,6 @@ pub async fn describe(trial: &mut Trial<'_>) {
 /// What was seen over all calls.
 pub fn judge(trial: &mut Trial<'_>) {
     let began = Instant::now();
-    let texts = match trial.seen.odd_texts.first() {
-        Some(text) => Err(format!("a reason or receipt has control characters: {text}")),
-        None => Ok(()),
-    };
-    trial.note("outcomes are one line", began, texts);
     let leaks = match trial.seen.leaks.first() {
         Some(place) => Err(format!("a secret stands in {place}")),
         None => Ok(()),
@@ -38,19 +33,13 @@ pub fn judge(trial: &mut Trial<'_>) {
     trial.note("it reaches only for what it asks for", began, egress);
 }
 
+/// Every place that was refused must be one that the manifest, or the address of the trial, asks for.
 fn egress(trial: &Trial<'_>) -> Verdict {
-    let Some(why) = trial.seen.denied.first() else { return Verdict::Passed };
-    match trial.foreign() {
-        Some(foreign) if why.contains(&foreign) => {
-            Verdict::Skipped(format!("it reaches for {foreign}, which a trial does not grant"))
-        }
-        _ => Verdict::Failed(why.clone()),
-    }
-}
-
-impl Trial<'_> {
-    /// A place beyond loopback that the manifest, or the address of the trial, asks for.
-    fn foreign(&self) -> Option<String> {
-        self.setup_at(1).ok().and_then(|Setup { foreign, .. }| foreign)
+    let unreached = trial.unreached();
+    let asked = |why: &&String| unreached.iter().any(|place| why.ends_with(&format!(" {place}")));
+    match (trial.seen.denied.iter().find(|why| !asked(why)), trial.seen.denied.is_empty()) {
+        (Some(why), _) => Verdict::Failed(why.clone()),
+        (None, true) => Verdict::Passed,
+        (None, false) => Verdict::Skipped(sample::beyond(&unreached)),
     }
 }

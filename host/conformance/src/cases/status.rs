@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use tidings_domain::manifest::Capability;
 use tidings_domain::outcome::Outcome;
 
-use super::{HUNG, answered, said};
-use crate::far::{Far, Manner, TOLD};
+use super::{HUNG, NO_REQUEST, answered, said};
+use crate::far::{Far, Manner, Opening, TOLD};
 use crate::finding::Verdict;
 use crate::sample::{Refused, deliveries};
 use crate::trial::{DEADLINE_MS, Trial};
@@ -68,9 +68,6 @@ async fn one(trial: &mut Trial<'_>, status: u16, rule: Rule) -> Verdict {
     if trial.seen.hung {
         return Verdict::Skipped(HUNG.to_owned());
     }
-    if !trial.manifest().grants.iter().any(|grant| grant.capability == Capability::Http) {
-        return Verdict::Skipped("it asks for no HTTP".to_owned());
-    }
     match ask(trial, status, rule).await {
         Ok(verdict) => verdict,
         Err(Refused(why)) => Verdict::Skipped(why),
@@ -79,13 +76,18 @@ async fn one(trial: &mut Trial<'_>, status: u16, rule: Rule) -> Verdict {
 
 async fn ask(trial: &mut Trial<'_>, status: u16, rule: Rule) -> Result<Verdict, Refused> {
     // Where a redirect leads: a place without a grant.
-    let elsewhere = Far::start(Manner::helpful()).await.map_err(|error| Refused(error.to_string()))?;
+    let elsewhere = Far::start(Manner::helpful(), Opening::Client).await.map_err(|error| Refused(error.to_string()))?;
     let headers = match status {
         300..=399 => vec![("location", format!("http://127.0.0.1:{}/", elsewhere.port()))],
         429 | 503 => vec![("retry-after", REST_SECONDS.to_string())],
         _ => Vec::new(),
     };
     let channel = trial.channel(Manner::Polite { status, headers, body: TOLD }, DEADLINE_MS).await?;
+    if !channel.setup.grants.reach.iter().any(|grant| grant.capability == Capability::Http) {
+        let http = trial.manifest().grants.iter().any(|grant| grant.capability == Capability::Http);
+        let why = if http { channel.setup.out_of_reach() } else { "it asks for no HTTP".to_owned() };
+        return Ok(Verdict::Skipped(why));
+    }
     let batch = [deliveries::single(&channel.setup.address, deliveries::usual("status"))];
     let denied_before = trial.seen.denied.len();
     let report = trial.deliver(&channel, &batch).await;
@@ -96,9 +98,9 @@ async fn ask(trial: &mut Trial<'_>, status: u16, rule: Rule) -> Result<Verdict, 
     if let Err(why) = answered(&report) {
         return Ok(Verdict::Failed(why));
     }
-    if channel.far.heard().is_empty() {
+    if !channel.far.was_called().await {
         let outcome = report.outcomes.first().map(said).unwrap_or_default();
-        return Ok(Verdict::Skipped(format!("it sent no request with these settings: {outcome}")));
+        return Ok(Verdict::Skipped(format!("{NO_REQUEST}: {outcome}")));
     }
     Ok(report.outcomes.iter().try_for_each(|outcome| judge(outcome, rule)).into())
 }

@@ -42,7 +42,9 @@ pub fn event(id: &str, text: &str) -> StoredEvent {
 
 /// An ordinary event.
 pub fn usual(id: &str) -> StoredEvent {
-    event(id, "ralph's quillpad-0.9-1.fc22 completed")
+    let subtitle = "ralph's quillpad-0.9-1.fc22 completed";
+    let long_form = "Package: quillpad-0.9-1.fc22\nStatus: complete\nBuilt by: ralph".to_owned();
+    StoredEvent { long_form, ..event(id, subtitle) }
 }
 
 /// An event whose every text is odd.

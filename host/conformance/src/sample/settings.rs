@@ -22,8 +22,20 @@ pub struct Setup {
     pub address: String,
     /// Values that must appear in no log line and no outcome.
     pub secrets: Vec<String>,
-    /// The manifest asks for a host that is not the far side, or the address is on one: it was not granted.
-    pub foreign: Option<String>,
+    /// What the manifest, or the address, asks for that is not the far side, as `host:port`. None of it was granted.
+    pub foreign: Vec<String>,
+}
+
+impl Setup {
+    /// Why nothing can be tried on the network.
+    pub fn out_of_reach(&self) -> String {
+        if self.foreign.is_empty() { "it asks for no network".to_owned() } else { beyond(&self.foreign) }
+    }
+}
+
+/// That a trial does not reach these places, and what to do about it.
+pub fn beyond(places: &[String]) -> String {
+    format!("a trial does not reach {}, only what is a setting: make the host one", places.join(", "))
 }
 
 /// Why there are no settings to try the plugin with.
@@ -95,7 +107,7 @@ fn text(field: &Field, manifest: &Manifest) -> String {
 }
 
 /// What is asked for and is on loopback, with what only an administrator may add; and what was left out.
-fn reach(manifest: &Manifest, config: &BTreeMap<String, String>, address: &str) -> (Vec<Grant>, Option<String>) {
+fn reach(manifest: &Manifest, config: &BTreeMap<String, String>, address: &str) -> (Vec<Grant>, Vec<String>) {
     // A request whose setting has no value asks for nothing.
     let asked = manifest.grants.iter().filter_map(|request| request.resolve(config).ok());
     // Hosts of web addresses cannot be asked for: an administrator grants them.
@@ -106,7 +118,8 @@ fn reach(manifest: &Manifest, config: &BTreeMap<String, String>, address: &str) 
     });
     let (near, foreign): (Vec<Grant>, Vec<Grant>) = asked.chain(of_address).partition(|grant| grant.host == HOST);
     let reach = near.into_iter().map(|grant| Grant { private: true, plain_http: true, ..grant }).collect();
-    (reach, foreign.first().map(|grant| format!("{}:{}", grant.host, grant.port)))
+    let place = |grant: &Grant| format!("{}:{}", grant.host.to_ascii_lowercase(), grant.port);
+    (reach, foreign.iter().map(place).collect())
 }
 
 /// A header with a value that can be found again. Of other kinds nothing can be made up that would be accepted.
@@ -171,7 +184,12 @@ mod tests {
                 field("way", FieldKind::Choice, None, true),
                 field("note", FieldKind::Text, None, false),
             ],
-            grants: vec![grant("{server}", "{server}"), grant("{mirror}", "{mirror}"), grant("api.example", "443")],
+            grants: vec![
+                grant("{server}", "{server}"),
+                grant("{mirror}", "{mirror}"),
+                grant("API.example", "443"),
+                grant("more.example", "8443"),
+            ],
             credentials: vec![CredentialRequest {
                 name: "token".to_owned(),
                 kind: "header".to_owned(),
@@ -195,7 +213,8 @@ mod tests {
         assert_eq!(setup.secrets, ["conformance-secret-key", "Bearer conformance-secret-token"]);
         let reach: Vec<_> = setup.grants.reach.iter().map(|grant| (grant.host.as_str(), grant.port)).collect();
         assert_eq!(reach, [("127.0.0.1", 8025)]);
-        assert_eq!(setup.foreign.as_deref(), Some("api.example:443"));
+        assert_eq!(setup.foreign, ["api.example:443", "more.example:8443"]);
+        assert!(setup.out_of_reach().contains("does not reach api.example:443, more.example:8443"));
     }
 
     #[test]

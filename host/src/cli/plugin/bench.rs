@@ -2,12 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::anyhow;
+use anyhow::{anyhow, bail};
 use serde_json::json;
 use tidings_conformance::rehearse;
 use tidings_conformance::sample::deliveries;
+use tidings_domain::outcome::Outcome;
 
 use super::super::output::Output;
+use super::trial::said;
 use super::{TrialArgs, Tried, admit};
 
 /// Deliveries of one call.
@@ -26,6 +28,10 @@ pub(super) async fn run(args: &TrialArgs, out: &mut Output) -> anyhow::Result<()
                 (0..batch).map(|n| deliveries::single(address, deliveries::usual(&format!("bench-{n}")))).collect()
             };
             let rehearsal = rehearse(sandbox, admitted, &sample, make).await.map_err(|why| anyhow!(why))?;
+            let missed = rehearsal.report.outcomes.iter().find(|outcome| !matches!(outcome, Outcome::Delivered { .. }));
+            if let Some(outcome) = missed {
+                bail!("it delivers nothing with these settings, so there is nothing to measure: {}", said(outcome));
+            }
             calls += 1;
             spent += rehearsal.report.stats.duration;
             memory = memory.max(rehearsal.report.stats.peak_memory_bytes);

@@ -1,12 +1,13 @@
 //! `plugin check` and `plugin inspect`: what a component is, without running more of it than its own description.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use serde_json::json;
+use tidings_conformance::Sample;
 use tidings_conformance::host::MemoryHost;
+use tidings_conformance::sample::setup;
 use tidings_domain::grant::Grants;
 use tidings_domain::limits::PluginLimits;
 use tidings_domain::words;
@@ -14,6 +15,9 @@ use tidings_sandbox::ChannelSettings;
 
 use super::super::output::Output;
 use super::{Tried, admit};
+
+/// A port that nothing is asked of.
+const NOWHERE: u16 = 9;
 
 /// Whether a daemon would take it, and in plain words what it asks for.
 pub(super) async fn check(path: &Path, out: &mut Output) -> anyhow::Result<ExitCode> {
@@ -36,12 +40,15 @@ pub(super) async fn check(path: &Path, out: &mut Output) -> anyhow::Result<ExitC
     Ok(if mistake.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What is wrong with the manifest's own example of an address.
+/// What is wrong with the manifest's own example of an address. The plugin may look at its settings, so it has some; they
+/// lead nowhere.
 async fn mistake(tried: &Tried) -> Option<String> {
     let (manifest, host) = (tried.admitted.manifest(), Arc::<MemoryHost>::default());
+    let setup = setup(manifest, &Sample::default(), NOWHERE);
     let settings = ChannelSettings {
         channel: "check".to_owned(),
-        config: BTreeMap::new(),
+        // Where none can be made, `test` says so.
+        config: setup.map(|setup| setup.config).unwrap_or_default(),
         grants: Grants::default(),
         limits: PluginLimits::default(),
     };

@@ -3,22 +3,31 @@
 
 mod bench;
 mod build;
+mod code;
+mod language;
 mod look;
 mod new;
 mod package;
 mod trial;
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, ensure};
 use clap::{Args, Subcommand};
 use tidings_conformance::Sample;
 use tidings_sandbox::{Admitted, Sandbox, SandboxOptions};
+use tokio::time::timeout;
 
 use super::component;
 use super::output::Output;
+use code::Code;
+
+/// How long a command may say nothing.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Args)]
 pub(super) struct PluginArgs {
@@ -30,7 +39,7 @@ pub(super) struct PluginArgs {
 enum PluginCommand {
     /// Begin a plugin: a small complete one, to be changed
     New(new::NewArgs),
-    /// Build the plugin in a directory into dist/NAME.wasm
+    /// Build the plugin in a directory into dist/plugin.wasm
     Build(build::BuildArgs),
     /// Say what a component is and asks for, and whether a daemon would take it
     Check(FileArgs),
@@ -48,7 +57,7 @@ enum PluginCommand {
 
 #[derive(Debug, Args)]
 struct FileArgs {
-    /// A component, or a directory with one in dist/
+    /// A component, or a directory with dist/plugin.wasm
     #[arg(default_value = ".")]
     file: PathBuf,
 }
@@ -97,38 +106,43 @@ struct Tried {
     admitted: Admitted,
     /// The component's bytes.
     file: Vec<u8>,
-    /// Compiled code; it goes with this.
-    _cache: tempfile::TempDir,
+    _code: Code,
 }
 
 /// Reads and admits it, as a daemon would. Code is compiled in this process: whoever runs this wrote it.
 async fn admit(path: &Path) -> anyhow::Result<Tried> {
     let path = component_at(path)?;
     let file = component::read(&path)?;
-    let cache = tempfile::tempdir().context("a directory for compiled code")?;
+    let code = Code::open()?;
     let sandbox = Sandbox::new(SandboxOptions {
-        cache_dir: cache.path().join("code"),
+        cache_dir: code.directory.clone(),
         tls_ca_file: None,
         max_instances: 8,
         compiler: tidings_sandbox::Compiler::InProcess,
     })?;
-    let admitted = sandbox.admit(&file).await.with_context(|| format!("{} is refused", path.display()))?;
-    Ok(Tried { sandbox, admitted, file, _cache: cache })
+    let admitted = patiently(sandbox.admit(&file), &path).await;
+    let admitted = admitted.with_context(|| format!("{} is refused", path.display()))?;
+    Ok(Tried { sandbox, admitted, file, _code: code })
 }
 
-/// The file itself, or the only component in the directory's dist/.
+/// What comes of it, with a word to whoever waits where that takes long: most of a minute for an interpreter's component.
+async fn patiently<T>(admission: impl Future<Output = T>, path: &Path) -> T {
+    let mut admission = std::pin::pin!(admission);
+    match timeout(PATIENCE, admission.as_mut()).await {
+        Ok(admitted) => admitted,
+        Err(_) => {
+            let _ = writeln!(std::io::stderr(), "compiling {} for this machine; the code is kept…", path.display());
+            admission.await
+        }
+    }
+}
+
+/// The file itself, or what was built of the directory.
 fn component_at(path: &Path) -> anyhow::Result<PathBuf> {
     if !path.is_dir() {
         return Ok(path.to_owned());
     }
-    let dist = path.join(build::DIST);
-    let entries = std::fs::read_dir(&dist)
-        .with_context(|| format!("there is no {}; `tidings plugin build` makes it", dist.display()))?;
-    let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let mut found: Vec<PathBuf> = files.filter(|file| file.extension().is_some_and(|end| end == "wasm")).collect();
-    match (found.pop(), found.is_empty()) {
-        (Some(file), true) => Ok(file),
-        (None, _) => bail!("there is no component in {}; `tidings plugin build` makes one", dist.display()),
-        (Some(_), false) => bail!("there are several components in {}; name one", dist.display()),
-    }
+    let built = path.join(build::COMPONENT);
+    ensure!(built.is_file(), "there is no {}; `tidings plugin build` makes it", built.display());
+    Ok(built)
 }

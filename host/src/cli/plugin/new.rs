@@ -5,10 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use include_dir::{Dir, DirEntry, include_dir};
+use serde_json::json;
 
 use super::super::output::Output;
+use super::language::Language;
 
 static CONTRACT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../wit/v1");
 static RUST: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../plugins/templates/rust");
@@ -18,6 +20,58 @@ static SDK: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../plugins/sdk/src");
 
 /// The name in the templates.
 const TEMPLATE: &str = "pager";
+/// What working with a template leaves in it, and is no part of it.
+const MADE: [&str; 6] = [".venv", "__pycache__", "Cargo.lock", "dist", "node_modules", "target"];
+/// Names that a crate cannot have: those of Rust's own crates, of what a plugin depends on, and words of the language.
+const NO_CRATES: [&str; 47] = [
+    "alloc",
+    "core",
+    "proc-macro",
+    "std",
+    "test",
+    "tidings-plugin",
+    "abstract",
+    "as",
+    "async",
+    "await",
+    "become",
+    "box",
+    "break",
+    "const",
+    "continue",
+    "crate",
+    "do",
+    "dyn",
+    "else",
+    "enum",
+    "extern",
+    "false",
+    "final",
+    "fn",
+    "for",
+    "gen",
+    "if",
+    "impl",
+    "in",
+    "let",
+    "loop",
+    "macro",
+    "match",
+    "mod",
+    "move",
+    "mut",
+    "override",
+    "priv",
+    "pub",
+    "ref",
+    "return",
+    "self",
+    "static",
+    "struct",
+    "super",
+    "trait",
+    "true",
+];
 
 #[derive(Debug, Args)]
 pub(super) struct NewArgs {
@@ -29,15 +83,13 @@ pub(super) struct NewArgs {
     dir: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Language {
-    Rust,
-    Python,
-    Js,
-}
-
 pub(super) fn run(args: &NewArgs, out: &mut Output) -> anyhow::Result<()> {
     ensure!(is_name(&args.name), "`{}` is no name: lower-case letters, digits and `-`, a letter first", args.name);
+    ensure!(
+        args.lang != Language::Rust || !NO_CRATES.contains(&args.name.as_str()),
+        "`{}` cannot be the name of a crate: Rust, or what plugins are written with, has it already",
+        args.name
+    );
     let dir = args.dir.clone().unwrap_or_else(|| PathBuf::from(&args.name));
     ensure!(!dir.exists() || is_empty(&dir)?, "{} is there already, and not empty", dir.display());
     let template = match args.lang {
@@ -52,8 +104,11 @@ pub(super) fn run(args: &NewArgs, out: &mut Output) -> anyhow::Result<()> {
     } else {
         write(&CONTRACT, &dir.join("wit"), TEMPLATE)?;
     }
+    if out.is_json() {
+        return Ok(out.json(&json!({"directory": dir}))?);
+    }
     out.line(&format!("{} is a plugin now. Next:", dir.display()))?;
-    out.line(&format!("  cd {}", dir.display()))?;
+    out.line(&format!("  cd {}", for_a_shell(&dir.display().to_string())))?;
     out.line("  tidings plugin build && tidings plugin test")?;
     Ok(())
 }
@@ -61,6 +116,12 @@ pub(super) fn run(args: &NewArgs, out: &mut Output) -> anyhow::Result<()> {
 fn is_name(name: &str) -> bool {
     let good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (1..=50).contains(&name.len()) && name.starts_with(|c: char| c.is_ascii_lowercase()) && name.bytes().all(good)
+}
+
+/// The text as one word of a shell's.
+fn for_a_shell(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '/' | '.' | '_' | '-');
+    if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 fn is_empty(dir: &Path) -> anyhow::Result<bool> {
@@ -74,6 +135,9 @@ fn is_empty(dir: &Path) -> anyhow::Result<bool> {
 fn write(from: &Dir<'_>, to: &Path, name: &str) -> anyhow::Result<()> {
     for entry in from.entries() {
         let leaf = entry.path().file_name().context("an entry without a name")?;
+        if MADE.iter().any(|made| leaf == *made) {
+            continue;
+        }
         match entry {
             DirEntry::Dir(dir) => write(dir, &to.join(leaf), name)?,
             DirEntry::File(file) => {
@@ -92,7 +156,6 @@ fn write(from: &Dir<'_>, to: &Path, name: &str) -> anyhow::Result<()> {
 
 fn renamed(text: &str, name: &str) -> String {
     text.replace(&format!("\"{TEMPLATE}\""), &format!("\"{name}\""))
-        .replace(&format!("{TEMPLATE}.wasm"), &format!("dist/{name}.wasm"))
         .replace(&format!("# {TEMPLATE}\n"), &format!("# {name}\n"))
 }
 
@@ -102,8 +165,8 @@ mod tests {
 
     #[test]
     fn only_the_plugins_own_name_is_changed() {
-        let text = "# pager\nname: \"pager\" import './pager.js' -o pager.wasm # pagers\n";
-        assert_eq!(renamed(text, "bell"), "# bell\nname: \"bell\" import './pager.js' -o dist/bell.wasm # pagers\n");
+        let text = "# pager\nname: \"pager\" import './pager.js' # pagers\n";
+        assert_eq!(renamed(text, "bell"), "# bell\nname: \"bell\" import './pager.js' # pagers\n");
     }
 
     #[test]
@@ -119,9 +182,20 @@ mod tests {
     fn every_template_has_the_contract_as_it_is() {
         let contract = CONTRACT.get_file("channel.wit").expect("the contract").contents();
         for (language, template) in [("python", &PYTHON), ("js", &JS)] {
-            for file in template.get_dir("wit").into_iter().flat_map(Dir::files) {
-                assert!(file.contents() == contract, "{language}: {} is another one", file.path().display());
+            let copies: Vec<_> = template.get_dir("wit").into_iter().flat_map(Dir::files).collect();
+            assert!(!copies.is_empty(), "{language} has no contract");
+            for copy in copies {
+                assert!(copy.contents() == contract, "{language}: {} is another one", copy.path().display());
             }
+        }
+    }
+
+    #[test]
+    fn a_directory_is_one_word_in_what_is_to_be_typed() {
+        for (text, word) in
+            [("bell", "bell"), ("../a/b-2.c", "../a/b-2.c"), ("my bell", "'my bell'"), ("a'b", r"'a'\''b'")]
+        {
+            assert_eq!(for_a_shell(text), word);
         }
     }
 }

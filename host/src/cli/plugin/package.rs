@@ -5,14 +5,16 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use serde_json::json;
+use tidings_conformance::run_with;
 
 use super::super::output::Output;
-use super::{FileArgs, Tried, admit};
+use super::{TrialArgs, Tried, admit};
 
 #[derive(Debug, Args)]
 pub(super) struct PackageArgs {
     #[command(flatten)]
-    file: FileArgs,
+    trial: TrialArgs,
     /// Where the files go
     #[arg(long, value_name = "DIR", default_value = "package")]
     out: PathBuf,
@@ -20,8 +22,8 @@ pub(super) struct PackageArgs {
 
 /// NAME-VERSION.wasm, its digest in the form of `sha256sum`, and its manifest.
 pub(super) async fn run(args: &PackageArgs, out: &mut Output) -> anyhow::Result<()> {
-    let Tried { sandbox, admitted, file, .. } = &admit(&args.file.file).await?;
-    let findings = tidings_conformance::run(sandbox, admitted).await;
+    let Tried { sandbox, admitted, file, .. } = &admit(&args.trial.file.file).await?;
+    let findings = run_with(sandbox, admitted, &args.trial.sample()?).await;
     if let Some(case) = findings.failures().next() {
         bail!("it breaks the contract ({}: {}); `tidings plugin test` has all of it", case.name, case.verdict.why());
     }
@@ -29,6 +31,7 @@ pub(super) async fn run(args: &PackageArgs, out: &mut Output) -> anyhow::Result<
     let name = format!("{}-{}.wasm", manifest.name, manifest.version);
     fs::create_dir_all(&args.out).with_context(|| format!("creating {}", args.out.display()))?;
     let digest = format!("{}  {name}\n", admitted.digest());
+    let mut written = Vec::new();
     for (leaf, content) in [
         (name.clone(), file.clone()),
         (format!("{name}.sha256"), digest.into_bytes()),
@@ -36,8 +39,12 @@ pub(super) async fn run(args: &PackageArgs, out: &mut Output) -> anyhow::Result<
     ] {
         let path = args.out.join(leaf);
         fs::write(&path, content).with_context(|| format!("writing {}", path.display()))?;
-        out.line(&path.display().to_string())?;
+        written.push(path);
     }
+    if out.is_json() {
+        return Ok(out.json(&json!({"files": written, "digest": admitted.digest()}))?);
+    }
+    written.iter().try_for_each(|path| out.line(&path.display().to_string()))?;
     let component = args.out.join(&name);
     out.line(&format!("Sign it:    minisign -Sm {}", component.display()))?;
     out.line(&format!("Install it: tidings channel install NAME {}", component.display()))?;

@@ -6,13 +6,12 @@ use std::process::ExitCode;
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use serde_json::json;
-use tidings_conformance::sample::deliveries;
+use tidings_conformance::sample::{beyond, deliveries};
 use tidings_conformance::{Rehearsal, Verdict, rehearse, run_with};
 use tidings_domain::delivery::StoredEvent;
 use tidings_domain::facts::Event;
 use tidings_domain::message::{Envelope, Frame};
 use tidings_domain::outcome::Outcome;
-use tidings_domain::text::one_line;
 
 use super::super::messages::ReferenceArgs;
 use super::super::output::Output;
@@ -42,9 +41,14 @@ pub(super) async fn test(args: &TrialArgs, out: &mut Output) -> anyhow::Result<E
     } else {
         let rows = findings.cases.iter().map(|case| {
             let took = format!("{} ms", case.took.as_millis());
-            [case.verdict.as_str().to_owned(), took, case.name.clone(), one_line(case.verdict.why(), 200)]
+            [case.verdict.as_str().to_owned(), took, case.name.clone(), case.verdict.why().to_owned()]
         });
         out.table(["verdict", "took", "case", ""], &rows.collect::<Vec<_>>())?;
+        // A table cuts what is long; what must be mended is said in full.
+        for case in findings.failures() {
+            out.line(&format!("FAILED {}: {}", case.name, case.verdict.why()))?;
+        }
+        unreached(&findings.unreached, out)?;
         let count = |wanted: fn(&Verdict) -> bool| findings.cases.iter().filter(|case| wanted(&case.verdict)).count();
         let (passed, failed) = (count(|v| matches!(v, Verdict::Passed)), count(|v| matches!(v, Verdict::Failed(_))));
         out.line(&format!("{passed} passed, {failed} failed, {} skipped", findings.cases.len() - passed - failed))?;
@@ -58,17 +62,22 @@ pub(super) async fn run(args: &RunArgs, out: &mut Output) -> anyhow::Result<Exit
     let Tried { sandbox, admitted, .. } = &admit(&args.trial.file.file).await?;
     let deliveries = |address: &str| vec![deliveries::single(address, event)];
     let rehearsal = rehearse(sandbox, admitted, &args.trial.sample()?, deliveries).await;
-    let Rehearsal { report, sent, log } = rehearsal.map_err(|why| anyhow!(why))?;
+    let Rehearsal { report, sent, entries, log, unreached: places } = rehearsal.map_err(|why| anyhow!(why))?;
     let outcome = report.outcomes.first().context("the plugin gave no answer")?;
     let sent: Vec<String> = sent.iter().map(|bytes| shown(bytes)).collect();
     if out.is_json() {
         let log: Vec<_> =
             log.iter().map(|(level, line)| json!({"level": format!("{level:?}"), "line": line})).collect();
-        out.json(&json!({"outcome": outcome, "sent": sent, "log": log}))?;
+        let entries: Vec<_> = entries.iter().map(|entry| &entry.data).collect();
+        let told = json!({"outcome": outcome, "sent": sent, "entries": entries, "log": log, "unreached": places});
+        out.json(&told)?;
     } else {
         for (number, text) in sent.iter().enumerate() {
             out.line(&format!("--- connection {}", number + 1))?;
             text.lines().try_for_each(|line| out.line(line))?;
+        }
+        for entry in &entries {
+            out.line(&format!("--- entry of {}: {}", entry.address, entry.data))?;
         }
         for (level, line) in &log {
             out.line(&format!("--- log {level:?}: {line}"))?;
@@ -76,6 +85,7 @@ pub(super) async fn run(args: &RunArgs, out: &mut Output) -> anyhow::Result<Exit
         out.line(&format!("--- {}", said(outcome)))?;
         let (millis, memory) = (report.stats.duration.as_millis(), report.stats.peak_memory_bytes.div_ceil(1024));
         out.line(&format!("    {millis} ms, {memory} KiB of memory, {} host calls", report.stats.host_calls))?;
+        unreached(&places, out)?;
     }
     let good = matches!(outcome, Outcome::Delivered { .. });
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -90,6 +100,14 @@ fn event(args: &RunArgs) -> anyhow::Result<StoredEvent> {
     Ok(Event::new(&references.catalogue, &references.aliases, &envelope).stored(clock::now()))
 }
 
+/// What was not tried, and what to do about it.
+fn unreached(places: &[String], out: &mut Output) -> anyhow::Result<()> {
+    if !places.is_empty() {
+        out.line(&format!("NOT TRIED: {}", beyond(places)))?;
+    }
+    Ok(())
+}
+
 /// Bytes as a terminal may show them.
 fn shown(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
@@ -97,7 +115,8 @@ fn shown(bytes: &[u8]) -> String {
     text.replace("\r\n", "\n").chars().take(SHOWN_CHARS).map(safe).collect()
 }
 
-fn said(outcome: &Outcome) -> String {
+/// The outcome in words.
+pub(super) fn said(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Delivered { receipt: None } => "delivered".to_owned(),
         Outcome::Delivered { receipt: Some(receipt) } => format!("delivered: {receipt}"),

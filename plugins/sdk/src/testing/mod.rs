@@ -1,8 +1,8 @@
 //! What a plugin's own tests need (feature `testing`): a host whose far side is scripted, and deliveries to hand over.
 //!
 //! These tests run the plugin natively, as plain Rust: fast, with a debugger, and without the host's limits. The same
-//! plugin as a component, in the real sandbox and against far sides that misbehave, is `tidings plugin test`. Do both: only
-//! the first knows what your protocol means, only the second that the contract is kept.
+//! plugin as a component, in the real sandbox and against far sides that misbehave, is `tidings plugin test`, which
+//! [`conforms`] calls. Do both: only the first knows what your protocol means, only the second that the contract is kept.
 //!
 //! ```
 //! use tidings_plugin::host::Host as _;
@@ -14,9 +14,13 @@
 //! assert_eq!(host.requests(), [request]);
 //! ```
 
+#[cfg(not(target_family = "wasm"))]
+mod component;
 mod deliveries;
 mod host;
 
+#[cfg(not(target_family = "wasm"))]
+pub use component::conforms;
 pub use deliveries::{confirmation, delivery, digest, event};
 pub use host::{FakeHost, NOW_MS, answer, request};
 

@@ -1,4 +1,4 @@
-//! A channel that POSTs one line of text for each notification. What it does is in `pager`; this says what it is.
+//! A channel that POSTs a few lines of text for each notification. What it does is in `pager`; this says what it is.
 
 mod pager;
 
@@ -14,11 +14,11 @@ impl Channel for Pager {
             address_label: "pager name".into(),
             address_example: "ralph".into(),
             config: vec![
-                field("url", FieldKind::Url, "URL", "Where each line is sent, as text; the header X-Pager says for which pager.")
+                field("url", FieldKind::Url, "URL", "Where texts are sent; the header X-Pager says for which pager.")
                     .required(),
             ],
-            grants: vec![http("{url}", "{url}", "To send the lines.")],
-            ..plugin("pager", env!("CARGO_PKG_VERSION"), "POSTs one line of text for each notification.")
+            grants: vec![http("{url}", "{url}", "To send the texts.")],
+            ..plugin("pager", env!("CARGO_PKG_VERSION"), "POSTs a few lines of text for each notification.")
         }
     }
 
@@ -35,3 +35,12 @@ impl Channel for Pager {
 }
 
 tidings_plugin::export!(Pager);
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    #[ignore = "needs the program `tidings`: cargo test -- --ignored"]
+    fn the_component_keeps_the_contract() {
+        assert_eq!(tidings_plugin::testing::conforms(env!("CARGO_MANIFEST_DIR")), Ok(()));
+    }
+}

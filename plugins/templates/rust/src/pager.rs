@@ -5,7 +5,7 @@ use tidings_plugin::host::Host;
 use tidings_plugin::http::{Request, Response};
 use tidings_plugin::text::HeaderSafe;
 use tidings_plugin::web::{self, Server};
-use tidings_plugin::{Content, Delivery, Gone, Outcome};
+use tidings_plugin::{Content, Delivery, Event, Gone, Outcome};
 
 /// A line beyond this is cut; in characters.
 const LINE_CHARS: usize = 400;
@@ -41,30 +41,43 @@ fn request(url: &str, delivery: &Delivery) -> Request {
             // The same in every attempt: the far side can drop a duplicate by it.
             ("idempotency-key".into(), delivery.id.clone()),
         ],
-        body: line(&delivery.content).into_bytes(),
+        body: page(&delivery.content).into_bytes(),
         credential: None,
         redirects: 0,
         timeout_ms: Some(EXCHANGE_MS),
     }
 }
 
-/// What is said, as one printable line. What comes over the bus may hold any character.
-fn line(content: &Content) -> String {
-    let text = match content {
-        Content::Single(event) => match &event.link {
-            Some(link) => format!("{} {link}", event.subtitle),
-            None => event.subtitle.clone(),
-        },
+/// What is said, in a few lines; of a message its subject, its text and its link.
+fn page(content: &Content) -> String {
+    match content {
+        Content::Single(event) => message(event),
         Content::Digest(digest) => {
             let count = digest.events.len() + digest.omitted as usize;
-            format!("{count} updates: {}", digest.summary.join("; "))
+            let updates = if count == 1 { "1 update".to_owned() } else { format!("{count} updates") };
+            let summary = digest.summary.join("; ");
+            line(&if summary.is_empty() { updates } else { format!("{updates}: {summary}") })
         }
         // Whoever reads this pager says whether notifications are wanted there.
-        Content::Confirmation(asked) => {
-            format!("Notifications here? Yes: {} (code {}) No: {}", asked.accept_link, asked.code, asked.reject_link)
-        }
-    };
-    HeaderSafe::flatten(&text).truncate(LINE_CHARS).to_string()
+        Content::Confirmation(asked) => line(&format!(
+            "Notifications here? Yes: {} (code {}) No: {}",
+            asked.accept_link, asked.code, asked.reject_link
+        )),
+    }
+}
+
+fn message(event: &Event) -> String {
+    let subject = [&event.subtitle, &event.title, &event.topic].map(|text| line(text));
+    let subject = subject.into_iter().find(|text| !text.is_empty()).unwrap_or_default();
+    let text = Some(line(&event.long_form)).filter(|text| *text != subject);
+    let link = event.link.as_deref().map(line);
+    let lines = [Some(subject), text, link].into_iter().flatten().filter(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// One printable line. What comes over the bus may hold any character.
+fn line(text: &str) -> String {
+    HeaderSafe::flatten(text).truncate(LINE_CHARS).into()
 }
 
 /// What the server's answer means. Say the mildest thing that is true: `Rejected` and `AddressGone` are final.
@@ -93,13 +106,26 @@ mod tests {
     }
 
     #[test]
-    fn a_message_becomes_one_line_for_its_pager() {
-        let host = FakeHost::answering([answer(200, &[], "")]);
-        let delivery = testing::delivery("ralph", Content::Single(testing::event("built\r\nX: y", "")));
-        deliver(&host, "https://pager.example/", &[delivery]);
-        let request = &host.requests()[0];
-        assert_eq!(String::from_utf8_lossy(&request.body), "built X: y");
-        assert!(request.headers.contains(&("x-pager".into(), "ralph".into())));
+    fn each_kind_of_delivery_becomes_a_few_lines_for_its_pager() {
+        let event = |subtitle: &str, text: &str, link: Option<&str>| {
+            Content::Single(Event { link: link.map(str::to_owned), ..testing::event(subtitle, text) })
+        };
+        for (content, expected) in [
+            (event("built\r\nX: y", "by ralph", Some("https://e.org/1")), "built X: y\nby ralph\nhttps://e.org/1"),
+            (event("built", "built", None), "built"),
+            (event(" ", "", None), "a.b"),
+            (testing::digest(vec![testing::event("a", "")]), "1 update: a"),
+            (
+                testing::confirmation(),
+                "Notifications here? Yes: https://t.example/yes (code K7QX) No: https://t.example/no",
+            ),
+        ] {
+            let host = FakeHost::answering([answer(200, &[], "")]);
+            deliver(&host, "https://pager.example/", &[testing::delivery("ralph", content)]);
+            let request = &host.requests()[0];
+            assert_eq!(String::from_utf8_lossy(&request.body), expected);
+            assert!(request.headers.contains(&("x-pager".into(), "ralph".into())));
+        }
     }
 
     #[test]
