@@ -88,7 +88,7 @@ pub async fn serve(config: Config, config_file: PathBuf) -> anyhow::Result<()> {
             max_instances: config.sandbox.max_instances,
             compiler: crate::cli::compiler(),
         })?,
-        trust: Trust::new(&config.trust).map_err(anyhow::Error::msg)?,
+        trust: Arc::new(Trust::new(&config.trust).map_err(anyhow::Error::msg)?),
         host: Arc::new(PluginHost::new(Arc::clone(&core.store), Arc::clone(&core.knowledge), streams.clone())),
         links: Arc::clone(&links),
         knowledge: Arc::clone(&core.knowledge),

@@ -3,6 +3,7 @@
 //! without a restart. A channel that cannot be started is reported with its reason and holds its deliveries; the others run.
 
 mod change;
+mod components;
 mod confirm;
 mod error;
 mod fit;
@@ -19,9 +20,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Weak};
 
 use tidings_domain::limits;
-use tidings_domain::manifest::{Lifetime, Manifest};
+use tidings_domain::manifest::Lifetime;
 use tidings_sandbox::{Admitted, ChannelSettings, Sandbox};
-use tidings_store::{Channel, ComponentInfo, Store, StoreError};
+use tidings_store::{Channel, Store, StoreError};
 use tokio::sync::{Mutex, MutexGuard, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +33,8 @@ pub use logs::{LogLine, LogTails};
 pub use residents::ResidentView;
 pub use upgrade::Upgrade;
 pub use view::{Ask, ChannelState, ChannelView, CredentialAsk, VersionView};
+
+use components::Shelf;
 
 use crate::clock;
 use crate::dispatch::{
@@ -49,7 +52,7 @@ const FINDINGS: usize = 64;
 pub struct Environment {
     pub store: Arc<dyn Store>,
     pub sandbox: Sandbox,
-    pub trust: Trust,
+    pub trust: Arc<Trust>,
     pub host: Arc<PluginHost>,
     pub links: Arc<Links>,
     pub knowledge: Arc<Knowledge>,
@@ -63,8 +66,7 @@ pub struct Channels {
     environment: Environment,
     /// Held during a change, so that changes come one after the other.
     workers: Mutex<HashMap<String, Slot>>,
-    /// Components that were admitted, by digest.
-    admitted: Mutex<HashMap<String, Admitted>>,
+    shelf: Shelf,
     findings: Findings,
     /// Ends what watches over them.
     stop: CancellationToken,
@@ -87,7 +89,7 @@ impl Channels {
         let channels = Arc::new(Channels {
             environment,
             workers: Mutex::default(),
-            admitted: Mutex::default(),
+            shelf: Shelf::default(),
             findings,
             stop: stop.clone(),
         });
@@ -114,26 +116,6 @@ impl Channels {
             Slot::Failed(_) => None,
         });
         futures::future::join_all(stops).await;
-    }
-
-    /// Checks a component and keeps it. The same file again is no error.
-    pub async fn install(&self, file: &[u8], signature: Option<&str>) -> Result<ComponentInfo, ChannelError> {
-        let signer = self.environment.trust.verify(file, signature)?;
-        let admitted = self.environment.sandbox.admit(file).await?;
-        if let Some(signer) = &signer {
-            signer.may_sign(&admitted.manifest().name)?;
-        }
-        let info = ComponentInfo {
-            digest: admitted.digest().to_owned(),
-            manifest: admitted.manifest().clone(),
-            bytes: file.len() as u64,
-            installed_at: clock::now(),
-            signed_by: signer.map(|signer| signer.name().to_owned()),
-        };
-        self.environment.store.put_component(&info, file).await?;
-        self.admitted.lock().await.insert(info.digest.clone(), admitted);
-        tracing::info!(plugin = info.manifest.name, version = info.manifest.version, digest = info.digest, "installed");
-        Ok(info)
     }
 
     /// Every channel.
@@ -248,9 +230,6 @@ impl Channels {
         component: &str,
     ) -> Result<(Admitted, BTreeMap<String, String>), ChannelError> {
         let admitted = self.admitted(component).await?;
-        let components = self.environment.store.components().await?;
-        let signed_by = components.iter().find(|info| info.digest == component).and_then(|c| c.signed_by.as_deref());
-        self.environment.trust.permits(signed_by, &admitted.manifest().name)?;
         let config = fit::complete(admitted.manifest(), &channel.config)?;
         let lack = admitted.manifest().check_credentials(&config, &channel.grants);
         lack.map_err(|lack| ChannelError::NotReady(lack.to_string()))?;
@@ -260,14 +239,8 @@ impl Channels {
     /// One version of the channel's plugin, ready to send.
     async fn version(&self, channel: &Channel, component: &str) -> Result<Version, ChannelError> {
         let (admitted, config) = self.checked(channel, component).await?;
-        let Manifest { name, version, lifetime, .. } = admitted.manifest();
-        let label = VersionLabel {
-            channel: channel.name.clone(),
-            plugin: name.clone(),
-            version: version.clone(),
-            component: component.chars().take(12).collect(),
-        };
-        let resident = *lifetime == Lifetime::Resident;
+        let label = VersionLabel::new(&channel.name, admitted.manifest(), component);
+        let resident = admitted.manifest().lifetime == Lifetime::Resident;
         let carrier = Carrier::of(self.plugin(channel, &admitted, config));
         let deadline = std::time::Duration::from_millis(channel.limits.deadline_ms);
         let (links, knowledge) = (Arc::clone(&self.environment.links), Arc::clone(&self.environment.knowledge));
@@ -291,27 +264,6 @@ impl Channels {
         self.environment.sandbox.plugin(admitted, settings, host)
     }
 
-    /// The component, from memory or from the store.
-    async fn admitted(&self, digest: &str) -> Result<Admitted, ChannelError> {
-        let mut admitted = self.admitted.lock().await;
-        if let Some(known) = admitted.get(digest) {
-            return Ok(known.clone());
-        }
-        let (_, file) = self.environment.store.component(digest).await?;
-        let component = self.environment.sandbox.admit(&file).await?;
-        admitted.insert(digest.to_owned(), component.clone());
-        Ok(component)
-    }
-
-    /// What a component says of itself, also one that does not run here any more.
-    async fn manifest(&self, digest: &str) -> Result<Manifest, ChannelError> {
-        match self.admitted(digest).await {
-            Ok(admitted) => Ok(admitted.manifest().clone()),
-            Err(ChannelError::Admission(_)) => Ok(self.environment.store.component(digest).await?.0.manifest),
-            Err(error) => Err(error),
-        }
-    }
-
     async fn view_of(&self, channel: Channel) -> Result<ChannelView, ChannelError> {
         let manifest = self.manifest(&channel.component).await?;
         let workers = self.workers.lock().await;
@@ -325,8 +277,8 @@ impl Channels {
             (None, None) => ChannelState::Disabled,
             (Some(Slot::Failed(reason)), None) => ChannelState::Failed { reason: reason.clone() },
             (Some(Slot::Running(worker)), None) => match worker.status().resting {
-                Some((until, reason)) => ChannelState::Resting { until, reason },
-                None => ChannelState::Running,
+                Some((until, reason)) if clock::now() < until => ChannelState::Resting { until, reason },
+                _ => ChannelState::Running,
             },
         };
         Ok(ChannelView { resident, ..ChannelView::new(channel, manifest, state) })

@@ -10,6 +10,7 @@ mod reference;
 mod tests;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -76,18 +77,28 @@ pub enum FetchError {
     Digest { expected: Digest, found: Digest },
     #[error("the registry {host}: {detail}")]
     Registry { host: String, detail: String },
+    #[error("it did not come within {} s", .within.as_secs())]
+    Late { within: Duration },
 }
 
 impl FetchError {
     /// Whether the fault is at the other end, so that the same wish may succeed later.
     pub fn is_elsewhere(&self) -> bool {
-        matches!(self, FetchError::Unreachable { .. } | FetchError::Status { .. } | FetchError::Registry { .. })
+        matches!(
+            self,
+            FetchError::Unreachable { .. }
+                | FetchError::Status { .. }
+                | FetchError::Registry { .. }
+                | FetchError::Late { .. }
+        )
     }
 }
 
 /// Brings components.
 pub struct Fetcher {
     web: Web,
+    /// How long a component may take to come, all its requests together.
+    within: Duration,
 }
 
 impl Fetcher {
@@ -96,15 +107,19 @@ impl Fetcher {
     /// # Errors
     /// Certificates that cannot be read.
     pub fn new(config: &InstallConfig, ca_file: Option<&PathBuf>) -> Result<Fetcher, String> {
-        Ok(Fetcher { web: Web::new(Policy::new(config)?, ca_file)? })
+        Ok(Fetcher { web: Web::new(Policy::new(config)?, ca_file)?, within: limits::FETCH_ALL_TIME })
     }
 
     /// The file, with its digest checked.
     pub async fn fetch(&self, source: &Source) -> Result<Fetched, FetchError> {
-        match source {
-            Source::Url { url, sha256 } => self.file_at(url, sha256).await,
-            Source::Oci(reference) => oci::fetch(&self.web, reference).await,
-        }
+        let fetching = async {
+            match source {
+                Source::Url { url, sha256 } => self.file_at(url, sha256).await,
+                Source::Oci(reference) => oci::fetch(&self.web, reference).await,
+            }
+        };
+        let fetched = tokio::time::timeout(self.within, fetching).await;
+        fetched.unwrap_or_else(|_| Err(FetchError::Late { within: self.within }))
     }
 
     async fn file_at(&self, url: &Url, sha256: &Digest) -> Result<Fetched, FetchError> {
@@ -114,11 +129,15 @@ impl Fetcher {
         beside.set_path(&format!("{}.minisig", url.path()));
         let signature = match self.web.get(&Ask::of(&beside, limits::SIGNATURE_BYTES)).await {
             Ok(text) => Some(String::from_utf8_lossy(&text).into_owned()),
-            // There is none. Whether one is needed is not for here.
-            Err(FetchError::Status { status: 400..500, .. }) => None,
+            // There is none, or the server does not say whether there is (stores of files say 403). Whether one is needed is
+            // not for here.
+            Err(FetchError::Status { status: 403 | 404 | 410, .. }) => None,
             Err(error) => return Err(error),
         };
-        Ok(Fetched { file, signature, from: format!("{url}#sha256={sha256}") })
+        // A query may be what lets its bearer in.
+        let mut from = url.clone();
+        from.set_query(None);
+        Ok(Fetched { file, signature, from: format!("{from}#sha256={sha256}") })
     }
 }
 

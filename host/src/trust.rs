@@ -3,6 +3,7 @@
 
 use minisign_verify::{Error as KeyError, PublicKey, Signature};
 use serde::Deserialize;
+use tidings_store::Signed;
 
 /// `[trust]`: without it any component may be installed.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -33,13 +34,16 @@ pub struct Trust {
 #[derive(Debug)]
 struct Publisher {
     name: String,
-    keys: Vec<PublicKey>,
+    keys: Vec<Key>,
     plugins: Option<Vec<String>>,
 }
 
-/// A publisher whose signature of a file was found good.
-#[derive(Clone, Copy, Debug)]
-pub struct Signer<'t>(&'t Publisher);
+/// A public key, and how it is written.
+#[derive(Debug)]
+struct Key {
+    text: String,
+    key: PublicKey,
+}
 
 /// Why a component is not trusted.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,9 +56,11 @@ pub enum Distrust {
     UnknownKey,
     #[error("the signature is not of this file: one of them was changed")]
     Forged,
+    #[error("the signature is of minisign's legacy form, of the file and not of its hash; sign it again without `-l`")]
+    Legacy,
     #[error("`{publisher}` may not sign the plugin `{plugin}`")]
     NotTheirs { publisher: String, plugin: String },
-    #[error("it was installed with the signature of `{0}`, which is no publisher in `trust.publishers` any more")]
+    #[error("it was installed with a signature of `{0}` by a key that no publisher in `trust.publishers` has any more")]
     Gone(String),
 }
 
@@ -63,8 +69,9 @@ impl Trust {
     pub fn new(config: &TrustConfig) -> Result<Trust, String> {
         let publisher = |config: &PublisherConfig| {
             let key = |text: &String| {
-                let key = PublicKey::from_base64(text.trim());
-                key.map_err(|error| format!("trust.publishers: `{}`: a key cannot be read: {error}", config.name))
+                let text = text.trim().to_owned();
+                let wrong = |error| format!("trust.publishers: `{}`: a key cannot be read: {error}", config.name);
+                PublicKey::from_base64(&text).map_err(wrong).map(|key| Key { text, key })
             };
             let keys = config.keys.iter().map(key).collect::<Result<_, _>>()?;
             Ok(Publisher { name: config.name.clone(), keys, plugins: config.plugins.clone() })
@@ -73,20 +80,21 @@ impl Trust {
         Ok(Trust { required: config.required, publishers })
     }
 
-    /// Whose signature a file has. To be asked before the file is looked at in any other way.
+    /// Whose signature a file has. To be asked before the file is looked at in any other way. A large file takes a while.
     ///
     /// # Errors
     /// A signature that is not good is refused also where none is required: something is wrong with it.
-    pub fn verify(&self, file: &[u8], signature: Option<&str>) -> Result<Option<Signer<'_>>, Distrust> {
+    pub fn verify(&self, file: &[u8], signature: Option<&str>) -> Result<Option<Signed>, Distrust> {
         let Some(text) = signature else {
             return if self.required { Err(Distrust::Unsigned) } else { Ok(None) };
         };
         let signature = Signature::decode(text).map_err(|_| Distrust::Unreadable)?;
         for publisher in &self.publishers {
-            for key in &publisher.keys {
+            for Key { text, key } in &publisher.keys {
                 match key.verify(file, &signature, false) {
-                    Ok(()) => return Ok(Some(Signer(publisher))),
+                    Ok(()) => return Ok(Some(Signed { publisher: publisher.name.clone(), key: text.clone() })),
                     Err(KeyError::UnexpectedKeyId) => {}
+                    Err(KeyError::UnexpectedAlgorithm) => return Err(Distrust::Legacy),
                     Err(_) => return Err(Distrust::Forged),
                 }
             }
@@ -95,23 +103,20 @@ impl Trust {
     }
 
     /// Whether a component that is installed may run, now that the configuration may be another one.
-    pub fn permits(&self, signed_by: Option<&str>, plugin: &str) -> Result<(), Distrust> {
-        let Some(name) = signed_by.filter(|_| self.required) else {
-            return if self.required { Err(Distrust::Unsigned) } else { Ok(()) };
-        };
-        let publisher = self.publishers.iter().find(|publisher| publisher.name == name);
-        Signer(publisher.ok_or_else(|| Distrust::Gone(name.to_owned()))?).may_sign(plugin)
-    }
-}
-
-impl Signer<'_> {
-    pub fn name(&self) -> &str {
-        &self.0.name
+    pub fn permits(&self, signed: Option<&Signed>, plugin: &str) -> Result<(), Distrust> {
+        match signed {
+            _ if !self.required => Ok(()),
+            None => Err(Distrust::Unsigned),
+            Some(signed) => self.may_sign(signed, plugin),
+        }
     }
 
-    /// Whether this plugin is one of the publisher's.
-    pub fn may_sign(&self, plugin: &str) -> Result<(), Distrust> {
-        let Publisher { name, plugins, .. } = self.0;
+    /// Whether this plugin is one of those that the key may sign. A key that was taken out of the settings takes along all
+    /// that it signed, also where its publisher has others.
+    pub fn may_sign(&self, signed: &Signed, plugin: &str) -> Result<(), Distrust> {
+        let has_key = |publisher: &&Publisher| publisher.keys.iter().any(|key| key.text == signed.key);
+        let publisher = self.publishers.iter().find(has_key);
+        let Publisher { name, plugins, .. } = publisher.ok_or_else(|| Distrust::Gone(signed.publisher.clone()))?;
         match plugins {
             Some(theirs) if !theirs.iter().any(|one| one == plugin) => {
                 Err(Distrust::NotTheirs { publisher: name.clone(), plugin: plugin.to_owned() })
@@ -160,7 +165,7 @@ mod tests {
             ("cut off", true, good.get(..good.len() / 2), Err(Distrust::Unreadable)),
         ] {
             let trust = trust(required, &ours, None);
-            let verdict = trust.verify(FILE, signature).map(|signer| signer.map(|signer| signer.name().to_owned()));
+            let verdict = trust.verify(FILE, signature).map(|signed| signed.map(|signed| signed.publisher));
             assert_eq!(verdict, expected.map(|name| name.map(str::to_owned)), "{name}");
         }
     }
@@ -170,21 +175,36 @@ mod tests {
         let pair = pair();
         let trust = trust(true, &pair, Some(&["email"]));
         let signature = sign(&pair, FILE);
-        let signer = trust.verify(FILE, Some(&signature)).expect("good").expect("signed");
-        assert_eq!(signer.may_sign("email"), Ok(()));
+        let signed = trust.verify(FILE, Some(&signature)).expect("good").expect("signed");
+        assert_eq!(trust.may_sign(&signed, "email"), Ok(()));
         let other = Distrust::NotTheirs { publisher: "fedora".into(), plugin: "irc".into() };
-        assert_eq!(signer.may_sign("irc"), Err(other));
+        assert_eq!(trust.may_sign(&signed, "irc"), Err(other));
     }
 
     #[test]
     fn what_was_installed_before_the_policy_changed_is_judged_by_the_new_one() {
-        let pair = pair();
+        let (pair, compromised) = (self::pair(), self::pair());
         let strict = trust(true, &pair, Some(&["email"]));
-        assert_eq!(strict.permits(Some("fedora"), "email"), Ok(()));
+        let by = |pair: &KeyPair| Signed { publisher: "fedora".into(), key: pair.pk.to_base64() };
+        assert_eq!(strict.permits(Some(&by(&pair)), "email"), Ok(()));
         assert_eq!(strict.permits(None, "email"), Err(Distrust::Unsigned));
-        assert_eq!(strict.permits(Some("gone"), "email"), Err(Distrust::Gone("gone".into())));
-        assert!(matches!(strict.permits(Some("fedora"), "irc"), Err(Distrust::NotTheirs { .. })));
+        let gone = Err(Distrust::Gone("fedora".into()));
+        assert_eq!(strict.permits(Some(&by(&compromised)), "email"), gone, "the publisher stayed and the key went");
+        assert!(matches!(strict.permits(Some(&by(&pair)), "irc"), Err(Distrust::NotTheirs { .. })));
         assert_eq!(trust(false, &pair, None).permits(None, "email"), Ok(()));
+    }
+
+    /// What `minisign -S -l` writes: the file itself is signed, not its hash.
+    #[test]
+    fn a_legacy_signature_is_called_that() {
+        let text = "untrusted comment: signature from minisign secret key\n\
+            RWQf6LRCGA9i59SLOFxz6NxvASXDJeRtuZykwQepbDEGt87ig1BNpWaVWuNrm73YiIiJbq71Wi+dP9eKL8OC351vwIasSSbXxwA=\n\
+            trusted comment: timestamp:1555779966\tfile:test\n\
+            QtKMXWyYcwdpZAlPF7tE2ENJkRd1ujvKjlj1m9RtHTBnZPa5WKU5uWRs5GoP5M/VqE81QFuMKI5k/SfNQUaOAA==";
+        let key = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3".to_owned();
+        let publisher = PublisherConfig { name: "fedora".into(), keys: vec![key], plugins: None };
+        let trust = Trust::new(&TrustConfig { required: true, publishers: vec![publisher] }).expect("a key");
+        assert_eq!(trust.verify(b"test", Some(text)), Err(Distrust::Legacy));
     }
 
     #[test]

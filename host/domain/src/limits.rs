@@ -194,6 +194,8 @@ pub const RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// One line of a plugin's log, an outcome's reason, a receipt: characters kept.
 pub const REASON_CHARS: usize = 500;
+/// The shortest secret that is taken out of a plugin's texts, in characters: shorter ones are words of other meaning too.
+pub const REDACTED_CHARS: usize = 6;
 
 /// A component file, in bytes.
 pub const COMPONENT_BYTES: usize = 64 * 1024 * 1024;
@@ -322,6 +324,9 @@ pub const COMPILE_SAYS_BYTES: u64 = 4096;
 
 /// How long one request for a component's file may take, the file included: 64 MiB at 5 Mbit/s.
 pub const FETCH_TIME: Duration = Duration::from_secs(110);
+/// How long all requests for one component may take, with redirects, a registry's manifest and token, and the signature.
+pub const FETCH_ALL_TIME: Duration = Duration::from_secs(150);
+const _: () = assert!(FETCH_ALL_TIME.as_secs() < API_SLOW_TIMEOUT.as_secs(), "whoever installs must hear the outcome");
 /// Redirects on the way to a component. Registries lead to a store of blobs with one, release pages with two.
 pub const FETCH_REDIRECTS: usize = 5;
 /// A registry's manifest, in bytes; the specification asks registries for 4 MiB, one of a single layer has less than 1 kB.

@@ -25,6 +25,20 @@ pub enum Outcome {
     Crash { kind: CrashKind, detail: String },
 }
 
+impl Outcome {
+    /// The same with other words: what the plugin or its far side said, changed by `edit`. An address is not words.
+    pub fn reworded(self, edit: impl Fn(String) -> String) -> Outcome {
+        match self {
+            Outcome::Delivered { receipt } => Outcome::Delivered { receipt: receipt.map(edit) },
+            Outcome::Retry { after, reason } => Outcome::Retry { after, reason: edit(reason) },
+            Outcome::Rejected { reason } => Outcome::Rejected { reason: edit(reason) },
+            Outcome::AddressGone { replacement, reason } => Outcome::AddressGone { replacement, reason: edit(reason) },
+            Outcome::ChannelTrouble { after, reason } => Outcome::ChannelTrouble { after, reason: edit(reason) },
+            Outcome::Crash { kind, detail } => Outcome::Crash { kind, detail: edit(detail) },
+        }
+    }
+}
+
 /// Why a call of a plugin gave no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -44,6 +58,15 @@ pub enum CrashKind {
 }
 
 impl CrashKind {
+    pub const ALL: [CrashKind; 6] = [
+        CrashKind::Trap,
+        CrashKind::Timeout,
+        CrashKind::Memory,
+        CrashKind::HostCalls,
+        CrashKind::Nonsense,
+        CrashKind::Instantiate,
+    ];
+
     /// The word for logs, metrics and the API.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -61,7 +61,10 @@ impl Call {
         let room = self.store.data_mut();
         let answer = match ended {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(crash(&error, room.has_entered())),
+            Ok(Err(error)) => {
+                let (kind, detail) = crash(&error, room.has_entered());
+                Err((kind, room.furniture.redaction.apply(detail)))
+            }
             Err(Late) => Err((CrashKind::Timeout, format!("no answer within {} ms", room.elapsed().as_millis()))),
         };
         let (stats, settled) = room.report();

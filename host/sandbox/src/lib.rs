@@ -12,6 +12,7 @@ use sha2::Digest as _;
 use tidings_domain::limits::{self, PluginLimits};
 use tidings_domain::manifest::Manifest;
 use tidings_domain::outcome::CrashKind;
+use tidings_domain::secret::Redaction;
 use tidings_domain::text::one_line;
 use tokio::sync::Semaphore;
 use wasmtime::Engine;
@@ -141,7 +142,11 @@ impl Sandbox {
 
     /// The plugin of one channel. Settings are fixed in it: a change of them makes a new one.
     pub fn plugin(&self, admitted: &Admitted, settings: ChannelSettings, host: Arc<dyn ChannelHost>) -> Plugin {
+        let fields = admitted.manifest().config.iter().filter(|field| field.secret);
+        let values = fields.filter_map(|field| settings.config.get(&field.name));
+        let credentials = settings.grants.credentials.iter().map(|credential| credential.value.expose());
         let furniture = Furniture {
+            redaction: Redaction::new(values.chain(credentials).map(String::as_str)),
             channel: settings.channel.into(),
             config: Arc::new(settings.config),
             grants: Arc::new(settings.grants),
@@ -207,6 +212,7 @@ fn nobody() -> Furniture {
         config: Arc::default(),
         grants: Arc::default(),
         tokens: Arc::default(),
+        redaction: Redaction::default(),
         limits: PluginLimits { connections: 0, ..PluginLimits::default() },
         host: Arc::new(Nobody),
     }

@@ -103,7 +103,7 @@ impl Plugin {
         match self.open(batch).await {
             Some(mut call) => {
                 let ended = self.answer(&mut call, batch).await;
-                report(call, ended)
+                self.report(call, ended)
             }
             None => busy(batch.len()),
         }
@@ -127,7 +127,7 @@ impl Plugin {
             () = &mut cut_off => None,
         };
         match ended {
-            Some(ended) => Ok(report(call, ended)),
+            Some(ended) => Ok(self.report(call, ended)),
             None => Err(call.abandon()),
         }
     }
@@ -158,7 +158,7 @@ impl Plugin {
                 Err((CrashKind::Nonsense, "the normal form of an address has control characters".to_owned()))
             }
             Ok(normal) => Ok(Ok(normal)),
-            Err(problem) => Ok(Err(one_line(&problem, limits::REASON_CHARS))),
+            Err(problem) => Ok(Err(one_line(&self.furniture.redaction.apply(problem), limits::REASON_CHARS))),
         }
     }
 
@@ -180,12 +180,12 @@ impl Plugin {
     pub(crate) fn deadline(&self) -> Duration {
         Duration::from_millis(self.furniture.limits.deadline_ms)
     }
-}
 
-fn report(call: Call, ended: Ended<Vec<Outcome>>) -> Report {
-    let (answer, stats, settled) = call.leave(ended);
-    let (outcomes, crash) = assemble(answer, settled);
-    Report { outcomes, crash, stats }
+    fn report(&self, call: Call, ended: Ended<Vec<Outcome>>) -> Report {
+        let (answer, stats, settled) = call.leave(ended);
+        let (outcomes, crash) = assemble(answer, settled, |outcome| self.furniture.redacted(outcome));
+        Report { outcomes, crash, stats }
+    }
 }
 
 const BUSY: &str = "all instances of the sandbox are busy";

@@ -34,11 +34,12 @@ pub struct Stats {
     pub peak_memory_bytes: usize,
 }
 
-/// Puts together what the plugin answered, what it had settled before, and how the call ended. The first word for a
-/// place stands; an answer of the wrong length is none.
+/// Puts together what the plugin answered (as `edit` leaves it), what it had settled before, and how the call ended. The
+/// first word for a place stands; an answer of the wrong length is none.
 pub(crate) fn assemble(
     answer: Result<Vec<Outcome>, Crash>,
     settled: Vec<Option<Outcome>>,
+    edit: impl Fn(Outcome) -> Outcome,
 ) -> (Vec<Outcome>, Option<Crash>) {
     let batch = settled.len();
     let answer = answer.and_then(|outcomes| match outcomes.len() {
@@ -47,7 +48,8 @@ pub(crate) fn assemble(
     });
     match answer {
         Ok(outcomes) => {
-            let first_word = settled.into_iter().zip(outcomes).map(|(settled, answered)| settled.unwrap_or(answered));
+            let answered = outcomes.into_iter().map(edit);
+            let first_word = settled.into_iter().zip(answered).map(|(settled, answered)| settled.unwrap_or(answered));
             (first_word.collect(), None)
         }
         Err((kind, detail)) => {
@@ -95,7 +97,7 @@ mod tests {
                 Some(wrong("answered 0 outcomes for a batch of 1")),
             ),
         ] {
-            assert_eq!(assemble(answer, settled), (outcomes, crash));
+            assert_eq!(assemble(answer, settled, |outcome| outcome), (outcomes, crash));
         }
     }
 }

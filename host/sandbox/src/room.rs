@@ -7,14 +7,14 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tidings_domain::grant::Grants;
-use tidings_domain::limits::{self, PluginLimits};
+use tidings_domain::limits::PluginLimits;
 use tidings_domain::outcome::Outcome;
-use tidings_domain::text::one_line;
+use tidings_domain::secret::Redaction;
 use wasmtime::component::ResourceTable;
 
 use crate::capabilities::net::Connection;
 use crate::credentials::Tokens;
-use crate::host::ChannelHost;
+use crate::host::{ChannelHost, LogLevel};
 use crate::meter::Growth;
 use crate::network::Egress;
 use crate::report::Stats;
@@ -29,6 +29,8 @@ pub(crate) struct Furniture {
     pub grants: Arc<Grants>,
     /// What the grants' credentials were traded for.
     pub tokens: Arc<Tokens>,
+    /// The channel's secrets, which are in no text that leaves the sandbox.
+    pub redaction: Redaction,
     pub limits: PluginLimits,
     pub host: Arc<dyn ChannelHost>,
 }
@@ -118,8 +120,7 @@ impl Room {
     pub(crate) fn denied(&mut self, why: &str) {
         self.stats.egress_denials += 1;
         if self.stats.egress_denials == 1 {
-            let line = one_line(&format!("refused: {why}"), limits::REASON_CHARS);
-            self.furniture.host.log(&self.furniture.channel, crate::host::LogLevel::Warning, &line);
+            self.furniture.log(LogLevel::Warning, format!("refused: {why}"));
         }
     }
 
@@ -157,6 +158,8 @@ impl Room {
         self.stats.duration = self.elapsed();
         self.stats.peak_memory_bytes = self.growth.peak_memory();
         self.stats.network_bytes = self.egress.bytes_used();
-        (std::mem::take(&mut self.stats), std::mem::take(&mut self.settled))
+        let settled = std::mem::take(&mut self.settled).into_iter();
+        let redacted = settled.map(|outcome| outcome.map(|outcome| self.furniture.redacted(outcome)));
+        (std::mem::take(&mut self.stats), redacted.collect())
     }
 }

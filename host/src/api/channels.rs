@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Json as Answer;
 use axum::extract::State;
-use axum::http::HeaderName;
+use axum::http::{HeaderName, StatusCode};
 use serde::{Deserialize, Serialize};
 use tidings_domain::credential::KindError;
 use tidings_domain::grant::{Credential, CredentialKind, Grant};
@@ -85,6 +85,11 @@ pub(super) async fn view(State(api): State<ApiState>, Path(name): Path<String>) 
 
 pub(super) async fn put(State(api): State<ApiState>, Path(name): Path<String>, Json(body): Json<PutBody>) -> Viewed {
     Ok(Answer(api.channels.put(&name, &body.component).await?))
+}
+
+pub(super) async fn remove(State(api): State<ApiState>, Path(name): Path<String>) -> Result<StatusCode, Problem> {
+    api.channels.remove(&name).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 pub(super) async fn configure(

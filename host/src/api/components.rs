@@ -9,11 +9,11 @@ use tidings_domain::limits;
 use tidings_domain::manifest::Manifest;
 use tidings_domain::time::Timestamp;
 use tidings_domain::words;
-use tidings_store::ComponentInfo;
+use tidings_store::{ComponentInfo, Signed};
 use url::Url;
 
 use super::guard::Pace;
-use super::read::Query;
+use super::read::{Path, Query};
 use super::{ApiState, Mistake, Problem, Turns, read};
 use crate::fetch::{FetchError, Fetched, ReferenceError, Source};
 
@@ -24,8 +24,9 @@ pub(super) struct ComponentView {
     digest: String,
     bytes: u64,
     installed_at: Timestamp,
-    /// The publisher whose signature it was installed with.
+    /// The publisher whose signature it was installed with, and the public key that it was checked with.
     signed_by: Option<String>,
+    signing_key: Option<String>,
     manifest: Manifest,
     /// What it wants, in plain words.
     review: Vec<String>,
@@ -36,9 +37,10 @@ pub(super) struct ComponentView {
 
 impl From<ComponentInfo> for ComponentView {
     fn from(info: ComponentInfo) -> ComponentView {
-        let ComponentInfo { digest, manifest, bytes, installed_at, signed_by } = info;
+        let ComponentInfo { digest, manifest, bytes, installed_at, signed } = info;
         let review = words::review(&manifest);
-        ComponentView { digest, bytes, installed_at, signed_by, manifest, review, from: None }
+        let (signed_by, signing_key) = signed.map(|Signed { publisher, key }| (publisher, key)).unzip();
+        ComponentView { digest, bytes, installed_at, signed_by, signing_key, manifest, review, from: None }
     }
 }
 
@@ -79,12 +81,18 @@ pub(super) async fn install(
         let source = body.source().map_err(|mistakes| Problem::invalid("that is no place of a component", mistakes))?;
         let Fetched { file, signature: beside, from } = api.fetcher.fetch(&source).await?;
         let signature = signature.or(body.signature).or(beside);
-        let info = api.channels.install(&file, signature.as_deref()).await?;
+        let info = api.channels.install(file, signature).await?;
         return Ok((StatusCode::CREATED, Answer(ComponentView { from: Some(from), ..info.into() })));
     }
     let file = read::body(request, limits::COMPONENT_BYTES, Pace::Slow).await?;
-    let info = api.channels.install(&file, signature.as_deref()).await?;
+    let info = api.channels.install(file, signature).await?;
     Ok((StatusCode::CREATED, Answer(info.into())))
+}
+
+/// Forgets one that no channel needs.
+pub(super) async fn remove(State(api): State<ApiState>, Path(digest): Path<String>) -> Result<StatusCode, Problem> {
+    api.channels.remove_component(&digest).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 fn is_json(request: &Request) -> bool {

@@ -102,7 +102,9 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Problem {
         match &error {
             StoreError::Missing { .. } => Problem::new(StatusCode::NOT_FOUND, error.to_string()),
-            StoreError::Exists { .. } => Problem::new(StatusCode::CONFLICT, error.to_string()),
+            StoreError::Exists { .. } | StoreError::InUse { .. } => {
+                Problem::new(StatusCode::CONFLICT, error.to_string())
+            }
             StoreError::Refused { what, .. } => {
                 log(&error);
                 Problem::invalid(format!("the store refuses this {what}"), Vec::new())

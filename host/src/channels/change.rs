@@ -10,17 +10,21 @@ use tidings_store::{Channel, StoreError};
 
 use super::{ChannelError, ChannelView, Channels, Workers, fit, is_channel_name};
 use crate::clock;
+use crate::telemetry::ChannelLabel;
 
 type Viewed = Result<ChannelView, ChannelError>;
 
 impl Channels {
-    /// Creates a channel, disabled, or switches it to another component at once; its configuration must fit that one.
+    /// Creates a channel, disabled, or switches it to another version of its plugin at once; its configuration must fit
+    /// that one, and a channel that runs must be able to go on.
     pub async fn put(&self, name: &str, component: &str) -> Viewed {
         if !is_channel_name(name) {
             return Err(ChannelError::Name(name.to_owned()));
         }
-        let admitted = self.admitted(component).await?;
+        // What takes long comes before anybody has to wait for it.
+        self.admitted(component).await?;
         let workers = self.workers.lock().await;
+        let manifest = self.manifest(component).await?;
         let mut channel = match self.environment.store.channel(name).await {
             Ok(channel) => channel,
             Err(StoreError::Missing { .. }) => {
@@ -37,7 +41,12 @@ impl Channels {
             }
             Err(error) => return Err(error.into()),
         };
-        fit::well_formed(admitted.manifest(), &channel.config)?;
+        fit::same_plugin(&manifest, &self.manifest(&channel.component).await?)?;
+        if channel.enabled {
+            self.checked(&channel, component).await?;
+        } else {
+            fit::well_formed(&manifest, &channel.config)?;
+        }
         let before = std::mem::replace(&mut channel.component, component.to_owned());
         channel.life.switch(before, component, clock::now());
         self.change(workers, channel, EventKind::Switched, "by an administrator").await
@@ -49,7 +58,7 @@ impl Channels {
         let workers = self.workers.lock().await;
         let mut channel = self.environment.store.channel(name).await?;
         let names = values.keys().cloned().collect::<Vec<_>>().join(", ");
-        let manifest = self.admitted(&channel.component).await?.manifest().clone();
+        let manifest = self.manifest(&channel.component).await?;
         fit::edit(&manifest, &mut channel.config, values)?;
         if channel.enabled {
             fit::complete(&manifest, &channel.config)?;
@@ -57,7 +66,7 @@ impl Channels {
             fit::well_formed(&manifest, &channel.config)?;
         }
         if let Some(candidate) = &channel.life.candidate {
-            fit::complete(self.admitted(&candidate.component).await?.manifest(), &channel.config)?;
+            fit::complete(&self.manifest(&candidate.component).await?, &channel.config)?;
         }
         self.change(workers, channel, EventKind::Configured, &names).await
     }
@@ -77,7 +86,7 @@ impl Channels {
     pub async fn grant_as_asked(&self, name: &str, private: bool) -> Viewed {
         let workers = self.workers.lock().await;
         let mut channel = self.environment.store.channel(name).await?;
-        let manifest = self.admitted(&channel.component).await?.manifest().clone();
+        let manifest = self.manifest(&channel.component).await?;
         let config = fit::complete(&manifest, &channel.config)?;
         let asked: Result<Vec<Grant>, _> = manifest.grants.iter().map(|request| request.resolve(&config)).collect();
         let asked = asked.map_err(|error| ChannelError::Config(vec![error.to_string()]))?;
@@ -98,6 +107,7 @@ impl Channels {
 
     /// Lets deliveries go out, the held ones too. A channel that cannot run stays disabled.
     pub async fn enable(&self, name: &str) -> Viewed {
+        self.admitted(&self.environment.store.channel(name).await?.component).await?;
         let workers = self.workers.lock().await;
         let channel = self.environment.store.channel(name).await?;
         self.checked(&channel, &channel.component).await?;
@@ -109,6 +119,15 @@ impl Channels {
         let workers = self.workers.lock().await;
         let channel = self.environment.store.channel(name).await?;
         self.change(workers, Channel { enabled: false, ..channel }, EventKind::Disabled, "").await
+    }
+
+    /// Forgets a disabled channel for which nothing waits.
+    pub async fn remove(&self, name: &str) -> Result<(), ChannelError> {
+        let _workers = self.workers.lock().await;
+        self.environment.store.delete_channel(name, clock::now()).await?;
+        self.environment.metrics.quarantined.remove(&ChannelLabel { channel: name.to_owned() });
+        self.environment.host.logs().forget(name);
+        Ok(())
     }
 
     /// Sets what becomes of deliveries that the channel keeps waiting.

@@ -7,6 +7,15 @@ use tidings_domain::manifest::{ConfigError, ConfigProblem, Manifest};
 
 use super::ChannelError;
 
+/// Whether it is another version of what the channel runs. Another plugin would take over its users' addresses and its
+/// configuration, which mean something else to it.
+pub(super) fn same_plugin(new: &Manifest, present: &Manifest) -> Result<(), ChannelError> {
+    if new.name == present.name {
+        return Ok(());
+    }
+    Err(ChannelError::NotReady(format!("it is the plugin {}, and the channel runs {}", new.name, present.name)))
+}
+
 /// The values that this version knows.
 pub(super) fn known(manifest: &Manifest, config: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let is_known = |name: &str| manifest.config.iter().any(|field| field.name == name);

@@ -12,7 +12,8 @@ use tidings_sandbox::LogLevel;
 /// One line of a plugin's log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LogLine {
-    /// Its number since the daemon started, from 1: where to go on reading.
+    /// Where to go on reading. The first since the daemon started is that moment in milliseconds, so that whoever follows
+    /// goes on over a restart; each has one more than the last.
     pub number: u64,
     pub at: Timestamp,
     pub level: &'static str,
@@ -37,12 +38,17 @@ impl LogTails {
     pub fn add(&self, channel: &str, version: &str, level: LogLevel, line: &str, at: Timestamp) {
         let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
         let tail = channels.entry(channel.to_owned()).or_default();
-        tail.last += 1;
+        tail.last = if tail.last == 0 { at.as_millis() } else { tail.last + 1 };
         if tail.lines.len() >= LOG_TAIL_LINES {
             tail.lines.pop_front();
         }
         let (level, version, line) = (word(level), version.to_owned(), line.to_owned());
         tail.lines.push_back(LogLine { number: tail.last, at, level, version, line });
+    }
+
+    /// Forgets the lines of a channel that is no more.
+    pub fn forget(&self, channel: &str) {
+        self.channels.lock().unwrap_or_else(PoisonError::into_inner).remove(channel);
     }
 
     /// The channel's lines behind the one of that number, oldest first.
@@ -69,17 +75,22 @@ mod tests {
     #[test]
     fn each_channel_keeps_its_last_lines_and_their_numbers_go_on() {
         let tails = LogTails::default();
-        let beyond = LOG_TAIL_LINES as u64 + 7;
-        for number in 1..=beyond {
+        let (start, beyond) = (1_000_000, 1_000_000 + LOG_TAIL_LINES as u64 + 7);
+        for number in start..=beyond {
             tails.add("irc", "1.0", LogLevel::Info, &format!("line {number}"), Timestamp::from_millis(number));
         }
         tails.add("email", "2.0", LogLevel::Error, "alone", Timestamp::from_millis(5));
         let all = tails.after("irc", 0);
-        assert_eq!((all.len(), all[0].number), (LOG_TAIL_LINES, 8));
+        assert_eq!((all.len(), all[0].number), (LOG_TAIL_LINES, start + 8));
         let rest: Vec<String> = tails.after("irc", beyond - 2).into_iter().map(|line| line.line).collect();
         assert_eq!(rest, [format!("line {}", beyond - 1), format!("line {beyond}")]);
         let alone = &tails.after("email", 0)[0];
-        assert_eq!((alone.number, alone.level, alone.version.as_str()), (1, "error", "2.0"));
+        assert_eq!((alone.number, alone.level, alone.version.as_str()), (5, "error", "2.0"));
         assert_eq!(tails.after("fax", 0), []);
+        let restarted = LogTails::default();
+        restarted.add("irc", "1.0", LogLevel::Info, "after a restart", Timestamp::from_millis(beyond + 1000));
+        assert_eq!(restarted.after("irc", beyond).len(), 1, "whoever follows goes on");
+        restarted.forget("irc");
+        assert_eq!(restarted.after("irc", 0), []);
     }
 }

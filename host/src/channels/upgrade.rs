@@ -13,6 +13,7 @@ use tidings_store::Channel;
 use super::{ChannelError, ChannelView, Channels, VersionView, Workers, fit};
 use crate::clock;
 use crate::dispatch::{Finding, Found};
+use crate::telemetry::VersionLabel;
 
 /// Cases that a refusal names of a component that breaks the contract.
 const CONTRACT_LINES: usize = 10;
@@ -140,8 +141,10 @@ impl Channels {
         let versions = self.environment.store.channel_versions(name).await?.into_iter();
         let view = |version: tidings_store::ChannelVersion| {
             let info = components.iter().find(|info| info.digest == version.component);
+            let label = info.map(|info| VersionLabel::new(name, &info.manifest, &info.digest));
             VersionView {
                 version: info.map(|info| info.manifest.version.clone()),
+                stats: label.map(|label| self.environment.metrics.versions.stats(&label)),
                 component: version.component,
                 state: version.state,
                 since: version.since,

@@ -12,6 +12,7 @@ use tidings_domain::words;
 use tidings_store::Channel;
 
 use super::{ResidentView, fit};
+use crate::telemetry::VersionStats;
 
 /// Everything about a channel that may be shown.
 #[derive(Clone, Debug, Serialize)]
@@ -57,6 +58,8 @@ pub struct VersionView {
     pub state: VersionState,
     /// When it got into that state.
     pub since: Timestamp,
+    /// What it did since the daemon started; none where the component is not kept any more.
+    pub stats: Option<VersionStats>,
 }
 
 /// A grant that the plugin asks for.

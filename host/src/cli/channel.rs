@@ -6,10 +6,11 @@ use std::io::{IsTerminal as _, Write as _};
 use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
+use tidings_domain::time::Timestamp;
 
 use super::client::{ApiArgs, Client};
 use super::component::{SourceArgs, bring};
-use super::output::Output;
+use super::output::{Output, time};
 use super::versions::{self, VersionCommand};
 
 #[derive(Debug, Args)]
@@ -54,6 +55,8 @@ enum ChannelCommand {
     Enable { name: String },
     /// Hold all deliveries; returns when no call is under way any more
     Disable { name: String },
+    /// Forget a disabled channel for which nothing waits, with what its plugin kept
+    Remove { name: String },
     /// Send one test message to an address
     TestSend { name: String, address: String },
     #[command(flatten)]
@@ -114,6 +117,7 @@ pub(super) async fn run(args: ChannelArgs, out: &mut Output) -> anyhow::Result<(
         }
         ChannelCommand::Enable { name } => switch(&client, &name, "enable", out).await,
         ChannelCommand::Disable { name } => switch(&client, &name, "disable", out).await,
+        ChannelCommand::Remove { name } => client.delete(&client.api(&["channels", &name])).await.map(drop),
         ChannelCommand::TestSend { name, address } => {
             let body = json!({ "address": address }).to_string();
             sent(&client.post(&client.api(&["channels", &name, "test-send"]), body).await?, out)
@@ -134,7 +138,8 @@ async fn install(client: &Client, name: &str, source: &SourceArgs, yes: bool, ou
     show(&client.put(&client.api(&["channels", name]), &json!({ "component": component["digest"] })).await?, out)
 }
 
-fn review(component: &Value, out: &mut Output) -> anyhow::Result<()> {
+/// What the plugin is and wants.
+pub(super) fn review(component: &Value, out: &mut Output) -> anyhow::Result<()> {
     let manifest = &component["manifest"];
     out.line(&format!("{} {}: {}", text(&manifest["name"]), text(&manifest["version"]), text(&manifest["summary"])))?;
     if let Value::String(from) = &component["from"] {
@@ -269,7 +274,35 @@ pub(super) fn show(channel: &Value, out: &mut Output) -> anyhow::Result<()> {
     for credential in channel["credentials"].as_array().into_iter().flatten() {
         out.line(&format!("  it         has the credential {}, which it never sees", text(credential)))?;
     }
+    for line in life(channel) {
+        out.line(&format!("  {line}"))?;
+    }
     Ok(())
+}
+
+/// The other versions that the channel has, and what becomes of deliveries that wait.
+fn life(channel: &Value) -> Vec<String> {
+    let short = |digest: &Value| text(digest).chars().take(12).collect::<String>();
+    let mut lines = Vec::new();
+    let candidate = &channel["candidate"];
+    if let Some(since) = candidate["since"].as_u64() {
+        let (component, share) = (short(&candidate["component"]), text(&candidate["plan"]["share_percent"]));
+        let since = time(Timestamp::from_millis(since));
+        lines.push(format!("on trial   {component} with {share} % of the calls since {since}"));
+    }
+    if channel["previous"].is_string() {
+        lines.push(format!("previous   {}, where rolling back leads", short(&channel["previous"])));
+    }
+    let (policy, after) = (&channel["policy"], text(&channel["policy"]["after_seconds"]));
+    match policy["policy"].as_str() {
+        Some("drop_after") => lines.push(format!("late       after {after} s a delivery is given up")),
+        Some("fall_back") => {
+            let other = text(&policy["channel"]);
+            lines.push(format!("late       after {after} s, or in quarantine, a delivery goes by the channel {other}"));
+        }
+        _ => {}
+    }
+    lines
 }
 
 /// `port = 587`, with the default where nothing is set, and without secrets.
@@ -301,10 +334,17 @@ fn place(grant: &Value) -> String {
     format!("{} to {}:{}{private}{plain}", text(&grant["capability"]), text(&grant["host"]), text(&grant["port"]))
 }
 
+/// `quarantined since 2026-11-24T12:00:00Z (it crashed)`.
 fn state(channel: &Value) -> String {
+    let mut state = text(&channel["state"]);
+    for (word, at) in [("since", &channel["since"]), ("until", &channel["until"])] {
+        if let Some(at) = at.as_u64() {
+            state.push_str(&format!(" {word} {}", time(Timestamp::from_millis(at))));
+        }
+    }
     match &channel["reason"] {
-        Value::String(reason) => format!("{} ({reason})", text(&channel["state"])),
-        _ => text(&channel["state"]),
+        Value::String(reason) => format!("{state} ({reason})"),
+        _ => state,
     }
 }
 
@@ -371,6 +411,34 @@ mod tests {
         }
         assert!(credential("key=header:push.example.org:s3cret").is_err(), "a secret is no argument");
         assert!(credential("key=header:push.example.org:@/nonexistent").is_err());
+    }
+
+    #[test]
+    fn how_a_channel_is_and_what_else_it_has_is_told() {
+        for (channel, expected) in [
+            (json!({ "state": "running" }), "running"),
+            (json!({ "state": "failed", "reason": "no host" }), "failed (no host)"),
+            (
+                json!({ "state": "quarantined", "since": 0, "reason": "it crashed" }),
+                "quarantined since 1970-01-01T00:00:00Z (it crashed)",
+            ),
+            (json!({ "state": "resting", "until": 0, "reason": "busy" }), "resting until 1970-01-01T00:00:00Z (busy)"),
+        ] {
+            assert_eq!(state(&channel), expected);
+        }
+        let digest = |digit: &str| digit.repeat(64);
+        let channel = json!({
+            "candidate": { "component": digest("a"), "since": 0, "plan": { "share_percent": 10 } },
+            "previous": digest("b"),
+            "policy": { "policy": "fall_back", "channel": "irc", "after_seconds": 600 },
+        });
+        let expected = [
+            "on trial   aaaaaaaaaaaa with 10 % of the calls since 1970-01-01T00:00:00Z",
+            "previous   bbbbbbbbbbbb, where rolling back leads",
+            "late       after 600 s, or in quarantine, a delivery goes by the channel irc",
+        ];
+        assert_eq!(life(&channel), expected);
+        assert_eq!(life(&json!({ "candidate": null, "previous": null, "policy": { "policy": "hold" } })), [""; 0]);
     }
 
     #[test]

@@ -26,6 +26,11 @@ enum ComponentCommand {
     List,
     /// Check a component and keep it, without a channel
     Fetch(SourceArgs),
+    /// Forget one that no channel has active, on trial or to return to
+    Remove {
+        /// Its whole digest, as `list` shows it
+        digest: String,
+    },
 }
 
 /// Where a component is.
@@ -53,6 +58,7 @@ pub(super) async fn run(args: ComponentArgs, out: &mut Output) -> anyhow::Result
             });
             Ok(out.table(["digest", "plugin", "signed by"], &rows.collect::<Vec<_>>())?)
         }
+        ComponentCommand::Remove { digest } => client.delete(&client.api(&["components", &digest])).await.map(drop),
         ComponentCommand::Fetch(source) => {
             let component = bring(&client, &source).await?;
             if out.is_json() {

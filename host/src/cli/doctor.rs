@@ -118,7 +118,7 @@ async fn plugins(store: &dyn Store, config: &Config) -> anyhow::Result<String> {
     let mut problems = Vec::new();
     for channel in &channels {
         let admitted = async {
-            let (_, file) = store.component(&channel.component).await?;
+            let file = store.component_file(&channel.component).await?;
             let admitted = sandbox.admit(&file).await?;
             admitted.manifest().configure(&channel.config).map(drop).or_else(|mistakes| {
                 let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use serde_json::{Map, Value, json};
 use tidings_domain::time::Timestamp;
 
-use super::channel::{assignment, show, text};
+use super::channel::{assignment, review, show, text};
 use super::client::Client;
 use super::component::{SourceArgs, bring};
 use super::output::{Output, time};
@@ -81,6 +81,9 @@ pub(super) async fn run(client: &Client, command: VersionCommand, out: &mut Outp
         VersionCommand::Upgrade { name, source, canary, now, unproven, set } => {
             let config = set.iter().map(|pair| assignment(pair)).collect::<anyhow::Result<Map<_, _>>>()?;
             let component = bring(client, &source).await?;
+            if !out.is_json() {
+                review(&component, out)?;
+            }
             let mut body =
                 json!({ "component": component["digest"], "now": now, "unproven": unproven, "config": config });
             if let Some(share) = canary {

@@ -31,6 +31,11 @@ impl Server {
             .route("/signed.wasm.minisig", get(|| async { "untrusted comment: x" }))
             .route("/long-signature.wasm", get(|| async { FILE }))
             .route("/long-signature.wasm.minisig", get(|| async { "x".repeat(5000) }))
+            .route("/private.wasm", get(|| async { FILE }))
+            .route("/private.wasm.minisig", get(|| async { StatusCode::FORBIDDEN }))
+            .route("/busy.wasm", get(|| async { FILE }))
+            .route("/busy.wasm.minisig", get(|| async { StatusCode::TOO_MANY_REQUESTS }))
+            .route("/slow.wasm", get(std::future::pending::<&str>))
             .route("/huge", get(|| async { vec![0_u8; limits::COMPONENT_BYTES + 1] }))
             .route("/huge-unsaid", get(unsaid))
             .route("/near", get(|| async { Redirect::to("/file.wasm") }))
@@ -124,10 +129,17 @@ async fn registry(State(place): State<Arc<str>>, Path(rest): Path<String>, heade
 #[tokio::test]
 async fn a_file_comes_with_its_digest_and_its_signature() {
     let server = Server::start().await;
-    for (path, signature) in [("/file.wasm", None), ("/near", None), ("/signed.wasm", Some("untrusted comment: x"))] {
+    for (path, signature) in [
+        ("/file.wasm", None),
+        ("/near", None),
+        ("/private.wasm", None),
+        ("/signed.wasm", Some("untrusted comment: x")),
+        ("/signed.wasm?key=canary", Some("untrusted comment: x")),
+    ] {
         let fetched = server.file(path).await.expect(path);
         assert_eq!((&fetched.file[..], fetched.signature.as_deref()), (FILE, signature), "{path}");
-        assert_eq!(fetched.from, format!("http://{}{path}#sha256={}", server.place, digest(FILE)));
+        let place = path.split('?').next().expect("a path");
+        assert_eq!(fetched.from, format!("http://{}{place}#sha256={}", server.place, digest(FILE)), "without a key");
     }
 }
 
@@ -139,6 +151,7 @@ async fn what_is_not_the_file_that_was_asked_for_is_refused() {
         ("/huge", "is larger than 67108864 bytes"),
         ("/huge-unsaid", "is larger than 67108864 bytes"),
         ("/long-signature.wasm", "is larger than 4096 bytes"),
+        ("/busy.wasm", "answered with status 429"),
         ("/nothing", "answered with status 404"),
         ("/broken", "answered with status 500"),
         ("/round", "redirects too often"),
@@ -148,6 +161,15 @@ async fn what_is_not_the_file_that_was_asked_for_is_refused() {
         let error = server.file(path).await.expect_err(path).to_string();
         assert!(error.contains(expected), "{path}: {error}");
     }
+}
+
+#[tokio::test]
+async fn what_does_not_come_in_time_is_given_up() {
+    let server = Server::start().await;
+    let fetcher = Fetcher { within: Duration::from_millis(50), ..server.fetcher() };
+    let url = Url::parse(&format!("http://{}/slow.wasm", server.place)).expect("a URL");
+    let error = fetcher.fetch(&Source::Url { url, sha256: digest(FILE) }).await.expect_err("it is too slow");
+    assert!(matches!(error, FetchError::Late { .. }) && error.is_elsewhere(), "{error}");
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! What each version of a plugin does and uses, so that an upgrade can be judged by numbers. Nothing is decided here.
 
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -8,6 +10,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+use serde::Serialize;
+use tidings_domain::manifest::Manifest;
 use tidings_domain::outcome::CrashKind;
 use tidings_sandbox::Stats;
 
@@ -22,6 +26,35 @@ pub struct VersionLabel {
     pub component: String,
 }
 
+impl VersionLabel {
+    pub fn new(channel: &str, plugin: &Manifest, component: &str) -> VersionLabel {
+        VersionLabel {
+            channel: channel.to_owned(),
+            plugin: plugin.name.clone(),
+            version: plugin.version.clone(),
+            component: component.chars().take(12).collect(),
+        }
+    }
+}
+
+/// What a version did since the daemon started, as far as it is known.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct VersionStats {
+    pub calls: u64,
+    /// Calls that crashed, by kind.
+    pub crashes: BTreeMap<&'static str, u64>,
+    /// How long its calls took, all together.
+    pub seconds: f64,
+    /// The most linear memory of one instance.
+    pub memory_peak_bytes: i64,
+    pub host_calls: u64,
+    /// Connections, requests and credentials that no grant covered.
+    pub egress_denials: u64,
+    pub network_bytes: u64,
+    pub log_lines: u64,
+    pub log_lines_dropped: u64,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CrashLabel {
     channel: String,
@@ -31,11 +64,20 @@ struct CrashLabel {
     kind: &'static str,
 }
 
+impl CrashLabel {
+    fn new(label: &VersionLabel, kind: CrashKind) -> CrashLabel {
+        let VersionLabel { channel, plugin, version, component } = label.clone();
+        CrashLabel { channel, plugin, version, component, kind: kind.as_str() }
+    }
+}
+
 /// By version.
 pub struct VersionMetrics {
     calls: Family<VersionLabel, Counter>,
     crashes: Family<CrashLabel, Counter>,
     seconds: Family<VersionLabel, Histogram>,
+    /// Their sum, which a histogram tells nobody but its encoder.
+    all_seconds: Family<VersionLabel, Counter<f64, AtomicU64>>,
     memory: Family<VersionLabel, Gauge>,
     host_calls: Family<VersionLabel, Counter>,
     denials: Family<VersionLabel, Counter>,
@@ -50,6 +92,7 @@ impl Default for VersionMetrics {
             calls: Family::default(),
             crashes: Family::default(),
             seconds: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.001, 4.0, 9))),
+            all_seconds: Family::default(),
             memory: Family::default(),
             host_calls: Family::default(),
             denials: Family::default(),
@@ -73,6 +116,26 @@ impl VersionMetrics {
         registry.register("version_log_lines_dropped", "Lines beyond its limit", self.log_lines_dropped.clone());
     }
 
+    /// The same numbers for whoever asks the API; nothing is counted by asking.
+    pub fn stats(&self, label: &VersionLabel) -> VersionStats {
+        let count = |family: &Family<VersionLabel, Counter>| family.get(label).map_or(0, |counter| counter.get());
+        let crashes = CrashKind::ALL.into_iter().filter_map(|kind| {
+            let crashes = self.crashes.get(&CrashLabel::new(label, kind))?.get();
+            Some((kind.as_str(), crashes))
+        });
+        VersionStats {
+            calls: count(&self.calls),
+            crashes: crashes.collect(),
+            seconds: self.all_seconds.get(label).map_or(0.0, |seconds| seconds.get()),
+            memory_peak_bytes: self.memory.get(label).map_or(0, |memory| memory.get()),
+            host_calls: count(&self.host_calls),
+            egress_denials: count(&self.denials),
+            network_bytes: count(&self.network_bytes),
+            log_lines: count(&self.log_lines),
+            log_lines_dropped: count(&self.log_lines_dropped),
+        }
+    }
+
     /// A call that ended. Of one that was cut off it is not known what it used.
     pub fn observe(
         &self,
@@ -83,10 +146,9 @@ impl VersionMetrics {
     ) {
         self.calls.get_or_create(label).inc();
         self.seconds.get_or_create(label).observe(took.as_secs_f64());
+        self.all_seconds.get_or_create(label).inc_by(took.as_secs_f64());
         if let Some((kind, _)) = crash {
-            let VersionLabel { channel, plugin, version, component } = label.clone();
-            let label = CrashLabel { channel, plugin, version, component, kind: kind.as_str() };
-            self.crashes.get_or_create(&label).inc();
+            self.crashes.get_or_create(&CrashLabel::new(label, kind)).inc();
         }
         let Some(stats) = stats else { return };
         let peak = i64::try_from(stats.peak_memory_bytes).unwrap_or(i64::MAX);
@@ -97,5 +159,35 @@ impl VersionMetrics {
         self.network_bytes.get_or_create(label).inc_by(stats.network_bytes);
         self.log_lines.get_or_create(label).inc_by(u64::from(stats.log_lines));
         self.log_lines_dropped.get_or_create(label).inc_by(stats.log_lines_dropped);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_version_did_is_told_as_it_was_counted() {
+        let metrics = VersionMetrics::default();
+        let label = VersionLabel {
+            channel: "email".into(),
+            plugin: "email".into(),
+            version: "1.0.0".into(),
+            component: "0123456789ab".into(),
+        };
+        assert_eq!(metrics.stats(&label), VersionStats::default());
+        let used = |peak| Stats { host_calls: 3, egress_denials: 1, peak_memory_bytes: peak, ..Stats::default() };
+        metrics.observe(&label, Duration::from_secs(1), Some(&used(500)), None);
+        metrics.observe(&label, Duration::from_secs(1), Some(&used(400)), Some((CrashKind::Trap, "unreachable")));
+        let expected = VersionStats {
+            calls: 2,
+            crashes: [("trap", 1)].into(),
+            seconds: 2.0,
+            memory_peak_bytes: 500,
+            host_calls: 6,
+            egress_denials: 2,
+            ..VersionStats::default()
+        };
+        assert_eq!(metrics.stats(&label), expected);
     }
 }

@@ -18,6 +18,9 @@ pub enum StoreError {
     Missing { what: &'static str, name: String },
     #[error("{what} {name} exists already")]
     Exists { what: &'static str, name: String },
+    /// Something else needs it.
+    #[error("the {what} is in use by {by}")]
+    InUse { what: &'static str, by: String },
     /// Full disk, I/O error, a closed pool: try again later.
     #[error("the store is unavailable while it {doing}")]
     Unavailable {

@@ -38,25 +38,37 @@ impl KeyFile {
     }
 }
 
-/// Keys, read.
+/// Keys, read. None at all where a command looks at a database before its daemon made them: nothing is sealed there yet.
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {
     path: PathBuf,
-    first: Key,
-    others: Vec<Key>,
+    /// The first seals.
+    keys: Vec<Key>,
+}
+
+/// What is done where there is no file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lacking {
+    /// One is made. For the daemon alone, which holds the database's lock and runs as the user who is to read the file.
+    Make,
+    /// Then there are no keys.
+    Leave,
+    /// It is an error: the file was named, or something is sealed.
+    Refuse,
 }
 
 impl Keys {
-    /// Reads the file; makes it where `make` says so and there is none.
-    pub(crate) fn open(path: &Path, make: bool) -> Result<Keys> {
-        match fs::read_to_string(path) {
-            Ok(text) => Keys::read(path, &text),
-            Err(error) if error.kind() == io::ErrorKind::NotFound && make => {
-                let keys = Keys { path: path.to_owned(), first: generate(path)?, others: Vec::new() };
-                keys.write()?;
-                Ok(keys)
+    /// Reads the file.
+    pub(crate) fn open(path: &Path, lacking: Lacking) -> Result<Keys> {
+        match (fs::read_to_string(path), lacking) {
+            (Ok(text), _) => Keys::read(path, &text),
+            (Err(error), Lacking::Make) if error.kind() == io::ErrorKind::NotFound => {
+                Keys { path: path.to_owned(), keys: vec![generate(path)?] }.make()
             }
-            Err(error) => Err(fault(path, format!("it cannot be read: {error}"))),
+            (Err(error), Lacking::Leave) if error.kind() == io::ErrorKind::NotFound => {
+                Ok(Keys { path: path.to_owned(), keys: Vec::new() })
+            }
+            (Err(error), _) => Err(fault(path, format!("it cannot be read: {error}"))),
         }
     }
 
@@ -69,29 +81,35 @@ impl Keys {
             hex::decode_to_slice(line.trim(), &mut key).map_err(wrong)?;
             keys.push(Secret::new(key));
         }
-        let mut keys = keys.into_iter();
-        let first = keys.next().ok_or_else(|| fault(path, "there is no key in it".to_owned()))?;
-        Ok(Keys { path: path.to_owned(), first, others: keys.collect() })
+        if keys.is_empty() {
+            return Err(fault(path, "there is no key in it".to_owned()));
+        }
+        Ok(Keys { path: path.to_owned(), keys })
     }
 
     /// A new key in front of these, in the file too.
-    pub(crate) fn add(self) -> Result<Keys> {
-        let others = std::iter::once(self.first).chain(self.others).collect();
-        let keys = Keys { first: generate(&self.path)?, path: self.path, others };
-        keys.write()?;
-        Ok(keys)
+    pub(crate) fn add(mut self) -> Result<Keys> {
+        self.keys.insert(0, generate(&self.path)?);
+        self.put(|draft, path| fs::rename(draft, path))?;
+        Ok(self)
     }
 
     /// The first alone, in the file too.
-    pub(crate) fn forget_others(self) -> Result<Keys> {
-        let keys = Keys { others: Vec::new(), ..self };
-        keys.write()?;
-        Ok(keys)
+    pub(crate) fn forget_others(mut self) -> Result<Keys> {
+        self.keys.truncate(1);
+        self.put(|draft, path| fs::rename(draft, path))?;
+        Ok(self)
     }
 
-    /// Writes beside and renames, so that there is a whole file at every moment.
-    fn write(&self) -> Result<()> {
-        let lines = std::iter::once(&self.first).chain(&self.others).map(|key| hex::encode(key.expose()) + "\n");
+    /// Makes the file; never in the place of one that somebody put there meanwhile.
+    fn make(self) -> Result<Keys> {
+        self.put(|draft, path| fs::hard_link(draft, path).and_then(|()| fs::remove_file(draft)))?;
+        Ok(self)
+    }
+
+    /// Writes beside and lets `place` give it its name, so that there is a whole file at every moment.
+    fn put(&self, place: impl FnOnce(&Path, &Path) -> io::Result<()>) -> Result<()> {
+        let lines = self.keys.iter().map(|key| hex::encode(key.expose()) + "\n");
         let text = Secret::new(lines.collect::<String>());
         let draft = self.path.with_extension("key.draft");
         let written = (|| {
@@ -99,7 +117,7 @@ impl Keys {
             let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
             file.write_all(text.expose().as_bytes())?;
             file.sync_all()?;
-            fs::rename(&draft, &self.path)?;
+            place(&draft, &self.path)?;
             let directory = self.path.parent().filter(|directory| !directory.as_os_str().is_empty());
             fs::File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
         })();
@@ -109,10 +127,12 @@ impl Keys {
     /// A text that only these keys open, and only as the secrets of this channel.
     pub(crate) fn seal(&self, channel: &str, text: &str) -> Result<String> {
         let failed = || fault(&self.path, format!("the secrets of {channel} cannot be sealed"));
+        let none = || fault(&self.path, "the daemon makes it at its first start, and there is none yet".to_owned());
+        let first = self.keys.first().ok_or_else(none)?;
         // By chance is good enough: a channel's secrets are written a few times a year, not billions of times.
         let nonce: [u8; NONCE_LEN] = random().ok_or_else(failed)?;
         let mut sealed = text.as_bytes().to_vec();
-        let done = cipher(&self.first).and_then(|cipher| {
+        let done = cipher(first).and_then(|cipher| {
             let nonce = Nonce::assume_unique_for_key(nonce);
             cipher.seal_in_place_append_tag(nonce, Aad::from(bound_to(channel)), &mut sealed).ok()
         });
@@ -125,8 +145,7 @@ impl Keys {
         if !is_sealed(text) {
             return Ok(Secret::new(text.to_owned()));
         }
-        let every = std::iter::once(&self.first).chain(&self.others);
-        let opened = every.into_iter().find_map(|key| open(key, channel, text));
+        let opened = self.keys.iter().find_map(|key| open(key, channel, text));
         opened.ok_or_else(|| {
             let detail = format!(
                 "no key in it opens the secrets of the channel {channel}, which were sealed with another key or changed \
@@ -138,7 +157,7 @@ impl Keys {
 
     /// Whether a text is as [`seal`](Keys::seal) would leave it today.
     pub(crate) fn is_current(&self, channel: &str, text: &str) -> bool {
-        open(&self.first, channel, text).is_some()
+        self.keys.first().is_some_and(|first| open(first, channel, text).is_some())
     }
 }
 
@@ -194,7 +213,7 @@ mod tests {
     #[test]
     fn what_is_sealed_opens_with_its_key_for_its_channel_and_not_otherwise() {
         let ((_one, here), (_two, there)) = (place(), place());
-        let (keys, others) = (Keys::open(&here, true).unwrap(), Keys::open(&there, true).unwrap());
+        let (keys, others) = (Keys::open(&here, Lacking::Make).unwrap(), Keys::open(&there, Lacking::Make).unwrap());
         let sealed = keys.seal("email", "hunter2").unwrap();
         assert!(is_sealed(&sealed) && !sealed.contains("hunter2") && !sealed.contains(&hex::encode("hunter2")));
         assert_ne!(sealed, keys.seal("email", "hunter2").unwrap(), "each time another nonce");
@@ -219,31 +238,47 @@ mod tests {
     #[test]
     fn a_key_file_is_private_and_a_bad_one_is_named_without_what_is_in_it() {
         let (_directory, path) = place();
-        assert!(matches!(Keys::open(&path, false), Err(StoreError::Key { .. })), "it is not made unasked");
-        Keys::open(&path, true).unwrap();
+        assert!(matches!(Keys::open(&path, Lacking::Refuse), Err(StoreError::Key { .. })), "it is not made unasked");
+        let none = Keys::open(&path, Lacking::Leave).unwrap();
+        assert!(
+            matches!(none.seal("email", "hunter2"), Err(StoreError::Key { .. })),
+            "nothing is sealed without a key"
+        );
+        assert!(!path.exists());
+        Keys::open(&path, Lacking::Make).unwrap();
+        assert!(!path.with_extension("key.draft").exists());
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         for (text, expected) in [("", "there is no key"), ("canary", "line 1"), (&"0".repeat(63), "line 1")] {
             fs::write(&path, text).unwrap();
-            let error = Keys::open(&path, true).unwrap_err().to_string();
+            let error = Keys::open(&path, Lacking::Make).unwrap_err().to_string();
             assert!(error.contains(expected) && !error.contains("canary"), "{text}: {error}");
         }
     }
 
     #[test]
+    fn a_key_that_is_made_takes_no_place_of_another() {
+        let (_directory, path) = place();
+        let key = |byte| Keys { path: path.clone(), keys: vec![Secret::new([byte; KEY_BYTES])] };
+        key(1).make().unwrap();
+        assert!(matches!(key(2).make(), Err(StoreError::Key { .. })));
+        assert_eq!(fs::read_to_string(&path).unwrap().trim(), "01".repeat(KEY_BYTES));
+    }
+
+    #[test]
     fn an_old_key_opens_until_it_is_forgotten() {
         let (_directory, path) = place();
-        let old = Keys::open(&path, true).unwrap();
+        let old = Keys::open(&path, Lacking::Make).unwrap();
         let sealed = old.seal("email", "hunter2").unwrap();
         old.add().unwrap();
-        let both = Keys::open(&path, false).unwrap();
+        let both = Keys::open(&path, Lacking::Refuse).unwrap();
         assert_eq!(both.unseal("email", &sealed).unwrap().expose(), "hunter2");
         assert!(!both.is_current("email", &sealed));
         let again = both.seal("email", "hunter2").unwrap();
         assert!(both.is_current("email", &again));
         both.forget_others().unwrap();
-        let new = Keys::open(&path, false).unwrap();
+        let new = Keys::open(&path, Lacking::Refuse).unwrap();
         assert_eq!(new.unseal("email", &again).unwrap().expose(), "hunter2");
         assert!(new.unseal("email", &sealed).is_err());
-        assert!(!format!("{new:?}").contains(&hex::encode(new.first.expose())[..8]));
+        assert!(!format!("{new:?}").contains(&hex::encode(new.keys[0].expose())[..8]));
     }
 }

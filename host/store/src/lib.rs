@@ -29,7 +29,7 @@ pub use feed::{Change, ChangeFeed, Changes, Revision};
 pub use keys::KeyFile;
 pub use life::ChannelLife;
 pub use queue::{Books, DeliveryQuery, DeliveryRow, Lease, LeaseRequest};
-pub use setup::{Channel, ChannelVersion, ComponentInfo, Token};
+pub use setup::{Channel, ChannelVersion, ComponentInfo, Signed, Token};
 pub use sqlite::{Mode, open, open_with, rotate_key, schema_version};
 pub use stream::{EventStreams, NewEntry, StreamEntry};
 pub use subscription::{SubscriptionOptions, SubscriptionRow};
@@ -99,10 +99,19 @@ pub trait Store: AccessLists + ChangeFeed + ChannelLife + Confirmations + EventS
         self.change_channel(channel, None, now).await
     }
 
-    /// Keeps a component. One with the same digest is the same file and stays as it is, but for a signature that it lacked.
+    /// Forgets the channel with its history and what its plugin kept; `InUse` while it is enabled, holds deliveries, or
+    /// another channel falls back to it. Books and subscriptions stay.
+    async fn delete_channel(&self, name: &str, now: Timestamp) -> Result<()>;
+
+    /// Keeps a component. One with the same digest is the same file and stays as it is, but for its signature where a new
+    /// one comes with it.
     async fn put_component(&self, info: &ComponentInfo, file: &[u8]) -> Result<()>;
     async fn components(&self) -> Result<Vec<ComponentInfo>>;
-    async fn component(&self, digest: &str) -> Result<(ComponentInfo, Vec<u8>)>;
+    async fn component(&self, digest: &str) -> Result<ComponentInfo>;
+    /// Its file, byte by byte what it was: `Damaged` where it has not the digest any more.
+    async fn component_file(&self, digest: &str) -> Result<Vec<u8>>;
+    /// Forgets a component; `InUse` where a channel has it active, on trial or to return to.
+    async fn delete_component(&self, digest: &str) -> Result<()>;
 
     async fn plugin_state_get(&self, channel: &str, key: &str) -> Result<Option<Vec<u8>>>;
     /// Writes unless the channel would exceed `max_keys` keys or `max_bytes` bytes in all; returns whether it did.

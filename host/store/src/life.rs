@@ -19,12 +19,12 @@ pub trait ChannelLife: Send + Sync {
     /// The channel's history, newest first; `limits::CHANNEL_EVENTS` are kept.
     async fn channel_events(&self, name: &str, limit: u32) -> Result<Vec<ChannelEvent>>;
 
-    /// Gives up what the channel kept waiting: deliveries that wait (no call has them, no digest gathers them) and were
+    /// Gives up what the channel kept waiting: deliveries that wait (no lease in force, no digest gathers them) and were
     /// accepted before that moment are dead, with that reason; returns how many. A digest is as old as its latest member.
     async fn drop_late(&self, channel: &str, accepted_before: Timestamp, reason: &str, now: Timestamp) -> Result<u64>;
     /// Sends it by another channel: such a delivery is cancelled with that reason, and the same message goes to the user's
-    /// first address there, due now, unless it goes there already. It stays where the user has no address there, or where
-    /// its message was given up there. Returns how many left.
+    /// first address there, due now, unless it goes there already. It stays where the user has no address there, where its
+    /// message was given up there, or where `to` is disabled or quarantined. Returns how many left.
     async fn move_late(
         &self,
         channel: &str,

@@ -45,8 +45,17 @@ pub struct ComponentInfo {
     pub manifest: Manifest,
     pub bytes: u64,
     pub installed_at: Timestamp,
-    /// Who signed it, as far as that was known when it was installed.
-    pub signed_by: Option<String>,
+    /// Whose signature it was installed with; none where it had none.
+    pub signed: Option<Signed>,
+}
+
+/// A signature that was found good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signed {
+    /// The publisher, by the name in the settings of that time.
+    pub publisher: String,
+    /// The publisher's public key that it was checked with.
+    pub key: String,
 }
 
 /// A version that a channel has or had.

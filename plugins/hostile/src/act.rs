@@ -89,6 +89,11 @@ pub fn act(behaviour: Behaviour, batch: &[Delivery]) -> Vec<Outcome> {
         Behaviour::Steal => all(Outcome::Rejected(reach::steal())),
         Behaviour::Fetch => all(Outcome::Rejected(reach::fetch(argument(batch)))),
         Behaviour::Dial => all(Outcome::Rejected(reach::dial(argument(batch)))),
+        Behaviour::Tell => {
+            let told = format!("535 the password {} is wrong", config::get("password").unwrap_or_default());
+            log::log(log::Level::Error, &told);
+            all(Outcome::Rejected(told))
+        }
         Behaviour::Flood(step) => repeat(&[step]),
         Behaviour::Both(one, two) => repeat(&[one, two]),
         Behaviour::Counter => {

@@ -72,6 +72,8 @@ pub enum Behaviour {
     Flood(Step),
     /// Two misdeeds in turn without end: `memory+log`.
     Both(Step, Step),
+    /// Logs its password, and rejects everything with it as the reason.
+    Tell,
     /// Delivers with the receipt `count N`, where N counts the calls of this instance.
     Counter,
     /// Delivers.
@@ -168,6 +170,7 @@ const WORDS: &[(&str, Behaviour)] = &[
     ("steal", Behaviour::Steal),
     ("fetch", Behaviour::Fetch),
     ("dial", Behaviour::Dial),
+    ("tell", Behaviour::Tell),
     ("counter", Behaviour::Counter),
     ("ok", Behaviour::Ok),
 ];

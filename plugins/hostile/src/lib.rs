@@ -23,6 +23,7 @@ impl Channel for Hostile {
             config: vec![
                 field("host", FieldKind::Host, "Host", "Where it tries to connect.").default("127.0.0.1"),
                 field("port", FieldKind::Port, "Port", "Where it tries to connect.").default("9"),
+                field("password", FieldKind::Text, "Password", "What it tells everybody.").secret(),
             ],
             grants: vec![
                 net("{host}", "{port}", "To misuse a connection."),

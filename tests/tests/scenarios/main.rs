@@ -11,6 +11,7 @@ mod kill;
 mod lifecycle;
 mod lists;
 mod resident;
+mod secrets;
 mod smtp;
 mod stream;
 mod switch;

@@ -50,7 +50,7 @@ pub enum VersionState {
     Previous,
     /// It was given up: it failed as candidate, or was rolled back.
     Failed,
-    /// It was active once.
+    /// It was active or on trial once, and another one took its place.
     Retired,
 }
 

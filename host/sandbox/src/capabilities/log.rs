@@ -1,10 +1,12 @@
-//! `log`: the plugin's own lines, escaped and cut, so many in a call and not more.
+//! `log`: the plugin's own lines, without the channel's secrets, escaped and cut, so many in a call and not more. An
+//! outcome's words are treated alike.
 
 use tidings_domain::limits;
+use tidings_domain::outcome::Outcome;
 use tidings_domain::text::one_line;
 
 use crate::host::LogLevel;
-use crate::room::Room;
+use crate::room::{Furniture, Room};
 
 impl Room {
     /// A line of the plugin's own; what it printed before comes first.
@@ -19,7 +21,19 @@ impl Room {
             return;
         }
         self.stats.log_lines += 1;
-        let line = one_line(message.trim_end(), limits::REASON_CHARS);
-        self.furniture.host.log(&self.furniture.channel, level, &line);
+        self.furniture.log(level, message.trim_end().to_owned());
+    }
+}
+
+impl Furniture {
+    /// A line in the channel's log.
+    pub(crate) fn log(&self, level: LogLevel, text: String) {
+        let line = one_line(&self.redaction.apply(text), limits::REASON_CHARS);
+        self.host.log(&self.channel, level, &line);
+    }
+
+    /// An outcome without the channel's secrets in its words.
+    pub(crate) fn redacted(&self, outcome: Outcome) -> Outcome {
+        outcome.reworded(|text| self.redaction.apply(text))
     }
 }

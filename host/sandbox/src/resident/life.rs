@@ -152,7 +152,7 @@ impl Life {
         lock(&self.stats).deliveries += 1;
         let Some(ended) = ended else { return Err(self.abandon()) };
         let (answer, stats, settled) = instance.call.close(ended);
-        let (outcomes, crash) = assemble(answer, settled);
+        let (outcomes, crash) = assemble(answer, settled, |outcome| self.plugin.furniture.redacted(outcome));
         if let Some(crash) = &crash {
             self.crashed(crash.clone());
         }

@@ -3,6 +3,7 @@
 mod access;
 mod access_lists;
 mod administration;
+mod components;
 mod problems;
 mod subscribing;
 
@@ -90,7 +91,7 @@ impl Stand {
         let channels = Channels::new(Environment {
             store: Arc::clone(&store),
             sandbox: Sandbox::new(sandbox).expect("the engine starts"),
-            trust: Trust::new(trust).expect("keys"),
+            trust: Arc::new(Trust::new(trust).expect("keys")),
             host: Arc::new(PluginHost::new(Arc::clone(&store), Arc::clone(&knowledge), streams.clone())),
             links: Arc::clone(&links),
             knowledge: Arc::clone(&knowledge),

@@ -1,5 +1,6 @@
 //! Failure policies: deliveries that their channel kept waiting too long become dead, or go to another channel. Only what
-//! is due and not in a call is touched; a digest is as old as its latest member and stays together.
+//! is due and not in a call is touched: a lease that ended is none. A digest is as old as its latest member and stays
+//! together.
 
 use std::collections::BTreeSet;
 
@@ -7,20 +8,30 @@ use sqlx::sqlite::SqliteConnection;
 use tidings_domain::delivery::DeliveryId;
 use tidings_domain::limits::POLICY_BATCH;
 use tidings_domain::message::MessageId;
+use tidings_domain::subscription::Style;
 use tidings_domain::time::Timestamp;
 
 use super::failure::Failure;
 use super::turns::{self, Pair};
-use super::value::{from_json, id_bytes, millis, style_bits};
+use super::value::{id_bytes, millis, style_bits};
 use crate::subscription::Settings;
 
 /// The late rows of channel ?1, accepted before ?2, at ?3.
-const LATE: &str = "d.channel = ?1 AND d.state = 'pending' AND d.lease IS NULL AND d.accepted_at < ?2 \
+const LATE: &str = "d.channel = ?1 AND d.state = 'pending' AND (d.lease IS NULL OR d.due_at <= ?3) \
+     AND d.accepted_at < ?2 \
      AND NOT EXISTS (SELECT 1 FROM deliveries m WHERE m.digest = d.digest AND d.digest IS NOT NULL \
-         AND (m.accepted_at >= ?2 OR m.lease IS NOT NULL)) \
+         AND (m.accepted_at >= ?2 OR (m.lease IS NOT NULL AND m.due_at > ?3))) \
      AND (d.gathered IS NULL OR NOT EXISTS (SELECT 1 FROM deliveries m WHERE m.channel = d.channel \
          AND m.user = d.user AND m.address = d.address AND m.gathered IS NOT NULL \
-         AND (m.accepted_at >= ?2 OR m.lease IS NOT NULL OR (m.lead = 1 AND m.due_at > ?3))))";
+         AND (m.accepted_at >= ?2 OR (m.lead = 1 AND m.due_at > ?3))))";
+
+/// The channel ?5 can take something over: what is moved to one that holds its own deliveries is late there again, and
+/// has lost its place here.
+const OPEN: &str = "EXISTS (SELECT 1 FROM channels c WHERE c.name = ?5 AND c.enabled \
+     AND json_extract(c.life, '$.quarantine') IS NULL)";
+
+/// Where a user is reached there; none where the subscription cannot be read.
+const ADDRESS: &str = "CASE WHEN json_valid(s.addresses) THEN json_extract(s.addresses, '$[0]') END";
 
 /// By the index of what is due. The members of a digest come before their leader, so that no digest loses it to a crash
 /// between two transactions.
@@ -50,7 +61,7 @@ impl Late {
     /// Makes some of them dead; returns how many.
     pub(super) async fn give_up(&self, connection: &mut SqliteConnection) -> Result<u64, Failure> {
         let sql = format!(
-            "UPDATE deliveries SET state = 'dead', gathered = NULL, updated_at = ?3, note = ?5 \
+            "UPDATE deliveries SET state = 'dead', gathered = NULL, lease = NULL, updated_at = ?3, note = ?5 \
              WHERE seq IN (SELECT d.seq FROM deliveries d WHERE {LATE} {ORDER} LIMIT ?4) RETURNING channel, user"
         );
         let rows: Vec<Pair> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
@@ -68,7 +79,7 @@ impl Late {
 
     /// Moves some of them to their users' first addresses on the channel `to`, as single deliveries that are due now;
     /// returns how many left their channel. Those of users who have no address there stay, and so do those whose message
-    /// was given up there.
+    /// was given up there. Where `to` is disabled or quarantined, all stay.
     pub(super) async fn move_to(&self, connection: &mut SqliteConnection, to: &str) -> Result<u64, Failure> {
         let mut pairs = BTreeSet::<Pair>::new();
         let rows = self.movable(connection, to).await?;
@@ -76,7 +87,7 @@ impl Late {
         for row in rows {
             made += self.copy(connection, to, &row).await?;
             let moved: Vec<Pair> = sqlx::query_as(
-                "UPDATE deliveries SET state = 'cancelled', gathered = NULL, updated_at = ?, note = ? \
+                "UPDATE deliveries SET state = 'cancelled', gathered = NULL, lease = NULL, updated_at = ?, note = ? \
                  WHERE seq = ? RETURNING channel, user",
             )
             .bind(self.now)
@@ -103,12 +114,12 @@ impl Late {
     async fn movable(&self, connection: &mut SqliteConnection, to: &str) -> Result<Vec<Movable>, Failure> {
         let sql = format!(
             "SELECT d.seq, d.message, m.id AS message_id, d.user, d.filter, d.accepted_at, \
-             json_extract(s.addresses, '$[0]') AS address, s.settings \
+             {ADDRESS} AS address, CAST(s.settings AS BLOB) AS settings \
              FROM deliveries d JOIN messages m ON m.seq = d.message \
              JOIN subscriptions s ON s.user = d.user AND s.channel = ?5 AND s.enabled AND s.deleted_at IS NULL \
-             WHERE {LATE} AND json_extract(s.addresses, '$[0]') IS NOT NULL AND NOT EXISTS ( \
+             WHERE {OPEN} AND {LATE} AND {ADDRESS} IS NOT NULL AND NOT EXISTS ( \
              SELECT 1 FROM deliveries x WHERE x.message = d.message AND x.channel = ?5 \
-             AND x.address = json_extract(s.addresses, '$[0]') AND x.state IN ('dead', 'cancelled')) {ORDER} LIMIT ?4"
+             AND x.address = {ADDRESS} AND x.state IN ('dead', 'cancelled')) {ORDER} LIMIT ?4"
         );
         let rows = sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .bind(&self.channel)
@@ -123,7 +134,9 @@ impl Late {
 
     /// The same message for the other channel, unless it goes there already; how many rows were made.
     async fn copy(&self, connection: &mut SqliteConnection, to: &str, row: &Movable) -> Result<i64, Failure> {
-        let settings: Settings = from_json("subscription", &row.settings)?;
+        // How it would like to read the message is the least of it: one subscription does not stop the others.
+        let settings: Result<Settings, _> = serde_json::from_slice(&row.settings);
+        let style = settings.map_or_else(|_| Style::default(), |settings| settings.style);
         let id = DeliveryId::derive(&MessageId::made(&row.message_id), to, &row.address);
         let made = sqlx::query(
             "INSERT INTO deliveries (id, message, channel, user, address, filter, style, accepted_at, not_before, \
@@ -136,7 +149,7 @@ impl Late {
         .bind(&row.user)
         .bind(&row.address)
         .bind(&row.filter)
-        .bind(style_bits(settings.style))
+        .bind(style_bits(style))
         .bind(row.accepted_at)
         .bind(self.now)
         .bind(&self.reason)
@@ -156,5 +169,5 @@ struct Movable {
     filter: String,
     accepted_at: i64,
     address: String,
-    settings: String,
+    settings: Vec<u8>,
 }

@@ -272,8 +272,23 @@ impl Store for SqliteStore {
         registry::channel(&mut connection, &self.keys, name).await.map_err(|failure| failure.into_error(doing))
     }
 
+    async fn delete_channel(&self, name: &str, now: Timestamp) -> Result<()> {
+        let name = name.to_owned();
+        let work = self.writer.write("deletes a channel", move |connection| {
+            Box::pin(async move { registry::delete_channel(connection, &name, millis(now)).await })
+        });
+        work.await
+    }
+
     async fn put_component(&self, info: &ComponentInfo, file: &[u8]) -> Result<()> {
         let doing = "keeps a component";
+        let signed = info.clone();
+        let known = self
+            .writer
+            .write(doing, move |connection| Box::pin(async move { component::sign(connection, &signed).await }));
+        if known.await? {
+            return Ok(());
+        }
         for (part, bytes) in component::parts(file) {
             let (digest, bytes) = (info.digest.clone(), bytes.to_vec());
             let work = self.writer.write(doing, move |connection| {
@@ -294,10 +309,24 @@ impl Store for SqliteStore {
         component::all(&mut connection).await.map_err(|failure| failure.into_error(doing))
     }
 
-    async fn component(&self, digest: &str) -> Result<(ComponentInfo, Vec<u8>)> {
+    async fn component(&self, digest: &str) -> Result<ComponentInfo> {
         let doing = "reads a component";
         let mut connection = self.reader(doing).await?;
         component::get(&mut connection, digest).await.map_err(|failure| failure.into_error(doing))
+    }
+
+    async fn component_file(&self, digest: &str) -> Result<Vec<u8>> {
+        let doing = "reads a component";
+        let mut connection = self.reader(doing).await?;
+        component::file(&mut connection, digest).await.map_err(|failure| failure.into_error(doing))
+    }
+
+    async fn delete_component(&self, digest: &str) -> Result<()> {
+        let digest = digest.to_owned();
+        let work = self.writer.write("deletes a component", move |connection| {
+            Box::pin(async move { component::delete(connection, &digest).await })
+        });
+        work.await
     }
 
     async fn plugin_state_get(&self, channel: &str, key: &str) -> Result<Option<Vec<u8>>> {

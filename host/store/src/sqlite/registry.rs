@@ -146,6 +146,37 @@ pub(super) async fn put_channel(
     feed::publish(connection, [Change::Channel(channel.name.clone())], now).await
 }
 
+/// Forgets a channel that is disabled and for which nothing waits, with its history and what its plugin kept. What was
+/// delivered stays in the books, and subscriptions for the name wait for another channel of it.
+pub(super) async fn delete_channel(connection: &mut SqliteConnection, name: &str, now: i64) -> Result<(), Failure> {
+    let row: Option<(bool, bool, Option<String>)> = sqlx::query_as(
+        "SELECT enabled, EXISTS (SELECT 1 FROM deliveries d WHERE d.channel = c.name AND d.state = 'pending'), \
+         (SELECT o.name FROM channels o WHERE json_extract(o.life, '$.policy.channel') = c.name) \
+         FROM channels c WHERE c.name = ?",
+    )
+    .bind(name)
+    .fetch_optional(&mut *connection)
+    .await?;
+    let by = match row.ok_or_else(|| missing("channel", name))? {
+        (true, _, _) => Some("its deliveries: it is enabled".to_owned()),
+        (_, true, _) => Some("deliveries that it holds".to_owned()),
+        (_, _, Some(other)) => Some(format!("the failure policy of the channel {other}")),
+        (false, false, None) => None,
+    };
+    if let Some(by) = by {
+        return Err(StoreError::InUse { what: "channel", by }.into());
+    }
+    for sql in [
+        "DELETE FROM channels WHERE name = ?",
+        "DELETE FROM channel_versions WHERE channel = ?",
+        "DELETE FROM channel_events WHERE channel = ?",
+        "DELETE FROM plugin_state WHERE channel = ?",
+    ] {
+        sqlx::query(sql).bind(name).execute(&mut *connection).await?;
+    }
+    feed::publish(connection, [Change::Channel(name.to_owned())], now).await
+}
+
 /// Parts the configuration by its component's manifest. What no manifest calls public is treated as secret.
 async fn split<'a>(
     connection: &mut SqliteConnection,

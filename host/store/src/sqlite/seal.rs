@@ -8,11 +8,11 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::failure::opening;
 use super::{Mode, SqliteStore};
-use crate::keys::{KeyFile, Keys, is_sealed};
+use crate::keys::{KeyFile, Keys, Lacking, is_sealed};
 use crate::{Result, Store as _};
 
 /// The keys of the database at `path`, and for the daemon every secret sealed with the first of them. A key file is made
-/// only where nothing is sealed yet: another key would be of no use for what is.
+/// by the daemon only, and where nothing is sealed yet: another key would be of no use for what is.
 pub(super) async fn prepare(
     connection: &mut SqliteConnection,
     path: &Path,
@@ -21,17 +21,22 @@ pub(super) async fn prepare(
 ) -> Result<Keys> {
     let failed = |error: sqlx::Error| opening(error, &path.display().to_string(), "reads what is sealed");
     let rows = secrets(connection).await.map_err(failed)?;
-    let make = *file == KeyFile::Beside && !rows.iter().any(|(_, text)| is_sealed(text));
-    let keys = Keys::open(&file.path(path), make)?;
+    let lacking = match (file, mode) {
+        (KeyFile::At(_), _) => Lacking::Refuse,
+        _ if rows.iter().any(|(_, text)| is_sealed(text)) => Lacking::Refuse,
+        (KeyFile::Beside, Mode::Daemon) => Lacking::Make,
+        (KeyFile::Beside, Mode::Tool) => Lacking::Leave,
+    };
+    let keys = Keys::open(&file.path(path), lacking)?;
     // All are opened before one is written.
     let mut stale = Vec::new();
     for (channel, text) in rows {
         let clear = keys.unseal(&channel, &text)?;
-        if !keys.is_current(&channel, &text) {
+        if mode == Mode::Daemon && !keys.is_current(&channel, &text) {
             stale.push((keys.seal(&channel, clear.expose())?, channel));
         }
     }
-    if mode == Mode::Daemon && !stale.is_empty() {
+    if !stale.is_empty() {
         let count = stale.len();
         replace(connection, stale).await.map_err(failed)?;
         tracing::info!(channels = count, "secrets were sealed with the present key");
@@ -61,7 +66,8 @@ async fn secrets(connection: &mut SqliteConnection) -> sqlx::Result<Vec<(String,
     sqlx::query_as("SELECT name, secrets FROM channels ORDER BY name").fetch_all(connection).await
 }
 
-/// Writes sealed texts over what was there, also in the places of the file that are free now.
+/// Writes sealed texts over what was there. What these rows occupied is overwritten in the file too; copies that earlier
+/// changes of a row left in free places are not, which takes a `VACUUM`.
 async fn replace(connection: &mut SqliteConnection, sealed: Vec<(String, String)>) -> sqlx::Result<()> {
     sqlx::query("PRAGMA secure_delete = ON").execute(&mut *connection).await?;
     let mut transaction = connection.begin().await?;

@@ -97,10 +97,12 @@ pub(super) async fn record(
 ) -> Result<(), Failure> {
     let life = &channel.life;
     let candidate = life.candidate.as_ref().map(|candidate| candidate.component.as_str());
+    // A version that is tried again is on trial, also where it is what rolling back leads to.
+    let previous = life.previous.as_deref().filter(|previous| candidate != Some(*previous));
     let places = [
         (VersionState::Active, Some(channel.component.as_str())),
         (VersionState::Candidate, candidate),
-        (VersionState::Previous, life.previous.as_deref()),
+        (VersionState::Previous, previous),
     ];
     let before: Vec<(String, String)> =
         sqlx::query_as("SELECT component, state FROM channel_versions WHERE channel = ? AND state <> 'failed'")

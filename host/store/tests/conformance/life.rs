@@ -57,6 +57,12 @@ async fn each_step_of_an_upgrade_leaves_every_version_in_one_place() {
     assert_eq!(again, is(&[("a", Previous), ("b", Failed), ("c", Active)]));
     let last = step("d", life(None, Some("c")), None, 8).await;
     assert_eq!(last, is(&[("a", Retired), ("b", Failed), ("c", Previous), ("d", Active)]));
+    // The previous one is tried again, and is where rolling back leads again when that did not go well.
+    let retried = step("d", life(candidate("c"), Some("c")), None, 9).await;
+    assert_eq!(retried, is(&[("a", Retired), ("b", Failed), ("c", Candidate), ("d", Active)]));
+    let fell = Some(event(EventKind::FellBack, "c", 10));
+    let fallen = step("d", life(None, Some("c")), fell, 10).await;
+    assert_eq!(fallen, is(&[("a", Retired), ("b", Failed), ("c", Previous), ("d", Active)]));
 }
 
 #[tokio::test]
@@ -152,6 +158,7 @@ fn on_irc(user: &str, addresses: &[&str]) -> Subscription {
 async fn what_is_late_goes_to_the_users_first_address_on_the_other_channel_once() {
     let fixture = store().await;
     let irc = |user: &str| Recipient { channel: "irc".into(), address: format!("{user}-nick"), ..to(user) };
+    fixture.store.put_channel(&channel("irc"), at(1)).await.unwrap();
     for wish in [on_irc("amara", &["amara-nick", "second"]), on_irc("lena", &["lena-nick"])] {
         fixture.store.put_subscription(&wish, at(1)).await.unwrap();
     }
@@ -191,6 +198,9 @@ async fn what_is_late_goes_to_the_users_first_address_on_the_other_channel_once(
 #[tokio::test]
 async fn two_channels_that_fall_back_to_each_other_do_not_lose_what_both_gave_up() {
     let fixture = store().await;
+    for name in ["email", "irc"] {
+        fixture.store.put_channel(&channel(name), at(1)).await.unwrap();
+    }
     fixture.store.put_subscription(&on_irc("amara", &["amara-nick"]), at(1)).await.unwrap();
     fixture.store.put_subscription(&subscription("amara", &["amara@example.org"]), at(1)).await.unwrap();
     fixture.accept(10, "one", vec![to("amara")]).await;
@@ -198,4 +208,44 @@ async fn two_channels_that_fall_back_to_each_other_do_not_lose_what_both_gave_up
     assert_eq!(fixture.store.move_late("irc", "email", at(500), "by email", at(1001)).await.unwrap(), 0);
     let expected = [("one", "email", State::Cancelled), ("one", "irc", State::Pending)];
     assert_eq!(states(&fixture).await, is(&expected), "it is held where it is");
+}
+
+#[tokio::test]
+async fn what_a_lease_that_ended_held_is_late_as_well() {
+    let fixture = store().await;
+    fixture.accept(10, "lost", vec![to("amara")]).await;
+    let lease = fixture.lease_one(20).await;
+    let until = lease.until().as_millis();
+    assert_eq!(
+        fixture.store.drop_late("email", at(500), "too old", at(until - 1)).await.unwrap(),
+        0,
+        "it may be in a call"
+    );
+    assert_eq!(fixture.store.drop_late("email", at(500), "too old", at(until)).await.unwrap(), 1);
+    assert_eq!(states(&fixture).await, is(&[("lost", "email", State::Dead)]));
+    fixture.books().await;
+    // What was delivered all the same is delivered.
+    fixture.settle(lease, delivered(), until + 1).await;
+    assert_eq!(states(&fixture).await, is(&[("lost", "email", State::Delivered)]));
+    fixture.books().await;
+}
+
+#[tokio::test]
+async fn nothing_goes_to_a_channel_that_holds_its_own_deliveries() {
+    let fixture = store().await;
+    fixture.store.put_subscription(&on_irc("amara", &["amara-nick"]), at(1)).await.unwrap();
+    fixture.accept(10, "one", vec![to("amara")]).await;
+    let quarantine = Some(Quarantine { since: at(4), reason: "it crashed".into() });
+    let held = Life { quarantine, ..Life::default() };
+    let moved = async |now| fixture.store.move_late("email", "irc", at(500), "by irc", at(now)).await.unwrap();
+    assert_eq!(moved(1000).await, 0, "there is none");
+    for (name, target) in [
+        ("disabled", Channel { enabled: false, ..channel("irc") }),
+        ("quarantined", Channel { life: held, ..channel("irc") }),
+    ] {
+        fixture.store.put_channel(&target, at(2)).await.unwrap();
+        assert_eq!(moved(1001).await, 0, "{name}");
+    }
+    fixture.store.put_channel(&channel("irc"), at(3)).await.unwrap();
+    assert_eq!(moved(1002).await, 1);
 }

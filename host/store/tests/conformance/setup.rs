@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use tidings_domain::grant::{Credential, CredentialKind, Grant, Grants};
 use tidings_domain::limits::PluginLimits;
 use tidings_domain::manifest::{Capability, Manifest};
-use tidings_domain::plugin_life::Life;
+use tidings_domain::plugin_life::{CanaryPlan, Candidate, FailurePolicy, Life};
 use tidings_domain::secret::Secret;
-use tidings_store::{Channel, ComponentInfo, StoreError, Token};
+use tidings_store::{Channel, ComponentInfo, Signed, StoreError, Token};
 
-use crate::fixture::{at, store};
+use crate::fixture::{at, delivered, store, to};
 
 pub fn channel(name: &str) -> Channel {
     Channel {
@@ -80,21 +80,84 @@ async fn a_component_is_kept_under_its_digest() {
         address_example: "a@example.org".into(),
         ..serde_json::from_str(EMPTY_MANIFEST).unwrap()
     };
-    let info = ComponentInfo { digest: "a".repeat(64), manifest, bytes: 4, installed_at: at(9), signed_by: None };
     // Larger than what is written at a time, and not a multiple of it.
     let bytes: Vec<u8> = (0..tidings_domain::limits::COMPONENT_PART_BYTES * 2 + 7).map(|n| (n % 251) as u8).collect();
+    let digest = hex::encode(ring::digest::digest(&ring::digest::SHA256, &bytes));
+    let info = ComponentInfo { digest, manifest, bytes: bytes.len() as u64, installed_at: at(9), signed: None };
+    let signed = |key: &str| Some(Signed { publisher: "fedora".into(), key: key.into() });
     fixture.store.put_component(&info, &bytes).await.unwrap();
-    fixture.store.put_component(&ComponentInfo { installed_at: at(10), ..info.clone() }, &bytes).await.unwrap();
-    let (stored, file) = fixture.store.component(&info.digest).await.unwrap();
-    assert_eq!((stored.manifest, stored.bytes, stored.installed_at), (info.manifest, 4, at(9)));
-    assert!(file == bytes, "the file is another one");
+    for (again, kept) in
+        [(None, None), (signed("one"), signed("one")), (None, signed("one")), (signed("two"), signed("two"))]
+    {
+        let info = ComponentInfo { installed_at: at(10), signed: again, ..info.clone() };
+        fixture.store.put_component(&info, &bytes).await.unwrap();
+        let stored = fixture.store.component(&info.digest).await.unwrap();
+        assert_eq!((stored.manifest, stored.installed_at, stored.signed), (info.manifest, at(9), kept));
+    }
+    assert!(fixture.store.component_file(&info.digest).await.unwrap() == bytes, "the file is another one");
     assert_eq!(fixture.store.components().await.unwrap().len(), 1);
     let missing = fixture.store.component("none").await;
     assert!(matches!(missing, Err(StoreError::Missing { what: "component", .. })));
 }
 
+#[tokio::test]
+async fn a_component_is_forgotten_unless_a_channel_has_it() {
+    let fixture = store().await;
+    let bytes = b"a file";
+    let digest = hex::encode(ring::digest::digest(&ring::digest::SHA256, bytes));
+    let manifest = serde_json::from_str(EMPTY_MANIFEST).unwrap();
+    let info = ComponentInfo { digest: digest.clone(), manifest, bytes: 6, installed_at: at(1), signed: None };
+    fixture.store.put_component(&info, bytes).await.unwrap();
+    let candidate = Candidate { component: digest.clone(), plan: CanaryPlan::default(), since: at(1) };
+    for (name, component, life) in [
+        ("active", digest.clone(), Life::default()),
+        ("on trial", "c".repeat(64), Life { candidate: Some(candidate), ..Life::default() }),
+        ("to return to", "c".repeat(64), Life { previous: Some(digest.clone()), ..Life::default() }),
+    ] {
+        fixture.store.put_channel(&Channel { component, life, ..channel("email") }, at(2)).await.unwrap();
+        let refused = fixture.store.delete_component(&digest).await;
+        assert!(matches!(refused, Err(StoreError::InUse { .. })), "{name}: {refused:?}");
+    }
+    fixture.store.put_channel(&channel("email"), at(3)).await.unwrap();
+    fixture.store.delete_component(&digest).await.unwrap();
+    let gone = fixture.store.delete_component(&digest).await;
+    assert!(matches!(gone, Err(StoreError::Missing { .. })), "{gone:?}");
+    assert!(matches!(fixture.store.component_file(&digest).await, Err(StoreError::Missing { .. })));
+    fixture.store.put_component(&info, bytes).await.unwrap();
+    assert_eq!(fixture.store.component_file(&digest).await.unwrap(), bytes);
+}
+
 const EMPTY_MANIFEST: &str = r#"{"name": "", "version": "", "summary": "", "address_label": "", "address_example": "",
     "config": [], "grants": []}"#;
+
+#[tokio::test]
+async fn a_channel_is_forgotten_when_nothing_needs_it_any_more() {
+    let fixture = store().await;
+    let put = async |channel: Channel| fixture.store.put_channel(&channel, at(2)).await.unwrap();
+    let refused = async |why: &str| match fixture.store.delete_channel("email", at(3)).await {
+        Err(StoreError::InUse { by, .. }) => assert!(by.contains(why), "{why}: {by}"),
+        other => panic!("{why}: {other:?}"),
+    };
+    put(channel("email")).await;
+    refused("enabled").await;
+    put(Channel { enabled: false, ..channel("email") }).await;
+    let policy = FailurePolicy::FallBack { channel: "email".into(), after_seconds: 60 };
+    put(Channel { life: Life { policy, ..Life::default() }, ..channel("irc") }).await;
+    refused("irc").await;
+    put(channel("irc")).await;
+    fixture.accept(10, "one", vec![to("amara")]).await;
+    refused("deliveries").await;
+    let lease = fixture.lease_one(20).await;
+    fixture.settle(lease, delivered(), 30).await;
+    assert!(fixture.store.plugin_state_set("email", "key", b"value", 9, 99).await.unwrap());
+    fixture.store.delete_channel("email", at(40)).await.unwrap();
+    let gone = fixture.store.channel("email").await;
+    assert!(matches!(gone, Err(StoreError::Missing { .. })), "{gone:?}");
+    assert_eq!(fixture.store.plugin_state_get("email", "key").await.unwrap(), None);
+    assert_eq!(fixture.store.channel_versions("email").await.unwrap(), []);
+    assert_eq!(fixture.books().await.delivered, 1);
+    assert_eq!(fixture.store.channel_versions("irc").await.unwrap().len(), 1, "the other stays as it is");
+}
 
 #[tokio::test]
 async fn tokens_are_found_by_id_until_they_are_deleted() {

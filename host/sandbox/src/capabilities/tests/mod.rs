@@ -14,7 +14,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tidings_domain::grant::{Credential, CredentialKind, Grant, Grants};
 use tidings_domain::limits::PluginLimits;
 use tidings_domain::manifest::Capability;
-use tidings_domain::secret::Secret;
+use tidings_domain::secret::{Redaction, Secret};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -97,6 +97,7 @@ fn room(grants: Grants, limits: PluginLimits, tls: Arc<Tls>) -> Room {
         config: Arc::new(BTreeMap::new()),
         grants: Arc::new(grants),
         tokens: Arc::default(),
+        redaction: Redaction::default(),
         limits,
         host: Arc::new(Nobody),
     };

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use sqlx::{ConnectOptions as _, Connection as _};
 use tidings_domain::delivery::Acceptance;
+use tidings_domain::limits::COMPONENT_PART_BYTES;
 use tidings_domain::outcome::Settlement;
+use tidings_domain::subscription::{Style, Subscription};
 use tokio::task::JoinSet;
 
 use super::super::open;
 use super::{Fixture, at, files_as_they_are, message, request};
-use crate::{Change, Changes, DeliveryQuery, Mode, Store as _, StoreError, Token};
+use crate::{Change, Changes, ChannelLife as _, ComponentInfo, DeliveryQuery, Mode, Store as _, StoreError, Token};
 
 /// Runs SQL on a database that nobody has open.
 async fn execute(path: &Path, sql: &'static str) {
@@ -217,6 +219,91 @@ async fn a_database_of_the_first_version_keeps_what_it_holds() {
     let Changes::These { changes, .. } = store.changes(start).await.unwrap() else { panic!("the feed has no start") };
     assert_eq!(changes, [Change::User("ann".into())]);
     store.close().await;
+}
+
+fn component(file: &[u8]) -> ComponentInfo {
+    let manifest = serde_json::from_str(MANIFEST).unwrap();
+    let digest = hex::encode(ring::digest::digest(&ring::digest::SHA256, file));
+    ComponentInfo { digest, manifest, bytes: file.len() as u64, installed_at: at(1), signed: None }
+}
+
+const MANIFEST: &str = r#"{"name": "email", "version": "1", "summary": "", "address_label": "", "address_example": "",
+    "config": [], "grants": []}"#;
+
+/// Versions before parts kept the whole file in the component's row.
+#[tokio::test]
+async fn a_component_of_an_older_version_stays_the_same_file_when_it_is_installed_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tidings.db");
+    std::fs::write(&path, "").unwrap();
+    let file: Vec<u8> = (0..COMPONENT_PART_BYTES * 3 + 11).map(|n| (n % 251) as u8).collect();
+    let info = component(&file);
+    let old = open::MIGRATIONS.iter().filter(|migration| migration.version < 8).cloned().collect();
+    let mut connection = open::reading(&path).read_only(false).connect().await.unwrap();
+    sqlx::migrate::Migrator::with_migrations(old).run(&mut connection).await.unwrap();
+    let row = "INSERT INTO components (digest, manifest, bytes, installed_at, file) VALUES (?, ?, ?, 1, ?)";
+    let row = sqlx::query(row).bind(&info.digest).bind(MANIFEST).bind(file.len() as i64).bind(&file);
+    row.execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    let store = crate::open(&path, Mode::Daemon).await.unwrap();
+    assert!(store.component_file(&info.digest).await.unwrap() == file, "after the migration");
+    store.put_component(&info, &file).await.unwrap();
+    assert!(store.component_file(&info.digest).await.unwrap() == file, "installed again");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_component_whose_file_was_changed_is_not_given_out() {
+    let fixture = Fixture::new().await;
+    let info = component(b"what was judged");
+    fixture.store.put_component(&info, b"what was judged").await.unwrap();
+    fixture.execute("UPDATE component_parts SET bytes = CAST('what was forged' AS BLOB)").await;
+    let refused = fixture.store.component_file(&info.digest).await;
+    assert!(matches!(refused, Err(StoreError::Damaged { what: "component", .. })), "{refused:?}");
+}
+
+/// It may run as another user, and beside a daemon that makes one at the same moment.
+#[tokio::test]
+async fn a_tool_makes_no_key_and_the_daemon_makes_it_for_both() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, key) = (directory.path().join("tidings.db"), directory.path().join("secrets.key"));
+    let tool = crate::open(&path, Mode::Tool).await.unwrap();
+    tool.check().await.unwrap();
+    assert!(!key.exists());
+    let daemon = crate::open(&path, Mode::Daemon).await.unwrap();
+    let made = std::fs::read(&key).unwrap();
+    crate::open(&path, Mode::Tool).await.unwrap().close().await;
+    assert_eq!(std::fs::read(&key).unwrap(), made);
+    daemon.close().await;
+}
+
+#[tokio::test]
+async fn a_subscription_that_cannot_be_read_does_not_stop_a_failure_policy() {
+    let fixture = Fixture::new().await;
+    let users = ["ann", "bob", "cat"];
+    for user in users {
+        fixture.accept(&format!("for-{user}"), user).await.unwrap();
+        let there = Subscription {
+            user: user.into(),
+            channel: "irc".into(),
+            enabled: true,
+            addresses: vec![format!("{user}-nick")],
+            digest: None,
+            style: Style::default(),
+            filters: Vec::new(),
+        };
+        fixture.store.put_subscription(&there, at(1)).await.unwrap();
+    }
+    fixture
+        .execute(
+            "INSERT INTO channels (name, component, enabled, updated_at, config, grants, limits, secrets) \
+         VALUES ('irc', '', 1, 1, '{}', '{}', '{}', '{}')",
+        )
+        .await;
+    fixture.execute("UPDATE subscriptions SET settings = 'nonsense' WHERE user = 'ann'").await;
+    fixture.execute("UPDATE subscriptions SET addresses = 'nonsense' WHERE user = 'bob'").await;
+    let moved = fixture.store.move_late("email", "irc", at(1_000_000), "by irc", at(2_000_000)).await.unwrap();
+    assert_eq!(moved, 2, "whose address can be read, is told");
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ fn component() -> ComponentInfo {
     let manifest = serde_json::json!({"name": "email", "version": "1", "summary": "", "address_label": "",
         "address_example": "", "config": [field("host", false), field("password", true)], "grants": []});
     let manifest = serde_json::from_value(manifest).unwrap();
-    ComponentInfo { digest: "a".repeat(64), manifest, bytes: 1, installed_at: at(1), signed_by: None }
+    ComponentInfo { digest: "a".repeat(64), manifest, bytes: 1, installed_at: at(1), signed: None }
 }
 
 fn channel() -> Channel {
