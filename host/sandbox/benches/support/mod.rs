@@ -16,6 +16,7 @@ use tidings_domain::subscription::Style;
 use tidings_domain::time::Timestamp;
 use tidings_sandbox::{
     ChannelHost, ChannelSettings, Compiler, Links, LogLevel, Parcel, Plugin, Sandbox, SandboxOptions, StateError,
+    StreamEntry,
 };
 
 /// A sandbox whose compiled code goes away with it.
