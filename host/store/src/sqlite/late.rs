@@ -22,6 +22,13 @@ const LATE: &str = "d.channel = ?1 AND d.state = 'pending' AND d.lease IS NULL A
          AND m.user = d.user AND m.address = d.address AND m.gathered IS NOT NULL \
          AND (m.accepted_at >= ?2 OR m.lease IS NOT NULL OR (m.lead = 1 AND m.due_at > ?3))))";
 
+/// Rows that have somewhere to go on channel ?5.
+const MOVABLE: &str = "deliveries d JOIN messages m ON m.seq = d.message \
+     JOIN subscriptions s ON s.user = d.user AND s.channel = ?5 AND s.enabled AND s.deleted_at IS NULL \
+     WHERE json_extract(s.addresses, '$[0]') IS NOT NULL AND NOT EXISTS ( \
+         SELECT 1 FROM deliveries x WHERE x.message = d.message AND x.channel = ?5 \
+         AND x.address = json_extract(s.addresses, '$[0]') AND x.state IN ('dead', 'cancelled'))";
+
 /// By the index of what is due. The members of a digest come before their leader, so that no digest loses it to a crash
 /// between two transactions.
 const ORDER: &str = "ORDER BY d.user, d.lead, d.due_at";
@@ -40,11 +47,15 @@ impl Late {
         Late { channel, accepted_before: millis(accepted_before), reason, now: millis(now) }
     }
 
-    /// Whether there may be something to do, without the writer.
-    pub(super) async fn any(&self, connection: &mut SqliteConnection) -> Result<bool, Failure> {
-        let sql = format!("SELECT EXISTS (SELECT 1 FROM deliveries d WHERE {LATE})");
+    /// Whether there may be something to do, without the writer. What has nowhere to go is nothing to do.
+    pub(super) async fn any(&self, connection: &mut SqliteConnection, to: Option<&str>) -> Result<bool, Failure> {
+        let sql = match to {
+            Some(_) => format!("SELECT EXISTS (SELECT 1 FROM {MOVABLE} AND {LATE})"),
+            None => format!("SELECT EXISTS (SELECT 1 FROM deliveries d WHERE {LATE})"),
+        };
         let query = sqlx::query_scalar(sqlx::AssertSqlSafe(sql));
-        Ok(query.bind(&self.channel).bind(self.accepted_before).bind(self.now).fetch_one(connection).await?)
+        let query = query.bind(&self.channel).bind(self.accepted_before).bind(self.now);
+        Ok(query.bind(POLICY_BATCH).bind(to).fetch_one(connection).await?)
     }
 
     /// Makes some of them dead; returns how many.
@@ -103,12 +114,7 @@ impl Late {
     async fn movable(&self, connection: &mut SqliteConnection, to: &str) -> Result<Vec<Movable>, Failure> {
         let sql = format!(
             "SELECT d.seq, d.message, m.id AS message_id, d.user, d.filter, d.accepted_at, \
-             json_extract(s.addresses, '$[0]') AS address, s.settings \
-             FROM deliveries d JOIN messages m ON m.seq = d.message \
-             JOIN subscriptions s ON s.user = d.user AND s.channel = ?5 AND s.enabled AND s.deleted_at IS NULL \
-             WHERE {LATE} AND json_extract(s.addresses, '$[0]') IS NOT NULL AND NOT EXISTS ( \
-             SELECT 1 FROM deliveries x WHERE x.message = d.message AND x.channel = ?5 \
-             AND x.address = json_extract(s.addresses, '$[0]') AND x.state IN ('dead', 'cancelled')) {ORDER} LIMIT ?4"
+             json_extract(s.addresses, '$[0]') AS address, s.settings FROM {MOVABLE} AND {LATE} {ORDER} LIMIT ?4"
         );
         let rows = sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .bind(&self.channel)
