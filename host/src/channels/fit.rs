@@ -51,6 +51,19 @@ pub(super) fn edit(
     Ok(())
 }
 
+/// That none of these values is of a field that the active version has. Both versions of a trial read the one configuration:
+/// what is set for the new one must not change the old one, nor stay with it when the new one fails.
+pub(super) fn apart(active: &Manifest, values: &BTreeMap<String, Option<String>>) -> Result<(), ChannelError> {
+    let shared = values.keys().filter(|name| active.config.iter().any(|field| field.name == **name));
+    let shared = shared.map(|name| {
+        format!(
+            "{name}: the active version reads it too, so it cannot be set for a trial; configure it, or upgrade at once"
+        )
+    });
+    let shared: Vec<String> = shared.collect();
+    if shared.is_empty() { Ok(()) } else { Err(ChannelError::Config(shared)) }
+}
+
 pub(super) fn mistakes(found: Vec<ConfigError>) -> ChannelError {
     ChannelError::Config(found.iter().map(ToString::to_string).collect())
 }

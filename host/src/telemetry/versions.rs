@@ -1,5 +1,6 @@
 //! What each version of a plugin does and uses, so that an upgrade can be judged by numbers. Nothing is decided here.
 
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -36,6 +37,7 @@ pub struct VersionMetrics {
     calls: Family<VersionLabel, Counter>,
     crashes: Family<CrashLabel, Counter>,
     seconds: Family<VersionLabel, Histogram>,
+    cpu: Family<VersionLabel, Counter<f64, AtomicU64>>,
     memory: Family<VersionLabel, Gauge>,
     host_calls: Family<VersionLabel, Counter>,
     denials: Family<VersionLabel, Counter>,
@@ -50,6 +52,7 @@ impl Default for VersionMetrics {
             calls: Family::default(),
             crashes: Family::default(),
             seconds: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.001, 4.0, 9))),
+            cpu: Family::default(),
             memory: Family::default(),
             host_calls: Family::default(),
             denials: Family::default(),
@@ -63,8 +66,9 @@ impl Default for VersionMetrics {
 impl VersionMetrics {
     pub(super) fn register(&self, registry: &mut Registry) {
         registry.register("version_calls", "Calls of a version", self.calls.clone());
-        registry.register("version_crashes", "Calls that crashed, by kind", self.crashes.clone());
+        registry.register("version_crashes", "Crashes of a version, by kind", self.crashes.clone());
         registry.register("version_call_seconds", "Duration of a version's calls", self.seconds.clone());
+        registry.register("version_cpu_seconds", "Processor time of a version's code", self.cpu.clone());
         registry.register("version_memory_peak_bytes", "Most memory of one instance", self.memory.clone());
         registry.register("version_host_calls", "Calls of a version to the host", self.host_calls.clone());
         registry.register("version_egress_denials", "Reaching beyond its grants", self.denials.clone());
@@ -84,11 +88,23 @@ impl VersionMetrics {
         self.calls.get_or_create(label).inc();
         self.seconds.get_or_create(label).observe(took.as_secs_f64());
         if let Some((kind, _)) = crash {
-            let VersionLabel { channel, plugin, version, component } = label.clone();
-            let label = CrashLabel { channel, plugin, version, component, kind: kind.as_str() };
-            self.crashes.get_or_create(&label).inc();
+            self.crashed(label, kind);
         }
-        let Some(stats) = stats else { return };
+        if let Some(stats) = stats {
+            self.used(label, stats);
+        }
+    }
+
+    /// A crash, in a call or of a resident between its calls.
+    pub fn crashed(&self, label: &VersionLabel, kind: CrashKind) {
+        let VersionLabel { channel, plugin, version, component } = label.clone();
+        let label = CrashLabel { channel, plugin, version, component, kind: kind.as_str() };
+        self.crashes.get_or_create(&label).inc();
+    }
+
+    /// What a call used, or a resident between its calls.
+    pub fn used(&self, label: &VersionLabel, stats: &Stats) {
+        self.cpu.get_or_create(label).inc_by(stats.cpu.as_secs_f64());
         let peak = i64::try_from(stats.peak_memory_bytes).unwrap_or(i64::MAX);
         let memory = self.memory.get_or_create(label);
         memory.set(memory.get().max(peak));
