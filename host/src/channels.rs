@@ -302,14 +302,8 @@ impl Channels {
     /// One version of the channel's plugin, ready to send.
     async fn version(&self, channel: &Channel, component: &str) -> Result<Version, ChannelError> {
         let (admitted, config) = self.checked(channel, component).await?;
-        let Manifest { name, version, lifetime, .. } = admitted.manifest();
-        let label = VersionLabel {
-            channel: channel.name.clone(),
-            plugin: name.clone(),
-            version: version.clone(),
-            component: component.chars().take(12).collect(),
-        };
-        let resident = *lifetime == Lifetime::Resident;
+        let label = VersionLabel::of(&channel.name, admitted.manifest(), component);
+        let resident = admitted.manifest().lifetime == Lifetime::Resident;
         let carrier = Carrier::of(self.plugin(channel, &admitted, config));
         let deadline = std::time::Duration::from_millis(channel.limits.deadline_ms);
         let (links, knowledge) = (Arc::clone(&self.environment.links), Arc::clone(&self.environment.knowledge));

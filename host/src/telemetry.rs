@@ -18,7 +18,7 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{LogConfig, LogFormat};
 
 pub use present::Present;
-pub use versions::{VersionLabel, VersionMetrics};
+pub use versions::{VersionFigures, VersionLabel, VersionMetrics};
 
 /// Sends the log to standard error in the configured form. Call it once.
 pub fn start_log(config: &LogConfig) -> Result<(), String> {

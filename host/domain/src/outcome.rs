@@ -44,6 +44,15 @@ pub enum CrashKind {
 }
 
 impl CrashKind {
+    pub const ALL: [CrashKind; 6] = [
+        CrashKind::Trap,
+        CrashKind::Timeout,
+        CrashKind::Memory,
+        CrashKind::HostCalls,
+        CrashKind::Nonsense,
+        CrashKind::Instantiate,
+    ];
+
     /// The word for logs, metrics and the API.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -28,6 +28,7 @@ impl Channels {
                     name: name.to_owned(),
                     component: component.to_owned(),
                     config: BTreeMap::new(),
+                    former: BTreeMap::new(),
                     grants: Grants::default(),
                     limits: limits::PluginLimits::default(),
                     enabled: false,
@@ -38,6 +39,7 @@ impl Channels {
             Err(error) => return Err(error.into()),
         };
         fit::well_formed(admitted.manifest(), &channel.config)?;
+        channel.former.clear();
         let before = std::mem::replace(&mut channel.component, component.to_owned());
         channel.life.switch(before, component, clock::now());
         self.change(workers, channel, EventKind::Switched, "by an administrator").await
@@ -50,6 +52,8 @@ impl Channels {
         let mut channel = self.environment.store.channel(name).await?;
         let names = values.keys().cloned().collect::<Vec<_>>().join(", ");
         let manifest = self.admitted(&channel.component).await?.manifest().clone();
+        // What is set now is not what goes back with an earlier version.
+        channel.former.retain(|name, _| !values.contains_key(name));
         fit::edit(&manifest, &mut channel.config, values)?;
         if channel.enabled {
             fit::complete(&manifest, &channel.config)?;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use tidings_domain::manifest::{ConfigError, ConfigProblem, Manifest};
+use tidings_store::Channel;
 
 use super::ChannelError;
 
@@ -62,6 +63,16 @@ pub(super) fn apart(active: &Manifest, values: &BTreeMap<String, Option<String>>
     });
     let shared: Vec<String> = shared.collect();
     if shared.is_empty() { Ok(()) } else { Err(ChannelError::Config(shared)) }
+}
+
+/// Takes back the values that came with the last upgrade.
+pub(super) fn put_back(channel: &mut Channel) {
+    for (name, value) in std::mem::take(&mut channel.former) {
+        match value {
+            Some(value) => channel.config.insert(name, value),
+            None => channel.config.remove(&name),
+        };
+    }
 }
 
 pub(super) fn mistakes(found: Vec<ConfigError>) -> ChannelError {

@@ -13,6 +13,7 @@ use tidings_store::Channel;
 use super::{ChannelError, ChannelView, Channels, Slot, VersionView, Workers, fit};
 use crate::clock;
 use crate::dispatch::{Finding, Found};
+use crate::telemetry::VersionLabel;
 
 /// Cases that a refusal names of a component that breaks the contract.
 const CONTRACT_LINES: usize = 10;
@@ -63,6 +64,8 @@ impl Channels {
         if canary.is_some() {
             fit::apart(&active, &wish.config)?;
         }
+        let before = |name: &String| (name.clone(), channel.config.get(name).cloned());
+        channel.former = wish.config.keys().map(before).collect();
         fit::edit(admitted.manifest(), &mut channel.config, wish.config)?;
         if channel.enabled {
             self.checked(&channel, &wish.component).await?;
@@ -116,17 +119,19 @@ impl Channels {
 
     async fn give_up(&self, workers: Workers<'_>, mut channel: Channel, candidate: Candidate, why: &str) -> Viewed {
         channel.life.candidate = None;
+        fit::put_back(&mut channel);
         let (component, detail) = (candidate.component, why.to_owned());
         self.store_event(&channel, ChannelEvent { at: clock::now(), event: EventKind::FellBack, component, detail })
             .await?;
         self.exchange(workers, channel).await
     }
 
-    /// The channel as it is with its previous version active again, where that can run.
+    /// The channel as it is with its previous version active again and the values that this had, where that can run.
     async fn returned(&self, channel: &Channel) -> Result<Channel, ChannelError> {
         let mut returned = channel.clone();
         let previous = returned.life.previous.take();
         returned.component = previous.ok_or_else(|| ChannelError::NotReady("there is no previous version".into()))?;
+        fit::put_back(&mut returned);
         if returned.enabled {
             self.checked(&returned, &returned.component).await?;
         }
@@ -150,8 +155,11 @@ impl Channels {
         let versions = self.environment.store.channel_versions(name).await?.into_iter();
         let view = |version: tidings_store::ChannelVersion| {
             let info = components.iter().find(|info| info.digest == version.component);
+            let label = info.map(|info| VersionLabel::of(name, &info.manifest, &version.component));
+            let figures = label.map(|label| self.environment.metrics.versions.figures(&label));
             VersionView {
                 version: info.map(|info| info.manifest.version.clone()),
+                figures: figures.unwrap_or_default(),
                 component: version.component,
                 state: version.state,
                 since: version.since,

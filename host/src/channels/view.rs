@@ -12,6 +12,7 @@ use tidings_domain::words;
 use tidings_store::Channel;
 
 use super::{ResidentView, fit};
+use crate::telemetry::VersionFigures;
 
 /// Everything about a channel that may be shown.
 #[derive(Clone, Debug, Serialize)]
@@ -57,6 +58,9 @@ pub struct VersionView {
     pub state: VersionState,
     /// When it got into that state.
     pub since: Timestamp,
+    /// What it did and used since the daemon started.
+    #[serde(flatten)]
+    pub figures: VersionFigures,
 }
 
 /// A grant that the plugin asks for.

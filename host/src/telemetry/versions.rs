@@ -9,6 +9,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+use serde::Serialize;
+use tidings_domain::manifest::Manifest;
 use tidings_domain::outcome::CrashKind;
 use tidings_sandbox::Stats;
 
@@ -23,6 +25,33 @@ pub struct VersionLabel {
     pub component: String,
 }
 
+impl VersionLabel {
+    pub fn of(channel: &str, manifest: &Manifest, component: &str) -> VersionLabel {
+        VersionLabel {
+            channel: channel.to_owned(),
+            plugin: manifest.name.clone(),
+            version: manifest.version.clone(),
+            component: component.chars().take(12).collect(),
+        }
+    }
+}
+
+/// What a version did and used since the daemon started.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct VersionFigures {
+    pub calls: u64,
+    pub crashes: u64,
+    /// Processor time, of its code and of the host's on its behalf.
+    pub cpu_seconds: f64,
+    /// The most that one instance had.
+    pub memory_peak_bytes: u64,
+    pub host_calls: u64,
+    /// Connections, requests and credentials that no grant covered.
+    pub egress_denials: u64,
+    pub network_bytes: u64,
+    pub log_lines: u64,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CrashLabel {
     channel: String,
@@ -30,6 +59,13 @@ struct CrashLabel {
     version: String,
     component: String,
     kind: &'static str,
+}
+
+impl CrashLabel {
+    fn of(label: &VersionLabel, kind: CrashKind) -> CrashLabel {
+        let VersionLabel { channel, plugin, version, component } = label.clone();
+        CrashLabel { channel, plugin, version, component, kind: kind.as_str() }
+    }
 }
 
 /// By version.
@@ -97,9 +133,27 @@ impl VersionMetrics {
 
     /// A crash, in a call or of a resident between its calls.
     pub fn crashed(&self, label: &VersionLabel, kind: CrashKind) {
-        let VersionLabel { channel, plugin, version, component } = label.clone();
-        let label = CrashLabel { channel, plugin, version, component, kind: kind.as_str() };
-        self.crashes.get_or_create(&label).inc();
+        self.crashes.get_or_create(&CrashLabel::of(label, kind)).inc();
+    }
+
+    /// The same numbers for the API; how long its calls took is for the metrics alone.
+    pub fn figures(&self, label: &VersionLabel) -> VersionFigures {
+        let count = |family: &Family<VersionLabel, Counter>| family.get(label).map_or(0, |counter| counter.get());
+        let crashes = CrashKind::ALL.map(|kind| {
+            let counter = self.crashes.get(&CrashLabel::of(label, kind));
+            counter.map_or(0, |counter| counter.get())
+        });
+        let memory = self.memory.get(label).map_or(0, |gauge| gauge.get());
+        VersionFigures {
+            calls: count(&self.calls),
+            crashes: crashes.into_iter().sum(),
+            cpu_seconds: self.cpu.get(label).map_or(0.0, |counter| counter.get()),
+            memory_peak_bytes: u64::try_from(memory).unwrap_or(0),
+            host_calls: count(&self.host_calls),
+            egress_denials: count(&self.denials),
+            network_bytes: count(&self.network_bytes),
+            log_lines: count(&self.log_lines),
+        }
     }
 
     /// What a call used, or a resident between its calls.
@@ -113,5 +167,43 @@ impl VersionMetrics {
         self.network_bytes.get_or_create(label).inc_by(stats.network_bytes);
         self.log_lines.get_or_create(label).inc_by(u64::from(stats.log_lines));
         self.log_lines_dropped.get_or_create(label).inc_by(stats.log_lines_dropped);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_of_a_version_is_told_of_that_version() {
+        let label = |component: &str| VersionLabel {
+            channel: "email".into(),
+            plugin: "email".into(),
+            version: "1.0".into(),
+            component: component.into(),
+        };
+        let (metrics, ours) = (VersionMetrics::default(), label("a"));
+        let used = Stats {
+            cpu: Duration::from_millis(500),
+            peak_memory_bytes: 7,
+            host_calls: 3,
+            egress_denials: 2,
+            ..Stats::default()
+        };
+        metrics.observe(&ours, Duration::from_secs(1), Some(&used), Some((CrashKind::Trap, "")));
+        metrics.used(&ours, &Stats { peak_memory_bytes: 5, ..used.clone() });
+        metrics.crashed(&ours, CrashKind::Timeout);
+        metrics.observe(&label("b"), Duration::from_secs(1), Some(&used), None);
+        let expected = VersionFigures {
+            calls: 1,
+            crashes: 2,
+            cpu_seconds: 1.0,
+            memory_peak_bytes: 7,
+            host_calls: 6,
+            egress_denials: 4,
+            ..VersionFigures::default()
+        };
+        assert_eq!(metrics.figures(&ours), expected);
+        assert_eq!(metrics.figures(&label("c")), VersionFigures::default());
     }
 }

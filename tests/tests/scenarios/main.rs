@@ -3,6 +3,7 @@
 mod corpus;
 mod demo;
 mod foreign;
+mod gone;
 mod hostile;
 mod http_channels;
 mod irc;

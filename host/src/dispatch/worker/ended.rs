@@ -107,10 +107,11 @@ impl Worker {
 
     /// The active version, a resident, crashed with nothing to deliver.
     pub(super) fn crashed_idle(&self, state: &mut State, stats: &ResidentStats) {
-        if let Some((kind, _)) = &stats.last_crash {
-            self.metrics.versions.crashed(&state.trial.active().label, *kind);
+        for _ in 0..state.trial.crashed_idle(stats) {
+            if let Some((kind, _)) = &stats.last_crash {
+                self.metrics.versions.crashed(&state.trial.active().label, *kind);
+            }
         }
-        state.trial.crashed_idle(stats);
     }
 
     /// Counts what a resident used apart from deliveries.

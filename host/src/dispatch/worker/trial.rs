@@ -170,8 +170,8 @@ impl TrialState {
     }
 
     /// Learns that the active version, a resident, crashed with nothing to deliver. Only instances that do not live long
-    /// count together.
-    pub(super) fn crashed_idle(&mut self, stats: &ResidentStats) {
+    /// count together. Returns how many crashes are new.
+    pub(super) fn crashed_idle(&mut self, stats: &ResidentStats) -> u64 {
         let new = stats.idle_crashes.saturating_sub(self.idle_crashes);
         self.idle_crashes = stats.idle_crashes;
         if stats.in_a_row <= 1 {
@@ -181,6 +181,7 @@ impl TrialState {
         for _ in 0..new {
             self.ended(CallEnd::CrashedIdle, last);
         }
+        new
     }
 
     /// The active version did something; where that was one crash too many, it is broken.
