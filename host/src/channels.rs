@@ -17,10 +17,13 @@ mod upgrade;
 mod view;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use tidings_domain::limits;
 use tidings_domain::manifest::Lifetime;
+use tidings_domain::time::Timestamp;
 use tidings_sandbox::{Admitted, ChannelSettings, Sandbox};
 use tidings_store::{Channel, Store, StoreError};
 use tokio::sync::{Mutex, MutexGuard, mpsc};
@@ -38,7 +41,7 @@ use components::Shelf;
 
 use crate::clock;
 use crate::dispatch::{
-    Carrier, Dispatch, Finding, Findings, Fleet, Sender, Trial, Version, Wakers, Worker, WorkerHandle,
+    Carrier, Dispatch, Finding, Findings, Fleet, Found, Sender, Trial, Version, Wakers, Worker, WorkerHandle,
 };
 use crate::knowledge::Knowledge;
 use crate::links::Links;
@@ -68,6 +71,8 @@ pub struct Channels {
     workers: Mutex<HashMap<String, Slot>>,
     shelf: Shelf,
     findings: Findings,
+    /// Fleets that were made.
+    fleets: AtomicU64,
     /// Ends what watches over them.
     stop: CancellationToken,
 }
@@ -75,7 +80,14 @@ pub struct Channels {
 /// What stands for an enabled channel.
 enum Slot {
     Running(WorkerHandle),
-    Failed(String),
+    Failed(Failure),
+}
+
+/// Why an enabled channel does not run, and when that is tried again.
+struct Failure {
+    reason: String,
+    rest: Duration,
+    again: Timestamp,
 }
 
 /// The right to make a change: taken before the channel is read, so that no other change comes between.
@@ -91,10 +103,12 @@ impl Channels {
             workers: Mutex::default(),
             shelf: Shelf::default(),
             findings,
+            fleets: AtomicU64::new(0),
             stop: stop.clone(),
         });
         let overseen: Weak<Channels> = Arc::downgrade(&channels);
-        tokio::spawn(oversee::oversee(overseen, found, stop));
+        tokio::spawn(oversee::act(Weak::clone(&overseen), found, stop.clone()));
+        tokio::spawn(oversee::sweep(overseen, stop));
         channels
     }
 
@@ -107,7 +121,7 @@ impl Channels {
         Ok(())
     }
 
-    /// Stops every channel: calls in flight may finish within the grace.
+    /// Stops every channel: calls in flight may finish within the grace. None is started any more.
     pub async fn stop(&self) {
         self.stop.cancel();
         let workers = std::mem::take(&mut *self.workers.lock().await);
@@ -153,13 +167,21 @@ impl Channels {
     }
 
     /// Takes another version into use without an interruption, where that is possible; else by a restart of the worker.
+    /// Where that cannot be now, what runs goes on, and `tend` takes it into use later.
     async fn exchange(&self, mut workers: Workers<'_>, channel: Channel) -> Result<ChannelView, ChannelError> {
-        let fleet = match workers.get(&channel.name) {
-            Some(Slot::Running(_)) if channel.enabled => self.fleet(&channel).await.ok().filter(Fleet::is_shareable),
+        let running = match workers.get(&channel.name) {
+            Some(Slot::Running(worker)) if channel.enabled && worker.fleet().is_shareable() => Some(worker),
             _ => None,
         };
-        match (fleet, workers.get(&channel.name)) {
-            (Some(fleet), Some(Slot::Running(worker))) => worker.call(fleet),
+        let fleet = match running {
+            Some(_) => Some(self.fleet(&channel).await),
+            None => None,
+        };
+        match (running, fleet) {
+            (Some(worker), Some(Ok(fleet))) if fleet.is_shareable() => worker.call(fleet),
+            (Some(_), Some(Err(error))) if error.is_passing() => {
+                tracing::warn!(channel = channel.name, %error, "other versions cannot be taken into use yet");
+            }
             _ => self.restart(&mut workers, &channel).await,
         }
         self.mark(&channel);
@@ -168,19 +190,25 @@ impl Channels {
     }
 
     async fn restart(&self, workers: &mut HashMap<String, Slot>, channel: &Channel) {
-        if let Some(Slot::Running(worker)) = workers.remove(&channel.name) {
-            worker.stop().await;
+        // Whoever stops everything waits for the workers too, or has them already: it would not see another one.
+        if self.stop.is_cancelled() {
+            return;
         }
+        let before = match workers.remove(&channel.name) {
+            Some(Slot::Running(worker)) => {
+                worker.stop().await;
+                None
+            }
+            Some(Slot::Failed(failure)) => Some(failure),
+            None => None,
+        };
         self.mark(channel);
         if !channel.enabled || channel.life.quarantine.is_some() {
             return;
         }
         let slot = match self.fleet(channel).await {
             Ok(fleet) => Slot::Running(self.worker(&channel.name).start(fleet)),
-            Err(error) => {
-                tracing::error!(channel = channel.name, error = %error, "the channel cannot start; deliveries are held");
-                Slot::Failed(error.to_string())
-            }
+            Err(error) => Slot::Failed(failed(&channel.name, before, &error)),
         };
         workers.insert(channel.name.clone(), slot);
     }
@@ -205,22 +233,38 @@ impl Channels {
         }
     }
 
-    /// The versions that the channel's worker is to call. A candidate that cannot run is left out, and the log says why.
+    /// The versions that the channel's worker is to call. A candidate that cannot run has failed its trial; one that
+    /// cannot now is left out, and `tend` takes it into use later.
     async fn fleet(&self, channel: &Channel) -> Result<Fleet, ChannelError> {
+        let number = self.fleets.fetch_add(1, Ordering::Relaxed);
         let active = self.version(channel, &channel.component).await?;
         if let Some(candidate) = &channel.life.candidate {
             match self.version(channel, &candidate.component).await {
                 Ok(version) => {
-                    let (plan, since) = (candidate.plan, candidate.since);
-                    return Ok(Fleet { active, trial: Trial::Canary { candidate: version, plan, since } });
+                    return Ok(Fleet {
+                        number,
+                        active,
+                        trial: Trial::Canary { candidate: version, plan: candidate.plan },
+                    });
+                }
+                Err(error) if error.is_passing() => {
+                    tracing::warn!(channel = channel.name, %error, "the version on trial cannot start yet");
                 }
                 Err(error) => {
-                    tracing::error!(channel = channel.name, %error, "the version on trial cannot start");
+                    let finding = Finding {
+                        channel: channel.name.clone(),
+                        fleet: number,
+                        component: candidate.component.as_str().into(),
+                        verdict: Found::Failed,
+                        reason: format!("it cannot start: {error}"),
+                    };
+                    // Where there is no room, `tend` comes here again.
+                    let _ = self.findings.try_send(finding);
                 }
             }
         }
         let watched = channel.life.watched_until(limits::WATCH_TIME).filter(|until| clock::now() < *until);
-        Ok(Fleet { active, trial: watched.map_or(Trial::None, |until| Trial::Watch { until }) })
+        Ok(Fleet { number, active, trial: watched.map_or(Trial::None, |until| Trial::Watch { until }) })
     }
 
     /// A version that may run in this channel, and the configuration it would run with, which is complete.
@@ -275,7 +319,7 @@ impl Channels {
                 ChannelState::Quarantined { since: quarantine.since, reason: quarantine.reason.clone() }
             }
             (None, None) => ChannelState::Disabled,
-            (Some(Slot::Failed(reason)), None) => ChannelState::Failed { reason: reason.clone() },
+            (Some(Slot::Failed(failure)), None) => ChannelState::Failed { reason: failure.reason.clone() },
             (Some(Slot::Running(worker)), None) => match worker.status().resting {
                 Some((until, reason)) if clock::now() < until => ChannelState::Resting { until, reason },
                 _ => ChannelState::Running,
@@ -283,6 +327,16 @@ impl Channels {
         };
         Ok(ChannelView { resident, ..ChannelView::new(channel, manifest, state) })
     }
+}
+
+/// A channel cannot start: it rests, longer each time. The same reason is told once.
+fn failed(channel: &str, before: Option<Failure>, error: &ChannelError) -> Failure {
+    let reason = error.to_string();
+    if before.as_ref().is_none_or(|before| before.reason != reason) {
+        tracing::error!(channel, error = reason, "the channel cannot start; deliveries are held");
+    }
+    let rest = before.map_or(limits::FAILED_REST_MIN, |before| (before.rest * 2).min(limits::FAILED_REST_MAX));
+    Failure { reason, rest, again: clock::now().after(rest) }
 }
 
 /// Whether a channel may be called so.

@@ -154,9 +154,10 @@ pub const QUARANTINE_DELIVERIES: usize = 2;
 pub const WATCH_TIME: Duration = Duration::from_secs(10 * 60);
 pub const WATCH_CRASHES: usize = 3;
 /// When a delivery that crashed alone in a watched version is tried again; it uses no attempt up.
-pub const WATCH_RETRY: Duration = Duration::from_secs(5);
+pub const WATCH_RETRY: Duration = Duration::from_secs(3);
+const _: () = assert!(WATCH_RETRY.as_secs() * WATCH_CRASHES as u64 <= 9, "a lone delivery rolls back within 10 s");
 /// How a candidate is tried unless an administrator says otherwise: its share of the calls, the calls that prove it, and
-/// the time after which it is promoted in any case if nothing speaks against it.
+/// the time after which it is promoted with fewer, if it did any and nothing speaks against it.
 pub const CANARY_SHARE_PERCENT: u8 = 10;
 pub const CANARY_CALLS: u64 = 20;
 pub const CANARY_TIME: Duration = Duration::from_secs(10 * 60);
@@ -169,10 +170,13 @@ pub const CANARY_FAULTS: u64 = 2;
 pub const CANARY_GOOD_CALLS: u64 = 10;
 /// The longest age that a channel's failure policy may name.
 pub const POLICY_AGE_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
-/// How often failure policies are carried out.
+/// How often failure policies are carried out, and channels looked after that do not run as they should.
 pub const POLICY_SWEEP: Duration = Duration::from_secs(5);
 /// Deliveries that one transaction of a failure policy drops or moves, so that intake waits a moment at most.
 pub const POLICY_BATCH: u32 = 500;
+/// The wait before a channel that could not start is tried again; it doubles with each failure.
+pub const FAILED_REST_MIN: Duration = POLICY_SWEEP;
+pub const FAILED_REST_MAX: Duration = Duration::from_secs(300);
 /// Events that are kept of each channel's history.
 pub const CHANNEL_EVENTS: u32 = 500;
 /// Lines of its plugin's log that are kept in memory for each channel: at most 1 MB, with `REASON_CHARS` characters each.

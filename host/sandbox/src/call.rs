@@ -1,9 +1,11 @@
 //! Calls of a plugin: a fresh store with every limit set, a deadline around everything in it, and an end that is the same
 //! for all. A store is used for one call and dropped, whatever happened; only a resident plugin's serves for more.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
 use tidings_domain::limits;
 use tidings_domain::outcome::{CrashKind, Outcome};
 use tokio::sync::OwnedSemaphorePermit;
@@ -13,11 +15,15 @@ use crate::report::Stats;
 use crate::room::Room;
 use crate::violation::{Crash, crash};
 
-/// How the work of a call ended: in time or not, well or not.
-pub(crate) type Ended<T> = Result<wasmtime::Result<T>, Late>;
+/// How the work of a call ended, and what it cost.
+pub(crate) struct Ended<T> {
+    /// In time or not, well or not.
+    end: Result<wasmtime::Result<T>, Late>,
+    cpu: Duration,
+}
 
 /// The deadline passed.
-pub(crate) struct Late;
+struct Late;
 
 /// A store that is about to be used.
 pub(crate) struct Call {
@@ -43,7 +49,16 @@ impl Call {
 
     /// Runs `work` for as long as `time` allows: guest code and host calls alike. What is not done by then is dropped.
     pub(crate) async fn within<T>(time: Duration, work: impl Future<Output = wasmtime::Result<T>>) -> Ended<T> {
-        tokio::time::timeout(time, work).await.map_err(|_| Late)
+        let (mut work, mut cpu) = (pin!(work), Duration::ZERO);
+        // A poll stays on its thread: guest code runs in it until it waits, or until the next tick.
+        let timed = poll_fn(|cx| {
+            let before = thread_time();
+            let polled = work.as_mut().poll(cx);
+            cpu += thread_time().saturating_sub(before);
+            polled
+        });
+        let end = tokio::time::timeout(time, timed).await.map_err(|_| Late);
+        Ended { end, cpu }
     }
 
     /// Begins another call in the same store, with its own quotas.
@@ -59,7 +74,8 @@ impl Call {
     /// The same, and the instance stays. Where there was no answer, it must not be called again.
     pub(crate) fn close<T>(&mut self, ended: Ended<T>) -> (Result<T, Crash>, Stats, Vec<Option<Outcome>>) {
         let room = self.store.data_mut();
-        let answer = match ended {
+        room.stats.cpu = ended.cpu;
+        let answer = match ended.end {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
                 let (kind, detail) = crash(&error, room.has_entered());
@@ -75,6 +91,11 @@ impl Call {
     pub(crate) fn abandon(mut self) -> Vec<Option<Outcome>> {
         self.store.data_mut().report().1
     }
+}
+
+/// The processor time that this thread has had.
+fn thread_time() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 
 /// What a running guest does at every tick: it ends at the deadline, or when it had all its host calls, and otherwise

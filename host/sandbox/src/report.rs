@@ -22,6 +22,8 @@ pub struct Report {
 pub struct Stats {
     /// From entering the sandbox to leaving it, without the wait for a free instance.
     pub duration: Duration,
+    /// Processor time of its code, and of the host's on its behalf where that did not wait.
+    pub cpu: Duration,
     pub host_calls: u64,
     /// Lines of its log, and those that were dropped beyond the limit.
     pub log_lines: u32,
@@ -32,6 +34,20 @@ pub struct Stats {
     pub network_bytes: u64,
     /// The most linear memory that the instance had, in bytes.
     pub peak_memory_bytes: usize,
+}
+
+impl Stats {
+    /// Adds what another call used; memory is the most of both.
+    pub fn add(&mut self, other: &Stats) {
+        self.duration += other.duration;
+        self.cpu += other.cpu;
+        self.host_calls += other.host_calls;
+        self.log_lines = self.log_lines.saturating_add(other.log_lines);
+        self.log_lines_dropped += other.log_lines_dropped;
+        self.egress_denials += other.egress_denials;
+        self.network_bytes += other.network_bytes;
+        self.peak_memory_bytes = self.peak_memory_bytes.max(other.peak_memory_bytes);
+    }
 }
 
 /// Puts together what the plugin answered (as `edit` leaves it), what it had settled before, and how the call ended. The

@@ -5,18 +5,18 @@
 mod life;
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_domain::limits;
-use tidings_domain::outcome::Outcome;
-use tokio::sync::{mpsc, oneshot};
+use tidings_domain::outcome::{CrashKind, Outcome};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::abi::{Batch, Reason, Version};
 use crate::plugin::{Parcel, Plugin, busy};
-use crate::report::Report;
+use crate::report::{Report, Stats};
 use life::Life;
 
 /// What the instances of a channel did since it was started.
@@ -25,10 +25,17 @@ pub struct ResidentStats {
     /// Instances that were started, and those of them that crashed.
     pub starts: u64,
     pub crashes: u64,
-    /// The last crash: what it was, one line.
-    pub last_crash: Option<String>,
+    /// Those crashes that no delivery was in: at the start, or when it was woken.
+    pub idle_crashes: u64,
+    /// Crashes one after the other, of instances that lived less than [`limits::RESIDENT_SETTLED`]; 1 where the last one
+    /// had lived longer.
+    pub in_a_row: u32,
+    /// The last crash: what it was, and more in one line.
+    pub last_crash: Option<(CrashKind, String)>,
     pub deliveries: u64,
     pub wakes: u64,
+    /// What those wakes used since somebody took it; the report of a delivery has its own.
+    pub used: Stats,
     /// Wakes that came due before [`limits::WAKE_INTERVAL`] had passed, and were held until then.
     pub held: u64,
     /// There is an instance.
@@ -40,7 +47,7 @@ pub struct ResidentStats {
 pub struct Resident {
     orders: mpsc::Sender<Order>,
     version: Version,
-    stats: Arc<Mutex<ResidentStats>>,
+    stats: Arc<watch::Sender<ResidentStats>>,
     task: JoinHandle<()>,
 }
 
@@ -67,7 +74,7 @@ impl Plugin {
     pub fn reside(&self) -> Resident {
         // Nobody has more than one batch in flight; another one waits with its sender.
         let (orders, inbox) = mpsc::channel(1);
-        let stats = Arc::<Mutex<ResidentStats>>::default();
+        let stats = Arc::<watch::Sender<ResidentStats>>::default();
         let life = Life::new(self.clone(), Arc::clone(&stats));
         let version = self.admitted.inner.linked.version();
         Resident { orders, version, stats, task: tokio::spawn(run(inbox, life)) }
@@ -112,7 +119,27 @@ impl Resident {
     }
 
     pub fn stats(&self) -> ResidentStats {
-        self.stats.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.stats.borrow().clone()
+    }
+
+    /// What its wakes used since this was asked last.
+    pub fn take_used(&self) -> Stats {
+        let mut used = Stats::default();
+        self.stats.send_if_modified(|stats| {
+            used = std::mem::take(&mut stats.used);
+            false
+        });
+        used
+    }
+
+    /// Waits until it has crashed more often than `seen` times with nothing to deliver.
+    pub async fn idle_crash(&self, seen: u64) -> ResidentStats {
+        let mut changes = self.stats.subscribe();
+        let crashed = changes.wait_for(|stats| stats.idle_crashes > seen).await.map(|stats| stats.clone());
+        match crashed {
+            Ok(stats) => stats,
+            Err(_) => std::future::pending().await,
+        }
     }
 
     /// Ends it: the plugin gets its last call, and is dropped with its connections when that has ended, at the latest

@@ -32,6 +32,7 @@ impl Channels {
                     name: name.to_owned(),
                     component: component.to_owned(),
                     config: BTreeMap::new(),
+                    former: BTreeMap::new(),
                     grants: Grants::default(),
                     limits: limits::PluginLimits::default(),
                     enabled: false,
@@ -47,6 +48,7 @@ impl Channels {
         } else {
             fit::well_formed(&manifest, &channel.config)?;
         }
+        channel.former.clear();
         let before = std::mem::replace(&mut channel.component, component.to_owned());
         channel.life.switch(before, component, clock::now());
         self.change(workers, channel, EventKind::Switched, "by an administrator").await
@@ -59,6 +61,8 @@ impl Channels {
         let mut channel = self.environment.store.channel(name).await?;
         let names = values.keys().cloned().collect::<Vec<_>>().join(", ");
         let manifest = self.manifest(&channel.component).await?;
+        // What is set now is not what goes back with an earlier version.
+        channel.former.retain(|name, _| !values.contains_key(name));
         fit::edit(&manifest, &mut channel.config, values)?;
         if channel.enabled {
             fit::complete(&manifest, &channel.config)?;

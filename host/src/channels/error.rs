@@ -1,6 +1,7 @@
 //! Why a wish about a channel was not carried out.
 
 use tidings_domain::limits;
+use tidings_sandbox::{AdmissionError, CompileError};
 use tidings_store::StoreError;
 
 use crate::trust::Distrust;
@@ -30,4 +31,38 @@ pub enum ChannelError {
     NotReady(String),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl ChannelError {
+    /// Whether the same may go well later with nothing changed.
+    pub(super) fn is_passing(&self) -> bool {
+        match self {
+            ChannelError::Store(error) => matches!(error, StoreError::Unavailable { .. }),
+            ChannelError::Admission(error) => {
+                matches!(error, AdmissionError::Busy | AdmissionError::Compile(CompileError::Unavailable(_)))
+            }
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_is_told_from_what_stays() {
+        let unavailable = StoreError::Unavailable { doing: "reads", source: std::sync::Arc::from(Box::from("full")) };
+        let compile = |error| ChannelError::Admission(AdmissionError::Compile(error));
+        for (error, passes) in [
+            (ChannelError::Store(unavailable), true),
+            (ChannelError::Admission(AdmissionError::Busy), true),
+            (compile(CompileError::Unavailable("no memory for a child".into())), true),
+            (compile(CompileError::Refused("bad code".into())), false),
+            (ChannelError::Store(StoreError::Missing { what: "channel", name: "fax".into() }), false),
+            (ChannelError::NotReady("no password".into()), false),
+        ] {
+            assert_eq!(error.is_passing(), passes, "{error}");
+        }
+    }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use tidings_domain::manifest::{ConfigError, ConfigProblem, Manifest};
+use tidings_store::Channel;
 
 use super::ChannelError;
 
@@ -58,6 +59,29 @@ pub(super) fn edit(
         };
     }
     Ok(())
+}
+
+/// That none of these values is of a field that the active version has. Both versions of a trial read the one configuration:
+/// what is set for the new one must not change the old one, nor stay with it when the new one fails.
+pub(super) fn apart(active: &Manifest, values: &BTreeMap<String, Option<String>>) -> Result<(), ChannelError> {
+    let shared = values.keys().filter(|name| active.config.iter().any(|field| field.name == **name));
+    let shared = shared.map(|name| {
+        format!(
+            "{name}: the active version reads it too, so it cannot be set for a trial; configure it, or upgrade at once"
+        )
+    });
+    let shared: Vec<String> = shared.collect();
+    if shared.is_empty() { Ok(()) } else { Err(ChannelError::Config(shared)) }
+}
+
+/// Takes back the values that came with the last upgrade.
+pub(super) fn put_back(channel: &mut Channel) {
+    for (name, value) in std::mem::take(&mut channel.former) {
+        match value {
+            Some(value) => channel.config.insert(name, value),
+            None => channel.config.remove(&name),
+        };
+    }
 }
 
 pub(super) fn mistakes(found: Vec<ConfigError>) -> ChannelError {

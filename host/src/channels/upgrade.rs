@@ -10,7 +10,7 @@ use tidings_domain::plugin_life::{CanaryPlan, Candidate, ChannelEvent, EventKind
 use tidings_sandbox::Admitted;
 use tidings_store::Channel;
 
-use super::{ChannelError, ChannelView, Channels, VersionView, Workers, fit};
+use super::{ChannelError, ChannelView, Channels, Slot, VersionView, Workers, fit};
 use crate::clock;
 use crate::dispatch::{Finding, Found};
 use crate::telemetry::VersionLabel;
@@ -27,7 +27,7 @@ pub struct Upgrade {
     pub component: String,
     /// How it is tried; none: it becomes active at once, and is watched.
     pub canary: Option<CanaryPlan>,
-    /// Configuration values that go with it.
+    /// Configuration values that go with it. With a trial, only of fields that the active version does not have.
     pub config: BTreeMap<String, Option<String>>,
     /// It is not tried against the contract first.
     pub unproven: bool,
@@ -56,17 +56,23 @@ impl Channels {
             let (new, old) = (&admitted.manifest().name, &active.name);
             return Err(ChannelError::NotReady(format!("it is the plugin {new}, and the channel runs {old}")));
         }
+        let resident = [admitted.manifest(), &active].iter().any(|manifest| manifest.lifetime == Lifetime::Resident);
+        // Nothing goes out that could be compared: a disabled or quarantined channel; and two residents cannot both be
+        // the one user that a far side knows.
+        let comparable = channel.enabled && channel.life.quarantine.is_none() && !resident;
+        let canary = wish.canary.filter(|_| comparable);
+        if canary.is_some() {
+            fit::apart(&active, &wish.config)?;
+        }
+        let before = |name: &String| (name.clone(), channel.config.get(name).cloned());
+        channel.former = wish.config.keys().map(before).collect();
         fit::edit(admitted.manifest(), &mut channel.config, wish.config)?;
         if channel.enabled {
             self.checked(&channel, &wish.component).await?;
         } else {
             fit::well_formed(admitted.manifest(), &channel.config)?;
         }
-        let resident = [admitted.manifest(), &active].iter().any(|manifest| manifest.lifetime == Lifetime::Resident);
-        // Nothing goes out that could be compared: a disabled or quarantined channel; and two residents cannot both be
-        // the one user that a far side knows.
-        let comparable = channel.enabled && channel.life.quarantine.is_none() && !resident;
-        match wish.canary.filter(|_| comparable) {
+        match canary {
             Some(plan) => self.begin_canary(workers, channel, wish.component, plan).await,
             None => {
                 let before = std::mem::replace(&mut channel.component, wish.component.clone());
@@ -107,31 +113,39 @@ impl Channels {
         if let Some(candidate) = channel.life.candidate.clone() {
             return self.give_up(workers, channel, candidate, "by an administrator").await;
         }
-        self.return_to_previous(workers, channel, "by an administrator").await
+        let returned = self.returned(&channel).await?;
+        self.return_to_previous(workers, &channel.component, returned, "by an administrator").await
     }
 
     async fn give_up(&self, workers: Workers<'_>, mut channel: Channel, candidate: Candidate, why: &str) -> Viewed {
         channel.life.candidate = None;
+        fit::put_back(&mut channel);
         let (component, detail) = (candidate.component, why.to_owned());
         self.store_event(&channel, ChannelEvent { at: clock::now(), event: EventKind::FellBack, component, detail })
             .await?;
         self.exchange(workers, channel).await
     }
 
-    async fn return_to_previous(&self, workers: Workers<'_>, mut channel: Channel, why: &str) -> Viewed {
-        let previous = channel.life.previous.take();
-        let previous = previous.ok_or_else(|| ChannelError::NotReady("there is no previous version".into()))?;
-        let now = clock::now();
-        let failed = std::mem::replace(&mut channel.component, previous);
-        if channel.enabled {
-            self.checked(&channel, &channel.component).await?;
+    /// The channel as it is with its previous version active again and the values that this had, where that can run.
+    async fn returned(&self, channel: &Channel) -> Result<Channel, ChannelError> {
+        let mut returned = channel.clone();
+        let previous = returned.life.previous.take();
+        returned.component = previous.ok_or_else(|| ChannelError::NotReady("there is no previous version".into()))?;
+        fit::put_back(&mut returned);
+        if returned.enabled {
+            self.checked(&returned, &returned.component).await?;
         }
-        channel.life.switched_at = Some(now);
-        channel.life.candidate = None;
-        channel.life.quarantine = None;
-        let event = ChannelEvent { at: now, event: EventKind::RolledBack, component: failed, detail: why.to_owned() };
-        self.store_event(&channel, event).await?;
-        self.exchange(workers, channel).await
+        returned.life.switched_at = Some(clock::now());
+        returned.life.candidate = None;
+        returned.life.quarantine = None;
+        Ok(returned)
+    }
+
+    async fn return_to_previous(&self, workers: Workers<'_>, failed: &str, returned: Channel, why: &str) -> Viewed {
+        let (component, detail) = (failed.to_owned(), why.to_owned());
+        let event = ChannelEvent { at: clock::now(), event: EventKind::RolledBack, component, detail };
+        self.store_event(&returned, event).await?;
+        self.exchange(workers, returned).await
     }
 
     /// All versions that the channel has or had, and its history.
@@ -159,9 +173,14 @@ impl Channels {
         Ok(self.environment.store.channel_events(name, limits::CHANNEL_EVENTS).await?)
     }
 
-    /// Does what follows from a worker's finding, unless it is about a version that is not in that place any more.
+    /// Does what follows from a worker's finding, unless the worker calls others by now: other versions, or the same with
+    /// another configuration or other grants.
     pub(super) async fn act_on(&self, finding: &Finding) -> Result<(), ChannelError> {
         let workers = self.workers.lock().await;
+        match workers.get(&finding.channel) {
+            Some(Slot::Running(worker)) if worker.fleet().number == finding.fleet => {}
+            _ => return Ok(()),
+        }
         let mut channel = self.environment.store.channel(&finding.channel).await?;
         let (name, reason) = (channel.name.clone(), finding.reason.as_str());
         let candidate = channel.life.candidate.clone().filter(|c| *c.component == *finding.component);
@@ -186,17 +205,17 @@ impl Channels {
             (Found::Broken, _) if active => {
                 let now = clock::now();
                 if channel.life.watched_until(limits::WATCH_TIME).is_some_and(|until| now < until) {
-                    let returned = self.return_to_previous(workers, channel.clone(), reason).await;
-                    let Err(error) = returned else {
-                        tracing::error!(channel = name, reason, "a new version is broken and was rolled back");
-                        return Ok(());
-                    };
-                    if matches!(error, ChannelError::Store(_)) {
-                        return Err(error);
+                    match self.returned(&channel).await {
+                        Ok(returned) => {
+                            self.return_to_previous(workers, &channel.component, returned, reason).await?;
+                            tracing::error!(channel = name, reason, "a new version is broken and was rolled back");
+                            return Ok(());
+                        }
+                        Err(error) if error.is_passing() => return Err(error),
+                        Err(error) => {
+                            tracing::error!(channel = name, %error, "a broken version cannot be rolled back");
+                        }
                     }
-                    tracing::error!(channel = name, %error, "a broken version cannot be rolled back");
-                    let workers = self.workers.lock().await;
-                    return self.quarantine(workers, channel, reason).await;
                 }
                 self.quarantine(workers, channel, reason).await?;
             }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tidings_domain::delivery::{Content, Delivery};
 use tidings_domain::digest;
+use tidings_domain::limits;
 use tidings_domain::outcome::{CrashKind, Outcome};
 use tidings_domain::window::CallResult;
 use tidings_sandbox::{Links as ParcelLinks, Parcel, ResidentStats, Stats};
@@ -71,6 +72,16 @@ impl Sender {
         self.carrier.life()
     }
 
+    /// Waits until a resident plugin has crashed more often than `seen` times with nothing to deliver.
+    pub(super) async fn idle_crash(&self, seen: u64) -> ResidentStats {
+        self.carrier.idle_crash(seen).await
+    }
+
+    /// What a resident plugin used apart from deliveries, since this was asked last.
+    pub(super) fn take_used(&self) -> Option<Stats> {
+        self.carrier.take_used()
+    }
+
     /// Sends one delivery outside the outbox: a test. It goes on where nobody waits for it any more: to cut it off would cost
     /// a resident plugin its connections.
     pub async fn send(self: Arc<Self>, delivery: Delivery) -> Option<Outcome> {
@@ -95,7 +106,29 @@ impl Sender {
                 None => untried.push(lease),
             }
         }
+        self.check_replacements(&mut tried).await;
         Called { tried, untried, took, stats }
+    }
+
+    /// Where the far side named another address instead of one that is gone, the plugin is asked whether it is one. What
+    /// it refuses is none; where it gives no answer, the delivery is tried again.
+    async fn check_replacements(&self, tried: &mut [(Lease, Outcome)]) {
+        // Before the leases end, however many there are.
+        let by = tokio::time::Instant::now() + limits::QUESTION_DEADLINE;
+        for (lease, outcome) in tried {
+            let Outcome::AddressGone { replacement: replacement @ Some(_), reason } = outcome else { continue };
+            let (delivery, asked) = (lease.delivery(), replacement.take().unwrap_or_default());
+            let answer = self.carrier.check_address(&delivery.user, &asked);
+            match tokio::time::timeout_at(by, answer).await {
+                Ok(Ok(Ok(normal))) if normal != delivery.address => *replacement = Some(normal),
+                Ok(Ok(Ok(_))) => tracing::warn!(channel = self.channel, "an address is to be replaced by itself"),
+                Ok(Ok(Err(why))) => tracing::warn!(channel = self.channel, why, "a replacement of an address is none"),
+                Ok(Err(_)) | Err(_) => {
+                    let reason = format!("the address that replaces this one could not be checked: {reason}");
+                    *outcome = Outcome::Retry { after: None, reason };
+                }
+            }
+        }
     }
 
     fn parcel<'a>(&self, delivery: &'a Delivery) -> Parcel<'a> {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tidings_domain::limits;
 use tidings_domain::manifest::Lifetime;
-use tidings_domain::outcome::Outcome;
-use tidings_sandbox::{Parcel, Plugin, Report, Resident, ResidentStats};
+use tidings_domain::outcome::{CrashKind, Outcome};
+use tidings_sandbox::{Parcel, Plugin, Report, Resident, ResidentStats, Stats};
 
 /// What is called with a batch.
 pub enum Carrier {
@@ -91,6 +91,40 @@ impl Carrier {
             Carrier::PerCall(_) => None,
             Carrier::Resident(Lodging { life, .. }) => life.get().map(Resident::stats),
         }
+    }
+}
+
+impl Carrier {
+    /// Waits until a resident plugin has crashed more often than `seen` times with nothing to deliver.
+    pub(super) async fn idle_crash(&self, seen: u64) -> ResidentStats {
+        if let Carrier::Resident(Lodging { life, .. }) = self
+            && let Some(resident) = life.get()
+        {
+            return resident.idle_crash(seen).await;
+        }
+        std::future::pending().await
+    }
+
+    /// What a resident plugin used apart from deliveries, since this was asked last.
+    pub(super) fn take_used(&self) -> Option<Stats> {
+        match self {
+            Carrier::PerCall(_) => None,
+            Carrier::Resident(Lodging { life, .. }) => life.get().map(Resident::take_used),
+        }
+    }
+
+    /// The normal form of a user's address, or why it is none; see `Plugin::check_address`.
+    pub(super) async fn check_address(
+        &self,
+        user: &str,
+        address: &str,
+    ) -> Result<Result<String, String>, (CrashKind, String)> {
+        let plugin = match self {
+            Carrier::PerCall(plugin) | Carrier::Resident(Lodging { plugin, .. }) => plugin,
+        };
+        let checked = plugin.check_address(address).await?;
+        let is_theirs = |normal: &String| !plugin.manifest().address_is_account || normal == user;
+        Ok(checked.and_then(|normal| if is_theirs(&normal) { Ok(normal) } else { Err("somebody else's".to_owned()) }))
     }
 }
 

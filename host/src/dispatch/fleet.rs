@@ -24,18 +24,25 @@ pub struct Version {
 /// The versions of a channel.
 #[derive(Clone)]
 pub struct Fleet {
+    /// No other fleet of this daemon has it: what is found about one says nothing about the next, though the versions are
+    /// the same and only their configuration or grants are not.
+    pub number: u64,
     pub active: Version,
     pub trial: Trial,
 }
 
 impl Fleet {
-    /// Whether a worker may go over to it while calls of other versions are in flight.
-    pub fn is_shareable(&self) -> bool {
-        let candidate = match &self.trial {
+    /// The version on trial beside the active one.
+    pub fn candidate(&self) -> Option<&Version> {
+        match &self.trial {
             Trial::Canary { candidate, .. } => Some(candidate),
             Trial::None | Trial::Watch { .. } => None,
-        };
-        !self.active.resident && candidate.is_none_or(|candidate| !candidate.resident)
+        }
+    }
+
+    /// Whether a worker may go over to it, or from it, while calls are in flight.
+    pub fn is_shareable(&self) -> bool {
+        !self.active.resident && self.candidate().is_none_or(|candidate| !candidate.resident)
     }
 }
 
@@ -43,11 +50,10 @@ impl Fleet {
 #[derive(Clone)]
 pub enum Trial {
     None,
-    /// A candidate beside the active version.
+    /// A candidate beside the active version, from the moment that the worker gets it.
     Canary {
         candidate: Version,
         plan: CanaryPlan,
-        since: Timestamp,
     },
     /// The active version itself, until then; there is one to return to.
     Watch {
@@ -59,6 +65,8 @@ pub enum Trial {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     pub channel: String,
+    /// The number of the fleet.
+    pub fleet: u64,
     pub component: Arc<str>,
     pub verdict: Found,
     pub reason: String,

@@ -45,6 +45,8 @@ pub struct VersionStats {
     pub crashes: BTreeMap<&'static str, u64>,
     /// How long its calls took, all together.
     pub seconds: f64,
+    /// Processor time, of its code and of the host's on its behalf.
+    pub cpu_seconds: f64,
     /// The most linear memory of one instance.
     pub memory_peak_bytes: i64,
     pub host_calls: u64,
@@ -78,6 +80,7 @@ pub struct VersionMetrics {
     seconds: Family<VersionLabel, Histogram>,
     /// Their sum, which a histogram tells nobody but its encoder.
     all_seconds: Family<VersionLabel, Counter<f64, AtomicU64>>,
+    cpu: Family<VersionLabel, Counter<f64, AtomicU64>>,
     memory: Family<VersionLabel, Gauge>,
     host_calls: Family<VersionLabel, Counter>,
     denials: Family<VersionLabel, Counter>,
@@ -93,6 +96,7 @@ impl Default for VersionMetrics {
             crashes: Family::default(),
             seconds: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.001, 4.0, 9))),
             all_seconds: Family::default(),
+            cpu: Family::default(),
             memory: Family::default(),
             host_calls: Family::default(),
             denials: Family::default(),
@@ -106,8 +110,9 @@ impl Default for VersionMetrics {
 impl VersionMetrics {
     pub(super) fn register(&self, registry: &mut Registry) {
         registry.register("version_calls", "Calls of a version", self.calls.clone());
-        registry.register("version_crashes", "Calls that crashed, by kind", self.crashes.clone());
+        registry.register("version_crashes", "Crashes of a version, by kind", self.crashes.clone());
         registry.register("version_call_seconds", "Duration of a version's calls", self.seconds.clone());
+        registry.register("version_cpu_seconds", "Processor time of a version's code", self.cpu.clone());
         registry.register("version_memory_peak_bytes", "Most memory of one instance", self.memory.clone());
         registry.register("version_host_calls", "Calls of a version to the host", self.host_calls.clone());
         registry.register("version_egress_denials", "Reaching beyond its grants", self.denials.clone());
@@ -127,6 +132,7 @@ impl VersionMetrics {
             calls: count(&self.calls),
             crashes: crashes.collect(),
             seconds: self.all_seconds.get(label).map_or(0.0, |seconds| seconds.get()),
+            cpu_seconds: self.cpu.get(label).map_or(0.0, |seconds| seconds.get()),
             memory_peak_bytes: self.memory.get(label).map_or(0, |memory| memory.get()),
             host_calls: count(&self.host_calls),
             egress_denials: count(&self.denials),
@@ -148,9 +154,21 @@ impl VersionMetrics {
         self.seconds.get_or_create(label).observe(took.as_secs_f64());
         self.all_seconds.get_or_create(label).inc_by(took.as_secs_f64());
         if let Some((kind, _)) = crash {
-            self.crashes.get_or_create(&CrashLabel::new(label, kind)).inc();
+            self.crashed(label, kind);
         }
-        let Some(stats) = stats else { return };
+        if let Some(stats) = stats {
+            self.used(label, stats);
+        }
+    }
+
+    /// A crash, in a call or of a resident between its calls.
+    pub fn crashed(&self, label: &VersionLabel, kind: CrashKind) {
+        self.crashes.get_or_create(&CrashLabel::new(label, kind)).inc();
+    }
+
+    /// What a call used, or a resident between its calls.
+    pub fn used(&self, label: &VersionLabel, stats: &Stats) {
+        self.cpu.get_or_create(label).inc_by(stats.cpu.as_secs_f64());
         let peak = i64::try_from(stats.peak_memory_bytes).unwrap_or(i64::MAX);
         let memory = self.memory.get_or_create(label);
         memory.set(memory.get().max(peak));

@@ -17,6 +17,8 @@ pub struct Channel {
     pub component: String,
     /// Values by the manifest's field names, secrets included.
     pub config: BTreeMap<String, String>,
+    /// The values that came with the last upgrade had these before, or none: what going back puts back. All count as secret.
+    pub former: BTreeMap<String, Option<String>>,
     pub grants: Grants,
     pub limits: PluginLimits,
     pub enabled: bool,
@@ -30,6 +32,7 @@ impl fmt::Debug for Channel {
             .field("name", &self.name)
             .field("component", &self.component)
             .field("config", &self.config.keys())
+            .field("former", &self.former.keys())
             .field("grants", &self.grants)
             .field("limits", &self.limits)
             .field("enabled", &self.enabled)

@@ -38,6 +38,7 @@ fn channel() -> Channel {
         name: "email".into(),
         component: "a".repeat(64),
         config: [("password".to_owned(), "canary-password".to_owned())].into(),
+        former: std::collections::BTreeMap::new(),
         grants: Grants { reach: Vec::new(), credentials: vec![credential] },
         limits: PluginLimits::default(),
         enabled: true,

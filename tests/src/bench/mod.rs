@@ -9,6 +9,7 @@ mod install;
 mod intake;
 mod population;
 mod starts;
+mod upgrade;
 
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ const OUTSTANDING: u64 = 800;
 const LIMIT: Duration = Duration::from_secs(300);
 
 /// The benchmarks, in the order of a full run.
-pub const NAMES: [&str; 7] = ["starts", "intake", "deliveries", "backlog", "edits", "cold", "install"];
+pub const NAMES: [&str; 8] = ["starts", "intake", "deliveries", "backlog", "edits", "cold", "install", "upgrade"];
 
 /// Runs these, or all where none is named.
 pub async fn run(names: &[String]) -> Result<()> {
@@ -39,6 +40,7 @@ pub async fn run(names: &[String]) -> Result<()> {
             "backlog" => backlog::backlog().await?,
             "edits" => edits::edits().await?,
             "install" => install::install().await?,
+            "upgrade" => upgrade::upgrade().await?,
             _ => cold::cold().await?,
         }
     }

@@ -4,6 +4,7 @@ mod confirm;
 mod corpus;
 mod demo;
 mod foreign;
+mod gone;
 mod hostile;
 mod http_channels;
 mod irc;

@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tidings_tests::paths;
@@ -13,6 +14,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
 const MESSAGES: u64 = 60;
+/// Within this a version that traps is rolled back.
+const ROLL_BACK: Duration = Duration::from_secs(10);
 
 /// What the server of lines saw, over all its connections.
 #[derive(Default)]
@@ -167,6 +170,75 @@ async fn a_resident_that_traps_is_seen_to_crash_and_its_deliveries_are_held_unti
     scene.client.put("/api/v1/channels/lodger/config", &config).await.unwrap();
     let books = scene.queue_empty("lodger").await.unwrap();
     assert_eq!(books.delivered, 1, "{books:?}");
+}
+
+/// Another build of the plugin: the same code, and a custom section that nobody reads.
+async fn next_lodger(scene: &Scene) -> String {
+    let mut file = std::fs::read(paths::plugin("lodger").unwrap()).unwrap();
+    file.extend([0, 6, 5]);
+    file.extend(b"build");
+    let answer = scene.client.post("/api/v1/components", file).await.unwrap();
+    let answer: Value = serde_json::from_slice(&answer).unwrap();
+    answer["digest"].as_str().unwrap().to_owned()
+}
+
+/// The channel's history, newest first.
+async fn events(scene: &Scene) -> Vec<String> {
+    let events: Vec<Value> = scene.client.get("/api/v1/channels/lodger/events").await.unwrap();
+    events.iter().map(|event| event["event"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_resident_that_traps_at_its_start_is_rolled_back_by_itself_with_its_settings_and_nothing_to_deliver() {
+    let mut scene = Scene::set().await.unwrap();
+    let server = Lines::start("127.0.0.1:0", Arc::default()).await;
+    let config = json!({"host": "127.0.0.1", "port": server.address.port().to_string(), "start": "connect"});
+    let plugin = paths::plugin("lodger").unwrap();
+    channel::install(&scene.client, "lodger", &plugin, &config, &channel::loopback(server.address)).await.unwrap();
+    until("it connects", &server, |seen| seen.connections == 1).await;
+    let old = view(&scene).await["component"].clone();
+    let new = next_lodger(&scene).await;
+    let began = Instant::now();
+    let body = json!({"component": new, "config": {"start": "trap"}, "unproven": true}).to_string();
+    scene.client.post("/api/v1/channels/lodger/upgrade", body).await.unwrap();
+    wait::until("the old version is back", ROLL_BACK.saturating_sub(began.elapsed()), async || {
+        let view = view(&scene).await;
+        Ok((view["component"] == old && view["resident"]["alive"] == true).then_some(()))
+    })
+    .await
+    .unwrap();
+    assert_eq!(view(&scene).await["config"]["start"], "connect", "what came with the new version went with it");
+    assert_eq!(events(&scene).await[0], "rolled_back");
+    until("it connects again", &server, |seen| seen.connections == 2).await;
+    scene.wants_everything("amara", "lodger", &["amara@example.org"]).await.unwrap();
+    scene.publish(["after".to_owned()]).await.unwrap();
+    scene.dealt_with(1).await.unwrap();
+    assert_eq!(scene.queue_empty("lodger").await.unwrap().delivered, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resident_that_traps_in_every_life_is_quarantined_and_its_crashes_are_counted() {
+    let scene = Scene::set_with(|settings| settings.dispatch.quarantine_crashes = Some(3)).await.unwrap();
+    let plugin = paths::plugin("lodger").unwrap();
+    let nothing = json!({"reach": []});
+    channel::install(&scene.client, "lodger", &plugin, &json!({"start": "trap"}), &nothing).await.unwrap();
+    wait::until("it is quarantined", LIMIT, async || {
+        let view = view(&scene).await;
+        let told = view["reason"].as_str().unwrap_or_default().contains("the last with trap: ");
+        Ok((view["state"] == "quarantined" && told).then_some(()))
+    })
+    .await
+    .unwrap();
+    let metrics =
+        scene.client.send(hyper::Method::GET, "/metrics", bytes::Bytes::new()).await.unwrap().success().unwrap();
+    let metrics = String::from_utf8(metrics.to_vec()).unwrap();
+    let counted = |name: &str| {
+        let line = metrics.lines().find(|line| line.starts_with(name) && line.contains(r#"channel="lodger""#));
+        line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+    };
+    assert!(counted("tidings_version_crashes_total") >= Some(3.0), "{metrics}");
+    assert!(counted("tidings_version_memory_peak_bytes") > Some(0.0), "what its starts used is seen: {metrics}");
+    assert!(counted("tidings_version_cpu_seconds_total") > Some(0.0), "{metrics}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -103,6 +103,11 @@ async fn an_upgrade_under_load_loses_nothing_and_doubles_nothing_and_can_be_take
         let counted = |line: &&str| line.starts_with("tidings_version_calls_total") && line.contains(&label);
         assert!(metrics.lines().any(|line| counted(&line)), "both versions were called: {label}");
     }
+    let figures: Vec<Value> = client.get("/api/v1/channels/email/versions").await.unwrap();
+    let calls = |component: &str| figures.iter().find(|one| one["component"] == component).unwrap()["calls"].as_u64();
+    assert!(calls(&old) > Some(0) && calls(&new) > Some(0), "{figures:?}");
+    let used = |one: &Value| one["cpu_seconds"].as_f64() > Some(0.0) && one["memory_peak_bytes"].as_u64() > Some(0);
+    assert!(figures.iter().all(used), "{figures:?}");
     // And back in one call.
     client.post("/api/v1/channels/email/rollback", "").await.unwrap();
     runs(&scene, &old, LIMIT).await;
@@ -141,6 +146,71 @@ async fn a_release_that_traps_is_rolled_back_by_itself_and_burns_no_delivery() {
             |line: &Value| line["version"] == "99.0.0" && line["line"].as_str().unwrap().contains("about to trap");
         assert!(log.iter().any(said), "{log:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trial_changes_nothing_that_the_active_version_reads() {
+    let mut scene = Scene::set().await.unwrap();
+    scene.wants_everything("amara", "email", &["amara@example.org"]).await.unwrap();
+    let before = view(&scene.client, "email").await;
+    let new = installed(&scene.client, next_email("settings")).await;
+    let path = "/api/v1/channels/email/upgrade";
+    let body = |config: Value, now: bool| json!({"component": new, "config": config, "now": now, "unproven": true});
+    for config in [json!({"tls": "implicit"}), json!({"from": null})] {
+        let body = body(config.clone(), false).to_string();
+        let answer = scene.client.send("POST".parse().unwrap(), path, body.into()).await.unwrap();
+        let said = String::from_utf8_lossy(&answer.body).into_owned();
+        assert!(answer.status == 422 && said.contains("the active version reads it too"), "{config}: {said}");
+        let after = view(&scene.client, "email").await;
+        assert_eq!((&after["config"], &after["candidate"]), (&before["config"], &Value::Null), "{config}");
+    }
+    // At once it may, and with the version its values go as well.
+    let config = json!({"from": "other@tidings.example"});
+    scene.client.post(path, body(config, true).to_string()).await.unwrap();
+    assert_eq!(view(&scene.client, "email").await["config"]["from"], "other@tidings.example");
+    scene.client.post("/api/v1/channels/email/rollback", "").await.unwrap();
+    let back = view(&scene.client, "email").await;
+    assert_eq!((&back["config"], &back["component"]), (&before["config"], &before["component"]));
+    scene.publish(["after".to_owned()]).await.unwrap();
+    scene.dealt_with(1).await.unwrap();
+    scene.queue_empty("email").await.unwrap();
+    each_once(&scene, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lone_delivery_is_enough_to_roll_back_a_release_that_traps() {
+    let mut scene = Scene::set().await.unwrap();
+    scene.wants_everything("amara", "email", &["amara@example.org"]).await.unwrap();
+    let old = view(&scene.client, "email").await["component"].as_str().unwrap().to_owned();
+    let bad = faulty(&scene.client).await;
+    upgrade(&scene.client, json!({"component": bad, "now": true})).await;
+    let began = Instant::now();
+    scene.publish(["alone".to_owned()]).await.unwrap();
+    runs(&scene, &old, ROLL_BACK.saturating_sub(began.elapsed())).await;
+    let books = scene.queue_empty("email").await.unwrap();
+    assert_eq!((books.delivered, books.dead), (1, 0), "{books:?}");
+    each_once(&scene, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trial_is_as_old_as_its_running_and_ends_with_the_first_call_at_the_earliest() {
+    let mut scene = Scene::set().await.unwrap();
+    scene.wants_everything("amara", "email", &["amara@example.org"]).await.unwrap();
+    let old = view(&scene.client, "email").await["component"].clone();
+    let new = installed(&scene.client, next_email("quiet")).await;
+    let canary = json!({"max_seconds": 1});
+    upgrade(&scene.client, json!({"component": new, "canary": canary})).await;
+    for on in [false, true] {
+        channel::switch(&scene.client, "email", on).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        let view = view(&scene.client, "email").await;
+        assert_eq!((&view["component"], &view["candidate"]["component"]), (&old, &json!(new)), "nobody called it");
+    }
+    scene.publish(["first".to_owned()]).await.unwrap();
+    runs(&scene, &new, LIMIT).await;
+    scene.dealt_with(1).await.unwrap();
+    scene.queue_empty("email").await.unwrap();
+    each_once(&scene, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

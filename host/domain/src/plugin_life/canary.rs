@@ -17,7 +17,7 @@ pub struct CanaryPlan {
     pub share_percent: u8,
     /// Calls after which it is promoted if nothing speaks against it.
     pub min_calls: u64,
-    /// After this long it is promoted if nothing speaks against it, however little there was to do.
+    /// After this long one call is enough to promote it, if nothing speaks against it.
     pub max_seconds: u64,
 }
 
@@ -108,7 +108,8 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Judges a candidate that is tried since `since`.
+/// Judges a candidate that is tried since `since`. Time alone proves nothing: without a call the trial goes on, and the
+/// first call is the candidate's.
 pub fn judge(plan: &CanaryPlan, candidate: &Tally, active: &Tally, since: Timestamp, now: Timestamp) -> Verdict {
     let Tally { calls, crashes, troubles, overruled } = *candidate;
     if crashes >= limits::CANARY_FAULTS && worse((crashes, calls), (active.crashes, active.calls)) {
@@ -120,7 +121,7 @@ pub fn judge(plan: &CanaryPlan, candidate: &Tally, active: &Tally, since: Timest
     if overruled >= limits::CANARY_FAULTS {
         return Verdict::FallBack(Fault::Overruled(overruled));
     }
-    let over = now.since(since) >= Duration::from_secs(plan.max_seconds);
+    let over = calls > 0 && now.since(since) >= Duration::from_secs(plan.max_seconds);
     // A single fault is too little to fall back for, and too much to be promoted with unless most calls were good.
     if (crashes + troubles + overruled).saturating_mul(limits::CANARY_GOOD_CALLS) > calls {
         return match (over, crashes, overruled) {
@@ -162,7 +163,10 @@ mod tests {
             (tally(19, 0, 0, 0), good, 599, Verdict::Continue),
             (tally(20, 0, 0, 0), good, 1, Verdict::Promote(Proof::Calls(20))),
             (tally(3, 0, 0, 0), good, 600, Verdict::Promote(Proof::Time(3))),
-            (tally(0, 0, 0, 0), tally(0, 0, 0, 0), 600, Verdict::Promote(Proof::Time(0))),
+            // Nobody has called it: it has proved nothing, however long that is.
+            (tally(0, 0, 0, 0), tally(0, 0, 0, 0), 600, Verdict::Continue),
+            (tally(0, 0, 0, 0), good, 86_400, Verdict::Continue),
+            (tally(1, 0, 0, 0), tally(0, 0, 0, 0), 600, Verdict::Promote(Proof::Time(1))),
             // One crash is no verdict, two are.
             (tally(1, 1, 0, 0), good, 1, Verdict::Continue),
             (tally(2, 2, 0, 0), good, 1, Verdict::FallBack(Fault::Crashes { crashes: 2, calls: 2 })),

@@ -33,6 +33,7 @@ pub struct Life {
 pub struct Candidate {
     pub component: String,
     pub plan: CanaryPlan,
+    /// When it was wished for, for people; its trial is as old as it has run.
     pub since: Timestamp,
 }
 

@@ -14,7 +14,8 @@ pub struct CrashRule {
     pub crashes: usize,
     /// Among the last so many calls.
     pub calls: usize,
-    /// That so many different deliveries caused, each alone in its call: fewer are poison, and die by themselves.
+    /// That so many different deliveries caused, each alone in its call: fewer are poison, and die by themselves. A crash
+    /// with nothing to deliver counts as another one: no delivery can be blamed for it.
     pub deliveries: usize,
 }
 
@@ -38,6 +39,8 @@ pub enum CallEnd {
     CrashedTogether,
     /// It crashed with this delivery alone.
     CrashedAlone(DeliveryId),
+    /// A resident crashed at its start, or when it was woken.
+    CrashedIdle,
 }
 
 /// Why a plugin counts as broken.
@@ -77,6 +80,11 @@ impl CrashWatch {
         self.rule
     }
 
+    /// What it did until now counts no more: it did well for long.
+    pub fn forget(&mut self) {
+        self.last.clear();
+    }
+
     /// Learns of a call that ended. Answers only to a crash: a call that went well breaks nothing.
     pub fn observe(&mut self, end: CallEnd) -> Option<Broken> {
         let crashed = end != CallEnd::Fine;
@@ -88,12 +96,13 @@ impl CrashWatch {
             return None;
         }
         let crashes = self.last.iter().filter(|end| **end != CallEnd::Fine).count();
+        let idle = self.last.iter().filter(|end| **end == CallEnd::CrashedIdle).count();
         let alone = self.last.iter().filter_map(|end| match end {
             CallEnd::CrashedAlone(id) => Some(id),
-            CallEnd::Fine | CallEnd::CrashedTogether => None,
+            CallEnd::Fine | CallEnd::CrashedTogether | CallEnd::CrashedIdle => None,
         });
-        let deliveries = alone.collect::<BTreeSet<_>>().len();
-        let broken = crashes >= self.rule.crashes && deliveries >= self.rule.deliveries;
+        let causes = alone.collect::<BTreeSet<_>>().len() + idle;
+        let broken = crashes >= self.rule.crashes && causes >= self.rule.deliveries;
         broken.then_some(Broken { crashes, calls: self.last.len() })
     }
 }
@@ -103,11 +112,12 @@ mod tests {
     use super::*;
     use crate::message::MessageId;
 
-    /// `.` fine, `*` crashed together, a letter: that delivery crashed alone.
+    /// `.` fine, `*` crashed together, `!` crashed with nothing to deliver, a letter: that delivery crashed alone.
     fn calls(text: &str) -> Vec<CallEnd> {
         let end = |c: char| match c {
             '.' => CallEnd::Fine,
             '*' => CallEnd::CrashedTogether,
+            '!' => CallEnd::CrashedIdle,
             name => CallEnd::CrashedAlone(DeliveryId::derive(&MessageId::made(&name.to_string()), "c", "a")),
         };
         text.chars().map(end).collect()
@@ -130,6 +140,10 @@ mod tests {
             (".*.a.b.c.d", Some((5, 10))),
             ("ab........cde", None),
             ("abcd......", None),
+            ("!!!!!", Some((5, 5))),
+            ("!!!!", None),
+            ("aaa!", None),
+            ("aaaa!", Some((5, 5))),
         ] {
             let mut watch = CrashWatch::new(rule);
             let last = calls(ends).into_iter().fold(None, |_, end| watch.observe(end));
@@ -151,6 +165,15 @@ mod tests {
         };
         let (watched, settled) = (count(CrashRule::watched()), count(CrashRule::settled(5, 10)));
         assert!(watched < settled && watched.is_some(), "{watched:?} {settled:?}");
+    }
+
+    #[test]
+    fn what_is_forgotten_does_not_count() {
+        let mut watch = CrashWatch::new(CrashRule::watched());
+        assert!(calls("!!").into_iter().all(|end| watch.observe(end).is_none()));
+        watch.forget();
+        assert!(calls("!!").into_iter().all(|end| watch.observe(end).is_none()));
+        assert_eq!(watch.observe(CallEnd::CrashedIdle), Some(Broken { crashes: 3, calls: 3 }));
     }
 
     #[test]

@@ -2,12 +2,12 @@
 //! nothing is started after a crash. Nothing here runs at the same time as anything else.
 
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_domain::limits;
-use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::{Answer, Errand, ResidentStats};
@@ -20,7 +20,7 @@ use crate::violation::Crash;
 /// A channel's plugin over all its instances.
 pub(super) struct Life {
     plugin: Plugin,
-    stats: Arc<Mutex<ResidentStats>>,
+    stats: Arc<watch::Sender<ResidentStats>>,
     state: State,
     /// Crashes one after the other, of instances that did not live long.
     failures: u32,
@@ -32,6 +32,14 @@ enum State {
         until: Instant,
     },
     Present(Box<Instance>),
+}
+
+/// What an instance was doing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Work {
+    Delivery,
+    /// It was started or woken.
+    None,
 }
 
 struct Instance {
@@ -47,7 +55,7 @@ struct Instance {
 }
 
 impl Life {
-    pub(super) fn new(plugin: Plugin, stats: Arc<Mutex<ResidentStats>>) -> Life {
+    pub(super) fn new(plugin: Plugin, stats: Arc<watch::Sender<ResidentStats>>) -> Life {
         Life { plugin, stats, state: State::Absent { until: Instant::now() }, failures: 0 }
     }
 
@@ -93,15 +101,15 @@ impl Life {
         }
         instance.call.begin(0, time);
         let ended = Call::within(time, instance.resident.wake(instance.call.store(), reason)).await;
-        let answer = instance.call.close(ended).0;
-        {
-            let mut stats = lock(&self.stats);
+        let (answer, used, _) = instance.call.close(ended);
+        self.stats.send_modify(|stats| {
             stats.wakes += 1;
             stats.held += u64::from(early);
-        }
+            stats.used.add(&used);
+        });
         match answer {
             Ok(next) => instance.woken(next),
-            Err(crash) => self.crashed(crash),
+            Err(crash) => self.crashed(crash, Work::None),
         }
     }
 
@@ -149,12 +157,12 @@ impl Life {
             ended = Call::within(time, work) => Some(ended),
             _ = &mut cut_off => None,
         };
-        lock(&self.stats).deliveries += 1;
+        self.stats.send_modify(|stats| stats.deliveries += 1);
         let Some(ended) = ended else { return Err(self.abandon()) };
         let (answer, stats, settled) = instance.call.close(ended);
         let (outcomes, crash) = assemble(answer, settled, |outcome| self.plugin.furniture.redacted(outcome));
         if let Some(crash) = &crash {
-            self.crashed(crash.clone());
+            self.crashed(crash.clone(), Work::Delivery);
         }
         Ok(Report { outcomes, crash, stats })
     }
@@ -165,7 +173,7 @@ impl Life {
             self.state = State::Absent { until: Instant::now() + limits::INSTANCE_WAIT };
             return;
         };
-        lock(&self.stats).starts += 1;
+        self.stats.send_modify(|stats| stats.starts += 1);
         let born = Instant::now();
         let linked = &self.plugin.admitted.inner.linked;
         let first = async {
@@ -175,19 +183,21 @@ impl Life {
             Ok((resident, next))
         };
         let ended: Ended<_> = Call::within(time, first).await;
-        match call.close(ended).0 {
+        let (answer, used, _) = call.close(ended);
+        self.stats.send_modify(|stats| stats.used.add(&used));
+        match answer {
             Ok((resident, next)) => {
                 let mut instance = Instance { call, resident, born, timer: None, rested: born, early: 0 };
                 instance.woken(next);
                 self.state = State::Present(Box::new(instance));
-                lock(&self.stats).alive = true;
+                self.stats.send_modify(|stats| stats.alive = true);
             }
-            Err(crash) => self.crashed(crash),
+            Err(crash) => self.crashed(crash, Work::None),
         }
     }
 
     /// Drops the instance and its connections; the next one waits the longer the sooner this one broke.
-    fn crashed(&mut self, (kind, detail): Crash) {
+    fn crashed(&mut self, (kind, detail): Crash, work: Work) {
         let lived = match &self.state {
             State::Present(instance) => instance.born.elapsed(),
             State::Absent { .. } => Duration::ZERO,
@@ -195,19 +205,22 @@ impl Life {
         self.failures = if lived >= limits::RESIDENT_SETTLED { 1 } else { self.failures.saturating_add(1) };
         let rest = limits::RESIDENT_BACKOFF_MIN.saturating_mul(1 << (self.failures - 1).min(16));
         let rest = rest.min(limits::RESIDENT_BACKOFF_MAX);
-        let crash = format!("{}: {detail}", kind.as_str());
-        let channel = &self.plugin.furniture.channel;
+        let (channel, crash) = (&self.plugin.furniture.channel, format!("{}: {detail}", kind.as_str()));
         tracing::warn!(%channel, crash, ?rest, "the resident plugin crashed; it is started again after a rest");
         self.state = State::Absent { until: Instant::now() + rest };
-        let mut stats = lock(&self.stats);
-        (stats.crashes, stats.last_crash, stats.alive) = (stats.crashes + 1, Some(crash), false);
+        let in_a_row = self.failures;
+        self.stats.send_modify(|stats| {
+            stats.crashes += 1;
+            stats.idle_crashes += u64::from(work == Work::None);
+            (stats.in_a_row, stats.last_crash, stats.alive) = (in_a_row, Some((kind, detail)), false);
+        });
     }
 
     /// Drops the instance in the middle of a call; returns what had been settled.
     fn abandon(&mut self) -> Vec<Option<tidings_domain::outcome::Outcome>> {
         // Whoever cuts a call off often ends the whole: that comes before another one is started.
         let absent = State::Absent { until: Instant::now() + limits::WAKE_INTERVAL };
-        lock(&self.stats).alive = false;
+        self.stats.send_modify(|stats| stats.alive = false);
         match std::mem::replace(&mut self.state, absent) {
             State::Present(instance) => instance.call.abandon(),
             State::Absent { .. } => Vec::new(),
@@ -215,8 +228,10 @@ impl Life {
     }
 
     fn not_now(&self, batch: &Batch, wait: Duration) -> Report {
-        let reason = match (&lock(&self.stats).last_crash, self.failures) {
-            (Some(last), 1..) => format!("the plugin is started again after a crash ({last})"),
+        let reason = match (&self.stats.borrow().last_crash, self.failures) {
+            (Some((kind, detail)), 1..) => {
+                format!("the plugin is started again after a crash ({}: {detail})", kind.as_str())
+            }
             _ => "no instance of the plugin could be started".to_owned(),
         };
         later(batch.len(), wait, reason)
@@ -225,7 +240,7 @@ impl Life {
 
 impl Drop for Life {
     fn drop(&mut self) {
-        lock(&self.stats).alive = false;
+        self.stats.send_modify(|stats| stats.alive = false);
     }
 }
 
@@ -236,8 +251,4 @@ impl Instance {
         self.timer = next.map(|next| now + next.min(limits::WAIT_MAX));
         self.rested = now + limits::WAKE_INTERVAL;
     }
-}
-
-fn lock(stats: &Mutex<ResidentStats>) -> MutexGuard<'_, ResidentStats> {
-    stats.lock().unwrap_or_else(PoisonError::into_inner)
 }

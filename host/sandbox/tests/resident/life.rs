@@ -76,7 +76,8 @@ async fn row_23_after_a_trap_in_deliver_the_next_one_gets_a_new_instance() {
     assert_eq!(told(&resident, "count").await, "call 1");
     let stats = resident.stats();
     assert_eq!((stats.starts, stats.crashes, stats.alive), (2, 1, true));
-    assert!(stats.last_crash.expect("a crash").starts_with("trap: "));
+    assert_eq!(stats.last_crash.expect("a crash").0, CrashKind::Trap);
+    assert_eq!((stats.idle_crashes, stats.in_a_row), (0, 1), "a delivery was in it");
 }
 
 #[tokio::test]
@@ -98,13 +99,15 @@ async fn after_crash_on_crash_deliveries_are_held_and_not_burnt() {
 #[tokio::test]
 async fn a_plugin_that_never_starts_holds_everything() {
     let place = Place::new();
-    for (start, kind) in [("trap", "trap: "), ("loop", "timeout: ")] {
+    for (start, kind) in [("trap", CrashKind::Trap), ("loop", CrashKind::Timeout)] {
         let limits = PluginLimits { deadline_ms: 300, ..PluginLimits::default() };
         let resident = plugin(&place, 9, &[("start", start)], limits).await.reside();
         until("a crash", async || resident.stats().crashes > 0).await;
         assert!(held(&order(&resident, &["count"]).await).is_some());
-        let stats = resident.stats();
-        assert!(!stats.alive && stats.last_crash.as_ref().is_some_and(|crash| crash.starts_with(kind)), "{stats:?}");
+        let stats = resident.idle_crash(0).await;
+        assert!(!stats.alive && stats.last_crash.as_ref().is_some_and(|crash| crash.0 == kind), "{stats:?}");
+        let later = resident.idle_crash(stats.idle_crashes).await;
+        assert!(later.in_a_row > stats.in_a_row, "each is told, and that none lived long: {later:?}");
     }
 }
 

@@ -117,7 +117,26 @@ async fn a_trap_in_a_wake_drops_the_instance_and_the_next_delivery_waits_for_ano
     assert_eq!(report.outcomes, [Outcome::Delivered { receipt: Some("call 1".to_owned()) }]);
     let stats = resident.stats();
     assert_eq!((stats.starts, stats.crashes), (2, 1));
-    assert!(stats.last_crash.is_some_and(|crash| crash.starts_with(CrashKind::Trap.as_str())));
+    assert!(stats.last_crash.is_some_and(|crash| crash.0 == CrashKind::Trap));
+    assert_eq!((stats.idle_crashes, stats.in_a_row), (1, 1), "no delivery was in it");
+}
+
+#[tokio::test]
+async fn what_its_wakes_use_is_counted_and_taken_once() {
+    let (place, server) = (Place::new(), Server::start().await);
+    let resident = connected(&place, &server).await;
+    let mut peer = server.line_peer().await;
+    peer.send("PING x\n").await;
+    assert_eq!(peer.line().await.as_deref(), Some("PONG x"));
+    until("the wake is counted", async || resident.stats().wakes > 0).await;
+    let used = resident.take_used();
+    assert!(used.host_calls >= 3 && used.network_bytes >= 14, "it connected, read and wrote: {used:?}");
+    assert!(used.peak_memory_bytes > 0 && used.cpu > Duration::ZERO && used.cpu <= used.duration, "{used:?}");
+    assert_eq!(resident.take_used().host_calls, 0, "it was taken");
+    // A start beyond its grants is seen although nothing is delivered.
+    let denied = plugin(&place, 9, &[("start", "connect"), ("host", "127.0.0.2")], PluginLimits::default()).await;
+    let denied = denied.reside();
+    until("the refusal is counted", async || denied.stats().used.egress_denials > 0).await;
 }
 
 #[tokio::test]

@@ -1,16 +1,17 @@
 //! What a call that ended means: for each of its deliveries, for the channel, and for the version that was called.
 
-use std::collections::HashMap;
-
 use tidings_domain::delivery::DeliveryId;
 use tidings_domain::limits;
 use tidings_domain::outcome::{Outcome, Settlement};
 use tidings_domain::retry::Tried;
 use tidings_domain::time::Timestamp;
+use tidings_sandbox::ResidentStats;
 use tidings_store::Lease;
 use tokio::task::JoinError;
 
 use super::super::call::Called;
+use super::super::fleet::Version;
+use super::remembered::Remembered;
 use super::{Ended, State, Worker};
 use crate::clock;
 use crate::telemetry::{ChannelLabel, OutcomeLabel};
@@ -26,8 +27,9 @@ impl Worker {
         self.measure(&called);
         self.metrics.versions.observe(&version.label, called.took, called.stats.as_ref(), called.crash());
         state.trial.observe(&version, on_trial, &called);
-        // A candidate's troubles are its own until the active version has the same.
-        if !on_trial {
+        // A candidate's troubles are its own until the active version has the same, and those of a version that was active
+        // when it was called do not close its successor's window.
+        if !on_trial && state.trial.active().component == version.component {
             state.window.observe(&called.result(), now);
             self.note(state, &called, now);
         }
@@ -64,7 +66,11 @@ impl Worker {
             let reason = format!("the plugin crashed ({}): {detail}", kind.as_str());
             return Settlement::Again { not_before: now.after(limits::WATCH_RETRY), reason, counts: false };
         }
-        self.settings.policy.decide(outcome, Tried { crashes, ..tried }, now)
+        let settlement = self.settings.policy.decide(outcome, Tried { crashes, ..tried }, now);
+        if !matches!(settlement, Settlement::Again { .. }) {
+            state.suspects.remove(id);
+        }
+        settlement
     }
 
     /// A candidate's word counts where it delivered, or where the far side asked to wait. Everything else the active
@@ -109,6 +115,23 @@ impl Worker {
         status.resting = resting;
     }
 
+    /// The active version, a resident, crashed with nothing to deliver.
+    pub(super) fn crashed_idle(&self, state: &mut State, stats: &ResidentStats) {
+        for _ in 0..state.trial.crashed_idle(stats) {
+            if let Some((kind, _)) = &stats.last_crash {
+                self.metrics.versions.crashed(&state.trial.active().label, *kind);
+            }
+        }
+    }
+
+    /// Counts what a resident used apart from deliveries.
+    pub(super) fn count_wakes(&self, state: &State) {
+        let Version { sender, label, .. } = state.trial.active();
+        if let Some(used) = sender.take_used() {
+            self.metrics.versions.used(label, &used);
+        }
+    }
+
     fn measure(&self, called: &Called) {
         let label = ChannelLabel { channel: self.channel.clone() };
         self.metrics.calls.get_or_create(&label).inc();
@@ -128,11 +151,13 @@ impl Worker {
     }
 }
 
-/// Keeps the list of deliveries that are sent alone; bounded, since forgetting one only costs its company a repetition.
-fn suspect(suspects: &mut HashMap<DeliveryId, u32>, id: &DeliveryId, outcome: &Outcome, counts: bool) {
-    if !matches!(outcome, Outcome::Crash { .. }) {
-        suspects.remove(id);
-    } else if suspects.len() < limits::SUSPECTS || suspects.contains_key(id) {
-        *suspects.entry(id.clone()).or_insert(0) += u32::from(counts);
+/// Keeps the list of deliveries that are sent alone; forgetting one only costs its company a repetition.
+fn suspect(suspects: &mut Remembered<u32>, id: &DeliveryId, outcome: &Outcome, counts: bool) {
+    match outcome {
+        Outcome::Crash { .. } => {
+            let before = suspects.get(id).copied().unwrap_or(0);
+            suspects.insert(id, before + u32::from(counts));
+        }
+        _ => drop(suspects.remove(id)),
     }
 }

@@ -62,7 +62,7 @@ impl Worker {
             let id = &lease.delivery().id;
             if let Some(dead) = self.settings.policy.expired(lease.delivery().accepted_at, now) {
                 expired.push((lease, dead));
-            } else if state.suspects.contains_key(id) {
+            } else if state.suspects.contains(id) {
                 state.ready.push_back(Batch { leases: vec![lease], tested: true });
             } else if state.trial.spares(id) {
                 spared.push(lease);
@@ -101,7 +101,7 @@ impl Worker {
             None if !idle || state.trial.halted() => now.after(LOOK_AT_LEAST),
             None => state.look_at.unwrap_or(now),
         };
-        let wake = state.trial.judged_at().map_or(wake, |at| wake.min(at));
+        let wake = state.trial.judged_at(now).map_or(wake, |at| wake.min(at));
         wake.since(now).clamp(Duration::from_millis(5), LOOK_AT_LEAST)
     }
 }

@@ -4,14 +4,14 @@
 
 mod ended;
 mod lease;
+mod remembered;
 mod settle;
 mod trial;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tidings_domain::delivery::DeliveryId;
 use tidings_domain::limits;
 use tidings_domain::plugin_life::quarantine::CrashRule;
 use tidings_domain::retry::RetryPolicy;
@@ -22,10 +22,12 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use self::remembered::Remembered;
 use self::trial::TrialState;
 use super::Sender;
 use super::call::Called;
 use super::fleet::{Findings, Fleet, Version};
+use crate::clock;
 use crate::config::DispatchConfig;
 use crate::telemetry::Metrics;
 
@@ -91,6 +93,11 @@ impl WorkerHandle {
         Arc::clone(&self.fleet.borrow().active.sender)
     }
 
+    /// The versions that it calls.
+    pub fn fleet(&self) -> Arc<Fleet> {
+        Arc::clone(&self.fleet.borrow())
+    }
+
     /// From now on it calls these versions. Calls in flight are not interrupted.
     pub fn call(&self, fleet: Fleet) {
         self.fleet.send_replace(Arc::new(fleet));
@@ -133,7 +140,7 @@ struct Ended {
 struct State {
     window: Window,
     /// Deliveries that were in a call that crashed, with how often they crashed alone. They are sent alone.
-    suspects: HashMap<DeliveryId, u32>,
+    suspects: Remembered<u32>,
     /// Leased, not called yet.
     ready: VecDeque<Batch>,
     /// When to look for due deliveries again; none: now.
@@ -164,18 +171,13 @@ impl Worker {
     }
 
     async fn run(self, mut fleets: watch::Receiver<Arc<Fleet>>, status: Arc<Mutex<WorkerStatus>>) {
-        let policy = &self.settings.policy;
         let fleet = Arc::clone(&fleets.borrow_and_update());
         let mut state = State {
-            window: Window::new(
-                fleet.active.sender.window(self.settings.window),
-                limits::CHANNEL_REST_MIN,
-                policy.backoff_max,
-            ),
-            suspects: HashMap::new(),
+            window: self.window(&fleet),
+            suspects: Remembered::new(limits::SUSPECTS),
             ready: VecDeque::new(),
             look_at: None,
-            trial: TrialState::new(fleet, self.settings.quarantine),
+            trial: TrialState::new(fleet, self.settings.quarantine, clock::now()),
             status,
         };
         let mut calls = JoinSet::new();
@@ -187,15 +189,32 @@ impl Worker {
                 () = self.stop.cancelled() => {}
                 Some(ended) = calls.join_next() => self.ended(&mut state, ended).await,
                 Ok(()) = fleets.changed() => {
-                    state.trial.adopt(Arc::clone(&fleets.borrow_and_update()));
-                    state.look_at = None;
+                    let fleet = Arc::clone(&fleets.borrow_and_update());
+                    self.adopt(&mut state, fleet);
                 }
+                crashed = state.trial.idle_crash() => self.crashed_idle(&mut state, &crashed),
                 () = self.waker.notified() => state.look_at = None,
                 () = tokio::time::sleep(nap) => state.look_at = None,
             }
+            self.count_wakes(&state);
             self.report(&mut state).await;
         }
         self.drain(state, calls, &cut_off).await;
+    }
+
+    /// Goes on with other versions. Another active version's window is new: it does not rest for its predecessor's trouble.
+    fn adopt(&self, state: &mut State, fleet: Arc<Fleet>) {
+        let window = self.window(&fleet);
+        if state.trial.adopt(fleet, clock::now()) {
+            state.window = window;
+            state.status.lock().unwrap_or_else(PoisonError::into_inner).resting = None;
+        }
+        state.look_at = None;
+    }
+
+    fn window(&self, fleet: &Fleet) -> Window {
+        let most = fleet.active.sender.window(self.settings.window);
+        Window::new(most, limits::CHANNEL_REST_MIN, self.settings.policy.backoff_max)
     }
 
     /// Lets calls in flight finish within the grace, cuts off the rest, and gives back what was not tried.
@@ -211,8 +230,9 @@ impl Worker {
                 () = &mut grace, if !cut_off.is_cancelled() => cut_off.cancel(),
             }
         }
-        for batch in state.ready {
+        for batch in std::mem::take(&mut state.ready) {
             self.release(batch.leases).await;
         }
+        self.count_wakes(&state);
     }
 }

@@ -1,26 +1,29 @@
 //! The versions that a worker calls, and what it learns of them: which is called next, how each did, and whether there is
 //! something to report.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_domain::delivery::DeliveryId;
 use tidings_domain::limits;
-use tidings_domain::outcome::Outcome;
+use tidings_domain::outcome::{CrashKind, Outcome};
 use tidings_domain::plugin_life::canary::{self, Tally, Verdict};
 use tidings_domain::plugin_life::quarantine::{CallEnd, CrashRule, CrashWatch};
 use tidings_domain::time::Timestamp;
 use tidings_domain::window::CallResult;
+use tidings_sandbox::ResidentStats;
 
 use super::super::call::Called;
 use super::super::fleet::{Finding, Fleet, Found, Trial, Version};
+use super::remembered::Remembered;
 use super::{State, Worker};
 use crate::clock;
 
 /// What is known of the versions in the fleet.
 pub(super) struct TrialState {
     fleet: Arc<Fleet>,
+    /// When the worker got it. A trial is as old as that: while nothing runs, nothing is tried.
+    since: Timestamp,
     settled: CrashRule,
     /// The active version's last calls.
     watch: CrashWatch,
@@ -29,7 +32,9 @@ pub(super) struct TrialState {
     /// Calls that were begun with the candidate, and with any version.
     begun: (u64, u64),
     /// Deliveries that a candidate failed with, and whether it refused them: they are the active version's.
-    spared: HashMap<DeliveryId, bool>,
+    spared: Remembered<bool>,
+    /// Crashes of the active version with nothing to deliver that were learned of.
+    idle_crashes: u64,
     /// What is to be reported next.
     found: Option<(Found, Arc<str>, String)>,
     /// The candidate, or the active version, is left alone until there is another fleet.
@@ -38,26 +43,43 @@ pub(super) struct TrialState {
 }
 
 impl TrialState {
-    pub(super) fn new(fleet: Arc<Fleet>, settled: CrashRule) -> TrialState {
+    pub(super) fn new(fleet: Arc<Fleet>, settled: CrashRule, now: Timestamp) -> TrialState {
         let rule = rule(&fleet, settled);
         TrialState {
+            idle_crashes: fleet.active.sender.life().map_or(0, |stats| stats.idle_crashes),
             fleet,
+            since: now,
             settled,
             watch: CrashWatch::new(rule),
             active: Tally::default(),
             candidate: Tally::default(),
             begun: (0, 0),
-            spared: HashMap::new(),
+            spared: Remembered::new(limits::SUSPECTS),
             found: None,
             candidate_done: false,
             halted: false,
         }
     }
 
-    /// Goes on with other versions. What a candidate failed with stays the active version's.
-    pub(super) fn adopt(&mut self, fleet: Arc<Fleet>) {
-        let spared = std::mem::take(&mut self.spared);
-        *self = TrialState { spared, ..TrialState::new(fleet, self.settled) };
+    /// Goes on with other versions. What a candidate failed with stays the active version's; the next candidate is not
+    /// blamed for it. Says whether another version is active now.
+    pub(super) fn adopt(&mut self, fleet: Arc<Fleet>, now: Timestamp) -> bool {
+        let changed = fleet.active.component != self.fleet.active.component;
+        let mut next = TrialState::new(fleet, self.settled, now);
+        std::mem::swap(&mut next.spared, &mut self.spared);
+        next.spared.values_mut().for_each(|refused| *refused = false);
+        *self = next;
+        changed
+    }
+
+    /// The active version.
+    pub(super) fn active(&self) -> &Version {
+        &self.fleet.active
+    }
+
+    /// Waits until the active version, a resident, crashes with nothing to deliver.
+    pub(super) async fn idle_crash(&self) -> ResidentStats {
+        self.fleet.active.sender.idle_crash(self.idle_crashes).await
     }
 
     /// Nothing is called until there is another fleet.
@@ -68,21 +90,16 @@ impl TrialState {
     /// How long one call may take.
     pub(super) fn deadline(&self) -> Duration {
         let active = self.fleet.active.sender.deadline();
-        match &self.fleet.trial {
-            Trial::Canary { candidate, .. } => active.max(candidate.sender.deadline()),
-            Trial::None | Trial::Watch { .. } => active,
-        }
+        self.fleet.candidate().map_or(active, |candidate| active.max(candidate.sender.deadline()))
     }
 
     pub(super) fn spares(&self, id: &DeliveryId) -> bool {
-        self.spared.contains_key(id)
+        self.spared.contains(id)
     }
 
     /// Bounded: a delivery that is forgotten may meet the candidate once more.
     pub(super) fn spare(&mut self, id: &DeliveryId, refused: bool) {
-        if self.spared.len() < limits::SUSPECTS {
-            self.spared.insert(id.clone(), refused);
-        }
+        self.spared.insert(id, refused);
     }
 
     /// The version for the next batch, and whether it is on trial. One that was `tested` is no candidate's.
@@ -106,11 +123,11 @@ impl TrialState {
         matches!(self.fleet.trial, Trial::Watch { until } if now < until)
     }
 
-    /// When the trial is to be judged although nothing happens.
-    pub(super) fn judged_at(&self) -> Option<Timestamp> {
+    /// When the trial is to be judged although nothing happens; none where that is over and only a call can decide.
+    pub(super) fn judged_at(&self, now: Timestamp) -> Option<Timestamp> {
         match &self.fleet.trial {
-            Trial::Canary { plan, since, .. } if !self.candidate_done => {
-                Some(since.after(Duration::from_secs(plan.max_seconds)))
+            Trial::Canary { plan, .. } if !self.candidate_done => {
+                Some(self.since.after(Duration::from_secs(plan.max_seconds))).filter(|at| now < *at)
             }
             _ => None,
         }
@@ -145,17 +162,39 @@ impl TrialState {
         let end = match (result, called.tried.as_slice()) {
             (CallResult::Crashed, [(lease, _)]) => CallEnd::CrashedAlone(lease.delivery().id.clone()),
             (CallResult::Crashed, _) => CallEnd::CrashedTogether,
+            // A resident that is not there did nothing, neither good nor bad.
+            (CallResult::Trouble { .. }, _) if version.resident => return,
             _ => CallEnd::Fine,
         };
-        if let Some(broken) = self.watch.observe(end)
-            && !self.halted
-        {
-            let (kind, detail) = called.crash().map_or(("", ""), |(kind, detail)| (kind.as_str(), detail));
-            self.halted = true;
-            self.candidate_done = true;
-            let reason = format!("{broken}, the last with {kind}: {detail}");
-            self.found = Some((Found::Broken, Arc::clone(&self.fleet.active.component), reason));
+        self.ended(end, called.crash());
+    }
+
+    /// Learns that the active version, a resident, crashed with nothing to deliver. Only instances that do not live long
+    /// count together. Returns how many crashes are new.
+    pub(super) fn crashed_idle(&mut self, stats: &ResidentStats) -> u64 {
+        let new = stats.idle_crashes.saturating_sub(self.idle_crashes);
+        self.idle_crashes = stats.idle_crashes;
+        if stats.in_a_row <= 1 {
+            self.watch.forget();
         }
+        let last = stats.last_crash.as_ref().map(|(kind, detail)| (*kind, detail.as_str()));
+        for _ in 0..new {
+            self.ended(CallEnd::CrashedIdle, last);
+        }
+        new
+    }
+
+    /// The active version did something; where that was one crash too many, it is broken.
+    fn ended(&mut self, end: CallEnd, crash: Option<(CrashKind, &str)>) {
+        let Some(broken) = self.watch.observe(end) else { return };
+        if self.halted {
+            return;
+        }
+        let (kind, detail) = crash.map_or(("", ""), |(kind, detail)| (kind.as_str(), detail));
+        self.halted = true;
+        self.candidate_done = true;
+        let reason = format!("{broken}, the last with {kind}: {detail}");
+        self.found = Some((Found::Broken, Arc::clone(&self.fleet.active.component), reason));
     }
 
     /// Judges what is on trial.
@@ -168,8 +207,8 @@ impl TrialState {
                 }
             }
             Trial::Canary { .. } if self.candidate_done => {}
-            Trial::Canary { candidate, plan, since } => {
-                let (found, reason) = match canary::judge(plan, &self.candidate, &self.active, *since, now) {
+            Trial::Canary { candidate, plan } => {
+                let (found, reason) = match canary::judge(plan, &self.candidate, &self.active, self.since, now) {
                     Verdict::Continue => return,
                     Verdict::Promote(proof) => (Found::Proved, proof.to_string()),
                     Verdict::FallBack(fault) => (Found::Failed, fault.to_string()),
@@ -194,7 +233,8 @@ impl Worker {
     pub(super) async fn report(&self, state: &mut State) {
         state.trial.judge(clock::now());
         let Some((verdict, component, reason)) = state.trial.found.take() else { return };
-        let finding = Finding { channel: self.channel.clone(), component, verdict, reason };
+        let fleet = state.trial.fleet.number;
+        let finding = Finding { channel: self.channel.clone(), fleet, component, verdict, reason };
         tokio::select! {
             sent = self.findings.send(finding) => if sent.is_err() {
                 tracing::error!(channel = self.channel, "nobody hears what was found about a version");

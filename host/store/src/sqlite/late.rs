@@ -33,6 +33,17 @@ const OPEN: &str = "EXISTS (SELECT 1 FROM channels c WHERE c.name = ?5 AND c.ena
 /// Where a user is reached there; none where the subscription cannot be read.
 const ADDRESS: &str = "CASE WHEN json_valid(s.addresses) THEN json_extract(s.addresses, '$[0]') END";
 
+/// Rows that have somewhere to go on channel ?5.
+fn movable() -> String {
+    format!(
+        "deliveries d JOIN messages m ON m.seq = d.message \
+         JOIN subscriptions s ON s.user = d.user AND s.channel = ?5 AND s.enabled AND s.deleted_at IS NULL \
+         WHERE {OPEN} AND {ADDRESS} IS NOT NULL AND NOT EXISTS ( \
+         SELECT 1 FROM deliveries x WHERE x.message = d.message AND x.channel = ?5 \
+         AND x.address = {ADDRESS} AND x.state IN ('dead', 'cancelled'))"
+    )
+}
+
 /// By the index of what is due. The members of a digest come before their leader, so that no digest loses it to a crash
 /// between two transactions.
 const ORDER: &str = "ORDER BY d.user, d.lead, d.due_at";
@@ -51,11 +62,15 @@ impl Late {
         Late { channel, accepted_before: millis(accepted_before), reason, now: millis(now) }
     }
 
-    /// Whether there may be something to do, without the writer.
-    pub(super) async fn any(&self, connection: &mut SqliteConnection) -> Result<bool, Failure> {
-        let sql = format!("SELECT EXISTS (SELECT 1 FROM deliveries d WHERE {LATE})");
+    /// Whether there may be something to do, without the writer. What has nowhere to go is nothing to do.
+    pub(super) async fn any(&self, connection: &mut SqliteConnection, to: Option<&str>) -> Result<bool, Failure> {
+        let sql = match to {
+            Some(_) => format!("SELECT EXISTS (SELECT 1 FROM {} AND {LATE})", movable()),
+            None => format!("SELECT EXISTS (SELECT 1 FROM deliveries d WHERE {LATE})"),
+        };
         let query = sqlx::query_scalar(sqlx::AssertSqlSafe(sql));
-        Ok(query.bind(&self.channel).bind(self.accepted_before).bind(self.now).fetch_one(connection).await?)
+        let query = query.bind(&self.channel).bind(self.accepted_before).bind(self.now);
+        Ok(query.bind(POLICY_BATCH).bind(to).fetch_one(connection).await?)
     }
 
     /// Makes some of them dead; returns how many.
@@ -114,12 +129,8 @@ impl Late {
     async fn movable(&self, connection: &mut SqliteConnection, to: &str) -> Result<Vec<Movable>, Failure> {
         let sql = format!(
             "SELECT d.seq, d.message, m.id AS message_id, d.user, d.filter, d.accepted_at, \
-             {ADDRESS} AS address, CAST(s.settings AS BLOB) AS settings \
-             FROM deliveries d JOIN messages m ON m.seq = d.message \
-             JOIN subscriptions s ON s.user = d.user AND s.channel = ?5 AND s.enabled AND s.deleted_at IS NULL \
-             WHERE {OPEN} AND {LATE} AND {ADDRESS} IS NOT NULL AND NOT EXISTS ( \
-             SELECT 1 FROM deliveries x WHERE x.message = d.message AND x.channel = ?5 \
-             AND x.address = {ADDRESS} AND x.state IN ('dead', 'cancelled')) {ORDER} LIMIT ?4"
+             {ADDRESS} AS address, CAST(s.settings AS BLOB) AS settings FROM {} AND {LATE} {ORDER} LIMIT ?4",
+            movable()
         );
         let rows = sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .bind(&self.channel)

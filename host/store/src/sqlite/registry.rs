@@ -58,6 +58,9 @@ fn header() -> String {
 struct Secrets {
     config: BTreeMap<String, String>,
     credentials: BTreeMap<String, String>,
+    /// What going back to the version before puts back.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    former: BTreeMap<String, Option<String>>,
 }
 
 impl ChannelRow {
@@ -81,6 +84,7 @@ impl ChannelRow {
             name: self.name,
             component: self.component,
             config,
+            former: secrets.former,
             grants: Grants { reach: grants.reach, credentials },
             limits: from_json("channel", &self.limits)?,
             enabled: self.enabled,
@@ -190,7 +194,7 @@ async fn split<'a>(
     let fields = manifest.iter().flat_map(|manifest| &manifest.config);
     let public: BTreeSet<&str> = fields.filter(|field| !field.secret).map(|field| field.name.as_str()).collect();
     let mut config = BTreeMap::new();
-    let mut secrets = Secrets::default();
+    let mut secrets = Secrets { former: channel.former.clone(), ..Secrets::default() };
     for (name, value) in &channel.config {
         if public.contains(name.as_str()) {
             config.insert(name.as_str(), value.as_str());

@@ -67,7 +67,11 @@ impl SqliteStore {
         let doing = "carries out a failure policy";
         let (mut done, late) = (0, Arc::new(late));
         // Most sweeps find nothing: they shall not wait for the writer, nor cost a commit.
-        while late.any(&mut *self.reader(doing).await?).await.map_err(|failure| failure.into_error(doing))? {
+        loop {
+            let found = late.any(&mut *self.reader(doing).await?, to.as_deref()).await;
+            if !found.map_err(|failure| failure.into_error(doing))? {
+                break;
+            }
             let (late, to) = (Arc::clone(&late), to.clone());
             let step = self.writer.write(doing, move |connection| {
                 Box::pin(async move {

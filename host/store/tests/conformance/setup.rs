@@ -16,6 +16,7 @@ pub fn channel(name: &str) -> Channel {
         name: name.into(),
         component: "c".repeat(64),
         config: BTreeMap::from([("host".into(), "mx.example.org".into()), ("password".into(), "hunter2".into())]),
+        former: BTreeMap::new(),
         grants: Grants {
             reach: vec![Grant {
                 capability: Capability::Net,

@@ -52,6 +52,7 @@ fn channel() -> Channel {
         name: "email".into(),
         component: "c".repeat(64),
         config: BTreeMap::from([("password".into(), CANARY.into())]),
+        former: BTreeMap::new(),
         grants: Grants::default(),
         limits: PluginLimits::default(),
         enabled: false,

@@ -33,6 +33,7 @@ fn channel() -> Channel {
         name: "email".into(),
         component: "a".repeat(64),
         config: config.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        former: BTreeMap::from([("host".into(), Some("canary-former".into())), ("note".into(), None)]),
         grants: Grants { reach: Vec::new(), credentials: vec![credential] },
         limits: PluginLimits::default(),
         enabled: true,
@@ -75,16 +76,16 @@ async fn secret_values_stand_in_their_own_column() {
     fixture.store.put_channel(&channel(), at(1)).await.unwrap();
     let columns = fixture.store.writer.write("is tested", |connection| {
         Box::pin(async move {
-            let sql = "SELECT name || component || config || grants || limits, secrets FROM channels";
+            let sql = "SELECT name || component || config || grants || limits || life, secrets FROM channels";
             Ok(sqlx::query_as::<_, (String, String)>(sql).fetch_one(connection).await?)
         })
     });
     let (open, secrets) = columns.await.unwrap();
     assert!(open.contains("canary-host"));
-    for secret in ["canary-password", "canary-undeclared", "canary-credential"] {
+    for secret in ["canary-password", "canary-undeclared", "canary-credential", "canary-former"] {
         assert!(!open.contains(secret), "{open}");
         assert!(!secrets.contains(secret), "it is sealed");
     }
-    let whole: BTreeMap<String, String> = fixture.store.channel("email").await.unwrap().config;
-    assert_eq!(whole, channel().config);
+    let whole = fixture.store.channel("email").await.unwrap();
+    assert_eq!((whole.config, whole.former), (channel().config, channel().former));
 }
