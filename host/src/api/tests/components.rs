@@ -36,6 +36,7 @@ async fn channel_of(stand: &Stand, name: &str, component: &str, enabled: bool) {
         name: name.into(),
         component: component.into(),
         config: BTreeMap::new(),
+        former: BTreeMap::new(),
         grants: Grants::default(),
         limits: PluginLimits::default(),
         enabled,
