@@ -191,7 +191,7 @@ impl Plugin {
 const BUSY: &str = "all instances of the sandbox are busy";
 
 /// No instance became free in time: nobody's fault, so nothing is lost by it.
-pub(crate) fn busy(batch: usize) -> Report {
+fn busy(batch: usize) -> Report {
     later(batch, limits::INSTANCE_WAIT, BUSY.to_owned())
 }
 

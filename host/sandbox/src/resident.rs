@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::abi::{Batch, Reason, Version};
-use crate::plugin::{Parcel, Plugin, busy};
+use crate::plugin::{Parcel, Plugin, later};
 use crate::report::{Report, Stats};
 use life::Life;
 
@@ -86,7 +86,7 @@ impl Resident {
     pub async fn deliver(&self, batch: &[Parcel<'_>]) -> Report {
         match self.deliver_until(batch, std::future::pending()).await {
             Ok(report) => report,
-            Err(_) => busy(batch.len()),
+            Err(_) => gone(batch.len()),
         }
     }
 
@@ -100,7 +100,11 @@ impl Resident {
             place = tokio::time::timeout_at(by, self.orders.reserve()) => place,
             () = &mut cut_off => return nothing(),
         };
-        let Ok(Ok(place)) = place else { return Ok(busy(batch.len())) };
+        let place = match place {
+            Ok(Ok(place)) => place,
+            Ok(Err(_)) => return Ok(gone(batch.len())),
+            Err(_) => return Ok(occupied(batch.len())),
+        };
         let (cut, was_cut) = oneshot::channel();
         let (reply, mut answer) = oneshot::channel();
         place.send(Order::Deliver(Errand { batch: self.version.batch(batch), by, cut_off: was_cut, reply }));
@@ -162,6 +166,16 @@ impl Drop for Resident {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// It did not come to this batch in time: nobody's fault, so nothing is lost by it.
+fn occupied(batch: usize) -> Report {
+    later(batch, limits::INSTANCE_WAIT, "the channel's one instance is at work on another call".to_owned())
+}
+
+/// It was stopped.
+fn gone(batch: usize) -> Report {
+    later(batch, limits::INSTANCE_WAIT, "the channel's instance was stopped".to_owned())
 }
 
 /// What the task does next.

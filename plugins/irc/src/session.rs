@@ -245,7 +245,7 @@ impl Session {
             }
             "PART" if ours => drop(self.joined.remove(&self.casing.fold(message.param(0)))),
             "KICK" if self.casing.same(message.param(1), &self.nick) => {
-                drop(self.joined.remove(&self.casing.fold(message.param(0))))
+                self.joined.remove(&self.casing.fold(message.param(0)));
             }
             // Our host is another one now, and not always the one that is told.
             "396" => self.source = None,

@@ -31,6 +31,9 @@ pub struct Connection {
     stream: Stream,
     permit: Permit,
     timeout: Duration,
+    /// A write failed halfway: nobody knows what the peer has seen, so nothing more is sent. What it had said before can
+    /// still be read, and may tell why.
+    mute: bool,
     /// `read` has come to its end or failed for good: it is worth no wake any more.
     ended: bool,
 }
@@ -38,7 +41,7 @@ pub struct Connection {
 enum Stream {
     Plain(Wire),
     Tls(Box<TlsWire>),
-    /// A write or a handshake failed halfway: nobody knows what the peer has seen, so nothing more is sent.
+    /// A handshake failed halfway.
     Broken,
 }
 
@@ -70,7 +73,7 @@ async fn open(
     let permit = furniture.grants.permit(Capability::Net, host, port)?;
     let wire = egress.connect(&permit, limits::CONNECT_TIMEOUT).await?;
     let timeout = limits::NETWORK_TIMEOUT;
-    let mut connection = Connection { stream: Stream::Plain(wire), permit, timeout, ended: false };
+    let mut connection = Connection { stream: Stream::Plain(wire), permit, timeout, mute: false, ended: false };
     if let Some(options) = tls {
         connection.start_tls(furniture, egress, options).await?;
     }
@@ -95,6 +98,9 @@ impl Connection {
 
     /// Returns when all bytes were handed to the network.
     pub(crate) async fn write(&mut self, egress: &Egress, bytes: &[u8]) -> Result<(), NetworkError> {
+        if self.mute {
+            return Err(broken());
+        }
         let time = self.timeout;
         let written = match &mut self.stream {
             Stream::Plain(wire) => within(egress, time, wire.write_all(bytes)).await,
@@ -107,9 +113,7 @@ impl Connection {
             }
             Stream::Broken => return Err(broken()),
         };
-        if written.is_err() {
-            self.stream = Stream::Broken;
-        }
+        self.mute = written.is_err();
         written
     }
 
@@ -133,6 +137,9 @@ impl Connection {
         egress: &Egress,
         options: TlsOptions,
     ) -> Result<(), NetworkError> {
+        if self.mute {
+            return Err(broken());
+        }
         let wire = match std::mem::replace(&mut self.stream, Stream::Broken) {
             Stream::Plain(wire) => wire,
             Stream::Broken => return Err(broken()),

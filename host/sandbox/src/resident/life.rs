@@ -10,10 +10,10 @@ use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
-use super::{Answer, Errand, ResidentStats};
+use super::{Answer, Errand, ResidentStats, occupied};
 use crate::abi::{self, Batch, Reason};
 use crate::call::{Call, Ended};
-use crate::plugin::{Plugin, busy, later};
+use crate::plugin::{Plugin, later};
 use crate::report::{Report, assemble};
 use crate::violation::Crash;
 
@@ -118,7 +118,7 @@ impl Life {
         let Errand { batch, by, mut cut_off, reply } = errand;
         let answer = match cut_off.try_recv() {
             Ok(()) | Err(TryRecvError::Closed) => Err(vec![None; batch.len()]),
-            Err(TryRecvError::Empty) if Instant::now() > by => Ok(busy(batch.len())),
+            Err(TryRecvError::Empty) if Instant::now() > by => Ok(occupied(batch.len())),
             Err(TryRecvError::Empty) => self.deliver(&batch, cut_off).await,
         };
         // Where nobody waits for the answer any more, the leases end by themselves.
@@ -218,8 +218,9 @@ impl Life {
 
     /// Drops the instance in the middle of a call; returns what had been settled.
     fn abandon(&mut self) -> Vec<Option<tidings_domain::outcome::Outcome>> {
-        // Whoever cuts a call off often ends the whole: that comes before another one is started.
-        let absent = State::Absent { until: Instant::now() + limits::WAKE_INTERVAL };
+        // Whoever cuts a call off mostly ends the whole, once he has stored what came of it: another instance, started
+        // meanwhile, would make its connections only to take leave.
+        let absent = State::Absent { until: Instant::now() + limits::RESIDENT_BACKOFF_MIN };
         self.stats.send_modify(|stats| stats.alive = false);
         match std::mem::replace(&mut self.state, absent) {
             State::Present(instance) => instance.call.abandon(),

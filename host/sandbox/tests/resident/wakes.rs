@@ -104,6 +104,17 @@ async fn a_connection_that_has_ended_wakes_once() {
 }
 
 #[tokio::test]
+async fn what_had_come_can_be_read_after_writing_failed() {
+    let (place, server) = (Place::new(), Server::start().await);
+    let resident = connected(&place, &server).await;
+    let mut peer = server.line_peer().await;
+    assert_eq!(told(&resident, "leave-unread").await, "");
+    peer.send("ERROR :Closing Link (Excess Flood)\n").await;
+    drop(peer);
+    assert_eq!(told(&resident, "last-words").await, "ERROR :Closing Link (Excess Flood)");
+}
+
+#[tokio::test]
 async fn a_trap_in_a_wake_drops_the_instance_and_the_next_delivery_waits_for_another() {
     let (place, server) = (Place::new(), Server::start().await);
     let resident = connected(&place, &server).await;
