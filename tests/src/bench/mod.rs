@@ -5,8 +5,10 @@ mod backlog;
 mod cold;
 mod deliveries;
 mod edits;
+mod hostile;
 mod install;
 mod intake;
+mod pace;
 mod population;
 mod starts;
 
@@ -24,7 +26,7 @@ const OUTSTANDING: u64 = 800;
 const LIMIT: Duration = Duration::from_secs(300);
 
 /// The benchmarks, in the order of a full run.
-pub const NAMES: [&str; 7] = ["starts", "intake", "deliveries", "backlog", "edits", "cold", "install"];
+pub const NAMES: [&str; 8] = ["starts", "intake", "deliveries", "backlog", "edits", "cold", "install", "hostile"];
 
 /// Runs these, or all where none is named.
 pub async fn run(names: &[String]) -> Result<()> {
@@ -39,6 +41,7 @@ pub async fn run(names: &[String]) -> Result<()> {
             "backlog" => backlog::backlog().await?,
             "edits" => edits::edits().await?,
             "install" => install::install().await?,
+            "hostile" => hostile::hostile().await?,
             _ => cold::cold().await?,
         }
     }
