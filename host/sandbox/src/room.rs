@@ -16,7 +16,8 @@ use crate::capabilities::net::Connection;
 use crate::credentials::Tokens;
 use crate::host::ChannelHost;
 use crate::meter::Growth;
-use crate::network::Egress;
+use crate::network::{Egress, Lookups};
+use crate::pace::Pace;
 use crate::report::Stats;
 use crate::violation::Violation;
 use crate::wasi::Wasi;
@@ -29,6 +30,8 @@ pub(crate) struct Furniture {
     pub grants: Arc<Grants>,
     /// What the grants' credentials were traded for.
     pub tokens: Arc<Tokens>,
+    pub lookups: Lookups,
+    pub pace: Arc<Pace>,
     pub limits: PluginLimits,
     pub host: Arc<dyn ChannelHost>,
 }
