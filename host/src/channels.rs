@@ -114,6 +114,8 @@ impl Channels {
 
     /// Starts every enabled channel. One that cannot start is reported and left out.
     pub async fn start(&self) -> Result<(), StoreError> {
+        let components = self.environment.store.components().await?;
+        self.environment.sandbox.keep_only(components.into_iter().map(|component| component.digest).collect()).await;
         let mut workers = self.workers.lock().await;
         for channel in self.environment.store.channels().await? {
             self.restart(&mut workers, &channel).await;

@@ -257,7 +257,9 @@ impl Config {
                 mistakes.push(mistake.to_owned());
             }
         };
-        check((1..=10_000).contains(&self.sandbox.max_instances), "sandbox.max_instances must be 1 to 10000");
+        let most = limits::SANDBOX_INSTANCES_MAX;
+        let instances = self.sandbox.max_instances;
+        check((2..=most).contains(&instances), &format!("sandbox.max_instances must be 2 to {most}"));
         check(is_word_path(&self.bus.topic_prefix), "bus.topic_prefix must be words joined by dots");
         check(is_word_path(&self.bus.environment), "bus.environment must be a word");
         if let Some(url) = &self.api.public_url {
@@ -289,7 +291,7 @@ impl Config {
         if let Some(publish) = &self.bus.publish {
             check(is_endpoint(&publish.bind), &format!("bus.publish.bind: {} is not tcp://host:port", publish.bind));
         }
-        mistakes.extend(self.dispatch.mistakes().into_iter().map(str::to_owned));
+        mistakes.extend(self.dispatch.mistakes(instances).into_iter().map(str::to_owned));
         mistakes.extend(Trust::new(&self.trust).err());
         mistakes.extend(Policy::new(&self.install).err());
         mistakes.extend(self.acl.mistakes().into_iter().map(|(setting, what)| format!("{setting} {what}")));

@@ -9,7 +9,17 @@ use tokio::time::{Instant, sleep};
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Asks `probe` until it has an answer; its error ends the wait. After `limit` it fails and names `what` it waited for.
-pub async fn until<T>(what: &str, limit: Duration, mut probe: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
+pub async fn until<T>(what: &str, limit: Duration, probe: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
+    every(PAUSE, what, limit, probe).await
+}
+
+/// The same, asking that often: for what is measured.
+pub async fn every<T>(
+    pause: Duration,
+    what: &str,
+    limit: Duration,
+    mut probe: impl AsyncFnMut() -> Result<Option<T>>,
+) -> Result<T> {
     let end = Instant::now() + limit;
     loop {
         if let Some(answer) = probe().await.with_context(|| format!("while waiting for {what}"))? {
@@ -18,6 +28,6 @@ pub async fn until<T>(what: &str, limit: Duration, mut probe: impl AsyncFnMut() 
         if Instant::now() >= end {
             bail!("{what}: not within {limit:?}");
         }
-        sleep(PAUSE).await;
+        sleep(pause).await;
     }
 }

@@ -191,8 +191,12 @@ pub const LEASE_MARGIN: Duration = Duration::from_secs(60);
 
 /// How long calls in flight may go on when their channel is disabled or the daemon stops; setting `dispatch.stop_grace`.
 pub const STOP_GRACE: Duration = Duration::from_secs(5);
-/// Plugin instances alive at the same time; setting `sandbox.max_instances`.
+/// Plugin instances alive at the same time, all channels together; setting `sandbox.max_instances`.
 pub const SANDBOX_INSTANCES: u32 = 64;
+/// The most that may be set: `CORE_MEMORIES` of 4 GiB are reserved for each, and a process has 128 TiB of addresses.
+pub const SANDBOX_INSTANCES_MAX: u32 = 4096;
+const _: () =
+    assert!((SANDBOX_INSTANCES_MAX as u64 * CORE_MEMORIES as u64) * 5 / 1024 < 128, "addresses for all memories");
 /// How long a message is remembered; setting `retention.messages`.
 pub const RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -255,8 +259,6 @@ pub const REGEX_SET_CACHE_BYTES: usize = 1024 * 1024;
 /// The compiled size of a user's regular expression, in bytes.
 pub const REGEX_BYTES: usize = 64 * 1024;
 
-/// Instances that live at the same time, all channels together; setting `sandbox.instances`.
-pub const INSTANCES: u32 = 64;
 /// How long a call waits for a free instance. Together with its deadline it stays below the lease.
 pub const INSTANCE_WAIT: Duration = Duration::from_secs(20);
 const _: () = assert!(INSTANCE_WAIT.as_secs() * 2 <= LEASE_MARGIN.as_secs(), "a lease must outlive its call");
@@ -285,6 +287,15 @@ pub const CONNECT_SHARE: f64 = 0.8;
 pub const QUESTION_DEADLINE: Duration = Duration::from_secs(5);
 /// How often a running plugin is made to yield, and so the precision of its deadline.
 pub const EPOCH_TICK: Duration = Duration::from_millis(10);
+/// Processor time that a plugin may take at a stretch on a thread of the daemon; then it goes on in a less urgent one. A
+/// mail takes a tenth of a millisecond.
+pub const GUEST_BURST: Duration = Duration::from_millis(2);
+/// How much less urgent that one is, as `nice` counts: behind all deliveries, before compilations.
+pub const LANE_NICE: i32 = 10;
+/// What one channel's plugin may ask of the store in a second (its state, its streams, the inbox), and how much of that it
+/// may save up. Beyond it a call waits its turn. Deliveries ask for a handful in a batch.
+pub const STORE_CALLS_PER_SECOND: u32 = 200;
+pub const STORE_CALLS_SAVED: u32 = 1000;
 /// The most linear memory that an administrator may allow one instance, in bytes.
 pub const PLUGIN_MEMORY_CEILING: usize = 1024 * 1024 * 1024;
 /// The most table elements that an administrator may allow one instance.
@@ -308,6 +319,9 @@ pub const COMPONENT_FUNCTIONS: u64 = 50_000;
 pub const COMPONENT_ITEMS: u64 = 100_000;
 /// Modules and components within a component file.
 pub const COMPONENT_MODULES: u64 = 200;
+/// Bytes that describe types, over all its modules. One type may have a million parts, which are counted by nobody: reading
+/// them is what must not be done here. The largest toolchain seen (Python) has 40 kB.
+pub const COMPONENT_TYPE_BYTES: u64 = 1024 * 1024;
 /// One function's code, in bytes: what the compiler's time grows fastest with.
 pub const FUNCTION_BYTES: usize = 1024 * 1024;
 
@@ -320,7 +334,12 @@ pub const COMPILE_CPU_SECONDS: u64 = 120;
 /// When it is killed whatever it does. It is the last in the queue for the processor, so on a busy machine this is far
 /// longer than its processor time; and it is less than a request of the API may take.
 pub const COMPILE_TIME: Duration = Duration::from_secs(240);
-const _: () = assert!(COMPILE_TIME.as_secs() < API_SLOW_TIMEOUT.as_secs(), "whoever installs must hear the outcome");
+/// How long a component waits for the one that is being compiled.
+pub const COMPILE_WAIT: Duration = Duration::from_secs(50);
+const _: () = assert!(
+    COMPILE_WAIT.as_secs() + COMPILE_TIME.as_secs() + QUESTION_DEADLINE.as_secs() < API_SLOW_TIMEOUT.as_secs(),
+    "whoever installs must hear the outcome"
+);
 /// The code that comes out of it, in bytes. The largest seen is three times its component.
 pub const COMPILED_BYTES: u64 = 512 * 1024 * 1024;
 /// What is read of what it says when it fails, in bytes.
@@ -397,6 +416,9 @@ pub const INBOX_NAMES: usize = 12;
 pub const INBOX_HINT_REST: Duration = Duration::from_secs(3600);
 pub const INBOX_HINTS: usize = 10_000;
 
+/// Names that are being looked up for one channel at the same time. The system's resolver takes a thread for each, as long
+/// as the nameserver is silent, and cannot be interrupted.
+pub const LOOKUPS: usize = 8;
 /// Addresses of one name that are tried.
 pub const ADDRESSES_TRIED: usize = 8;
 /// Resolving a name and connecting, all its addresses together.

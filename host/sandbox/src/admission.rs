@@ -2,6 +2,8 @@
 //! first, because what a compiler does with a hostile file is not. Compiling, linking and asking the plugin what it is
 //! come afterwards, in `Sandbox::admit`.
 
+use std::ops::Range;
+
 use tidings_domain::limits;
 use tidings_domain::manifest::{Lifetime, ManifestError};
 use tidings_domain::outcome::CrashKind;
@@ -47,7 +49,7 @@ pub enum AdmissionError {
     Describe { kind: CrashKind, detail: String },
     #[error("the manifest is not good: {0}")]
     Manifest(#[from] ManifestError),
-    #[error("all instances of the sandbox are busy; try again")]
+    #[error("the sandbox is busy with others; try again")]
     Busy,
 }
 
@@ -89,6 +91,7 @@ pub(crate) fn inspect(file: &[u8]) -> Result<Outline, AdmissionError> {
 struct Survey {
     depth: usize,
     types: u64,
+    type_bytes: u64,
     functions: u64,
     items: u64,
     modules: u64,
@@ -102,9 +105,9 @@ impl Survey {
             Payload::Version { encoding, .. } => self.enter(*encoding)?,
             Payload::End(_) => self.depth = self.depth.saturating_sub(1),
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => self.modules += 1,
-            Payload::TypeSection(section) => self.types += u64::from(section.count()),
-            Payload::CoreTypeSection(section) => self.types += u64::from(section.count()),
-            Payload::ComponentTypeSection(section) => self.types += u64::from(section.count()),
+            Payload::TypeSection(section) => self.types(section.count(), section.range()),
+            Payload::CoreTypeSection(section) => self.types(section.count(), section.range()),
+            Payload::ComponentTypeSection(section) => self.types(section.count(), section.range()),
             Payload::FunctionSection(section) => self.functions += u64::from(section.count()),
             Payload::ComponentCanonicalSection(section) => self.functions += u64::from(section.count()),
             Payload::CodeSectionEntry(body) if body.range().len() > limits::FUNCTION_BYTES => {
@@ -125,6 +128,11 @@ impl Survey {
         }
         self.depth += 1;
         Ok(())
+    }
+
+    fn types(&mut self, count: u32, range: Range<usize>) {
+        self.types += u64::from(count);
+        self.type_bytes += range.len() as u64;
     }
 
     fn import(&mut self, section: wasmparser::ComponentImportSectionReader<'_>) -> Result<(), AdmissionError> {
@@ -157,6 +165,7 @@ impl Survey {
             (self.depth as u64, limits::COMPONENT_NESTING as u64, "too many levels of components in components"),
             (self.modules, limits::COMPONENT_MODULES, "too many modules and components"),
             (self.types, limits::COMPONENT_TYPES, "too many types"),
+            (self.type_bytes, limits::COMPONENT_TYPE_BYTES, "too many bytes of types"),
             (self.functions, limits::COMPONENT_FUNCTIONS, "too many functions"),
             (self.items, limits::COMPONENT_ITEMS, "too many imports, exports, instances and other items"),
         ] {

@@ -5,12 +5,12 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use rustix::time::{ClockId, clock_gettime};
 use tidings_domain::limits;
 use tidings_domain::outcome::{CrashKind, Outcome};
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::{Engine, Store, UpdateDeadline};
 
+use crate::lane::processor_time;
 use crate::report::Stats;
 use crate::room::Room;
 use crate::violation::{Crash, crash};
@@ -52,9 +52,9 @@ impl Call {
         let (mut work, mut cpu) = (pin!(work), Duration::ZERO);
         // A poll stays on its thread: guest code runs in it until it waits, or until the next tick.
         let timed = poll_fn(|cx| {
-            let before = thread_time();
+            let before = processor_time();
             let polled = work.as_mut().poll(cx);
-            cpu += thread_time().saturating_sub(before);
+            cpu += processor_time().saturating_sub(before);
             polled
         });
         let end = tokio::time::timeout(time, timed).await.map_err(|_| Late);
@@ -91,11 +91,6 @@ impl Call {
     pub(crate) fn abandon(mut self) -> Vec<Option<Outcome>> {
         self.store.data_mut().report().1
     }
-}
-
-/// The processor time that this thread has had.
-fn thread_time() -> Duration {
-    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 
 /// What a running guest does at every tick: it ends at the deadline, or when it had all its host calls, and otherwise

@@ -2,6 +2,7 @@
 //! turns whatever happens (answer, trap, timeout, nonsense) into an outcome. It knows neither the store, nor the
 //! dispatcher, nor the API: what a plugin needs of the daemon comes through [`ChannelHost`].
 
+use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,8 +28,10 @@ mod compiler;
 mod credentials;
 mod engine;
 mod host;
+mod lane;
 mod meter;
 mod network;
+mod pace;
 mod plugin;
 mod report;
 mod resident;
@@ -47,7 +50,8 @@ pub use resident::{Resident, ResidentStats};
 
 use cache::CodeCache;
 use call::Call;
-use network::{Egress, System, Tls};
+use lane::Lane;
+use network::{Egress, Lookups, System, Tls};
 use room::{Furniture, Room};
 
 /// How a sandbox is set up.
@@ -57,7 +61,7 @@ pub struct SandboxOptions {
     pub cache_dir: PathBuf,
     /// Certificates (PEM) to trust beside the system's.
     pub tls_ca_file: Option<PathBuf>,
-    /// Instances that live at the same time, all channels together; [`limits::INSTANCES`] unless set otherwise.
+    /// Instances that live at the same time, all channels together; [`limits::SANDBOX_INSTANCES`] unless set otherwise.
     pub max_instances: u32,
     pub compiler: Compiler,
 }
@@ -124,10 +128,10 @@ impl Sandbox {
             move || Ok((admission::inspect(&file)?, hex::encode(sha2::Sha256::digest(&file))))
         });
         let (outline, digest) = looked.await?;
-        let component = self.compile(&digest, file).await?;
-        let linked = outline
-            .version
-            .link(&self.shared.linker, &component)
+        let (component, fresh) = self.compile(&digest, file).await?;
+        let linked = outline.version.link(&self.shared.linker, &component);
+        let linked = linked
+            .map(Arc::new)
             .map_err(|error| AdmissionError::Contract(one_line(&format!("{error:#}"), limits::REASON_CHARS)))?;
         let manifest = self.describe(&linked).await.ok_or(AdmissionError::Busy)?;
         let manifest = manifest.map_err(|(kind, detail)| AdmissionError::Describe { kind, detail })?;
@@ -136,8 +140,23 @@ impl Sandbox {
             let (said, exported) = (manifest.lifetime.as_str(), outline.lifetime.as_str());
             return Err(AdmissionError::Lifetime { said, exported });
         }
+        if let Some(code) = fresh {
+            // Only now: what is refused leaves nothing behind.
+            let (shared, digest) = (Arc::clone(&self.shared), digest.clone());
+            aside(move || Ok(shared.cache.keep(&digest, &code))).await?;
+        }
         let imports = outline.imports;
         Ok(Admitted { inner: Arc::new(plugin::Inner { digest, imports, manifest, linked }) })
+    }
+
+    /// Forgets the compiled code of all components but these. It may be called at any time: what is still needed is compiled
+    /// again.
+    pub async fn keep_only(&self, digests: HashSet<String>) {
+        let shared = Arc::clone(&self.shared);
+        let swept = tokio::task::spawn_blocking(move || shared.cache.keep_only(&digests)).await;
+        if let Err(error) = swept.unwrap_or_else(|error| Err(error.into())) {
+            tracing::warn!(%error, "compiled code that nobody needs could not be removed");
+        }
     }
 
     /// The plugin of one channel. Settings are fixed in it: a change of them makes a new one.
@@ -151,33 +170,41 @@ impl Sandbox {
             config: Arc::new(settings.config),
             grants: Arc::new(settings.grants),
             tokens: Arc::default(),
+            lookups: Lookups::default(),
+            pace: Arc::default(),
             limits: settings.limits,
             host,
         };
-        Plugin { sandbox: self.clone(), admitted: admitted.clone(), furniture }
+        Plugin { sandbox: self.clone(), admitted: admitted.clone(), furniture, lane: Arc::default() }
     }
 
     /// Asks for the manifest; none where there is no place for an instance.
-    async fn describe(&self, linked: &abi::Linked) -> Option<Result<Manifest, (CrashKind, String)>> {
+    async fn describe(&self, linked: &Arc<abi::Linked>) -> Option<Result<Manifest, (CrashKind, String)>> {
         let time = limits::QUESTION_DEADLINE;
         let mut call = self.call(nobody(), 0, time).await?;
-        let answer = Call::within(time, linked.describe(call.store())).await;
-        Some(call.leave(answer).0)
+        let linked = Arc::clone(linked);
+        let question = async move {
+            let answer = Call::within(time, linked.describe(call.store())).await;
+            call.leave(answer).0
+        };
+        Some(Lane::default().run(question).await)
     }
 
-    async fn compile(&self, digest: &str, file: Arc<[u8]>) -> Result<Component, AdmissionError> {
+    /// The component; and its sealed code, where that is not in the cache.
+    async fn compile(&self, digest: &str, file: Arc<[u8]>) -> Result<(Component, Option<Vec<u8>>), AdmissionError> {
         if let Some(component) = self.cached(digest).await? {
-            return Ok(component);
+            return Ok((component, None));
         }
-        let turn = self.shared.compiling.acquire().await;
+        let turn = tokio::time::timeout(limits::COMPILE_WAIT, self.shared.compiling.acquire()).await;
+        let turn = turn.map_err(|_| AdmissionError::Busy)?;
         let _turn = turn.map_err(|error| CompileError::Unavailable(error.to_string()))?;
         // Whoever had the turn before may have compiled the same file.
         if let Some(component) = self.cached(digest).await? {
-            return Ok(component);
+            return Ok((component, None));
         }
         let code = self.shared.compiler.compile(&self.shared.cache, file).await?;
-        let (shared, digest) = (Arc::clone(&self.shared), digest.to_owned());
-        aside(move || Ok(shared.cache.take(&shared.engine, &digest, &code)?)).await
+        let shared = Arc::clone(&self.shared);
+        aside(move || Ok((cache::open_sealed(&shared.engine, &code)?, Some(code)))).await
     }
 
     async fn cached(&self, digest: &str) -> Result<Option<Component>, AdmissionError> {
@@ -190,7 +217,7 @@ impl Sandbox {
         let place = Arc::clone(&self.shared.places).acquire_owned();
         let place = tokio::time::timeout(limits::INSTANCE_WAIT, place).await.ok()?.ok()?;
         let egress = Egress::new(Arc::clone(&self.shared.tls), &furniture.limits);
-        let egress = egress.resolving(Arc::clone(&self.shared.resolver));
+        let egress = egress.resolving(Arc::clone(&self.shared.resolver), furniture.lookups.clone());
         let room = Room::new(furniture, egress, batch, time);
         let call = Call::new(&self.shared.engine, room, place);
         call.inspect_err(|error| tracing::error!(%error, "no store for a plugin's call")).ok()
@@ -213,6 +240,8 @@ fn nobody() -> Furniture {
         grants: Arc::default(),
         tokens: Arc::default(),
         redaction: Redaction::default(),
+        lookups: Lookups::default(),
+        pace: Arc::default(),
         limits: PluginLimits { connections: 0, ..PluginLimits::default() },
         host: Arc::new(Nobody),
     }

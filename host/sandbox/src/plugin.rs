@@ -11,10 +11,12 @@ use tidings_domain::limits::{self, PluginLimits};
 use tidings_domain::manifest::{Lifetime, Manifest};
 use tidings_domain::outcome::{CrashKind, Outcome};
 use tidings_domain::text::{is_one_line, one_line};
+use tokio::sync::oneshot;
 
 use crate::Sandbox;
 use crate::abi::{EVENT_STREAM, Linked};
 use crate::call::{Call, Ended};
+use crate::lane::Lane;
 use crate::report::{Report, Stats, assemble};
 use crate::room::Furniture;
 
@@ -28,7 +30,7 @@ pub(crate) struct Inner {
     pub digest: String,
     pub imports: Vec<String>,
     pub manifest: Manifest,
-    pub linked: Linked,
+    pub linked: Arc<Linked>,
 }
 
 impl Admitted {
@@ -87,6 +89,7 @@ pub struct Plugin {
     pub(crate) sandbox: Sandbox,
     pub(crate) admitted: Admitted,
     pub(crate) furniture: Furniture,
+    pub(crate) lane: Arc<Lane>,
 }
 
 impl Plugin {
@@ -100,13 +103,7 @@ impl Plugin {
 
     /// Hands over a batch. Whatever happens, there is one outcome for each parcel.
     pub async fn deliver(&self, batch: &[Parcel<'_>]) -> Report {
-        match self.open(batch).await {
-            Some(mut call) => {
-                let ended = self.answer(&mut call, batch).await;
-                self.report(call, ended)
-            }
-            None => busy(batch.len()),
-        }
+        self.deliver_until(batch, std::future::pending()).await.unwrap_or_else(|_| busy(batch.len()))
     }
 
     /// The same, unless `cut_off` comes first: then the call is dropped with its connections, and what comes back is what
@@ -121,15 +118,15 @@ impl Plugin {
             call = self.open(batch) => call,
             () = &mut cut_off => return Err(vec![None; batch.len()]),
         };
-        let Some(mut call) = call else { return Ok(busy(batch.len())) };
-        let ended = tokio::select! {
-            ended = self.answer(&mut call, batch) => Some(ended),
-            () = &mut cut_off => None,
-        };
-        match ended {
-            Some(ended) => Ok(self.report(call, ended)),
-            None => Err(call.abandon()),
+        let Some(call) = call else { return Ok(busy(batch.len())) };
+        let (cut, was_cut) = oneshot::channel();
+        let answer = self.lane.run(self.answer(call, batch, was_cut));
+        tokio::pin!(answer);
+        tokio::select! {
+            answer = &mut answer => return answer,
+            () = &mut cut_off => drop(cut),
         }
+        answer.await
     }
 
     /// What the plugin says of itself when it is asked again, without configuration, grants or network.
@@ -149,8 +146,12 @@ impl Plugin {
         let furniture = Furniture { grants: Arc::default(), tokens: Arc::default(), ..self.furniture.clone() };
         let busy = || (CrashKind::Instantiate, BUSY.to_owned());
         let mut call = self.sandbox.call(furniture, 0, time).await.ok_or_else(busy)?;
-        let answer = Call::within(time, self.admitted.inner.linked.check_address(call.store(), address)).await;
-        match call.leave(answer).0? {
+        let (linked, address) = (Arc::clone(&self.admitted.inner.linked), address.to_owned());
+        let question = async move {
+            let answer = Call::within(time, linked.check_address(call.store(), &address)).await;
+            call.leave(answer).0
+        };
+        match self.lane.run(question).await? {
             Ok(normal) if normal.is_empty() || normal.chars().count() > limits::ADDRESS_CHARS => {
                 Err((CrashKind::Nonsense, "the normal form of an address is empty or too long".to_owned()))
             }
@@ -171,21 +172,37 @@ impl Plugin {
         self.sandbox.call(self.furniture.clone(), batch.len(), self.deadline()).await
     }
 
-    async fn answer(&self, call: &mut Call, batch: &[Parcel<'_>]) -> Ended<Vec<Outcome>> {
-        let linked = &self.admitted.inner.linked;
+    /// The work of a call, until the other side of `cut_off` is dropped.
+    fn answer(
+        &self,
+        mut call: Call,
+        batch: &[Parcel<'_>],
+        cut_off: oneshot::Receiver<()>,
+    ) -> impl Future<Output = Result<Report, Vec<Option<Outcome>>>> + Send + use<> {
+        let (linked, time) = (Arc::clone(&self.admitted.inner.linked), self.deadline());
+        let furniture = self.furniture.clone();
         let batch = linked.version().batch(batch);
-        Call::within(self.deadline(), linked.deliver(call.store(), &batch)).await
+        async move {
+            let ended = tokio::select! {
+                ended = Call::within(time, linked.deliver(call.store(), &batch)) => Some(ended),
+                _ = cut_off => None,
+            };
+            match ended {
+                Some(ended) => Ok(report(&furniture, call, ended)),
+                None => Err(call.abandon()),
+            }
+        }
     }
 
     pub(crate) fn deadline(&self) -> Duration {
         Duration::from_millis(self.furniture.limits.deadline_ms)
     }
+}
 
-    fn report(&self, call: Call, ended: Ended<Vec<Outcome>>) -> Report {
-        let (answer, stats, settled) = call.leave(ended);
-        let (outcomes, crash) = assemble(answer, settled, |outcome| self.furniture.redacted(outcome));
-        Report { outcomes, crash, stats }
-    }
+fn report(furniture: &Furniture, call: Call, ended: Ended<Vec<Outcome>>) -> Report {
+    let (answer, stats, settled) = call.leave(ended);
+    let (outcomes, crash) = assemble(answer, settled, |outcome| furniture.redacted(outcome));
+    Report { outcomes, crash, stats }
 }
 
 const BUSY: &str = "all instances of the sandbox are busy";

@@ -77,7 +77,9 @@ impl Plugin {
         let stats = Arc::<watch::Sender<ResidentStats>>::default();
         let life = Life::new(self.clone(), Arc::clone(&stats));
         let version = self.admitted.inner.linked.version();
-        Resident { orders, version, stats, task: tokio::spawn(run(inbox, life)) }
+        let lane = Arc::clone(&self.lane);
+        let task = tokio::spawn(async move { lane.run(run(inbox, life)).await });
+        Resident { orders, version, stats, task }
     }
 }
 

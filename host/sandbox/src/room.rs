@@ -16,7 +16,8 @@ use crate::capabilities::net::Connection;
 use crate::credentials::Tokens;
 use crate::host::{ChannelHost, LogLevel};
 use crate::meter::Growth;
-use crate::network::Egress;
+use crate::network::{Egress, Lookups};
+use crate::pace::Pace;
 use crate::report::Stats;
 use crate::violation::Violation;
 use crate::wasi::Wasi;
@@ -31,6 +32,8 @@ pub(crate) struct Furniture {
     pub tokens: Arc<Tokens>,
     /// The channel's secrets, which are in no text that leaves the sandbox.
     pub redaction: Redaction,
+    pub lookups: Lookups,
+    pub pace: Arc<Pace>,
     pub limits: PluginLimits,
     pub host: Arc<dyn ChannelHost>,
 }

@@ -4,11 +4,13 @@
 
 mod common;
 
+use std::collections::HashSet;
+
 use common::guest::{component, plugin};
 use common::{Place, built, delivery, parcels};
 use tidings_domain::limits::{self, PluginLimits};
 use tidings_domain::outcome::{CrashKind, Outcome};
-use tidings_sandbox::AdmissionError;
+use tidings_sandbox::{AdmissionError, CompileError};
 
 const ALL_DELIVERED: &str = "(call $answer (local.get $count))";
 
@@ -26,9 +28,14 @@ async fn the_plugins_of_this_repository_are_admitted() {
         assert_eq!(admitted.manifest().name, name);
         assert_eq!(admitted.digest().len(), 64);
         assert!(admitted.imports().contains(&"net".to_owned()), "{:?}", admitted.imports());
-        let again = place.sandbox.admit(&file).await.expect("from the cache");
+        let again = place.without_a_compiler().admit(&file).await.expect("from the cache");
         assert_eq!((again.digest(), again.manifest()), (admitted.digest(), admitted.manifest()));
     }
+    assert_eq!(place.kept(), 2);
+    place.sandbox.keep_only(HashSet::new()).await;
+    assert_eq!(place.kept(), 0);
+    let error = place.without_a_compiler().admit(&built("email.wasm")).await.err();
+    assert!(matches!(&error, Some(AdmissionError::Compile(CompileError::Unavailable(_)))), "{error:?}");
 }
 
 #[tokio::test]
@@ -38,6 +45,8 @@ async fn row_37_what_is_no_component_is_refused_before_it_is_compiled() {
     let nested = |levels| (0..levels).fold(String::new(), |inner, _| format!("(component {inner})"));
     let types = "(type string)".repeat(limits::COMPONENT_TYPES as usize + 1);
     let functions = "(func)".repeat(limits::COMPONENT_FUNCTIONS as usize + 1);
+    let parts = format!("(core module (type (func (param {}))))", "i32 ".repeat(limits::COMPONENT_TYPE_BYTES as usize));
+    let items = "(global i32 (i32.const 0))".repeat(limits::COMPONENT_ITEMS as usize + 1);
     let long = format!("(func {})", "nop ".repeat(limits::FUNCTION_BYTES + 1));
     for (file, expected) in [
         (b"".to_vec(), "is not WebAssembly"),
@@ -49,6 +58,8 @@ async fn row_37_what_is_no_component_is_refused_before_it_is_compiled() {
         (b"\0asm".to_vec(), "is damaged"),
         (shell(&nested(4)), "too many levels"),
         (shell(&types), "too many types"),
+        (shell(&parts), "too many bytes of types"),
+        (shell(&format!("(core module {items})")), "too many imports, exports, instances and other items"),
         (shell(&format!("(core module {functions})")), "too many functions"),
         (shell(&format!("(core module {long})")), "a function of too many bytes"),
         (shell(&"(core module)".repeat(201)), "too many modules"),
@@ -111,6 +122,7 @@ async fn a_plugin_that_cannot_say_what_it_is_is_refused() {
     }
     let empty = place.sandbox.admit(&describe("(i32.const 0)")).await.err();
     assert!(matches!(empty, Some(AdmissionError::Manifest(_))), "{empty:?}");
+    assert_eq!(place.kept(), 0, "what is refused leaves nothing behind");
 }
 
 async fn deliver(fields: &str, body: &str, limits: PluginLimits) -> tidings_sandbox::Report {

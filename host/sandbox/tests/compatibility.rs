@@ -177,6 +177,7 @@ fn a_change_that_matters_is_seen_and_one_that_does_not_is_not() {
         ("now-ms: func()", "now-us: func()", true),
         ("  import inbox;\n", "", true),
     ] {
+        assert!(contract.contains(old), "the contract has no `{old}`");
         let changed = contract.replacen(old, new, 1);
         assert_eq!(of(&changed) != then, matters, "{old}");
     }

@@ -5,12 +5,21 @@
 
 mod common;
 
-use common::net::{Peer, peer};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use common::net::{Peer, counted, peer};
 use common::{MIB, Place, crash_of, delivery, far, grant, parcels, rejected};
+use tidings_domain::grant::Grant;
 use tidings_domain::limits::{self, PluginLimits};
 use tidings_domain::manifest::Capability;
 use tidings_domain::outcome::{CrashKind, Outcome};
-use tidings_sandbox::{Plugin, Report};
+use tidings_sandbox::{Plugin, Report, Resolver};
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 async fn once(plugin: &Plugin, behaviour: &str) -> Report {
     plugin.deliver(&parcels(&[delivery(behaviour)])).await
@@ -27,8 +36,19 @@ async fn row_26_a_flood_of_any_host_function_ends_at_the_quota() {
     let place = Place::new();
     let limits = PluginLimits { host_calls: 500, ..far() };
     let plugin = place.plugin(&place.hostile().await, limits, Vec::new(), 9);
-    for step in ["clock", "random", "state-read", "state-write", "inbox", "config", "settle", "log", "connect", "http"]
-    {
+    for step in [
+        "clock",
+        "random",
+        "state-read",
+        "state-write",
+        "inbox",
+        "stream",
+        "config",
+        "settle",
+        "log",
+        "connect",
+        "http",
+    ] {
         let behaviour = if step == "log" { "log-flood".to_owned() } else { format!("{step}-flood") };
         // `clock-flood` and `log-flood` ask for the time and write lines; `connect` and `http` are refused each time.
         let report = once(&plugin, &format!("{behaviour}@x")).await;
@@ -101,7 +121,7 @@ async fn row_27_a_huge_command_for_the_inbox_is_cut_or_ends_the_call() {
 
 #[tokio::test]
 async fn row_28_connections_that_are_never_closed_are_closed_with_the_call() {
-    let port = peer(Peer::Silent).await;
+    let (port, open) = counted().await;
     let place = Place::new();
     let limits = PluginLimits { connections: 3, ..far() };
     let grants = vec![grant(Capability::Net, port, true, false)];
@@ -110,6 +130,62 @@ async fn row_28_connections_that_are_never_closed_are_closed_with_the_call() {
         let report = once(&plugin, "leak@x").await;
         let said = rejected(&report);
         assert!(said.starts_with("3 forgotten, then") && said.contains("more than 3 connections"), "{round}: {said}");
+        // The far side sees the end of each; how soon is the machine's to say.
+        let all_closed = async {
+            while open.now() > 0 || open.ever() < 3 * (round + 1) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(Duration::from_secs(30), all_closed).await.expect("they are closed while the plugin is alive");
+        assert_eq!(open.ever(), 3 * (round + 1));
+    }
+}
+
+#[tokio::test]
+async fn a_slow_nameserver_takes_only_its_own_channels_threads() {
+    let names = Arc::new(Dawdler::default());
+    let place = Place::resolving(Arc::clone(&names) as Arc<dyn Resolver>);
+    let hostile = place.hostile().await;
+    let to = |host: &str| vec![Grant { host: host.to_owned(), ..grant(Capability::Net, 9, true, false) }];
+    let limits = PluginLimits { deadline_ms: 1000, ..far() };
+    let slow = place.plugin(&hostile, limits, to("slow.example.org"), 9);
+    for round in 0..limits::LOOKUPS {
+        let report = once(&slow, "dial@slow.example.org:9").await;
+        assert!(rejected(&report).contains("Timeout"), "{round}: {}", rejected(&report));
+    }
+    let report = once(&slow, "dial@slow.example.org:9").await;
+    let said = rejected(&report);
+    assert!(said.contains("more than 8 names are being looked up for this channel"), "{said}");
+    assert_eq!(names.asked.load(Ordering::Relaxed), limits::LOOKUPS, "nobody was asked once more");
+    let other = place.plugin(&hostile, far(), to("fast.example.org"), 9);
+    assert!(rejected(&once(&other, "dial@fast.example.org:9").await).contains("no such name"), "another is served");
+    names.wake.send_replace(true);
+    let free = async {
+        while !rejected(&once(&slow, "dial@slow.example.org:9").await).contains("no such name") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_secs(30), free).await.expect("its places are free again");
+}
+
+/// Does not answer for `slow.example.org` until it is woken; then no name exists.
+#[derive(Debug, Default)]
+struct Dawdler {
+    asked: AtomicUsize,
+    wake: watch::Sender<bool>,
+}
+
+impl Resolver for Dawdler {
+    fn resolve(&self, host: &str, _: u16) -> io::Result<Vec<SocketAddr>> {
+        if host == "slow.example.org" {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            // Not for ever: a test that fails waits for it.
+            let end = Instant::now() + Duration::from_secs(60);
+            while !*self.wake.borrow() && Instant::now() < end {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        Err(io::Error::other("no such name"))
     }
 }
 

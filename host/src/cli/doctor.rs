@@ -1,5 +1,5 @@
 //! What keeps an installation from working: every part is looked at, and each finding is one line. It changes nothing but
-//! what opening the database changes (an older schema is migrated).
+//! what opening the database changes (an older schema is migrated), and the compiled code that it keeps for itself.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -110,7 +110,8 @@ async fn plugins(store: &dyn Store, config: &Config) -> anyhow::Result<String> {
         return Ok("no channel is installed".into());
     }
     let sandbox = Sandbox::new(SandboxOptions {
-        cache_dir: config.data_dir.cache(),
+        // The daemon's own is not opened: opening sweeps, and a daemon may be writing.
+        cache_dir: config.data_dir.cache().join("doctor"),
         tls_ca_file: config.tls.ca_file.clone(),
         max_instances: config.sandbox.max_instances,
         compiler: crate::cli::compiler(),

@@ -51,11 +51,16 @@ impl DispatchConfig {
             ..RetryPolicy::default()
         }
     }
-    /// What no type can rule out.
-    pub(super) fn mistakes(&self) -> Vec<&'static str> {
+
+    /// What no type can rule out, where `instances` of plugins live at the same time.
+    pub(super) fn mistakes(&self, instances: u32) -> Vec<&'static str> {
         let checks = [
             ((1..=1000).contains(&self.batch), "dispatch.batch must be 1 to 1000"),
             ((1..=100).contains(&self.window), "dispatch.window must be 1 to 100"),
+            (
+                self.window < instances as usize,
+                "dispatch.window must be less than sandbox.max_instances: one channel would take all of them",
+            ),
             (!self.backoff_min.is_zero(), "dispatch.backoff_min must be more than 0s"),
             (self.backoff_min <= self.backoff_max, "dispatch.backoff_min must not exceed dispatch.backoff_max"),
             ((1..=1000).contains(&self.quarantine_calls), "dispatch.quarantine_calls must be 1 to 1000"),

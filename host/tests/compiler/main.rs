@@ -1,4 +1,4 @@
-//! Components that are made to hurt whoever compiles them, compiled by the program's own child. Rows 37 and 38.
+//! Components that are made to hurt whoever compiles them, compiled by the program's own child. Row 37.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "what tests share may fail as they do")]
 
@@ -81,7 +81,7 @@ async fn a_component_that_does_not_compile_is_told_from_one_that_is_too_dear() {
 }
 
 #[tokio::test]
-async fn row_38_a_compile_bomb_ends_in_its_outcome_and_others_go_on_meanwhile() {
+async fn row_37_a_compile_bomb_ends_in_its_outcome_and_others_go_on_meanwhile() {
     let _turn = ALONE.lock().await;
     let limits = CompileLimits { cpu_seconds: 3, ..CompileLimits::default() };
     let (sandbox, _place) = sandbox(limits);
@@ -103,7 +103,7 @@ async fn row_38_a_compile_bomb_ends_in_its_outcome_and_others_go_on_meanwhile() 
 }
 
 #[tokio::test]
-async fn row_38_a_component_that_takes_too_much_memory_to_compile_is_refused() {
+async fn row_37_a_component_that_takes_too_much_memory_to_compile_is_refused() {
     let _turn = ALONE.lock().await;
     let (sandbox, _place) = sandbox(CompileLimits { memory_bytes: 128 << 20, ..CompileLimits::default() });
     let bomb = tangle(1, 10_000, 300);

@@ -3,6 +3,7 @@
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use tidings_plugin::event_stream::{self, Entry};
 use tidings_plugin::{Delivery, Gone, Outcome, Retry, Trouble};
 use tidings_plugin::{clock, config, http, inbox, log, net, progress, random, state};
 
@@ -94,6 +95,11 @@ pub fn act(behaviour: Behaviour, batch: &[Delivery]) -> Vec<Outcome> {
             log::log(log::Level::Error, &told);
             all(Outcome::Rejected(told))
         }
+        Behaviour::StreamBeyond => {
+            drop(black_box(event_stream::append(&[Entry { index: batch.len() as u32, data: "{}".into() }])));
+            delivered()
+        }
+        Behaviour::StreamHuge => all(Outcome::Rejected(odd_entries())),
         Behaviour::Flood(step) => repeat(&[step]),
         Behaviour::Both(one, two) => repeat(&[one, two]),
         Behaviour::Counter => {
@@ -164,6 +170,15 @@ fn odd_keys() -> String {
         },
         Err(error) => format!("{error:?}"),
     });
+    answers.join("; ")
+}
+
+/// A text of 64 KiB and two bytes, one that is no JSON, and two entries for one delivery.
+fn odd_entries() -> String {
+    let entry = |data: String| Entry { index: 0, data };
+    let huge = format!("\"{}\"", "x".repeat(64 * 1024));
+    let answers = [vec![entry(huge)], vec![entry("{".into())], vec![entry("1".into()), entry("2".into())]]
+        .map(|entries| format!("{:?}", event_stream::append(&entries)));
     answers.join("; ")
 }
 

@@ -68,6 +68,10 @@ pub enum Behaviour {
     Fetch,
     /// Connects to the `host:port` that is its address behind the first `@`; likewise.
     Dial,
+    /// Writes to the event stream of a delivery that is not in the batch, then delivers.
+    StreamBeyond,
+    /// Writes entries that are too large or no JSON, and rejects everything with what came of each.
+    StreamHuge,
     /// One misdeed without end: `random-flood`.
     Flood(Step),
     /// Two misdeeds in turn without end: `memory+log`.
@@ -95,6 +99,8 @@ pub enum Step {
     StateRead,
     StateWrite,
     Inbox,
+    /// Writes an entry to the event stream of the first delivery.
+    Stream,
     Config,
     /// Settles the first delivery of the batch.
     Settle,
@@ -131,6 +137,7 @@ const STEPS: &[(&str, Step)] = &[
     ("state-read", Step::StateRead),
     ("state-write", Step::StateWrite),
     ("inbox", Step::Inbox),
+    ("stream", Step::Stream),
     ("config", Step::Config),
     ("settle", Step::Settle),
     ("connect", Step::Connect),
@@ -171,6 +178,8 @@ const WORDS: &[(&str, Behaviour)] = &[
     ("fetch", Behaviour::Fetch),
     ("dial", Behaviour::Dial),
     ("tell", Behaviour::Tell),
+    ("stream-beyond", Behaviour::StreamBeyond),
+    ("stream-huge", Behaviour::StreamHuge),
     ("counter", Behaviour::Counter),
     ("ok", Behaviour::Ok),
 ];

@@ -3,6 +3,7 @@
 
 use std::hint::black_box;
 
+use tidings_plugin::event_stream::{self, Entry};
 use tidings_plugin::{Outcome, clock, config, inbox, log, net, progress, random, state};
 
 use crate::Step;
@@ -50,6 +51,7 @@ impl Run {
             Step::StateRead => drop(black_box(state::get("key"))),
             Step::StateWrite => drop(black_box(state::set(&format!("key {}", self.turn), &[b'x'; 1024]))),
             Step::Inbox => drop(black_box(inbox::submit("ralph@example.org", "help"))),
+            Step::Stream => drop(black_box(event_stream::append(&[Entry { index: 0, data: "{}".into() }]))),
             Step::Config => drop(black_box(config::get("host"))),
             Step::Settle => progress::settled(0, &Outcome::Delivered(None)),
             Step::Connect => self.connections.extend(open().ok()),

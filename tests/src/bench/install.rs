@@ -1,44 +1,31 @@
 //! Deliveries while a large component is installed.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use hyper::Method;
 use serde_json::Value;
-use tokio::time::sleep;
 
+use super::pace::{ENOUGH, Pace, alone, tell_times};
 use super::{everything, quantile, stage, tell};
 use crate::channel;
 use crate::paths;
-use crate::samples::Message;
-use crate::scene::{Scene, about};
 
 /// The size of the component: the most that is admitted.
 const BYTES: usize = 64 * 1024 * 1024;
-/// Deliveries of each part, and installations at least: enough for a 99th percentile.
-const DELIVERIES: usize = 400;
-/// Between two deliveries.
-const PAUSE: Duration = Duration::from_millis(5);
-const LIMIT: Duration = Duration::from_secs(30);
 
 /// The time of single deliveries from the bus to the mail server, alone and while components of 64 MiB are installed one
 /// after the other: the Python sample, which takes a compiler seconds, made larger by a section that it does not need.
 pub(super) async fn install() -> Result<()> {
     let mut stage = stage().await?;
     channel::subscribe(&stage.client, &everything("git")).await?;
-    for _ in 0..50 {
-        delivery(&mut stage).await?;
-    }
-    let mut alone = Vec::new();
-    while alone.len() < DELIVERIES {
-        alone.push(delivery(&mut stage).await?);
-        sleep(PAUSE).await;
-    }
+    alone(&mut stage, "alone-warm", ENOUGH / 5).await?;
+    let mut before = alone(&mut stage, "alone", ENOUGH).await?;
     let small = std::fs::read(paths::plugin("python-sample")?).context("reading the Python sample")?;
-    let (mut beside, mut times) = (Vec::new(), Vec::new());
+    let (mut beside, mut took) = (Pace::new("beside"), Vec::new());
     for round in 0.. {
-        if beside.len() >= DELIVERIES {
+        if beside.sent() >= ENOUGH {
             break;
         }
         let (client, file) = (stage.client.clone(), padded(&small, round));
@@ -46,32 +33,18 @@ pub(super) async fn install() -> Result<()> {
         let installing =
             tokio::spawn(async move { client.send(Method::POST, "/api/v1/components", Bytes::from(file)).await });
         while !installing.is_finished() {
-            beside.push(delivery(&mut stage).await?);
-            sleep(PAUSE).await;
+            beside.step(&mut stage).await?;
         }
         let answer: Value = serde_json::from_slice(&installing.await??.success()?)?;
         ensure!(answer["digest"].is_string(), "the component was not installed: {answer}");
-        times.push(began.elapsed().as_secs_f64());
+        took.push(began.elapsed().as_secs_f64());
     }
-    let [before, during] = [&mut alone, &mut beside].map(|times| quantile(times, 0.99));
-    tell("install_64mib_s", quantile(&mut times, 0.5), "s");
-    tell("delivery_p99_ms_alone", before, "ms");
-    tell("delivery_p99_ms_while_installing", during, "ms");
+    let mut during = beside.times(&stage).await?;
+    tell("install_64mib_s", quantile(&mut took, 0.5), "s");
+    let before = tell_times("delivery_alone", &mut before);
+    let during = tell_times("delivery_while_installing", &mut during);
     tell("install_64mib_p99_ratio", during / before, "ratio");
     stage.daemon.terminate().await.map(drop)
-}
-
-/// From the publication of a message until its mail arrives, in milliseconds.
-async fn delivery(stage: &mut Scene) -> Result<f64> {
-    let known = stage.sink.mails.count();
-    let message: Message = about("installing");
-    let began = Instant::now();
-    stage.publisher.send(&message).await?;
-    while stage.sink.mails.count() == known {
-        ensure!(began.elapsed() < LIMIT, "a delivery did not arrive");
-        sleep(Duration::from_micros(200)).await;
-    }
-    Ok(began.elapsed().as_secs_f64() * 1000.0)
 }
 
 /// The component with a custom section behind it, so that it has `BYTES` and is another one in each round.

@@ -5,8 +5,10 @@ mod backlog;
 mod cold;
 mod deliveries;
 mod edits;
+mod hostile;
 mod install;
 mod intake;
+mod pace;
 mod population;
 mod starts;
 mod upgrade;
@@ -25,7 +27,8 @@ const OUTSTANDING: u64 = 800;
 const LIMIT: Duration = Duration::from_secs(300);
 
 /// The benchmarks, in the order of a full run.
-pub const NAMES: [&str; 8] = ["starts", "intake", "deliveries", "backlog", "edits", "cold", "install", "upgrade"];
+pub const NAMES: [&str; 9] =
+    ["starts", "intake", "deliveries", "backlog", "edits", "cold", "install", "hostile", "upgrade"];
 
 /// Runs these, or all where none is named.
 pub async fn run(names: &[String]) -> Result<()> {
@@ -41,6 +44,7 @@ pub async fn run(names: &[String]) -> Result<()> {
             "edits" => edits::edits().await?,
             "install" => install::install().await?,
             "upgrade" => upgrade::upgrade().await?,
+            "hostile" => hostile::hostile().await?,
             _ => cold::cold().await?,
         }
     }

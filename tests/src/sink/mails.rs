@@ -22,6 +22,8 @@ pub struct Mail {
     pub number: u64,
     /// Seconds since 1970.
     pub received_at: u64,
+    /// The same moment, for whoever measures.
+    pub arrived: std::time::Instant,
     /// Of the envelope.
     pub from: String,
     /// Of the envelope.
@@ -45,6 +47,7 @@ impl Mail {
         Mail {
             number,
             received_at,
+            arrived: std::time::Instant::now(),
             from,
             recipients,
             message_id: parsed.message_id().unwrap_or_default().to_owned(),

@@ -23,6 +23,7 @@ impl Room {
             }
             entries.push(StreamEntry { address: place.address.clone(), delivery: place.delivery.clone(), data });
         }
+        self.furniture.pace.turn().await;
         Ok(self.furniture.host.append(&self.furniture.channel, entries).await)
     }
 }

@@ -3,7 +3,7 @@
 
 use std::io::{self, Read as _, Write as _};
 
-use rustix::process::{Resource, Rlimit, nice, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, nice, set_parent_process_death_signal, setrlimit};
 use tidings_domain::limits;
 
 use super::{CompileError, in_process};
@@ -45,6 +45,8 @@ fn limit(memory_bytes: u64, cpu_seconds: u64, code_bytes: u64) -> io::Result<()>
         let hard = if resource == Resource::Cpu { most.saturating_add(1) } else { most };
         setrlimit(resource, Rlimit { current: Some(most), maximum: Some(hard) })?;
     }
+    // Whoever started it is not there to kill it where it was killed itself.
+    set_parent_process_death_signal(Some(Signal::KILL))?;
     nice(LAST)?;
     // The first to go where the machine is short of memory. Not every kernel has it.
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");

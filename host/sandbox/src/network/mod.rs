@@ -20,7 +20,7 @@ mod wire;
 
 pub(crate) use http::{HttpReply, HttpRequest};
 pub use resolve::Resolver;
-pub(crate) use resolve::System;
+pub(crate) use resolve::{Lookups, System};
 pub use tls::TlsError;
 pub(crate) use tls::{Tls, TlsMode, TlsWire};
 use wire::Meter;
@@ -53,6 +53,7 @@ impl From<Denial> for NetworkError {
 pub(crate) struct Egress {
     tls: Arc<Tls>,
     resolver: Arc<dyn Resolver>,
+    lookups: Lookups,
     meter: Arc<Meter>,
     slots: Arc<Semaphore>,
     connections: u32,
@@ -63,15 +64,16 @@ impl Egress {
         Egress {
             tls,
             resolver: Arc::new(System),
+            lookups: Lookups::default(),
             meter: Arc::new(Meter::new(limits.network_bytes)),
             slots: Arc::new(Semaphore::new(limits.connections as usize)),
             connections: limits.connections,
         }
     }
 
-    /// The same, with names resolved by `resolver` instead of by the system.
-    pub(crate) fn resolving(self, resolver: Arc<dyn Resolver>) -> Egress {
-        Egress { resolver, ..self }
+    /// The same, with names resolved by `resolver` instead of by the system, and counted together with the channel's.
+    pub(crate) fn resolving(self, resolver: Arc<dyn Resolver>, lookups: Lookups) -> Egress {
+        Egress { resolver, lookups, ..self }
     }
 
     /// Counts from nothing again.
@@ -129,8 +131,7 @@ impl Egress {
         if let Some(address) = host.address() {
             return Ok(vec![SocketAddr::new(address, port)]);
         }
-        let found = self.resolver.resolve(host.as_str(), port).await;
-        let mut found = found.map_err(|error| NetworkError::Unresolved(format!("{host}: {error}")))?;
+        let mut found = self.lookups.look_up(&self.resolver, host.as_str(), port).await?;
         found.truncate(limits::ADDRESSES_TRIED);
         Ok(found)
     }

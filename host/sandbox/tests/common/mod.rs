@@ -22,8 +22,8 @@ use tidings_domain::outcome::{CrashKind, Outcome};
 use tidings_domain::subscription::Style;
 use tidings_domain::time::Timestamp;
 use tidings_sandbox::{
-    Admitted, ChannelHost, ChannelSettings, Compiler, Links, LogLevel, Parcel, Plugin, Report, Resolver, Sandbox,
-    SandboxOptions, StateError, StreamEntry,
+    Admitted, ChannelHost, ChannelSettings, CompileLimits, Compiler, Links, LogLevel, Parcel, Plugin, Report, Resolver,
+    Sandbox, SandboxOptions, StateError, StreamEntry,
 };
 
 pub const MIB: usize = 1024 * 1024;
@@ -32,7 +32,7 @@ pub const MIB: usize = 1024 * 1024;
 pub struct Place {
     pub sandbox: Sandbox,
     pub host: Arc<MemoryHost>,
-    _cache: TempDir,
+    cache: TempDir,
 }
 
 impl Place {
@@ -46,17 +46,35 @@ impl Place {
         let compiler = Compiler::InProcess;
         let options = SandboxOptions { cache_dir, tls_ca_file, max_instances, compiler };
         let sandbox = Sandbox::new(options).expect("a sandbox");
-        Place { sandbox, host: Arc::default(), _cache: cache }
+        Place { sandbox, host: Arc::default(), cache }
     }
 
     /// One in which these names are all that there are.
     pub fn among(names: &Arc<net::Names>) -> Place {
+        Place::resolving(Arc::clone(names) as Arc<dyn Resolver>)
+    }
+
+    /// One in which names are looked up there.
+    pub fn resolving(resolver: Arc<dyn Resolver>) -> Place {
         let cache = tempfile::tempdir().expect("a directory");
         let cache_dir = cache.path().join("code");
         let options = SandboxOptions { cache_dir, tls_ca_file: None, max_instances: 4, compiler: Compiler::InProcess };
-        let resolver = Arc::clone(names) as Arc<dyn Resolver>;
         let sandbox = Sandbox::with_resolver(options, resolver).expect("a sandbox");
-        Place { sandbox, host: Arc::default(), _cache: cache }
+        Place { sandbox, host: Arc::default(), cache }
+    }
+
+    /// Another sandbox on the same compiled code that cannot compile.
+    pub fn without_a_compiler(&self) -> Sandbox {
+        let limits = CompileLimits::default();
+        let compiler = Compiler::Child { program: "/nonexistent/compiler".into(), arguments: Vec::new(), limits };
+        let cache_dir = self.cache.path().join("code");
+        let options = SandboxOptions { cache_dir, tls_ca_file: None, max_instances: 4, compiler };
+        Sandbox::new(options).expect("a sandbox")
+    }
+
+    /// How many components' code is kept.
+    pub fn kept(&self) -> usize {
+        std::fs::read_dir(self.cache.path().join("code")).expect("readable").count()
     }
 
     pub async fn hostile(&self) -> Admitted {

@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use tidings_sandbox::Resolver;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -28,9 +27,8 @@ impl Names {
     }
 }
 
-#[async_trait]
 impl Resolver for Names {
-    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let mut names = self.answers.lock().expect("a lock");
         let answers = names.get_mut(host).ok_or_else(|| io::Error::other("no such name"))?;
@@ -62,6 +60,40 @@ pub async fn peer(behaves: Peer) -> u16 {
         }
     });
     port
+}
+
+/// How many connections a peer has now, and had in all.
+#[derive(Clone, Default)]
+pub struct Open(Arc<(AtomicUsize, AtomicUsize)>);
+
+impl Open {
+    pub fn now(&self) -> usize {
+        self.0.0.load(Ordering::SeqCst)
+    }
+
+    pub fn ever(&self) -> usize {
+        self.0.1.load(Ordering::SeqCst)
+    }
+}
+
+/// Starts a silent peer that counts; its port.
+pub async fn counted() -> (u16, Open) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let open = Open::default();
+    let counts = open.clone();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            counts.0.0.fetch_add(1, Ordering::SeqCst);
+            counts.0.1.fetch_add(1, Ordering::SeqCst);
+            let counts = counts.clone();
+            tokio::spawn(async move {
+                drop(serve(stream, Peer::Silent).await);
+                counts.0.0.fetch_sub(1, Ordering::SeqCst);
+            });
+        }
+    });
+    (port, open)
 }
 
 async fn serve(mut stream: TcpStream, behaves: Peer) -> io::Result<()> {

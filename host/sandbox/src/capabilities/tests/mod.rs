@@ -93,6 +93,8 @@ fn secret(name: &str, kind: CredentialKind, value: &str) -> Credential {
 fn room(grants: Grants, limits: PluginLimits, tls: Arc<Tls>) -> Room {
     let egress = Egress::new(tls, &limits);
     let furniture = Furniture {
+        lookups: Default::default(),
+        pace: Arc::default(),
         channel: "test".into(),
         config: Arc::new(BTreeMap::new()),
         grants: Arc::new(grants),
