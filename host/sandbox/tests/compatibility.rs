@@ -8,14 +8,17 @@ mod common;
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use common::far::Far;
 use common::pager::{channel, does_what_a_pager_does, one_of_each, parcels};
 use common::{Place, delivery, grant};
+use tidings_domain::grant::Grants;
 use tidings_domain::limits::PluginLimits;
 use tidings_domain::manifest::{Capability, Manifest};
 use tidings_domain::outcome::Outcome;
-use tidings_sandbox::Admitted;
+use tidings_sandbox::{Admitted, ChannelSettings};
 use wit_component::{OutputToString, WitPrinter};
 use wit_parser::Resolve;
 
@@ -85,12 +88,55 @@ async fn every_import_of_version_1_is_still_linked_and_each_outcome_understood()
         ("counter", "count 1"),
         ("handles", "3 connections, then"),
         ("state-flood", "Rejected"),
+        ("stream-huge", "Rejected"),
         ("log-huge", "Delivered"),
     ] {
         let report = plugin.deliver(&common::parcels(&[delivery(&format!("{behaviour}@x"))])).await;
         let said = format!("{:?}", report.outcomes);
         assert!(report.crash.is_none() && said.contains(expected), "{behaviour}: {said} {:?}", report.crash);
     }
+}
+
+#[tokio::test]
+async fn a_plugin_of_version_1_still_writes_event_streams() {
+    let place = Place::new();
+    let admitted = admitted(&place, "browser").await;
+    assert!(admitted.writes_streams() && admitted.manifest().address_is_account);
+    let plugin = place.plugin(&admitted, PluginLimits::default(), Vec::new(), 9);
+    let report = plugin.deliver(&common::parcels(&[delivery("ralph"), delivery("ann")])).await;
+    assert_eq!((report.crash, report.outcomes), (None, vec![Outcome::Delivered { receipt: None }; 2]));
+    let entries = place.host.entries.lock().expect("a lock");
+    let written: Vec<&str> = entries.iter().map(|entry| entry.address.as_str()).collect();
+    assert_eq!(written, ["ralph", "ann"]);
+    assert_eq!(entries[0].delivery, delivery("ralph").id.as_str());
+    assert!(entries[0].data.contains("something happened"), "{}", entries[0].data);
+}
+
+/// Its export `wake` is bound by hand, so nothing but a component of then shows that it still fits.
+#[tokio::test]
+async fn a_resident_plugin_of_version_1_still_lives_on() {
+    let place = Place::new();
+    let admitted = admitted(&place, "lodger").await;
+    let config = admitted.manifest().configure(&[("wake_ms".to_owned(), "60".to_owned())].into());
+    let settings = ChannelSettings {
+        channel: "test".to_owned(),
+        config: config.expect("a configuration"),
+        grants: Grants::default(),
+        limits: PluginLimits::default(),
+    };
+    let resident = place.sandbox.plugin(&admitted, settings, Arc::clone(&place.host) as _).reside();
+    for expected in 1..=2 {
+        let report = resident.deliver(&common::parcels(&[delivery("count@x")])).await;
+        let said = format!("{:?}", report.outcomes);
+        assert!(report.crash.is_none() && said.contains(&format!("{expected}")), "one instance: {said}");
+    }
+    let woken = async {
+        while resident.stats().wakes < 2 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), woken).await.expect("it is woken");
+    resident.stop(Duration::from_secs(5)).await;
 }
 
 #[tokio::test]
@@ -130,7 +176,7 @@ fn canonical(directory: &Path) -> String {
 async fn version_1_is_written_down() {
     let place = Place::new();
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v1");
-    for name in ["ntfy", "hostile", "python", "js"] {
+    for name in ["ntfy", "hostile", "browser", "lodger", "python", "js"] {
         let admitted = place.sandbox.admit(&unpacked(name)).await.unwrap_or_else(|error| panic!("{name}: {error}"));
         let manifest = serde_json::to_string_pretty(admitted.manifest()).expect("JSON");
         fs::write(directory.join(format!("{name}.json")), manifest + "\n").expect("written");
