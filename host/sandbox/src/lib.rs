@@ -143,7 +143,11 @@ impl Sandbox {
         if let Some(code) = fresh {
             // Only now: what is refused leaves nothing behind.
             let (shared, digest) = (Arc::clone(&self.shared), digest.clone());
-            aside(move || Ok(shared.cache.keep(&digest, &code))).await?;
+            aside(move || {
+                shared.cache.keep(&digest, &code);
+                Ok(())
+            })
+            .await?;
         }
         let imports = outline.imports;
         Ok(Admitted { inner: Arc::new(plugin::Inner { digest, imports, manifest, linked }) })

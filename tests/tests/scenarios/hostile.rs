@@ -62,7 +62,7 @@ async fn each_misbehaviour_alone_ends_in_its_outcome_while_another_channel_deliv
     for name in ["hostile", "endless"] {
         channel::install(&scene.client, name, &plugin, &json!({}), &nothing).await.unwrap();
     }
-    let few = json!({"host_calls": 300, "state_keys": 100});
+    let few = json!({"host_calls": 150, "state_keys": 100});
     scene.client.put("/api/v1/channels/hostile/limits", &few).await.unwrap();
     // One that does not return for as long as the default lets it, all the while.
     wants_only(&scene, "loop", "endless").await;
