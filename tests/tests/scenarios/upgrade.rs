@@ -103,11 +103,11 @@ async fn an_upgrade_under_load_loses_nothing_and_doubles_nothing_and_can_be_take
         let counted = |line: &&str| line.starts_with("tidings_version_calls_total") && line.contains(&label);
         assert!(metrics.lines().any(|line| counted(&line)), "both versions were called: {label}");
     }
-    let versions: Vec<Value> = client.get("/api/v1/channels/email/versions").await.unwrap();
+    let figures: Vec<Value> = client.get("/api/v1/channels/email/versions").await.unwrap();
     for component in [&old, &new] {
-        let stats = &versions.iter().find(|one| one["component"] == **component).unwrap()["stats"];
+        let stats = &figures.iter().find(|one| one["component"] == **component).unwrap()["stats"];
         let used = stats["cpu_seconds"].as_f64() > Some(0.0) && stats["memory_peak_bytes"].as_u64() > Some(0);
-        assert!(used && stats["calls"].as_u64() > Some(0), "{versions:?}");
+        assert!(used && stats["calls"].as_u64() > Some(0), "{figures:?}");
     }
     // And back in one call.
     client.post("/api/v1/channels/email/rollback", "").await.unwrap();
