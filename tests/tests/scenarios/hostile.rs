@@ -53,7 +53,7 @@ const OUTCOMES: &[(&str, &str, &str)] = &[
 ];
 
 /// All of it at once, each tried again and again, with one processor or two: longer than anything else here may take.
-const ROUND: Duration = Duration::from_secs(240);
+const ROUND: Duration = Duration::from_secs(600);
 
 /// What an allocator may keep beside a tenth, in bytes.
 const SLACK: u64 = 16 * 1024 * 1024;
