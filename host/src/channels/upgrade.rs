@@ -52,10 +52,7 @@ impl Channels {
             return Err(ChannelError::NotReady("this version is the active one".into()));
         }
         let active = self.manifest(&channel.component).await?;
-        if active.name != admitted.manifest().name {
-            let (new, old) = (&admitted.manifest().name, &active.name);
-            return Err(ChannelError::NotReady(format!("it is the plugin {new}, and the channel runs {old}")));
-        }
+        fit::same_plugin(admitted.manifest(), &active)?;
         let resident = [admitted.manifest(), &active].iter().any(|manifest| manifest.lifetime == Lifetime::Resident);
         // Nothing goes out that could be compared: a disabled or quarantined channel; and two residents cannot both be
         // the one user that a far side knows.
