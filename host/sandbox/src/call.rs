@@ -11,6 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::{Engine, Store, UpdateDeadline};
 
 use crate::lane::processor_time;
+use crate::plugin::Batch;
 use crate::report::Stats;
 use crate::room::Room;
 use crate::violation::{Crash, crash};
@@ -62,7 +63,7 @@ impl Call {
     }
 
     /// Begins another call in the same store, with its own quotas.
-    pub(crate) fn begin(&mut self, batch: usize, time: Duration) {
+    pub(crate) fn begin(&mut self, batch: Batch, time: Duration) {
         self.store.data_mut().begin(batch, time);
     }
 

@@ -44,7 +44,7 @@ pub use compiler::{CompileError, CompileLimits, Compiler, DOES_NOT_COMPILE, comp
 pub use credentials::{CredentialProblem, check_credential};
 pub use host::{ChannelHost, LogLevel, StateError, StreamEntry};
 pub use network::{Resolver, TlsError};
-pub use plugin::{Admitted, ChannelSettings, Links, Parcel, Plugin};
+pub use plugin::{Admitted, Batch, ChannelSettings, Links, Parcel, Plugin};
 pub use report::{Report, Stats};
 pub use resident::{Resident, ResidentStats};
 
@@ -185,7 +185,7 @@ impl Sandbox {
     /// Asks for the manifest; none where there is no place for an instance.
     async fn describe(&self, linked: &Arc<abi::Linked>) -> Option<Result<Manifest, (CrashKind, String)>> {
         let time = limits::QUESTION_DEADLINE;
-        let mut call = self.call(nobody(), 0, time).await?;
+        let mut call = self.call(nobody(), Batch::default(), time).await?;
         let linked = Arc::clone(linked);
         let question = async move {
             let answer = Call::within(time, linked.describe(call.store())).await;
@@ -217,7 +217,7 @@ impl Sandbox {
     }
 
     /// A fresh store for one call; none where no place for its instance became free within [`limits::INSTANCE_WAIT`].
-    async fn call(&self, furniture: Furniture, batch: usize, time: Duration) -> Option<Call> {
+    async fn call(&self, furniture: Furniture, batch: Batch, time: Duration) -> Option<Call> {
         let place = Arc::clone(&self.shared.places).acquire_owned();
         let place = tokio::time::timeout(limits::INSTANCE_WAIT, place).await.ok()?.ok()?;
         let egress = Egress::new(Arc::clone(&self.shared.tls), &furniture.limits);

@@ -75,12 +75,15 @@ pub struct Links {
 
 /// A delivery as it is handed to a plugin.
 #[derive(Clone, Debug)]
-pub struct Parcel<'a> {
-    pub delivery: &'a Delivery,
+pub struct Parcel {
+    pub delivery: Arc<Delivery>,
     pub links: Links,
     /// For a digest: one line for each group of related events.
     pub summary: Vec<String>,
 }
+
+/// Parcels that go out in one call. Shared, since a call may outlive the one who waits for it.
+pub type Batch = Arc<[Parcel]>;
 
 /// One channel's plugin, ready to be called. Cheap to clone; calls may run at the same time, each in a fresh instance.
 /// Deliveries of a resident plugin go to its [`Resident`](crate::Resident) instead.
@@ -102,7 +105,7 @@ impl Plugin {
     }
 
     /// Hands over a batch. Whatever happens, there is one outcome for each parcel.
-    pub async fn deliver(&self, batch: &[Parcel<'_>]) -> Report {
+    pub async fn deliver(&self, batch: &Batch) -> Report {
         self.deliver_until(batch, std::future::pending()).await.unwrap_or_else(|_| busy(batch.len()))
     }
 
@@ -110,7 +113,7 @@ impl Plugin {
     /// the plugin had settled by then. Of the other deliveries nothing is known.
     pub async fn deliver_until(
         &self,
-        batch: &[Parcel<'_>],
+        batch: &Batch,
         cut_off: impl Future<Output = ()>,
     ) -> Result<Report, Vec<Option<Outcome>>> {
         tokio::pin!(cut_off);
@@ -145,7 +148,7 @@ impl Plugin {
         }
         let furniture = Furniture { grants: Arc::default(), tokens: Arc::default(), ..self.furniture.clone() };
         let busy = || (CrashKind::Instantiate, BUSY.to_owned());
-        let mut call = self.sandbox.call(furniture, 0, time).await.ok_or_else(busy)?;
+        let mut call = self.sandbox.call(furniture, Batch::default(), time).await.ok_or_else(busy)?;
         let (linked, address) = (Arc::clone(&self.admitted.inner.linked), address.to_owned());
         let question = async move {
             let answer = Call::within(time, linked.check_address(call.store(), &address)).await;
@@ -165,23 +168,23 @@ impl Plugin {
 
     /// A store for one instance.
     pub(crate) async fn room(&self, time: Duration) -> Option<Call> {
-        self.sandbox.call(self.furniture.clone(), 0, time).await
+        self.sandbox.call(self.furniture.clone(), Batch::default(), time).await
     }
 
-    async fn open(&self, batch: &[Parcel<'_>]) -> Option<Call> {
-        self.sandbox.call(self.furniture.clone(), batch.len(), self.deadline()).await
+    async fn open(&self, batch: &Batch) -> Option<Call> {
+        self.sandbox.call(self.furniture.clone(), Arc::clone(batch), self.deadline()).await
     }
 
     /// The work of a call, until the other side of `cut_off` is dropped.
     fn answer(
         &self,
         mut call: Call,
-        batch: &[Parcel<'_>],
+        batch: &Batch,
         cut_off: oneshot::Receiver<()>,
     ) -> impl Future<Output = Result<Report, Vec<Option<Outcome>>>> + Send + use<> {
         let (linked, time) = (Arc::clone(&self.admitted.inner.linked), self.deadline());
         let furniture = self.furniture.clone();
-        let batch = linked.version().batch(batch);
+        let batch = Arc::clone(batch);
         async move {
             let ended = tokio::select! {
                 ended = Call::within(time, linked.deliver(call.store(), &batch)) => Some(ended),

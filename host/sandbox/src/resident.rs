@@ -14,8 +14,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::abi::{Batch, Reason, Version};
-use crate::plugin::{Parcel, Plugin, later};
+use crate::abi::Reason;
+use crate::plugin::{Batch, Plugin, later};
 use crate::report::{Report, Stats};
 use life::Life;
 
@@ -46,7 +46,6 @@ pub struct ResidentStats {
 /// this ends it at once; [`Resident::stop`] lets it say goodbye.
 pub struct Resident {
     orders: mpsc::Sender<Order>,
-    version: Version,
     stats: Arc<watch::Sender<ResidentStats>>,
     task: JoinHandle<()>,
 }
@@ -76,16 +75,15 @@ impl Plugin {
         let (orders, inbox) = mpsc::channel(1);
         let stats = Arc::<watch::Sender<ResidentStats>>::default();
         let life = Life::new(self.clone(), Arc::clone(&stats));
-        let version = self.admitted.inner.linked.version();
         let lane = Arc::clone(&self.lane);
         let task = tokio::spawn(async move { lane.run(run(inbox, life)).await });
-        Resident { orders, version, stats, task }
+        Resident { orders, stats, task }
     }
 }
 
 impl Resident {
     /// Hands over a batch. Whatever happens, there is one outcome for each parcel.
-    pub async fn deliver(&self, batch: &[Parcel<'_>]) -> Report {
+    pub async fn deliver(&self, batch: &Batch) -> Report {
         match self.deliver_until(batch, std::future::pending()).await {
             Ok(report) => report,
             Err(_) => gone(batch.len()),
@@ -94,7 +92,7 @@ impl Resident {
 
     /// The same, unless `cut_off` comes first: then the instance is dropped with its connections, and what comes back is
     /// what the plugin had settled by then. Of the other deliveries nothing is known.
-    pub async fn deliver_until(&self, batch: &[Parcel<'_>], cut_off: impl Future<Output = ()>) -> Answer {
+    pub async fn deliver_until(&self, batch: &Batch, cut_off: impl Future<Output = ()>) -> Answer {
         let nothing = || Err(vec![None; batch.len()]);
         let by = Instant::now() + limits::INSTANCE_WAIT;
         tokio::pin!(cut_off);
@@ -109,7 +107,7 @@ impl Resident {
         };
         let (cut, was_cut) = oneshot::channel();
         let (reply, mut answer) = oneshot::channel();
-        place.send(Order::Deliver(Errand { batch: self.version.batch(batch), by, cut_off: was_cut, reply }));
+        place.send(Order::Deliver(Errand { batch: Arc::clone(batch), by, cut_off: was_cut, reply }));
         let ended = tokio::select! {
             ended = &mut answer => Some(ended),
             () = &mut cut_off => None,

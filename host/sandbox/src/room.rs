@@ -18,6 +18,7 @@ use crate::host::{ChannelHost, LogLevel};
 use crate::meter::Growth;
 use crate::network::{Egress, Lookups};
 use crate::pace::Pace;
+use crate::plugin::Batch;
 use crate::report::Stats;
 use crate::violation::Violation;
 use crate::wasi::Wasi;
@@ -38,13 +39,6 @@ pub(crate) struct Furniture {
     pub host: Arc<dyn ChannelHost>,
 }
 
-/// Where a delivery of the batch goes.
-pub(crate) struct Destination {
-    pub address: String,
-    /// The delivery's id.
-    pub delivery: String,
-}
-
 /// One instance, and the call that it is in. Host functions are methods on it, one file for each interface in `capabilities`.
 pub(crate) struct Room {
     pub(crate) furniture: Furniture,
@@ -54,10 +48,9 @@ pub(crate) struct Room {
     pub(crate) growth: Growth,
     pub(crate) egress: Egress,
     pub(crate) stats: Stats,
+    pub(crate) batch: Batch,
     /// What the plugin said of each place of its batch before it answered.
     pub(crate) settled: Vec<Option<Outcome>>,
-    /// By the places of the batch.
-    pub(crate) destinations: Vec<Destination>,
     born: Instant,
     started: Instant,
     deadline: Instant,
@@ -65,8 +58,8 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    /// A room for a call with `batch` deliveries that ends `time` from now.
-    pub(crate) fn new(furniture: Furniture, egress: Egress, batch: usize, time: Duration) -> Room {
+    /// A room for a call with this batch that ends `time` from now.
+    pub(crate) fn new(furniture: Furniture, egress: Egress, batch: Batch, time: Duration) -> Room {
         let started = Instant::now();
         let mut table = ResourceTable::new();
         table.set_max_capacity(furniture.limits.connections as usize);
@@ -77,8 +70,8 @@ impl Room {
             furniture,
             egress,
             stats: Stats::default(),
-            settled: vec![None; batch],
-            destinations: Vec::new(),
+            settled: vec![None; batch.len()],
+            batch,
             born: started,
             started,
             deadline: started + time,
@@ -87,12 +80,12 @@ impl Room {
     }
 
     /// The next call of the same instance: what it opened is still there, what it may use is counted from nothing.
-    pub(crate) fn begin(&mut self, batch: usize, time: Duration) {
+    pub(crate) fn begin(&mut self, batch: Batch, time: Duration) {
         self.started = Instant::now();
         self.deadline = self.started + time;
         self.stats = Stats::default();
-        self.settled = vec![None; batch];
-        self.destinations.clear();
+        self.settled = vec![None; batch.len()];
+        self.batch = batch;
         self.egress.begin();
     }
 

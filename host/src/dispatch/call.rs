@@ -8,7 +8,7 @@ use tidings_domain::digest;
 use tidings_domain::limits;
 use tidings_domain::outcome::{CrashKind, Outcome};
 use tidings_domain::window::CallResult;
-use tidings_sandbox::{Links as ParcelLinks, Parcel, ResidentStats, Stats};
+use tidings_sandbox::{Batch, Links as ParcelLinks, Parcel, ResidentStats, Stats};
 use tidings_store::Lease;
 use tokio_util::sync::CancellationToken;
 
@@ -85,7 +85,8 @@ impl Sender {
     /// Sends one delivery outside the outbox: a test. It goes on where nobody waits for it any more: to cut it off would cost
     /// a resident plugin its connections.
     pub async fn send(self: Arc<Self>, delivery: Delivery) -> Option<Outcome> {
-        let call = async move { self.carrier.deliver_once(&[self.parcel(&delivery)]).await.outcomes.pop() };
+        let batch = Batch::from([self.parcel(&Arc::new(delivery))]);
+        let call = async move { self.carrier.deliver_once(&batch).await.outcomes.pop() };
         tokio::spawn(call).await.ok().flatten()
     }
 
@@ -93,7 +94,7 @@ impl Sender {
     /// settled until then counts.
     pub(super) async fn call(self: Arc<Self>, batch: Vec<Lease>, cut_off: CancellationToken) -> Called {
         let began = std::time::Instant::now();
-        let parcels: Vec<Parcel<'_>> = batch.iter().map(|lease| self.parcel(lease.delivery())).collect();
+        let parcels: Batch = batch.iter().map(|lease| self.parcel(lease.delivery())).collect();
         let (outcomes, stats) = match self.carrier.deliver_until(&parcels, cut_off.cancelled()).await {
             Ok(report) => (report.outcomes.into_iter().map(Some).collect(), Some(report.stats)),
             Err(settled) => (settled, None),
@@ -131,7 +132,7 @@ impl Sender {
         }
     }
 
-    fn parcel<'a>(&self, delivery: &'a Delivery) -> Parcel<'a> {
+    fn parcel(&self, delivery: &Arc<Delivery>) -> Parcel {
         let settings =
             delivery.filter.as_ref().and_then(|filter| self.links.settings_link(&delivery.user, &self.channel, filter));
         let unsubscribe = self.links.unsubscribe_link(&delivery.user, &self.channel, &delivery.address);
@@ -142,7 +143,7 @@ impl Sender {
             }
             Content::Single(_) | Content::Confirmation(_) => Vec::new(),
         };
-        Parcel { delivery, links: ParcelLinks { settings, unsubscribe }, summary }
+        Parcel { delivery: Arc::clone(delivery), links: ParcelLinks { settings, unsubscribe }, summary }
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tidings_domain::limits;
 use tidings_domain::manifest::Lifetime;
 use tidings_domain::outcome::{CrashKind, Outcome};
-use tidings_sandbox::{Parcel, Plugin, Report, Resident, ResidentStats, Stats};
+use tidings_sandbox::{Batch, Plugin, Report, Resident, ResidentStats, Stats};
 
 /// What is called with a batch.
 pub enum Carrier {
@@ -60,7 +60,7 @@ impl Carrier {
     /// Hands over a batch; see `Plugin::deliver_until`.
     pub(super) async fn deliver_until(
         &self,
-        batch: &[Parcel<'_>],
+        batch: &Batch,
         cut_off: impl Future<Output = ()>,
     ) -> Result<Report, Vec<Option<Outcome>>> {
         match self {
@@ -70,7 +70,7 @@ impl Carrier {
     }
 
     /// Hands over a batch that has nothing to do with the queue: to the resident that runs, else to one that lives for it.
-    pub(super) async fn deliver_once(&self, batch: &[Parcel<'_>]) -> Report {
+    pub(super) async fn deliver_once(&self, batch: &Batch) -> Report {
         match self {
             Carrier::PerCall(plugin) => plugin.deliver(batch).await,
             Carrier::Resident(Lodging { plugin, life }) => match life.get() {

@@ -1,5 +1,6 @@
 //! The queue as dispatch and an administrator see it: leases, rows, books.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_domain::delivery::{Delivery, DeliveryId, State};
@@ -9,7 +10,7 @@ use tidings_domain::time::Timestamp;
 /// in its clones: keep one to settle again when the store was unavailable.
 #[derive(Clone, Debug)]
 pub struct Lease {
-    delivery: Delivery,
+    delivery: Arc<Delivery>,
     until: Timestamp,
     token: i64,
     /// The row, or the leading one of a digest.
@@ -19,7 +20,7 @@ pub struct Lease {
 impl Lease {
     /// For the stores of this crate alone: whoever holds a lease holds the rows it stands for.
     pub(crate) fn new(delivery: Delivery, until: Timestamp, token: i64, row: i64) -> Lease {
-        Lease { delivery, until, token, row }
+        Lease { delivery: Arc::new(delivery), until, token, row }
     }
 
     pub(crate) fn token(&self) -> i64 {
@@ -31,7 +32,7 @@ impl Lease {
     }
 
     /// What to send, and to whom.
-    pub fn delivery(&self) -> &Delivery {
+    pub fn delivery(&self) -> &Arc<Delivery> {
         &self.delivery
     }
 

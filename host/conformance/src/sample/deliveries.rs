@@ -6,7 +6,7 @@ use tidings_domain::delivery::{Confirmation, Content, Delivery, DeliveryId, Stor
 use tidings_domain::message::MessageId;
 use tidings_domain::subscription::Style;
 use tidings_domain::time::Timestamp;
-use tidings_sandbox::{Links, Parcel};
+use tidings_sandbox::{Batch, Links, Parcel};
 
 /// Text that breaks what was not written with care, each with what it is.
 pub const ODD: [(&str, &str); 6] = [
@@ -115,7 +115,7 @@ pub fn confirmation(address: &str) -> Delivery {
 }
 
 /// The deliveries as they are handed over, with their links.
-pub fn parcels(deliveries: &[Delivery]) -> Vec<Parcel<'_>> {
+pub fn parcels(deliveries: &[Delivery]) -> Batch {
     let links = || Links {
         settings: Some("https://notifications.example.org/filters/1".to_owned()),
         unsubscribe: Some("https://notifications.example.org/unsubscribe/1".to_owned()),
@@ -124,6 +124,10 @@ pub fn parcels(deliveries: &[Delivery]) -> Vec<Parcel<'_>> {
         Content::Digest { events, .. } => vec![format!("ralph built quillpad {} times", events.len())],
         Content::Single(_) | Content::Confirmation(_) => Vec::new(),
     };
-    let parcel = |delivery| Parcel { delivery, links: links(), summary: summary(&delivery.content) };
+    let parcel = |delivery: &Delivery| Parcel {
+        delivery: Arc::new(delivery.clone()),
+        links: links(),
+        summary: summary(&delivery.content),
+    };
     deliveries.iter().map(parcel).collect()
 }

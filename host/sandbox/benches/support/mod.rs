@@ -15,8 +15,8 @@ use tidings_domain::message::{Envelope, Frame};
 use tidings_domain::subscription::Style;
 use tidings_domain::time::Timestamp;
 use tidings_sandbox::{
-    ChannelHost, ChannelSettings, Compiler, Links, LogLevel, Parcel, Plugin, Sandbox, SandboxOptions, StateError,
-    StreamEntry,
+    Batch, ChannelHost, ChannelSettings, Compiler, Links, LogLevel, Parcel, Plugin, Sandbox, SandboxOptions,
+    StateError, StreamEntry,
 };
 
 /// A sandbox whose compiled code goes away with it.
@@ -102,9 +102,9 @@ fn delivery(number: usize) -> Delivery {
     }
 }
 
-pub fn parcels(deliveries: &[Delivery]) -> Vec<Parcel<'_>> {
-    let parcel = |delivery| Parcel { delivery, links: Links::default(), summary: Vec::new() };
-    deliveries.iter().map(parcel).collect()
+pub fn parcels(deliveries: &[Delivery]) -> Batch {
+    let parcel = |delivery| Parcel { delivery: Arc::new(delivery), links: Links::default(), summary: Vec::new() };
+    deliveries.iter().cloned().map(parcel).collect()
 }
 
 /// One figure, as a line of JSON.

@@ -11,7 +11,7 @@ use tidings_domain::outcome::Outcome;
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Store};
 
-use crate::plugin::Parcel;
+use crate::plugin::Batch;
 use crate::room::Room;
 
 /// The package that components of every version name in their imports and exports.
@@ -62,14 +62,7 @@ impl Version {
     pub(crate) fn link(self, linker: &Linker<Room>, component: &Component) -> wasmtime::Result<Linked> {
         let pre = linker.instantiate_pre(component)?;
         match self {
-            Version::V1 => Ok(Linked::V1(v1::Pre::new(pre)?)),
-        }
-    }
-
-    /// A batch in this version's own words.
-    pub(crate) fn batch(self, parcels: &[Parcel<'_>]) -> Batch {
-        match self {
-            Version::V1 => Batch::V1(v1::Batch::new(parcels)),
+            Version::V1 => Ok(Linked::V1(v1::Linked::new(pre)?)),
         }
     }
 }
@@ -84,19 +77,13 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Room>> {
 
 /// A component that is ready to be instantiated.
 pub(crate) enum Linked {
-    V1(v1::Pre),
+    V1(v1::Linked),
 }
 
 impl Linked {
-    pub(crate) const fn version(&self) -> Version {
-        match self {
-            Linked::V1(_) => Version::V1,
-        }
-    }
-
     pub(crate) async fn describe(&self, store: &mut Store<Room>) -> wasmtime::Result<Manifest> {
         match self {
-            Linked::V1(pre) => v1::describe(pre, store).await,
+            Linked::V1(linked) => linked.describe(store).await,
         }
     }
 
@@ -106,33 +93,20 @@ impl Linked {
         address: &str,
     ) -> wasmtime::Result<Result<String, String>> {
         match self {
-            Linked::V1(pre) => v1::check_address(pre, store, address).await,
+            Linked::V1(linked) => linked.check_address(store, address).await,
         }
     }
 
     /// The plugin's own answer, of whatever length.
     pub(crate) async fn deliver(&self, store: &mut Store<Room>, batch: &Batch) -> wasmtime::Result<Vec<Outcome>> {
-        match (self, batch) {
-            (Linked::V1(pre), Batch::V1(batch)) => v1::deliver(pre, store, batch).await,
+        match self {
+            Linked::V1(linked) => linked.deliver(store, batch).await,
         }
     }
 
     pub(crate) async fn reside(&self, store: &mut Store<Room>) -> wasmtime::Result<Resident> {
         match self {
-            Linked::V1(pre) => Ok(Resident::V1(v1::Resident::new(pre, store).await?)),
-        }
-    }
-}
-
-/// Deliveries in the words of one version.
-pub(crate) enum Batch {
-    V1(v1::Batch),
-}
-
-impl Batch {
-    pub(crate) fn len(&self) -> usize {
-        match self {
-            Batch::V1(batch) => batch.len(),
+            Linked::V1(linked) => Ok(Resident::V1(v1::Resident::new(linked, store).await?)),
         }
     }
 }
@@ -161,8 +135,8 @@ impl Resident {
 
     /// The plugin's own answer, of whatever length.
     pub(crate) async fn deliver(&self, store: &mut Store<Room>, batch: &Batch) -> wasmtime::Result<Vec<Outcome>> {
-        match (self, batch) {
-            (Resident::V1(resident), Batch::V1(batch)) => resident.deliver(store, batch).await,
+        match self {
+            Resident::V1(resident) => resident.deliver(store, batch).await,
         }
     }
 }

@@ -11,17 +11,18 @@ use crate::violation::Violation;
 impl Room {
     /// Adds to the streams of these places of the batch, all or none.
     pub(crate) async fn append(&mut self, written: Vec<(u32, String)>) -> Result<Result<(), StateError>, Violation> {
-        let batch = self.destinations.len();
+        let batch = self.batch.len();
         if written.len() > batch {
             return Ok(Err(StateError::Limit(format!("there are {batch} deliveries to write of"))));
         }
         let mut entries = Vec::with_capacity(written.len());
         for (index, data) in written {
-            let place = self.destinations.get(index as usize).ok_or(Violation::Appended { index, batch })?;
+            let parcel = self.batch.get(index as usize).ok_or(Violation::Appended { index, batch })?;
             if let Err(why) = check(&data) {
                 return Ok(Err(StateError::Limit(why)));
             }
-            entries.push(StreamEntry { address: place.address.clone(), delivery: place.delivery.clone(), data });
+            let (address, delivery) = (parcel.delivery.address.clone(), parcel.delivery.id.to_string());
+            entries.push(StreamEntry { address, delivery, data });
         }
         self.furniture.pace.turn().await;
         Ok(self.furniture.host.append(&self.furniture.channel, entries).await)

@@ -11,9 +11,9 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::{Answer, Errand, ResidentStats, occupied};
-use crate::abi::{self, Batch, Reason};
+use crate::abi::{self, Reason};
 use crate::call::{Call, Ended};
-use crate::plugin::{Plugin, later};
+use crate::plugin::{Batch, Plugin, later};
 use crate::report::{Report, assemble};
 use crate::violation::Crash;
 
@@ -99,7 +99,7 @@ impl Life {
             let (channel, interval) = (&self.plugin.furniture.channel, limits::WAKE_INTERVAL);
             tracing::warn!(%channel, ?interval, "the plugin asks to be woken all the time; it is held back");
         }
-        instance.call.begin(0, time);
+        instance.call.begin(Batch::default(), time);
         let ended = Call::within(time, instance.resident.wake(instance.call.store(), reason)).await;
         let (answer, used, _) = instance.call.close(ended);
         self.stats.send_modify(|stats| {
@@ -150,7 +150,7 @@ impl Life {
             }
         };
         let time = self.plugin.deadline();
-        instance.call.begin(batch.len(), time);
+        instance.call.begin(Arc::clone(batch), time);
         let work = instance.resident.deliver(instance.call.store(), batch);
         let ended = tokio::select! {
             biased;

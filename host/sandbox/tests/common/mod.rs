@@ -22,8 +22,8 @@ use tidings_domain::outcome::{CrashKind, Outcome};
 use tidings_domain::subscription::Style;
 use tidings_domain::time::Timestamp;
 use tidings_sandbox::{
-    Admitted, ChannelHost, ChannelSettings, CompileLimits, Compiler, Links, LogLevel, Parcel, Plugin, Report, Resolver,
-    Sandbox, SandboxOptions, StateError, StreamEntry,
+    Admitted, Batch, ChannelHost, ChannelSettings, CompileLimits, Compiler, Links, LogLevel, Parcel, Plugin, Report,
+    Resolver, Sandbox, SandboxOptions, StateError, StreamEntry,
 };
 
 pub const MIB: usize = 1024 * 1024;
@@ -163,9 +163,9 @@ pub fn delivery(address: &str) -> Delivery {
     }
 }
 
-pub fn parcels(deliveries: &[Delivery]) -> Vec<Parcel<'_>> {
-    let parcel = |delivery| Parcel { delivery, links: Links::default(), summary: Vec::new() };
-    deliveries.iter().map(parcel).collect()
+pub fn parcels(deliveries: &[Delivery]) -> Batch {
+    let parcel = |delivery| Parcel { delivery: Arc::new(delivery), links: Links::default(), summary: Vec::new() };
+    deliveries.iter().cloned().map(parcel).collect()
 }
 
 /// The daemon, in memory: state within its bounds, every log line kept.

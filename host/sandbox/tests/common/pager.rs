@@ -7,7 +7,7 @@ use tidings_domain::limits::PluginLimits;
 use tidings_domain::manifest::Capability;
 use tidings_domain::outcome::Outcome;
 use tidings_domain::time::Timestamp;
-use tidings_sandbox::{Admitted, ChannelHost, ChannelSettings, Links, Parcel, Plugin};
+use tidings_sandbox::{Admitted, Batch, ChannelHost, ChannelSettings, Links, Parcel, Plugin};
 
 use super::far::Far;
 use super::{Place, delivery, grant};
@@ -38,9 +38,10 @@ pub fn one_of_each(address: &str) -> [Delivery; 3] {
 }
 
 /// With a summary for the digest among them.
-pub fn parcels(deliveries: &[Delivery]) -> Vec<Parcel<'_>> {
-    let parcel = |delivery| Parcel { delivery, links: Links::default(), summary: vec!["ralph built a".to_owned()] };
-    deliveries.iter().map(parcel).collect()
+pub fn parcels(deliveries: &[Delivery]) -> Batch {
+    let summary = || vec!["ralph built a".to_owned()];
+    let parcel = |delivery| Parcel { delivery: Arc::new(delivery), links: Links::default(), summary: summary() };
+    deliveries.iter().cloned().map(parcel).collect()
 }
 
 /// Checks addresses, delivers, and meets each way in which that fails.
@@ -86,7 +87,7 @@ async fn meets_each_failure(place: &Place, admitted: &Admitted, plugin: &Plugin,
     far.seen();
     // A port that was free a moment ago.
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
-    let report = channel(place, admitted, "url", nobody).deliver(&batch[..1]).await;
+    let report = channel(place, admitted, "url", nobody).deliver(&parcels(&deliveries[..1])).await;
     assert_eq!(kinds(&report.outcomes), ["retry"], "{:?}", report.outcomes);
 }
 

@@ -1,82 +1,14 @@
-//! Between the contract's records and the domain's. What a plugin says is made safe here: lines escaped and cut, waits
-//! bounded, so that nothing behind this file has to remember where a text came from.
+//! From the contract's records to the domain's. What a plugin says is made safe here: lines escaped and cut, waits bounded,
+//! so that nothing behind this file has to remember where a text came from.
 
 use std::time::Duration;
 
-use tidings_domain::delivery::{Content, StoredEvent};
 use tidings_domain::limits;
 use tidings_domain::manifest::{self, Capability, FieldKind, Lifetime};
 use tidings_domain::outcome::Outcome;
 use tidings_domain::text::{is_one_line, one_line};
 
 use super::bindings::tidings::channel::types as wit;
-use crate::plugin::Parcel;
-
-pub(super) fn delivery(parcel: &Parcel<'_>) -> wit::Delivery {
-    let delivery = parcel.delivery;
-    wit::Delivery {
-        id: delivery.id.as_str().to_owned(),
-        attempt: delivery.attempt,
-        accepted_ms: delivery.accepted_at.as_millis(),
-        recipient: recipient(parcel),
-        content: content(&delivery.content, &parcel.summary),
-        extra: Vec::new(),
-    }
-}
-
-fn recipient(parcel: &Parcel<'_>) -> wit::Recipient {
-    let delivery = parcel.delivery;
-    wit::Recipient {
-        user: delivery.user.clone(),
-        address: delivery.address.clone(),
-        filter_name: delivery.filter.clone(),
-        settings_link: parcel.links.settings.clone(),
-        unsubscribe_link: parcel.links.unsubscribe.clone(),
-        markup: delivery.style.markup,
-        triggered_by: delivery.style.triggered_by,
-        verbose: delivery.style.verbose,
-        extra: Vec::new(),
-    }
-}
-
-fn content(content: &Content, summary: &[String]) -> wit::Content {
-    match content {
-        Content::Single(one) => wit::Content::Single(event(one)),
-        Content::Digest { events, omitted } => wit::Content::Digest(wit::Digest {
-            events: events.iter().map(|one| event(one)).collect(),
-            summary: summary.to_vec(),
-            omitted: *omitted,
-        }),
-        Content::Confirmation(question) => wit::Content::Confirmation(wit::Confirmation {
-            code: question.code.clone(),
-            accept_link: question.accept_link.clone(),
-            reject_link: question.reject_link.clone(),
-            expires_ms: question.expires_at.as_millis(),
-        }),
-    }
-}
-
-fn event(event: &StoredEvent) -> wit::Event {
-    wit::Event {
-        id: event.id.as_str().to_owned(),
-        topic: event.topic.clone(),
-        application: event.application.clone().unwrap_or_default(),
-        timestamp_ms: event.timestamp.as_millis(),
-        title: event.title.clone(),
-        subtitle: event.subtitle.clone(),
-        long_form: event.long_form.clone(),
-        link: event.link.clone(),
-        icon: event.icon.clone(),
-        secondary_icon: event.secondary_icon.clone(),
-        agent: event.agent.clone(),
-        usernames: event.usernames.clone(),
-        packages: event.packages.clone(),
-        objects: event.objects.clone(),
-        thread: event.thread.clone(),
-        body: event.body.clone(),
-        extra: Vec::new(),
-    }
-}
 
 pub(super) fn outcome(outcome: wit::Outcome) -> Outcome {
     match outcome {

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use tidings_domain::outcome::Outcome;
 use wasmtime::Store;
-use wasmtime::component::{ComponentType, Lift, Lower, TypedFunc};
+use wasmtime::component::{ComponentExportIndex, ComponentType, Instance, Lift, Lower, TypedFunc};
 
-use super::{Batch, Pre, bindings, deliver_to};
+use super::{Linked, deliver_to};
 use crate::abi::{self, Version};
+use crate::plugin::Batch;
 use crate::room::Room;
 
 /// `reason` in the contract, in its order.
@@ -39,21 +40,21 @@ impl From<abi::Reason> for Reason {
 
 /// A live instance. It is good until a call of it fails or is dropped.
 pub(crate) struct Resident {
-    channel: bindings::Channel,
+    instance: Instance,
+    deliver: ComponentExportIndex,
     wake: TypedFunc<(Reason,), (Option<u64>,)>,
 }
 
 impl Resident {
-    pub(crate) async fn new(pre: &Pre, store: &mut Store<Room>) -> wasmtime::Result<Resident> {
-        let instance = pre.instance_pre().instantiate_async(&mut *store).await?;
-        let channel = bindings::Channel::new(&mut *store, &instance)?;
+    pub(crate) async fn new(linked: &Linked, store: &mut Store<Room>) -> wasmtime::Result<Resident> {
+        let instance = linked.pre.instance_pre().instantiate_async(&mut *store).await?;
         let missing = |what: &str| wasmtime::Error::msg(format!("it does not export `{what}`"));
         let interface = Version::V1.interface(abi::RESIDENT);
         let exports = instance.get_export_index(&mut *store, None, &interface).ok_or_else(|| missing(&interface))?;
         let wake = instance.get_export_index(&mut *store, Some(&exports), "wake").ok_or_else(|| missing("wake"))?;
         let wake = instance.get_typed_func(&mut *store, wake)?;
         store.data_mut().entered();
-        Ok(Resident { channel, wake })
+        Ok(Resident { instance, deliver: linked.deliver, wake })
     }
 
     /// After how long it wants to be woken at the latest.
@@ -68,6 +69,6 @@ impl Resident {
 
     /// The plugin's own answer, of whatever length.
     pub(crate) async fn deliver(&self, store: &mut Store<Room>, batch: &Batch) -> wasmtime::Result<Vec<Outcome>> {
-        deliver_to(&self.channel, store, batch).await
+        deliver_to(&self.instance, &self.deliver, store, batch).await
     }
 }

@@ -21,6 +21,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::Nobody;
 use crate::network::{Egress, Tls};
+use crate::plugin::Batch;
 use crate::room::{Furniture, Room};
 
 /// A certificate for `localhost`, made once, and the file that trusts it.
@@ -103,5 +104,5 @@ fn room(grants: Grants, limits: PluginLimits, tls: Arc<Tls>) -> Room {
         limits,
         host: Arc::new(Nobody),
     };
-    Room::new(furniture, egress, 0, Duration::from_secs(60))
+    Room::new(furniture, egress, Batch::default(), Duration::from_secs(60))
 }
