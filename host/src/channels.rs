@@ -112,10 +112,16 @@ impl Channels {
         channels
     }
 
-    /// Starts every enabled channel. One that cannot start is reported and left out.
-    pub async fn start(&self) -> Result<(), StoreError> {
+    /// Forgets the compiled code of components that are not installed.
+    async fn forget_code(&self) -> Result<(), StoreError> {
         let components = self.environment.store.components().await?;
         self.environment.sandbox.keep_only(components.into_iter().map(|component| component.digest).collect()).await;
+        Ok(())
+    }
+
+    /// Starts every enabled channel. One that cannot start is reported and left out.
+    pub async fn start(&self) -> Result<(), StoreError> {
+        self.forget_code().await?;
         let mut workers = self.workers.lock().await;
         for channel in self.environment.store.channels().await? {
             self.restart(&mut workers, &channel).await;

@@ -1,6 +1,7 @@
 //! What operators see from outside: the log and the metrics. Counters are the only copy of their number; the API's status
 //! reads them from here. It decides nothing.
 
+mod durations;
 mod present;
 mod versions;
 

@@ -30,7 +30,8 @@ pub struct Ngircd {
 }
 
 impl Ngircd {
-    /// Starts it in an existing directory. `limits` are further lines of that section of its configuration.
+    /// Starts it in an existing directory. `limits` are further lines of that section of its configuration, and whatever
+    /// sections follow it.
     pub async fn start(dir: &Path, limits: &str) -> Result<Ngircd> {
         let port = port::free()?;
         let configuration = dir.join("ngircd.conf");

@@ -19,6 +19,8 @@ pub struct Settings {
     pub catalogue: Option<Catalogue>,
     pub dispatch: Dispatch,
     pub log: Log,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -100,6 +102,12 @@ pub struct Log {
     pub format: String,
 }
 
+#[derive(Clone, Debug, Serialize)]
+pub struct Tls {
+    /// Certificates (PEM) to trust beside the system's.
+    pub ca_file: PathBuf,
+}
+
 impl Settings {
     /// A daemon with its data below `home`, on a free port, that hears these endpoints, with the sample access lists.
     /// Failed deliveries are tried again after a second at most, so that nobody waits for a retry.
@@ -125,6 +133,7 @@ impl Settings {
                 quarantine_crashes: None,
             },
             log: Log { format: "text".into() },
+            tls: None,
         })
     }
 

@@ -70,6 +70,9 @@ impl Channels {
         self.environment.store.delete_component(digest).await?;
         self.shelf.remove(digest);
         tracing::info!(digest, "a component was removed");
+        if let Err(error) = self.forget_code().await {
+            tracing::warn!(%error, "the compiled code of a component that was removed stays until the next start");
+        }
         Ok(())
     }
 

@@ -8,12 +8,13 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use serde::Serialize;
 use tidings_domain::manifest::Manifest;
 use tidings_domain::outcome::CrashKind;
 use tidings_sandbox::Stats;
+
+use super::durations::{Bucket, Durations};
 
 /// One version of one channel's plugin.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -45,6 +46,8 @@ pub struct VersionStats {
     pub crashes: BTreeMap<&'static str, u64>,
     /// How long its calls took, all together.
     pub seconds: f64,
+    /// The same, by how long each took; empty where there was none.
+    pub latency: Vec<Bucket>,
     /// Processor time, of its code and of the host's on its behalf.
     pub cpu_seconds: f64,
     /// The most linear memory of one instance.
@@ -74,12 +77,11 @@ impl CrashLabel {
 }
 
 /// By version.
+#[derive(Default)]
 pub struct VersionMetrics {
     calls: Family<VersionLabel, Counter>,
     crashes: Family<CrashLabel, Counter>,
-    seconds: Family<VersionLabel, Histogram>,
-    /// Their sum, which a histogram tells nobody but its encoder.
-    all_seconds: Family<VersionLabel, Counter<f64, AtomicU64>>,
+    seconds: Family<VersionLabel, Durations>,
     cpu: Family<VersionLabel, Counter<f64, AtomicU64>>,
     memory: Family<VersionLabel, Gauge>,
     host_calls: Family<VersionLabel, Counter>,
@@ -87,24 +89,6 @@ pub struct VersionMetrics {
     network_bytes: Family<VersionLabel, Counter>,
     log_lines: Family<VersionLabel, Counter>,
     log_lines_dropped: Family<VersionLabel, Counter>,
-}
-
-impl Default for VersionMetrics {
-    fn default() -> Self {
-        VersionMetrics {
-            calls: Family::default(),
-            crashes: Family::default(),
-            seconds: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.001, 4.0, 9))),
-            all_seconds: Family::default(),
-            cpu: Family::default(),
-            memory: Family::default(),
-            host_calls: Family::default(),
-            denials: Family::default(),
-            network_bytes: Family::default(),
-            log_lines: Family::default(),
-            log_lines_dropped: Family::default(),
-        }
-    }
 }
 
 impl VersionMetrics {
@@ -131,7 +115,8 @@ impl VersionMetrics {
         VersionStats {
             calls: count(&self.calls),
             crashes: crashes.collect(),
-            seconds: self.all_seconds.get(label).map_or(0.0, |seconds| seconds.get()),
+            seconds: self.seconds.get(label).map_or(0.0, |seconds| seconds.sum()),
+            latency: self.seconds.get(label).map_or_else(Vec::new, |seconds| seconds.buckets()),
             cpu_seconds: self.cpu.get(label).map_or(0.0, |seconds| seconds.get()),
             memory_peak_bytes: self.memory.get(label).map_or(0, |memory| memory.get()),
             host_calls: count(&self.host_calls),
@@ -151,8 +136,7 @@ impl VersionMetrics {
         crash: Option<(CrashKind, &str)>,
     ) {
         self.calls.get_or_create(label).inc();
-        self.seconds.get_or_create(label).observe(took.as_secs_f64());
-        self.all_seconds.get_or_create(label).inc_by(took.as_secs_f64());
+        self.seconds.get_or_create(label).observe(took);
         if let Some((kind, _)) = crash {
             self.crashed(label, kind);
         }
@@ -206,6 +190,9 @@ mod tests {
             egress_denials: 2,
             ..VersionStats::default()
         };
-        assert_eq!(metrics.stats(&label), expected);
+        let stats = metrics.stats(&label);
+        let long: Vec<_> = stats.latency.iter().filter(|bucket| bucket.count > 0).collect();
+        assert_eq!(long, [&Bucket { up_to: Some(1.024), count: 2 }]);
+        assert_eq!(VersionStats { latency: Vec::new(), ..stats }, expected);
     }
 }

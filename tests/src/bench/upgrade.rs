@@ -17,8 +17,11 @@ use crate::paths;
 use crate::publisher::Publisher;
 use crate::samples::{self, Message};
 use crate::scene::Scene;
+use crate::sink::{Act, Phase, Rule};
 use crate::{channel, wait};
 
+/// How long the mail server takes for a mail, so that calls are under way at every moment, also when versions are exchanged.
+const COMMIT: Duration = Duration::from_millis(2);
 /// Users who are told of each message.
 const USERS: u64 = 10;
 /// The time between two messages: with as many users, 1,000 deliveries a second.
@@ -31,6 +34,7 @@ const WARM: u64 = 1_000;
 /// Deliveries at a steady rate to the mail server, and three upgrades beneath them.
 pub(super) async fn upgrade() -> Result<()> {
     let stage = stage_with(|settings| settings.dispatch.batch = 50).await?;
+    stage.sink.script.add(Rule::at(Phase::Body, Act::Wait(COMMIT)));
     let Scene { daemon, client, publisher, sink, home: _home, dir: _dir, .. } = stage;
     for user in 0..USERS {
         let mut wish = everything("git");

@@ -1,15 +1,16 @@
 //! The resident IRC channel against a real ngircd: one that is ended and started again while messages are on their way
-//! (row 42), and one that pings, throttles and lets people ask. Batches and retries are the daemon's usual ones.
+//! (row 42), one that pings, throttles and lets people ask, and one that speaks TLS. Batches and retries are the daemon's usual ones.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tidings_tests::ircd::{Arrival, Ngircd, Reader};
 use tidings_tests::scene::{LIMIT, Scene};
-use tidings_tests::settings::Settings;
-use tidings_tests::{channel, paths, wait};
+use tidings_tests::settings::{Settings, Tls};
+use tidings_tests::{channel, paths, port, wait};
 
 const CHANNEL: &str = "#tidings";
 const MESSAGES: usize = 1000;
@@ -28,13 +29,30 @@ fn usual(settings: &mut Settings) {
 
 /// The channel, to a server, with these settings beside what a server without TLS and services needs.
 async fn install(scene: &Scene, server: &Ngircd, more: Value) {
-    let mut config = json!({"host": "127.0.0.1", "port": server.port.to_string(), "tls": "false", "services": "none"});
+    let mut config = json!({"tls": "false", "services": "none"});
     for (name, value) in more.as_object().unwrap() {
         config[name] = value.clone();
     }
-    let grants = channel::loopback(SocketAddr::from(([127, 0, 0, 1], server.port)));
-    channel::install(&scene.client, "irc", &paths::plugin("irc").unwrap(), &config, &grants).await.unwrap();
-    scene.wants_everything("amara", "irc", &[CHANNEL]).await.unwrap();
+    install_at(scene, "irc", server.port, config).await;
+}
+
+/// A channel of that name, to a port, with exactly these settings beside.
+async fn install_at(scene: &Scene, name: &str, port: u16, mut config: Value) {
+    (config["host"], config["port"]) = (json!("127.0.0.1"), json!(port.to_string()));
+    let grants = channel::loopback(SocketAddr::from(([127, 0, 0, 1], port)));
+    channel::install(&scene.client, name, &paths::plugin("irc").unwrap(), &config, &grants).await.unwrap();
+    scene.wants_everything("amara", name, &[CHANNEL]).await.unwrap();
+}
+
+/// A server that speaks TLS on a port of its own, with a new certificate; returns that port and the certificate's file.
+async fn secure(dir: &Path) -> (Ngircd, u16, PathBuf) {
+    let (certificate, key, port) = (dir.join("cert.pem"), dir.join("key.pem"), port::free().unwrap());
+    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let (cert_file, key_file) = (certificate.display(), key.display());
+    let section = format!("[SSL]\nCertFile = {cert_file}\nKeyFile = {key_file}\nPorts = {port}");
+    (Ngircd::start(dir, &section).await.unwrap(), port, certificate)
 }
 
 fn name(number: usize) -> String {
@@ -118,4 +136,30 @@ async fn one_connection_outlives_idleness_answers_people_and_keeps_within_a_serv
     assert_eq!(arrivals.len(), 30, "nothing came twice");
     assert_within(&arrivals, 3, Duration::from_millis(400));
     assert_eq!(server.connections().await.unwrap(), 3, "the reader's, the asker's, and one for all of that");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_tls_a_server_gets_messages_only_with_a_certificate_that_is_trusted() {
+    let (trusted, stranger) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (server, port, ca_file) = secure(trusted.path()).await;
+    let (other, other_port, _) = secure(stranger.path()).await;
+    let mut scene = Scene::set_with(|settings| settings.tls = Some(Tls { ca_file })).await.unwrap();
+    let (reader, nobody) = (Reader::default(), Reader::default());
+    reader.join(&server, CHANNEL).await.unwrap();
+    nobody.join(&other, CHANNEL).await.unwrap();
+    // As the settings are without a word about TLS.
+    install_at(&scene, "irc", port, json!({"services": "none"})).await;
+    install_at(&scene, "irc-stranger", other_port, json!({"services": "none"})).await;
+    scene.publish([name(1)]).await.unwrap();
+    let arrived = async || Ok((!reader.arrivals().is_empty()).then_some(()));
+    wait::until("the message", LIMIT, arrived).await.unwrap();
+    assert_eq!(scene.queue_empty("irc").await.unwrap().delivered, 1);
+    let row = wait::until("why the other one waits", LIMIT, async || {
+        let rows: Vec<Value> = scene.client.get("/api/v1/deliveries?channel=irc-stranger").await?;
+        Ok(rows.into_iter().find(|row| row["note"].is_string()))
+    });
+    let row = row.await.unwrap();
+    assert_eq!(row["state"], "pending", "{row}");
+    assert!(row["note"].as_str().unwrap().contains("certificate"), "{row}");
+    assert!(nobody.arrivals().is_empty());
 }

@@ -108,6 +108,8 @@ async fn an_upgrade_under_load_loses_nothing_and_doubles_nothing_and_can_be_take
         let stats = &figures.iter().find(|one| one["component"] == **component).unwrap()["stats"];
         let used = stats["cpu_seconds"].as_f64() > Some(0.0) && stats["memory_peak_bytes"].as_u64() > Some(0);
         assert!(used && stats["calls"].as_u64() > Some(0), "{figures:?}");
+        let timed = stats["latency"].as_array().unwrap().iter().filter_map(|bucket| bucket["count"].as_u64());
+        assert_eq!(Some(timed.sum()), stats["calls"].as_u64(), "{figures:?}");
     }
     // And back in one call.
     client.post("/api/v1/channels/email/rollback", "").await.unwrap();

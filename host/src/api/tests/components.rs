@@ -122,8 +122,16 @@ async fn a_component_and_a_channel_are_forgotten_when_nothing_needs_them() {
     assert_eq!(remove(channel).await, 409, "it is enabled");
     assert_eq!(stand.post("/api/v1/channels/email/disable", &json!({})).await.status, 200);
     assert_eq!((remove(channel).await, remove(channel).await), (204, 404));
+    let code = || files_below(&stand.dir.path().join("cache"));
+    assert_eq!(code(), 1);
     assert_eq!((remove(&component).await, remove(&component).await), (204, 404));
+    assert_eq!(code(), 0, "its compiled code went with it");
     assert_eq!(stand.get("/api/v1/components").await.json(), json!([]));
     let made = stand.put("/api/v1/channels/email", &json!({ "component": digest })).await;
     assert_eq!(made.status, 404, "nor is it in memory: {}", made.text());
+}
+
+fn files_below(dir: &std::path::Path) -> usize {
+    let entries = std::fs::read_dir(dir).expect("it is there").map(|entry| entry.expect("an entry").path());
+    entries.map(|path| if path.is_dir() { files_below(&path) } else { 1 }).sum()
 }

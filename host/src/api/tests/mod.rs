@@ -33,7 +33,7 @@ struct Stand {
     router: Router,
     state: ApiState,
     token: String,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 /// What came back.
@@ -107,7 +107,7 @@ impl Stand {
             ApiState { store, channels, fetcher, knowledge, lists, links, metrics, streams, endpoints, stopping };
         let new = new_token("test", clock::now(), None);
         state.store.put_token(&new.record).await.expect("the token is stored");
-        Stand { router: router(state.clone()), state, token: new.text.expose().clone(), _dir: dir }
+        Stand { router: router(state.clone()), state, token: new.text.expose().clone(), dir }
     }
 
     /// A request by the holder of the token.
