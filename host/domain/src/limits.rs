@@ -305,8 +305,10 @@ pub const CORE_INSTANCES: u32 = 80;
 pub const CORE_TABLES: u32 = 40;
 pub const CORE_MEMORIES: u32 = 6;
 /// What the memory and the tables of an instance that ended keep for the next one in their place, in bytes each.
-pub const WARM_MEMORY_BYTES: usize = 512 * 1024;
+pub const WARM_MEMORY_BYTES: usize = 256 * 1024;
 pub const WARM_TABLE_BYTES: usize = 64 * 1024;
+/// What its stack keeps, in bytes: it is cleared at each end. What was deeper is given back.
+pub const WARM_STACK_BYTES: usize = 16 * 1024;
 /// Memories and tables that may be kept so at the same time.
 pub const WARM_PLACES: u32 = 16;
 /// Handles of resources that one instance may hold.

@@ -35,6 +35,7 @@ fn code() -> Config {
         .max_wasm_stack(limits::GUEST_STACK_BYTES)
         // Host functions run on the same fibre, behind the guest's part of it.
         .async_stack_size(limits::GUEST_STACK_BYTES + limits::HOST_STACK_BYTES)
+        .async_stack_zeroing(true)
         .wasm_memory64(false)
         // The glue between the parts of a component sees the memories of two; a module has one of its own at most (pool).
         .wasm_multi_memory(true)
@@ -55,7 +56,8 @@ fn pool(instances: u32) -> PoolingAllocationConfig {
         .max_tables_per_component(limits::CORE_TABLES)
         .max_tables_per_module(limits::CORE_TABLES)
         .max_memory_size(limits::PLUGIN_MEMORY_CEILING)
-        .table_elements(limits::PLUGIN_TABLE_CEILING);
+        .table_elements(limits::PLUGIN_TABLE_CEILING)
+        .async_stack_keep_resident(limits::WARM_STACK_BYTES);
     if PoolingAllocationConfig::is_pagemap_scan_available() {
         // Linux tells which pages a guest has written (since 6.7): those are put back as they were, and the next guest finds
         // them there. Where it does not tell, all of them would have to be written, which takes longer than mapping anew.
