@@ -21,7 +21,7 @@ use crate::sink::{Act, Phase, Rule};
 use crate::{channel, wait};
 
 /// How long the mail server takes for a mail, so that calls are under way at every moment, also when versions are exchanged.
-const COMMIT: Duration = Duration::from_millis(2);
+const COMMIT: Duration = Duration::from_millis(1);
 /// Users who are told of each message.
 const USERS: u64 = 10;
 /// The time between two messages: with as many users, 1,000 deliveries a second.
