@@ -33,7 +33,7 @@ pub(crate) struct Linked {
 impl Linked {
     pub(super) fn new(pre: InstancePre<Room>) -> wasmtime::Result<Linked> {
         let component = pre.component();
-        let interface = component.get_export_index(None, &Version::V1.interface(abi::PLUGIN));
+        let interface = component.get_export_index(None, Version::V1.interface(abi::PLUGIN));
         let deliver = component.get_export_index(interface.as_ref(), "deliver");
         let deliver = deliver.ok_or_else(|| wasmtime::Error::msg("it does not export `deliver`"))?;
         Ok(Linked { pre: bindings::ChannelPre::new(pre)?, deliver })
