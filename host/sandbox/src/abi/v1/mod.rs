@@ -40,7 +40,7 @@ impl Linked {
     }
 
     pub(super) async fn describe(&self, store: &mut Store<Room>) -> wasmtime::Result<Manifest> {
-        let channel = self.instantiate(store).await?;
+        let channel = self.channel(store).await?;
         let manifest = channel.tidings_channel_plugin().call_describe(store).await?;
         Ok(convert::manifest(manifest))
     }
@@ -50,22 +50,26 @@ impl Linked {
         store: &mut Store<Room>,
         address: &str,
     ) -> wasmtime::Result<Result<String, String>> {
-        let channel = self.instantiate(store).await?;
+        let channel = self.channel(store).await?;
         let answer = channel.tidings_channel_plugin().call_check_address(store, address).await?;
         Ok(answer.map_err(|problem| problem.message))
     }
 
     /// The plugin's own answer, of whatever length.
     pub(super) async fn deliver(&self, store: &mut Store<Room>, batch: &Batch) -> wasmtime::Result<Vec<Outcome>> {
-        let instance = self.pre.instance_pre().instantiate_async(&mut *store).await?;
-        store.data_mut().entered();
+        let instance = self.instantiate(store).await?;
         deliver_to(&instance, &self.deliver, store, batch).await
     }
 
-    async fn instantiate(&self, store: &mut Store<Room>) -> wasmtime::Result<bindings::Channel> {
-        let channel = self.pre.instantiate_async(&mut *store).await?;
+    async fn channel(&self, store: &mut Store<Room>) -> wasmtime::Result<bindings::Channel> {
+        let instance = self.instantiate(store).await?;
+        bindings::Channel::new(store, &instance)
+    }
+
+    async fn instantiate(&self, store: &mut Store<Room>) -> wasmtime::Result<Instance> {
+        let instance = self.pre.instance_pre().instantiate_async(&mut *store).await?;
         store.data_mut().entered();
-        Ok(channel)
+        Ok(instance)
     }
 }
 

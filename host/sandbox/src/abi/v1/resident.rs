@@ -47,13 +47,12 @@ pub(crate) struct Resident {
 
 impl Resident {
     pub(crate) async fn new(linked: &Linked, store: &mut Store<Room>) -> wasmtime::Result<Resident> {
-        let instance = linked.pre.instance_pre().instantiate_async(&mut *store).await?;
+        let instance = linked.instantiate(store).await?;
         let missing = |what: &str| wasmtime::Error::msg(format!("it does not export `{what}`"));
         let interface = Version::V1.interface(abi::RESIDENT);
         let exports = instance.get_export_index(&mut *store, None, &interface).ok_or_else(|| missing(&interface))?;
         let wake = instance.get_export_index(&mut *store, Some(&exports), "wake").ok_or_else(|| missing("wake"))?;
         let wake = instance.get_typed_func(&mut *store, wake)?;
-        store.data_mut().entered();
         Ok(Resident { instance, deliver: linked.deliver, wake })
     }
 
