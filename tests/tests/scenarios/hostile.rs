@@ -103,11 +103,11 @@ async fn each_misbehaviour_alone_ends_in_its_outcome_while_another_channel_deliv
     }
     // All of them again, several at a time: what they took is given back.
     scene.publish(OUTCOMES.iter().map(|(behaviour, ..)| (*behaviour).to_owned())).await.unwrap();
-    let twice = (2 * OUTCOMES.len() + CALM) as u64;
+    let sent = (2 * OUTCOMES.len() + CALM) as u64;
     let retried = OUTCOMES.iter().filter(|(_, state, _)| *state == "pending").count() as u64;
     wait::until("all have misbehaved again", ROUND, async || {
         let books = scene.books("hostile").await?;
-        Ok((books.accepted == twice && books.pending == 2 * retried).then_some(()))
+        Ok((books.accepted == sent && books.pending == 2 * retried).then_some(()))
     })
     .await
     .unwrap();
@@ -125,8 +125,8 @@ async fn each_misbehaviour_alone_ends_in_its_outcome_while_another_channel_deliv
     let row = settled(&scene, "loop", "dead").await;
     assert!(row["note"].as_str().unwrap_or_default().contains("crashed (timeout)"), "{row}");
     let books = scene.books("hostile").await.unwrap();
-    assert!(books.balance() && books.accepted == twice + 1, "{books:?}");
-    let all = twice + 2;
+    assert!(books.balance() && books.accepted == sent + 1, "{books:?}");
+    let all = sent + 2;
     wait::until("the other channel has delivered all", LIMIT, async || {
         Ok((scene.books("email").await?.delivered == all).then_some(()))
     })

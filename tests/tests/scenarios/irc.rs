@@ -1,5 +1,6 @@
 //! The resident IRC channel against a real ngircd: one that is ended and started again while messages are on their way
-//! (row 42), one that pings, throttles and lets people ask, and one that speaks TLS. Batches and retries are the daemon's usual ones.
+//! (row 42), one that pings, throttles and lets people ask, and one that speaks TLS. Batches and retries are the daemon's
+//! usual ones.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
