@@ -51,8 +51,6 @@ pub const INTAKE_IN_FLIGHT: usize = 2 * INTAKE_BATCH;
 pub const ACCESS_LISTS_BYTES: usize = 64 * 1024 * 1024;
 /// Messages that wait for access lists at the same time; beyond it nothing is read from the bus.
 pub const INTAKE_WAITING: usize = 1000;
-/// How long intake waits for more messages before it commits what it has.
-pub const INTAKE_LINGER: Duration = Duration::from_millis(5);
 
 /// Writes that wait for the store's writer; beyond it callers wait to hand theirs in.
 pub const STORE_QUEUE: usize = 4 * INTAKE_BATCH;
@@ -293,7 +291,7 @@ pub const GUEST_BURST: Duration = Duration::from_millis(2);
 /// How much less urgent that one is, as `nice` counts: behind all deliveries, before compilations.
 pub const LANE_NICE: i32 = 10;
 /// What one channel's plugin may ask of the store in a second (its state, its streams, the inbox), and how much of that it
-/// may save up. Beyond it a call waits its turn. Deliveries ask for a handful in a batch.
+/// may save up. Beyond it a call waits its turn, as it does for the one before it. Deliveries ask for a handful in a batch.
 pub const STORE_CALLS_PER_SECOND: u32 = 200;
 pub const STORE_CALLS_SAVED: u32 = 1000;
 /// The most linear memory that an administrator may allow one instance, in bytes.

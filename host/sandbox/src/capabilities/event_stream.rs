@@ -24,7 +24,7 @@ impl Room {
             let (address, delivery) = (parcel.delivery.address.clone(), parcel.delivery.id.to_string());
             entries.push(StreamEntry { address, delivery, data });
         }
-        self.furniture.pace.turn().await;
+        let _turn = self.furniture.pace.turn().await;
         Ok(self.furniture.host.append(&self.furniture.channel, entries).await)
     }
 }

@@ -9,7 +9,7 @@ impl Furniture {
     pub(crate) async fn submit(&self, address: &str, text: &str) -> Vec<String> {
         let cut = |text: &str, max| text.chars().take(max).collect::<String>();
         let (address, text) = (cut(address, limits::ADDRESS_CHARS), cut(text, limits::INBOX_CHARS));
-        self.pace.turn().await;
+        let _turn = self.pace.turn().await;
         let mut lines = self.host.inbox(&self.channel, &address, &text).await;
         lines.truncate(limits::INBOX_LINES);
         lines

@@ -8,7 +8,7 @@ use crate::room::Furniture;
 impl Furniture {
     pub(crate) async fn state_get(&self, key: &str) -> Result<Option<Vec<u8>>, StateError> {
         check_key(key)?;
-        self.pace.turn().await;
+        let _turn = self.pace.turn().await;
         self.host.state_get(&self.channel, key).await
     }
 
@@ -17,7 +17,7 @@ impl Furniture {
         if value.len() > limits::STATE_VALUE_BYTES {
             return Err(StateError::Limit(format!("a value has at most {} bytes", limits::STATE_VALUE_BYTES)));
         }
-        self.pace.turn().await;
+        let _turn = self.pace.turn().await;
         let limits = &self.limits;
         let (keys, bytes) = (limits.state_keys, limits.state_bytes);
         self.host.state_set(&self.channel, key, value, keys, bytes).await
@@ -25,7 +25,7 @@ impl Furniture {
 
     pub(crate) async fn state_delete(&self, key: &str) -> Result<(), StateError> {
         check_key(key)?;
-        self.pace.turn().await;
+        let _turn = self.pace.turn().await;
         self.host.state_delete(&self.channel, key).await
     }
 
@@ -33,7 +33,7 @@ impl Furniture {
         if prefix.len() > limits::STATE_KEY_BYTES {
             return Ok(Vec::new());
         }
-        self.pace.turn().await;
+        let _turn = self.pace.turn().await;
         self.host.state_keys(&self.channel, prefix).await
     }
 }

@@ -1,19 +1,18 @@
 //! Group commit: one task owns the writing connection. It takes whatever `accept` and `settle` calls wait, applies them
-//! in one transaction, and answers after the commit. Other writes pass through the same task, each in a transaction of
+//! in one transaction, and answers after the commit; those who call meanwhile are the next group, so that a group grows
+//! with what a commit takes and nobody waits for company. Other writes pass through the same task, each in a transaction of
 //! its own, so that a caller who goes away never leaves one half done. It decides nothing about what is written.
 
 use std::fs::File;
 use std::slice;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sqlx::sqlite::SqliteConnection;
 use tidings_domain::delivery::{Acceptance, Accepted, DeliveryId};
-use tidings_domain::limits::{INTAKE_BATCH, INTAKE_LINGER, STORE_GROUP_BYTES, STORE_GROUP_ROWS, STORE_QUEUE};
+use tidings_domain::limits::{INTAKE_BATCH, STORE_GROUP_BYTES, STORE_GROUP_ROWS, STORE_QUEUE};
 use tidings_domain::outcome::Settlement;
 use tidings_domain::time::Timestamp;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout_at};
 
 use super::failure::Failure;
 use super::link::{Link, Step};
@@ -71,44 +70,22 @@ enum Job {
 /// The callers' end of the writer.
 pub(super) struct Writer {
     jobs: mpsc::Sender<Job>,
-    /// Calls of `accept` and `settle` under way: those that the task may expect for its group.
-    callers: Arc<AtomicUsize>,
-}
-
-/// Counts its holder among the callers.
-struct Calling(Arc<AtomicUsize>);
-
-impl Calling {
-    fn new(callers: &Arc<AtomicUsize>) -> Calling {
-        callers.fetch_add(1, Ordering::Relaxed);
-        Calling(Arc::clone(callers))
-    }
-}
-
-impl Drop for Calling {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 impl Writer {
     /// Starts the task. It keeps `lock` until the connection is closed.
     pub(super) fn start(link: Link, lock: Option<File>) -> Writer {
         let (jobs, waiting) = mpsc::channel(STORE_QUEUE);
-        let callers = Arc::new(AtomicUsize::new(0));
-        let task = Task { waiting, link, callers: Arc::clone(&callers) };
-        tokio::spawn(task.run(lock));
-        Writer { jobs, callers }
+        tokio::spawn(Task { waiting, link }.run(lock));
+        Writer { jobs }
     }
 
     pub(super) async fn accept(&self, message: Accepted, now: Timestamp) -> Result<Acceptance> {
         let intake = Intake::new(message, now).map_err(|failure| failure.into_error("accepts a message"))?;
-        let _calling = Calling::new(&self.callers);
         self.ask(|reply| Job::Accept(intake, reply)).await?
     }
 
     pub(super) async fn settle(&self, settled: Vec<(Lease, Settlement)>, now: Timestamp) -> Result<usize> {
-        let _calling = Calling::new(&self.callers);
         self.ask(|reply| Job::Settle(Outcomes { settled, now }, reply)).await?
     }
 
@@ -193,7 +170,6 @@ impl Group {
 struct Task {
     waiting: mpsc::Receiver<Job>,
     link: Link,
-    callers: Arc<AtomicUsize>,
 }
 
 impl Task {
@@ -222,22 +198,12 @@ impl Task {
         }
     }
 
-    /// Gathers and commits the group that begins with `first`: whatever waits, and for a moment those who are about to
-    /// call. Returns the job that ended it, which is to be done next.
+    /// Commits the group that begins with `first`: whatever waits. Returns the job that ended it, which is to be done next.
     async fn group(&mut self, first: Job) -> Option<Job> {
-        let deadline = Instant::now() + INTAKE_LINGER;
         let mut group = Group::default();
         let mut other = group.take(first);
         while other.is_none() && !group.is_full() {
-            let job = match self.waiting.try_recv() {
-                Ok(job) => job,
-                // Nobody else is on the way: waiting would only cost time.
-                Err(_) if self.callers.load(Ordering::Relaxed) <= group.len() => break,
-                Err(_) => match timeout_at(deadline, self.waiting.recv()).await {
-                    Ok(Some(job)) => job,
-                    Ok(None) | Err(_) => break,
-                },
-            };
+            let Ok(job) = self.waiting.try_recv() else { break };
             other = group.take(job);
         }
         self.commit(group).await;
