@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::pace::{ENOUGH, Pace, alone, tell_times};
+use super::pace::{Pace, WINDOW, WINDOWS, alone, tell_times};
 use super::{LIMIT, everything, stage_with, tell};
 use crate::scene::{Scene, subscription};
 use crate::{channel, paths, wait};
@@ -20,15 +20,15 @@ pub(super) async fn hostile() -> Result<()> {
     // A plugin that misbehaves as much would be quarantined at once.
     let mut scene = stage_with(|settings| settings.dispatch.quarantine_crashes = Some(0)).await?;
     channel::subscribe(&scene.client, &everything("git")).await?;
-    alone(&mut scene, "alone-warm", ENOUGH / 5).await?;
+    alone(&mut scene, "alone-warm", WINDOW).await?;
     let (mut quiet, mut worst) = (Vec::new(), Vec::new());
     for (round, misdeed) in MISDEEDS.iter().enumerate() {
-        quiet.extend(alone(&mut scene, &format!("alone-{round}"), ENOUGH).await?);
-        let mut times = beside(&mut scene, round, misdeed).await?;
+        quiet.extend(alone(&mut scene, &format!("alone-{round}"), WINDOWS * WINDOW).await?);
+        let times = beside(&mut scene, round, misdeed).await?;
         let name = misdeed.replace(['-', '+'], "_");
-        worst.push(tell_times(&format!("beside_{name}"), &mut times));
+        worst.push(tell_times(&format!("beside_{name}"), times.chunks(WINDOW)));
     }
-    let alone = tell_times("beside_nothing", &mut quiet);
+    let alone = tell_times("beside_nothing", quiet.chunks(WINDOW));
     let worst = worst.into_iter().fold(0.0, f64::max);
     tell("hostile_others_p99_ratio", worst / alone, "ratio");
     scene.daemon.terminate().await.map(drop)
@@ -50,7 +50,7 @@ async fn beside(scene: &mut Scene, round: usize, misdeed: &str) -> Result<Vec<f6
         .await?;
     }
     let mut pace = Pace::new(&format!("beside-{round}"));
-    while pace.sent() < ENOUGH {
+    while pace.sent() < WINDOWS * WINDOW {
         if pace.sent().is_multiple_of(EACH) {
             scene.publish([misdeed.to_owned()]).await?;
         }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use hyper::Method;
 use serde_json::Value;
 
-use super::pace::{ENOUGH, Pace, alone, tell_times};
+use super::pace::{Pace, WINDOW, WINDOWS, alone, tell_times};
 use super::{everything, quantile, stage, tell};
 use crate::channel;
 use crate::paths;
@@ -15,34 +15,35 @@ use crate::paths;
 /// The size of the component: the most that is admitted.
 const BYTES: usize = 64 * 1024 * 1024;
 
+/// Mails with nothing beside them before each installation: about as many as there is time for during one.
+const ALONE: usize = 500;
+
 /// The time of single deliveries from the bus to the mail server, alone and while components of 64 MiB are installed one
 /// after the other: the Python sample, which takes a compiler seconds, made larger by a section that it does not need.
 pub(super) async fn install() -> Result<()> {
     let mut stage = stage().await?;
     channel::subscribe(&stage.client, &everything("git")).await?;
-    alone(&mut stage, "alone-warm", ENOUGH / 5).await?;
-    let mut before = alone(&mut stage, "alone", ENOUGH).await?;
+    alone(&mut stage, "alone-warm", WINDOW).await?;
     let small = std::fs::read(paths::plugin("python-sample")?).context("reading the Python sample")?;
-    let (mut beside, mut took) = (Pace::new("beside"), Vec::new());
-    for round in 0.. {
-        if beside.sent() >= ENOUGH {
-            break;
-        }
-        let (client, file) = (stage.client.clone(), padded(&small, round));
+    let (mut before, mut during, mut took) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..WINDOWS {
+        before.push(alone(&mut stage, &format!("alone-{round}"), ALONE).await?);
+        let (client, file) = (stage.client.clone(), padded(&small, round as u8));
         let began = Instant::now();
         let installing =
             tokio::spawn(async move { client.send(Method::POST, "/api/v1/components", Bytes::from(file)).await });
+        let mut beside = Pace::new(&format!("beside-{round}"));
         while !installing.is_finished() {
             beside.step(&mut stage).await?;
         }
         let answer: Value = serde_json::from_slice(&installing.await??.success()?)?;
         ensure!(answer["digest"].is_string(), "the component was not installed: {answer}");
         took.push(began.elapsed().as_secs_f64());
+        during.push(beside.times(&stage).await?);
     }
-    let mut during = beside.times(&stage).await?;
     tell("install_64mib_s", quantile(&mut took, 0.5), "s");
-    let before = tell_times("delivery_alone", &mut before);
-    let during = tell_times("delivery_while_installing", &mut during);
+    let before = tell_times("delivery_alone", before.iter().map(Vec::as_slice));
+    let during = tell_times("delivery_while_installing", during.iter().map(Vec::as_slice));
     tell("install_64mib_p99_ratio", during / before, "ratio");
     stage.daemon.terminate().await.map(drop)
 }

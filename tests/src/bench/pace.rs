@@ -13,8 +13,10 @@ use crate::sink::Mail;
 
 /// Between two mails.
 const PERIOD: Duration = Duration::from_millis(10);
-/// The least that a 99th percentile is told of.
-pub(super) const ENOUGH: usize = 500;
+/// The mails of one window, the least that a 99th percentile is told of.
+pub(super) const WINDOW: usize = 200;
+/// Windows of which the median is told.
+pub(super) const WINDOWS: usize = 5;
 
 /// A row of mails that is under way; what it sends is called `NAME-N`.
 pub(super) struct Pace {
@@ -40,19 +42,20 @@ impl Pace {
         Ok(())
     }
 
-    /// Waits for the last of them; from when each was due until it arrived, in milliseconds.
+    /// Waits for the last of them; from when each was due until it arrived, in milliseconds, in the order they were sent.
     pub(super) async fn times(self, scene: &Scene) -> Result<Vec<f64>> {
         scene.sink.mails.wait(&self.name, LIMIT, |mails| self.arrived(mails)).await
     }
 
     fn arrived(&self, mails: &[Arc<Mail>]) -> Option<Vec<f64>> {
-        let mut times: Vec<f64> = Vec::with_capacity(self.due.len());
+        let mut times = vec![None; self.due.len()];
         for mail in mails {
-            if let Some(due) = self.number(mail).and_then(|number| self.due.get(number)) {
-                times.push(mail.arrived.saturating_duration_since(*due).as_secs_f64() * 1000.0);
+            let Some(number) = self.number(mail) else { continue };
+            if let (Some(time), Some(due)) = (times.get_mut(number), self.due.get(number)) {
+                *time = Some(mail.arrived.saturating_duration_since(*due).as_secs_f64() * 1000.0);
             }
         }
-        (times.len() >= self.due.len()).then_some(times)
+        times.into_iter().collect()
     }
 
     /// Which one of them a mail is.
@@ -72,10 +75,16 @@ pub(super) async fn alone(scene: &mut Scene, name: &str, count: usize) -> Result
     pace.times(scene).await
 }
 
-/// Tells the 99th percentile and the maximum, and returns the former.
-pub(super) fn tell_times(name: &str, times: &mut [f64]) -> f64 {
-    let p99 = quantile(times, 0.99);
+/// Tells the 99th percentile in the middle one of these windows and the maximum of all, and returns the former. A machine
+/// that is shared stands still for a moment now and then, which is in the maximum and in the window that it meets.
+pub(super) fn tell_times<'a>(name: &str, windows: impl IntoIterator<Item = &'a [f64]>) -> f64 {
+    let (mut p99s, mut most) = (Vec::new(), f64::NAN);
+    for window in windows {
+        p99s.push(quantile(&mut window.to_vec(), 0.99));
+        most = window.iter().copied().fold(most, f64::max);
+    }
+    let p99 = quantile(&mut p99s, 0.5);
     tell(&format!("{name}_p99_ms"), p99, "ms");
-    tell(&format!("{name}_max_ms"), quantile(times, 1.0), "ms");
+    tell(&format!("{name}_max_ms"), most, "ms");
     p99
 }
