@@ -33,9 +33,13 @@ pub(super) async fn set(
     value: &[u8],
     room: &Room,
 ) -> Result<bool, Failure> {
+    // What the channel keeps, less the value that this one replaces.
     let (keys, bytes): (i64, i64) = sqlx::query_as(
-        "SELECT count(*), coalesce(sum(octet_length(key) + octet_length(value)), 0) FROM plugin_state \
-         WHERE channel = ? AND key <> ?",
+        "SELECT coalesce(sum(keys), 0), coalesce(sum(bytes), 0) FROM ( \
+             SELECT keys, bytes FROM plugin_state_use WHERE channel = ?1 \
+             UNION ALL \
+             SELECT -1, -octet_length(key) - octet_length(value) FROM plugin_state WHERE channel = ?1 AND key = ?2 \
+         )",
     )
     .bind(channel)
     .bind(key)

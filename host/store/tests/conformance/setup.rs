@@ -155,6 +155,7 @@ async fn a_channel_is_forgotten_when_nothing_needs_it_any_more() {
     let gone = fixture.store.channel("email").await;
     assert!(matches!(gone, Err(StoreError::Missing { .. })), "{gone:?}");
     assert_eq!(fixture.store.plugin_state_get("email", "key").await.unwrap(), None);
+    assert!(fixture.store.plugin_state_set("email", "yek", b"value", 1, 8).await.unwrap(), "all of its room is free");
     assert_eq!(fixture.store.channel_versions("email").await.unwrap(), []);
     assert_eq!(fixture.books().await.delivered, 1);
     assert_eq!(fixture.store.channel_versions("irc").await.unwrap().len(), 1, "the other stays as it is");
@@ -201,6 +202,9 @@ async fn plugin_state_stays_within_its_keys_and_bytes() {
     fixture.store.plugin_state_delete("irc", "ab").await.unwrap();
     assert_eq!(fixture.store.plugin_state_keys("irc", "").await.unwrap(), ["cd"]);
     assert!(set("irc", "é%_", &[1]).await);
+    assert!(!set("irc", "é%_", &[1; 7]).await, "10 bytes are left: four for the key, and six");
+    assert!(set("irc", "é%_", &[1; 6]).await);
+    assert!(!set("irc", "x", &[]).await, "two keys again");
     assert_eq!(fixture.store.plugin_state_keys("irc", "é%").await.unwrap(), ["é%_"]);
 }
 

@@ -205,6 +205,7 @@ async fn a_database_of_the_first_version_keeps_what_it_holds() {
         "INSERT INTO books (channel, state, kept) VALUES ('email', 'pending', 1)",
         "INSERT INTO subscriptions (user, channel, enabled, updated_at, addresses, settings, filters) \
          VALUES ('ann', 'email', 1, 1, '[\"a@x\"]', '{\"style\": {}}', '[]')",
+        "INSERT INTO plugin_state (channel, key, value) VALUES ('irc', 'ab', zeroblob(8)), ('irc', 'cd', zeroblob(8))",
     ] {
         sqlx::query(sql).execute(&mut connection).await.unwrap();
     }
@@ -214,6 +215,9 @@ async fn a_database_of_the_first_version_keeps_what_it_holds() {
     let query = DeliveryQuery { user: Some("ann".into()), limit: 10, ..DeliveryQuery::default() };
     assert_eq!(store.deliveries(query).await.unwrap().len(), 1);
     assert!(store.books().await.unwrap()["email"].balance());
+    assert!(!store.plugin_state_set("irc", "e", b"", 2, 99).await.unwrap(), "the two keys are counted");
+    assert!(!store.plugin_state_set("irc", "ab", &[0; 9], 2, 20).await.unwrap(), "and their bytes");
+    assert!(store.plugin_state_set("irc", "ab", &[0; 8], 2, 20).await.unwrap());
     let start = store.revision().await.unwrap();
     store.delete_subscription("ann", "email", at(2)).await.unwrap();
     let Changes::These { changes, .. } = store.changes(start).await.unwrap() else { panic!("the feed has no start") };
