@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use tidings_bus::{Endpoint, EndpointStatus, Publisher, Received, Sink, Source, Subscription, ZmqSettings, ZmqSource};
+use tidings_bus::{
+    Endpoint, EndpointStatus, Publisher, Received, Source, SourceSink, ZmqSettings, ZmqSource, ZmqSubscription,
+};
 use tidings_sandbox::{Sandbox, SandboxOptions};
 use tidings_store::{Change, Mode, Store};
 use tokio::net::TcpListener;
@@ -16,21 +18,21 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::access_lists::AccessLists;
 use crate::api::{self, ApiState};
 use crate::changes::Announcer;
 use crate::channels::{Channels, Environment, PluginHost};
 use crate::clock;
 use crate::config::Config;
-use crate::dispatch::{Dispatch, Wakers};
+use crate::dispatch::{DispatchSettings, Wakers};
 use crate::fetch::Fetcher;
 use crate::intake::Intake;
-use crate::knowledge::Knowledge;
-use crate::links::Links;
-use crate::lists::Lists;
+use crate::link_signer::LinkSigner;
+use crate::matching_state::MatchingState;
 use crate::streams::Streams;
 use crate::telemetry::{Metrics, chain};
 use crate::trust::Trust;
-use crate::verify::Policy;
+use crate::verify::AdmissionPolicy;
 
 /// How often old messages are forgotten.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
@@ -38,8 +40,8 @@ const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 /// The rooms that serve and replay have in common.
 struct Core {
     store: Arc<dyn Store>,
-    lists: Arc<Lists>,
-    knowledge: Arc<Knowledge>,
+    lists: Arc<AccessLists>,
+    knowledge: Arc<MatchingState>,
     wakers: Arc<Wakers>,
     metrics: Arc<Metrics>,
 }
@@ -54,10 +56,10 @@ impl Core {
         if freed > 0 {
             tracing::info!(freed, "leases of an earlier run are given back");
         }
-        let lists = Arc::new(Lists::open(&config.acl, &store).context("acl")?);
+        let lists = Arc::new(AccessLists::open(&config.acl, &store).context("acl")?);
         let changed = Arc::clone(&lists);
         let changed = move |change: &Change| changed.apply(change);
-        let knowledge = Arc::new(Knowledge::load(config, Arc::clone(&store), Arc::clone(&metrics), changed).await?);
+        let knowledge = Arc::new(MatchingState::load(config, Arc::clone(&store), Arc::clone(&metrics), changed).await?);
         Ok(Core { store, lists, knowledge, wakers: Arc::default(), metrics })
     }
 
@@ -66,7 +68,7 @@ impl Core {
             knowledge: Arc::clone(&self.knowledge),
             lists: Arc::clone(&self.lists),
             store: Arc::clone(&self.store),
-            policy: Policy { max_age: config.bus.max_message_age },
+            policy: AdmissionPolicy { max_age: config.bus.max_message_age },
             wakers: Arc::clone(&self.wakers),
             metrics: Arc::clone(&self.metrics),
         }
@@ -78,7 +80,7 @@ impl Core {
 pub async fn serve(config: Config, config_file: PathBuf) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let core = Core::open(&config).await?;
-    let links = Arc::new(Links::open(&config).context("the key of links")?);
+    let links = Arc::new(LinkSigner::open(&config).context("the key of links")?);
     let streams = Streams::default();
     let channels = Channels::new(Environment {
         store: Arc::clone(&core.store),
@@ -94,7 +96,7 @@ pub async fn serve(config: Config, config_file: PathBuf) -> anyhow::Result<()> {
         knowledge: Arc::clone(&core.knowledge),
         wakers: Arc::clone(&core.wakers),
         metrics: Arc::clone(&core.metrics),
-        dispatch: Dispatch::from(&config.dispatch),
+        dispatch: DispatchSettings::from(&config.dispatch),
     });
     let fetcher = Fetcher::new(&config.install, config.tls.ca_file.as_ref()).map_err(anyhow::Error::msg)?;
     let bus = Bus::prepare(&config)?;
@@ -198,7 +200,7 @@ impl Bus {
         let mut bus = Bus { sources: Vec::new(), endpoints: Vec::new() };
         for zeromq in &config.bus.zeromq {
             let subscription =
-                |address: &String| Subscription { address: address.clone(), topics: zeromq.topics.clone() };
+                |address: &String| ZmqSubscription { address: address.clone(), topics: zeromq.topics.clone() };
             let settings = ZmqSettings { idle: zeromq.idle_timeout, ..ZmqSettings::default() };
             let source = ZmqSource::new(zeromq.endpoints.iter().map(subscription).collect(), settings)?;
             bus.endpoints.extend(source.endpoints());
@@ -226,7 +228,7 @@ impl Bus {
     }
 }
 
-async fn hold(_sink: Sink, stop: CancellationToken) {
+async fn hold(_sink: SourceSink, stop: CancellationToken) {
     stop.cancelled().await;
 }
 

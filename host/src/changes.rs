@@ -91,7 +91,7 @@ pub fn changed_user(envelope: &Envelope) -> Option<&str> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use tidings_bus::{Source as _, Subscription as Listen, ZmqSettings, ZmqSource};
+    use tidings_bus::{Source as _, ZmqSettings, ZmqSource, ZmqSubscription};
     use tidings_domain::message::Frame;
     use tidings_domain::subscription::{Edit, Style, Subscription};
     use tidings_domain::time::Timestamp;
@@ -114,7 +114,7 @@ mod tests {
         let database = dir.path().join("tidings.db");
         let store = tidings_store::open(&database, Mode::Daemon).await.expect("a new database");
         let publisher = Publisher::bind("tcp://127.0.0.1:0", "tidings").await.expect("a free port");
-        let listen = Listen { address: publisher.endpoint().to_owned(), topics: vec![String::new()] };
+        let listen = ZmqSubscription { address: publisher.endpoint().to_owned(), topics: vec![String::new()] };
         let source = ZmqSource::new(vec![listen], ZmqSettings::default()).expect("it is an endpoint");
         let (stop, (sink, mut heard)) = (CancellationToken::new(), tidings_bus::buffer());
         let listening = tokio::spawn(Box::new(source).run(sink, stop.clone()));

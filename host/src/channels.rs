@@ -3,15 +3,15 @@
 //! without a restart. A channel that cannot be started is reported with its reason and holds its deliveries; the others run.
 
 mod change;
-mod components;
-mod confirm;
+mod component_cache;
+mod config_compat;
+mod confirmation;
 mod error;
-mod fit;
 mod host;
 mod inbox;
 mod logs;
-mod oversee;
 mod questions;
+mod reconciler;
 mod residents;
 mod upgrade;
 mod view;
@@ -29,26 +29,27 @@ use tidings_store::{Channel, Store, StoreError};
 use tokio::sync::{Mutex, MutexGuard, mpsc};
 use tokio_util::sync::CancellationToken;
 
-pub use confirm::Asked;
+pub use confirmation::ConfirmationRequest;
 pub use error::ChannelError;
 pub use host::PluginHost;
 pub use logs::{LogLine, LogTails};
 pub use residents::ResidentView;
 pub use upgrade::Upgrade;
-pub use view::{Ask, ChannelState, ChannelView, CredentialAsk, VersionView};
+pub use view::{ChannelState, ChannelView, CredentialRequestView, GrantRequestView, VersionView};
 
-use components::Shelf;
+use component_cache::ComponentCache;
 
 use crate::clock;
 use crate::dispatch::{
-    Carrier, Dispatch, Finding, Findings, Fleet, Found, Sender, Trial, Version, Wakers, Worker, WorkerHandle,
+    CallableVersion, DispatchSettings, InstanceKind, PluginRunner, Rollout, RolloutReport, RolloutReports,
+    RolloutVerdict, VersionSet, Wakers, Worker, WorkerHandle,
 };
-use crate::knowledge::Knowledge;
-use crate::links::Links;
+use crate::link_signer::LinkSigner;
+use crate::matching_state::MatchingState;
 use crate::telemetry::{ChannelLabel, Metrics, VersionLabel};
 use crate::trust::Trust;
 
-/// Findings that wait for a decision; a worker has one at most.
+/// Reports that wait for a decision; a worker has one at most.
 const FINDINGS: usize = 64;
 
 /// What channels are run with.
@@ -57,11 +58,11 @@ pub struct Environment {
     pub sandbox: Sandbox,
     pub trust: Arc<Trust>,
     pub host: Arc<PluginHost>,
-    pub links: Arc<Links>,
-    pub knowledge: Arc<Knowledge>,
+    pub links: Arc<LinkSigner>,
+    pub knowledge: Arc<MatchingState>,
     pub wakers: Arc<Wakers>,
     pub metrics: Arc<Metrics>,
-    pub dispatch: Dispatch,
+    pub dispatch: DispatchSettings,
 }
 
 /// All channels.
@@ -69,8 +70,8 @@ pub struct Channels {
     environment: Environment,
     /// Held during a change, so that changes come one after the other.
     workers: Mutex<HashMap<String, Slot>>,
-    shelf: Shelf,
-    findings: Findings,
+    shelf: ComponentCache,
+    findings: RolloutReports,
     /// Fleets that were made.
     fleets: AtomicU64,
     /// Ends what watches over them.
@@ -96,19 +97,19 @@ type Workers<'a> = MutexGuard<'a, HashMap<String, Slot>>;
 impl Channels {
     /// All channels, none of them started; what their workers find out is acted on from here on.
     pub fn new(environment: Environment) -> Arc<Channels> {
-        let (findings, found) = mpsc::channel::<Finding>(FINDINGS);
+        let (findings, found) = mpsc::channel::<RolloutReport>(FINDINGS);
         let stop = CancellationToken::new();
         let channels = Arc::new(Channels {
             environment,
             workers: Mutex::default(),
-            shelf: Shelf::default(),
+            shelf: ComponentCache::default(),
             findings,
             fleets: AtomicU64::new(0),
             stop: stop.clone(),
         });
         let overseen: Weak<Channels> = Arc::downgrade(&channels);
-        tokio::spawn(oversee::act(Weak::clone(&overseen), found, stop.clone()));
-        tokio::spawn(oversee::sweep(overseen, stop));
+        tokio::spawn(reconciler::act(Weak::clone(&overseen), found, stop.clone()));
+        tokio::spawn(reconciler::sweep(overseen, stop));
         channels
     }
 
@@ -243,27 +244,27 @@ impl Channels {
 
     /// The versions that the channel's worker is to call. A candidate that cannot run has failed its trial; one that
     /// cannot now is left out, and `tend` takes it into use later.
-    async fn fleet(&self, channel: &Channel) -> Result<Fleet, ChannelError> {
+    async fn fleet(&self, channel: &Channel) -> Result<VersionSet, ChannelError> {
         let number = self.fleets.fetch_add(1, Ordering::Relaxed);
         let active = self.version(channel, &channel.component).await?;
         if let Some(candidate) = &channel.life.candidate {
             match self.version(channel, &candidate.component).await {
                 Ok(version) => {
-                    return Ok(Fleet {
+                    return Ok(VersionSet {
                         number,
                         active,
-                        trial: Trial::Canary { candidate: version, plan: candidate.plan },
+                        trial: Rollout::Canary { candidate: version, plan: candidate.plan },
                     });
                 }
                 Err(error) if error.is_passing() => {
                     tracing::warn!(channel = channel.name, %error, "the version on trial cannot start yet");
                 }
                 Err(error) => {
-                    let finding = Finding {
+                    let finding = RolloutReport {
                         channel: channel.name.clone(),
                         fleet: number,
                         component: candidate.component.as_str().into(),
-                        verdict: Found::Failed,
+                        verdict: RolloutVerdict::Failed,
                         reason: format!("it cannot start: {error}"),
                     };
                     // Where there is no room, `tend` comes here again.
@@ -272,7 +273,7 @@ impl Channels {
             }
         }
         let watched = channel.life.watched_until(limits::WATCH_TIME).filter(|until| clock::now() < *until);
-        Ok(Fleet { number, active, trial: watched.map_or(Trial::None, |until| Trial::Watch { until }) })
+        Ok(VersionSet { number, active, trial: watched.map_or(Rollout::None, |until| Rollout::Watch { until }) })
     }
 
     /// A version that may run in this channel, and the configuration it would run with, which is complete.
@@ -282,22 +283,22 @@ impl Channels {
         component: &str,
     ) -> Result<(Admitted, BTreeMap<String, String>), ChannelError> {
         let admitted = self.admitted(component).await?;
-        let config = fit::complete(admitted.manifest(), &channel.config)?;
+        let config = config_compat::complete(admitted.manifest(), &channel.config)?;
         let lack = admitted.manifest().check_credentials(&config, &channel.grants);
         lack.map_err(|lack| ChannelError::NotReady(lack.to_string()))?;
         Ok((admitted, config))
     }
 
     /// One version of the channel's plugin, ready to send.
-    async fn version(&self, channel: &Channel, component: &str) -> Result<Version, ChannelError> {
+    async fn version(&self, channel: &Channel, component: &str) -> Result<CallableVersion, ChannelError> {
         let (admitted, config) = self.checked(channel, component).await?;
         let label = VersionLabel::new(&channel.name, admitted.manifest(), component);
         let resident = admitted.manifest().lifetime == Lifetime::Resident;
-        let carrier = Carrier::of(self.plugin(channel, &admitted, config));
+        let carrier = InstanceKind::of(self.plugin(channel, &admitted, config));
         let deadline = std::time::Duration::from_millis(channel.limits.deadline_ms);
         let (links, knowledge) = (Arc::clone(&self.environment.links), Arc::clone(&self.environment.knowledge));
-        let sender = Arc::new(Sender::new(channel.name.clone(), carrier, links, knowledge, deadline));
-        Ok(Version { component: component.into(), sender, label, resident })
+        let sender = Arc::new(PluginRunner::new(channel.name.clone(), carrier, links, knowledge, deadline));
+        Ok(CallableVersion { component: component.into(), sender, label, resident })
     }
 
     fn plugin(

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use tidings_domain::limits;
 use tidings_store::KeyFile;
 
-use crate::fetch::{InstallConfig, Policy};
+use crate::fetch::{FetchPolicy, InstallConfig};
 use crate::trust::{Trust, TrustConfig};
 
 pub use dispatch::DispatchConfig;
@@ -39,7 +39,7 @@ pub struct Config {
     pub api: ApiConfig,
     pub bus: BusConfig,
     pub catalogue: CatalogueConfig,
-    pub acl: tidings_acl::Settings,
+    pub acl: tidings_acl::AclSettings,
     pub dispatch: DispatchConfig,
     pub sandbox: SandboxConfig,
     pub tls: TlsConfig,
@@ -293,7 +293,7 @@ impl Config {
         }
         mistakes.extend(self.dispatch.mistakes(instances).into_iter().map(str::to_owned));
         mistakes.extend(Trust::new(&self.trust).err());
-        mistakes.extend(Policy::new(&self.install).err());
+        mistakes.extend(FetchPolicy::new(&self.install).err());
         mistakes.extend(self.acl.mistakes().into_iter().map(|(setting, what)| format!("{setting} {what}")));
         mistakes
     }

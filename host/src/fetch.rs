@@ -18,10 +18,10 @@ use sha2::{Digest as _, Sha256};
 use tidings_domain::limits;
 use url::Url;
 
-pub use policy::Policy;
-pub use reference::{Digest, Reference, ReferenceError};
+pub use policy::FetchPolicy;
+pub use reference::{ComponentDigest, OciReference, ReferenceError};
 
-use http::{Ask, Web};
+use http::{FetchClient, FetchRequest};
 
 /// `[install]`: without it, components come from public addresses over HTTPS.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -37,11 +37,11 @@ pub struct InstallConfig {
 
 /// Where a component is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum ComponentSource {
     /// A file, and the digest that it must have.
-    Url { url: Url, sha256: Digest },
+    Url { url: Url, sha256: ComponentDigest },
     /// An artifact in a registry.
-    Oci(Reference),
+    Oci(OciReference),
 }
 
 /// What was brought.
@@ -74,7 +74,7 @@ pub enum FetchError {
     #[error("what {host} sends is larger than {most} bytes")]
     TooLarge { host: String, most: usize },
     #[error("the file has the digest sha256:{found}, not sha256:{expected}: it is another file")]
-    Digest { expected: Digest, found: Digest },
+    Digest { expected: ComponentDigest, found: ComponentDigest },
     #[error("the registry {host}: {detail}")]
     Registry { host: String, detail: String },
     #[error("it did not come within {} s", .within.as_secs())]
@@ -96,7 +96,7 @@ impl FetchError {
 
 /// Brings components.
 pub struct Fetcher {
-    web: Web,
+    web: FetchClient,
     /// How long a component may take to come, all its requests together.
     within: Duration,
 }
@@ -107,27 +107,27 @@ impl Fetcher {
     /// # Errors
     /// Certificates that cannot be read.
     pub fn new(config: &InstallConfig, ca_file: Option<&PathBuf>) -> Result<Fetcher, String> {
-        Ok(Fetcher { web: Web::new(Policy::new(config)?, ca_file)?, within: limits::FETCH_ALL_TIME })
+        Ok(Fetcher { web: FetchClient::new(FetchPolicy::new(config)?, ca_file)?, within: limits::FETCH_ALL_TIME })
     }
 
     /// The file, with its digest checked.
-    pub async fn fetch(&self, source: &Source) -> Result<Fetched, FetchError> {
+    pub async fn fetch(&self, source: &ComponentSource) -> Result<Fetched, FetchError> {
         let fetching = async {
             match source {
-                Source::Url { url, sha256 } => self.file_at(url, sha256).await,
-                Source::Oci(reference) => oci::fetch(&self.web, reference).await,
+                ComponentSource::Url { url, sha256 } => self.file_at(url, sha256).await,
+                ComponentSource::Oci(reference) => oci::fetch(&self.web, reference).await,
             }
         };
         let fetched = tokio::time::timeout(self.within, fetching).await;
         fetched.unwrap_or_else(|_| Err(FetchError::Late { within: self.within }))
     }
 
-    async fn file_at(&self, url: &Url, sha256: &Digest) -> Result<Fetched, FetchError> {
-        let file = self.web.get(&Ask::of(url, limits::COMPONENT_BYTES)).await?;
+    async fn file_at(&self, url: &Url, sha256: &ComponentDigest) -> Result<Fetched, FetchError> {
+        let file = self.web.get(&FetchRequest::of(url, limits::COMPONENT_BYTES)).await?;
         check(&file, sha256).await?;
         let mut beside = url.clone();
         beside.set_path(&format!("{}.minisig", url.path()));
-        let signature = match self.web.get(&Ask::of(&beside, limits::SIGNATURE_BYTES)).await {
+        let signature = match self.web.get(&FetchRequest::of(&beside, limits::SIGNATURE_BYTES)).await {
             Ok(text) => Some(String::from_utf8_lossy(&text).into_owned()),
             // There is none, or the server does not say whether there is (stores of files say 403). Whether one is needed is
             // not for here.
@@ -142,7 +142,7 @@ impl Fetcher {
 }
 
 /// Whether it is the file that was asked for. Hashing 64 MiB takes a while: not on a thread that others wait for.
-async fn check(file: &Bytes, expected: &Digest) -> Result<(), FetchError> {
+async fn check(file: &Bytes, expected: &ComponentDigest) -> Result<(), FetchError> {
     let bytes = file.clone();
     let found = tokio::task::spawn_blocking(move || digest(&bytes)).await;
     match found {
@@ -154,6 +154,6 @@ async fn check(file: &Bytes, expected: &Digest) -> Result<(), FetchError> {
     }
 }
 
-fn digest(bytes: &[u8]) -> Digest {
-    Digest::of(Sha256::digest(bytes).into())
+fn digest(bytes: &[u8]) -> ComponentDigest {
+    ComponentDigest::of(Sha256::digest(bytes).into())
 }

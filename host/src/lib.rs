@@ -1,6 +1,7 @@
 //! The daemon `tidings`: bus -> verify -> facts -> match -> store -> dispatch -> sandbox -> outcome. This crate wires the
 //! rooms together and owns the edges (configuration, command line, API, telemetry). It knows neither SQL nor wasmtime.
 
+pub mod access_lists;
 pub mod api;
 pub mod app;
 pub mod changes;
@@ -11,10 +12,9 @@ pub mod config;
 pub mod dispatch;
 pub mod fetch;
 pub mod intake;
-pub mod knowledge;
-pub mod links;
-pub mod lists;
-pub mod references;
+pub mod link_signer;
+pub mod matching_state;
+pub mod static_data;
 pub mod streams;
 pub mod telemetry;
 pub mod trust;

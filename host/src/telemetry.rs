@@ -2,7 +2,7 @@
 //! reads them from here. It decides nothing.
 
 mod durations;
-mod present;
+mod gauge_snapshot;
 mod versions;
 
 use std::fmt;
@@ -18,7 +18,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogConfig, LogFormat};
 
-pub use present::Present;
+pub use gauge_snapshot::GaugeSnapshot;
 pub use versions::{VersionLabel, VersionMetrics, VersionStats};
 
 /// Sends the log to standard error in the configured form. Call it once.
@@ -165,7 +165,7 @@ impl Metrics {
     }
 
     /// OpenMetrics text, with the state of everything as it is now.
-    pub fn encode(&self, present: &Present<'_>) -> Result<String, fmt::Error> {
+    pub fn encode(&self, present: &GaugeSnapshot<'_>) -> Result<String, fmt::Error> {
         let mut out = String::new();
         text::encode_registry(&mut out, &self.registry)?;
         text::encode(&mut out, &present.registry())?;

@@ -47,7 +47,7 @@ struct Key {
 
 /// Why a component is not trusted.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Distrust {
+pub enum SignatureError {
     #[error("it is not signed, and `trust.required` is set")]
     Unsigned,
     #[error("the signature is not one of minisign's")]
@@ -84,42 +84,43 @@ impl Trust {
     ///
     /// # Errors
     /// A signature that is not good is refused also where none is required: something is wrong with it.
-    pub fn verify(&self, file: &[u8], signature: Option<&str>) -> Result<Option<Signed>, Distrust> {
+    pub fn verify(&self, file: &[u8], signature: Option<&str>) -> Result<Option<Signed>, SignatureError> {
         let Some(text) = signature else {
-            return if self.required { Err(Distrust::Unsigned) } else { Ok(None) };
+            return if self.required { Err(SignatureError::Unsigned) } else { Ok(None) };
         };
-        let signature = Signature::decode(text).map_err(|_| Distrust::Unreadable)?;
+        let signature = Signature::decode(text).map_err(|_| SignatureError::Unreadable)?;
         for publisher in &self.publishers {
             for Key { text, key } in &publisher.keys {
                 match key.verify(file, &signature, false) {
                     Ok(()) => return Ok(Some(Signed { publisher: publisher.name.clone(), key: text.clone() })),
                     Err(KeyError::UnexpectedKeyId) => {}
-                    Err(KeyError::UnexpectedAlgorithm) => return Err(Distrust::Legacy),
-                    Err(_) => return Err(Distrust::Forged),
+                    Err(KeyError::UnexpectedAlgorithm) => return Err(SignatureError::Legacy),
+                    Err(_) => return Err(SignatureError::Forged),
                 }
             }
         }
-        Err(Distrust::UnknownKey)
+        Err(SignatureError::UnknownKey)
     }
 
     /// Whether a component that is installed may run, now that the configuration may be another one.
-    pub fn permits(&self, signed: Option<&Signed>, plugin: &str) -> Result<(), Distrust> {
+    pub fn permits(&self, signed: Option<&Signed>, plugin: &str) -> Result<(), SignatureError> {
         match signed {
             _ if !self.required => Ok(()),
-            None => Err(Distrust::Unsigned),
+            None => Err(SignatureError::Unsigned),
             Some(signed) => self.may_sign(signed, plugin),
         }
     }
 
     /// Whether this plugin is one of those that the key may sign. A key that was taken out of the settings takes along all
     /// that it signed, also where its publisher has others.
-    pub fn may_sign(&self, signed: &Signed, plugin: &str) -> Result<(), Distrust> {
+    pub fn may_sign(&self, signed: &Signed, plugin: &str) -> Result<(), SignatureError> {
         let has_key = |publisher: &&Publisher| publisher.keys.iter().any(|key| key.text == signed.key);
         let publisher = self.publishers.iter().find(has_key);
-        let Publisher { name, plugins, .. } = publisher.ok_or_else(|| Distrust::Gone(signed.publisher.clone()))?;
+        let Publisher { name, plugins, .. } =
+            publisher.ok_or_else(|| SignatureError::Gone(signed.publisher.clone()))?;
         match plugins {
             Some(theirs) if !theirs.iter().any(|one| one == plugin) => {
-                Err(Distrust::NotTheirs { publisher: name.clone(), plugin: plugin.to_owned() })
+                Err(SignatureError::NotTheirs { publisher: name.clone(), plugin: plugin.to_owned() })
             }
             _ => Ok(()),
         }
@@ -156,13 +157,13 @@ mod tests {
         let good = sign(&ours, FILE);
         for (name, required, signature, expected) in [
             ("unsigned where it may be", false, None, Ok(None)),
-            ("unsigned where it may not", true, None, Err(Distrust::Unsigned)),
+            ("unsigned where it may not", true, None, Err(SignatureError::Unsigned)),
             ("signed", true, Some(good.as_str()), Ok(Some("fedora"))),
             ("signed, though it need not be", false, Some(good.as_str()), Ok(Some("fedora"))),
-            ("of another file", false, Some(&sign(&ours, b"\0asm another")), Err(Distrust::Forged)),
-            ("by somebody else", false, Some(&sign(&theirs, FILE)), Err(Distrust::UnknownKey)),
-            ("no signature at all", false, Some("hello"), Err(Distrust::Unreadable)),
-            ("cut off", true, good.get(..good.len() / 2), Err(Distrust::Unreadable)),
+            ("of another file", false, Some(&sign(&ours, b"\0asm another")), Err(SignatureError::Forged)),
+            ("by somebody else", false, Some(&sign(&theirs, FILE)), Err(SignatureError::UnknownKey)),
+            ("no signature at all", false, Some("hello"), Err(SignatureError::Unreadable)),
+            ("cut off", true, good.get(..good.len() / 2), Err(SignatureError::Unreadable)),
         ] {
             let trust = trust(required, &ours, None);
             let verdict = trust.verify(FILE, signature).map(|signed| signed.map(|signed| signed.publisher));
@@ -177,7 +178,7 @@ mod tests {
         let signature = sign(&pair, FILE);
         let signed = trust.verify(FILE, Some(&signature)).expect("good").expect("signed");
         assert_eq!(trust.may_sign(&signed, "email"), Ok(()));
-        let other = Distrust::NotTheirs { publisher: "fedora".into(), plugin: "irc".into() };
+        let other = SignatureError::NotTheirs { publisher: "fedora".into(), plugin: "irc".into() };
         assert_eq!(trust.may_sign(&signed, "irc"), Err(other));
     }
 
@@ -187,10 +188,10 @@ mod tests {
         let strict = trust(true, &pair, Some(&["email"]));
         let by = |pair: &KeyPair| Signed { publisher: "fedora".into(), key: pair.pk.to_base64() };
         assert_eq!(strict.permits(Some(&by(&pair)), "email"), Ok(()));
-        assert_eq!(strict.permits(None, "email"), Err(Distrust::Unsigned));
-        let gone = Err(Distrust::Gone("fedora".into()));
+        assert_eq!(strict.permits(None, "email"), Err(SignatureError::Unsigned));
+        let gone = Err(SignatureError::Gone("fedora".into()));
         assert_eq!(strict.permits(Some(&by(&compromised)), "email"), gone, "the publisher stayed and the key went");
-        assert!(matches!(strict.permits(Some(&by(&pair)), "irc"), Err(Distrust::NotTheirs { .. })));
+        assert!(matches!(strict.permits(Some(&by(&pair)), "irc"), Err(SignatureError::NotTheirs { .. })));
         assert_eq!(trust(false, &pair, None).permits(None, "email"), Ok(()));
     }
 
@@ -204,7 +205,7 @@ mod tests {
         let key = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3".to_owned();
         let publisher = PublisherConfig { name: "fedora".into(), keys: vec![key], plugins: None };
         let trust = Trust::new(&TrustConfig { required: true, publishers: vec![publisher] }).expect("a key");
-        assert_eq!(trust.verify(b"test", Some(text)), Err(Distrust::Legacy));
+        assert_eq!(trust.verify(b"test", Some(text)), Err(SignatureError::Legacy));
     }
 
     #[test]

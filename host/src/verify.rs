@@ -1,4 +1,4 @@
-//! Which messages may be matched. Only this module makes a `Verified`, and matching takes nothing else. Signatures are for
+//! Which messages may be matched. Only this module makes a `Admissible`, and matching takes nothing else. Signatures are for
 //! the sources that carry them; what holds everywhere is checked here.
 
 use std::time::Duration;
@@ -9,9 +9,9 @@ use tidings_domain::time::Timestamp;
 
 /// A message that passed.
 #[derive(Debug)]
-pub struct Verified(Envelope);
+pub struct Admissible(Envelope);
 
-impl Verified {
+impl Admissible {
     pub fn envelope(&self) -> &Envelope {
         &self.0
     }
@@ -19,20 +19,20 @@ impl Verified {
 
 /// What is asked of a message.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Policy {
+pub struct AdmissionPolicy {
     /// The setting `bus.max_message_age`.
     pub max_age: Option<Duration>,
 }
 
-impl Policy {
+impl AdmissionPolicy {
     /// Passes a message or says why not. One without a timestamp has no age.
-    pub fn verify(&self, envelope: Envelope, now: Timestamp) -> Result<Verified, Refusal> {
+    pub fn verify(&self, envelope: Envelope, now: Timestamp) -> Result<Admissible, Refusal> {
         if let (Some(max_age), Some(sent)) = (self.max_age, envelope.timestamp())
             && (now.since(sent) > max_age || sent.since(now) > limits::CLOCK_SKEW)
         {
             return Err(Refusal::Stale);
         }
-        Ok(Verified(envelope))
+        Ok(Admissible(envelope))
     }
 }
 
@@ -45,7 +45,7 @@ mod tests {
     #[test]
     fn row_5_a_message_that_is_too_old_or_from_the_future_is_stale_where_age_matters() {
         let now = Timestamp::from_millis(1_000_000_000);
-        let hour = Policy { max_age: Some(Duration::from_secs(3600)) };
+        let hour = AdmissionPolicy { max_age: Some(Duration::from_secs(3600)) };
         for (policy, timestamp, passes) in [
             (hour, "1000000", true),
             (hour, "996401.5", true),
@@ -53,7 +53,7 @@ mod tests {
             (hour, "1000200", true),
             (hour, "1001000", false),
             (hour, "null", true),
-            (Policy::default(), "1", true),
+            (AdmissionPolicy::default(), "1", true),
         ] {
             let body = format!(r#"{{"topic":"a.b.c.d","msg":{{}},"timestamp":{timestamp}}}"#);
             let envelope = Envelope::read(&Frame { topic: None, body: body.into_bytes() }).expect("it is a message");

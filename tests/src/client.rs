@@ -22,19 +22,19 @@ const ANSWER_BYTES: usize = 256 * 1024 * 1024;
 
 /// Where the API is, and the token to use.
 #[derive(Clone, Debug)]
-pub struct Client {
+pub struct TestClient {
     address: SocketAddr,
     token: Option<String>,
 }
 
 /// A status and a body, whatever they are.
 #[derive(Debug)]
-pub struct Answer {
+pub struct RawResponse {
     pub status: u16,
     pub body: Bytes,
 }
 
-impl Answer {
+impl RawResponse {
     /// The body, where the status is a success; else an error with the problem's text.
     pub fn success(self) -> Result<Bytes> {
         let text = String::from_utf8_lossy(&self.body);
@@ -45,7 +45,7 @@ impl Answer {
 
 /// Deliveries of one channel by their state; `accepted` is counted apart from the others.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Books {
+pub struct ChannelBooks {
     pub accepted: u64,
     pub delivered: u64,
     pub dead: u64,
@@ -53,7 +53,7 @@ pub struct Books {
     pub pending: u64,
 }
 
-impl Books {
+impl ChannelBooks {
     /// `accepted = delivered + dead + cancelled + pending`.
     pub fn balance(&self) -> bool {
         self.accepted == self.delivered + self.dead + self.cancelled + self.pending
@@ -62,20 +62,20 @@ impl Books {
 
 /// What the daemon says of itself.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Status {
-    pub bus: Vec<Endpoint>,
-    pub messages: Messages,
+pub struct DaemonStatus {
+    pub bus: Vec<EndpointView>,
+    pub messages: MessageTotals,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Endpoint {
+pub struct EndpointView {
     pub name: String,
     pub state: String,
 }
 
 /// What became of the messages since the daemon started.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Messages {
+pub struct MessageTotals {
     pub received: u64,
     pub matched: u64,
     pub unmatched: u64,
@@ -87,7 +87,7 @@ pub struct Messages {
     pub refused: BTreeMap<String, u64>,
 }
 
-impl Messages {
+impl MessageTotals {
     /// Messages whose fate is known; equals `received` when nothing is under way.
     pub fn settled(&self) -> u64 {
         self.matched
@@ -99,9 +99,9 @@ impl Messages {
     }
 }
 
-impl Client {
-    pub fn new(address: SocketAddr, token: Option<String>) -> Client {
-        Client { address, token }
+impl TestClient {
+    pub fn new(address: SocketAddr, token: Option<String>) -> TestClient {
+        TestClient { address, token }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -130,23 +130,23 @@ impl Client {
         self.send(Method::POST, path, body.into()).await?.success().with_context(|| format!("POST {path}"))
     }
 
-    pub async fn books(&self) -> Result<BTreeMap<String, Books>> {
+    pub async fn books(&self) -> Result<BTreeMap<String, ChannelBooks>> {
         self.get("/api/v1/books").await
     }
 
-    pub async fn status(&self) -> Result<Status> {
+    pub async fn status(&self) -> Result<DaemonStatus> {
         self.get("/api/v1/status").await
     }
 
     /// Any request; a status that is no success is an answer like any other.
-    pub async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Answer> {
+    pub async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<RawResponse> {
         timeout(REQUEST_TIME, self.exchange(method, path, body))
             .await
             .with_context(|| format!("no answer to {path} within {REQUEST_TIME:?}"))?
             .with_context(|| format!("asking http://{}{path}", self.address))
     }
 
-    async fn exchange(&self, method: Method, path: &str, body: Bytes) -> Result<Answer> {
+    async fn exchange(&self, method: Method, path: &str, body: Bytes) -> Result<RawResponse> {
         let stream = TcpStream::connect(self.address).await?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let driver = tokio::spawn(connection);
@@ -164,6 +164,6 @@ impl Client {
         let body = Limited::new(response.into_body(), ANSWER_BYTES).collect().await;
         let body = body.map_err(|error| anyhow::anyhow!("reading the answer: {error}"))?.to_bytes();
         driver.abort();
-        Ok(Answer { status, body })
+        Ok(RawResponse { status, body })
     }
 }

@@ -11,9 +11,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use crate::client::Client;
+use crate::client::TestClient;
 use crate::paths;
-use crate::settings::Settings;
+use crate::settings::DaemonSettings;
 use crate::wait;
 
 /// From the start of the process to `/-/ready`. A first start compiles its plugins.
@@ -32,12 +32,12 @@ const LOG_LINES: usize = 200;
 #[derive(Debug)]
 pub struct Home {
     dir: PathBuf,
-    pub settings: Settings,
+    pub settings: DaemonSettings,
 }
 
 impl Home {
     /// Writes the configuration into an existing directory.
-    pub fn new(dir: &Path, settings: Settings) -> Result<Home> {
+    pub fn new(dir: &Path, settings: DaemonSettings) -> Result<Home> {
         let home = Home { dir: dir.to_owned(), settings };
         home.settings.write(&home.config())?;
         Ok(home)
@@ -96,7 +96,7 @@ impl Drop for Home {
 /// A daemon's process. Dropping it kills it.
 pub struct Daemon {
     process: Child,
-    client: Client,
+    client: TestClient,
 }
 
 impl Daemon {
@@ -131,10 +131,10 @@ impl Daemon {
             .spawn()
             .context("starting tidings serve")?;
         let address = home.settings.api.listen.parse().context("api.listen")?;
-        Ok(Daemon { process, client: Client::new(address, token.map(str::to_owned)) })
+        Ok(Daemon { process, client: TestClient::new(address, token.map(str::to_owned)) })
     }
 
-    pub fn client(&self) -> &Client {
+    pub fn client(&self) -> &TestClient {
         &self.client
     }
 

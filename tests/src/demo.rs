@@ -11,15 +11,15 @@ use tokio::signal;
 use tokio::time::sleep;
 
 use crate::channel;
-use crate::client::{Books, Client, Messages};
+use crate::client::{ChannelBooks, MessageTotals, TestClient};
 use crate::daemon::{Daemon, Home};
 use crate::expect::{self, Difference};
 use crate::paths;
 use crate::port;
 use crate::samples::{self, Expected};
-use crate::settings::Settings;
-use crate::sink::Sink;
-use crate::source::Source;
+use crate::settings::DaemonSettings;
+use crate::sink::MailSink;
+use crate::source::PublisherProcess;
 use crate::wait;
 
 /// From the daemon's start until its subscription stands.
@@ -45,10 +45,10 @@ pub struct Options {
 /// Everything that runs.
 struct Stage {
     home: Home,
-    sink: Sink,
-    source: Source,
+    sink: MailSink,
+    source: PublisherProcess,
     daemon: Daemon,
-    client: Client,
+    client: TestClient,
     page: SocketAddr,
 }
 
@@ -72,12 +72,13 @@ impl Stage {
     async fn set(options: &Options) -> Result<Stage> {
         let dir = &options.dir;
         make_empty(dir)?;
-        let mut sink = Sink::start(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+        let mut sink = MailSink::start(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         println!("mail server   {}", sink.smtp);
         let rate = (!options.once).then_some(WATCHED_RATE);
-        let source = Source::start(port::free()?, &paths::sample("messages.jsonl"), rate, !options.once).await?;
+        let source =
+            PublisherProcess::start(port::free()?, &paths::sample("messages.jsonl"), rate, !options.once).await?;
         println!("publisher     {}", source.endpoint());
-        let home = Home::new(dir, Settings::new(dir, &[source.endpoint()])?)?;
+        let home = Home::new(dir, DaemonSettings::new(dir, &[source.endpoint()])?)?;
         let token = home.token("demo").await?;
         let daemon = Daemon::start(&home, Some(&token)).await?;
         println!("daemon        http://{}/, configuration {}", home.settings.api.listen, home.config().display());
@@ -124,7 +125,7 @@ impl Stage {
     }
 
     /// Waits until all is received and nothing is pending, and checks that nothing was given up.
-    async fn settled(&self, published: u64) -> Result<(Messages, Books)> {
+    async fn settled(&self, published: u64) -> Result<(MessageTotals, ChannelBooks)> {
         let client = &self.client;
         let (seen, books) = wait::until("an empty queue", MAIL_TIME, async || {
             let seen = client.status().await?.messages;

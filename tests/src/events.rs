@@ -18,7 +18,7 @@ use tokio::time::timeout;
 const HEAD_TIME: Duration = Duration::from_secs(30);
 
 /// A stream that is being read.
-pub struct Events {
+pub struct StreamEvents {
     body: Incoming,
     text: String,
     connection: JoinHandle<hyper::Result<()>>,
@@ -26,14 +26,14 @@ pub struct Events {
 
 /// One event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
+pub struct StreamEvent {
     pub id: u64,
     pub data: String,
 }
 
-impl Events {
+impl StreamEvents {
     /// Opens the stream behind that event. A status that is no success is an error with the problem's text.
-    pub async fn follow(address: SocketAddr, path: &str, last: Option<u64>) -> Result<Events> {
+    pub async fn follow(address: SocketAddr, path: &str, last: Option<u64>) -> Result<StreamEvents> {
         let stream = TcpStream::connect(address).await?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let connection = tokio::spawn(connection);
@@ -53,15 +53,15 @@ impl Events {
         }
         let kind = response.headers().get(header::CONTENT_TYPE);
         ensure!(kind.is_some_and(|kind| kind == "text/event-stream"), "it is no event stream: {kind:?}");
-        Ok(Events { body: response.into_body(), text: String::new(), connection })
+        Ok(StreamEvents { body: response.into_body(), text: String::new(), connection })
     }
 
     /// The next event, which comes within `limit`; none at the end of the stream.
-    pub async fn next(&mut self, limit: Duration) -> Result<Option<Event>> {
+    pub async fn next(&mut self, limit: Duration) -> Result<Option<StreamEvent>> {
         timeout(limit, self.read()).await.with_context(|| format!("no event within {limit:?}"))?
     }
 
-    async fn read(&mut self) -> Result<Option<Event>> {
+    async fn read(&mut self) -> Result<Option<StreamEvent>> {
         loop {
             while let Some((block, rest)) = self.text.split_once("\n\n") {
                 let event = parse(block)?;
@@ -82,16 +82,16 @@ impl Events {
     }
 }
 
-impl Drop for Events {
+impl Drop for StreamEvents {
     fn drop(&mut self) {
         self.connection.abort();
     }
 }
 
 /// None where the block is a sign of life only.
-fn parse(block: &str) -> Result<Option<Event>> {
+fn parse(block: &str) -> Result<Option<StreamEvent>> {
     let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(str::trim_start);
     let Some(data) = field("data:") else { return Ok(None) };
     let id = field("id:").context("an event without an id")?.parse().context("its id")?;
-    Ok(Some(Event { id, data: data.to_owned() }))
+    Ok(Some(StreamEvent { id, data: data.to_owned() }))
 }

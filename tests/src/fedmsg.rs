@@ -10,7 +10,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
 use crate::paths;
-use crate::samples::Message;
+use crate::samples::SampleMessage;
 
 /// From the start of the process until its socket is bound, and for one message.
 const ANSWER_TIME: Duration = Duration::from_secs(60);
@@ -42,7 +42,7 @@ impl Fedmsg {
     }
 
     /// Publishes; returns when the library took the message.
-    pub async fn send(&mut self, message: &Message) -> Result<()> {
+    pub async fn send(&mut self, message: &SampleMessage) -> Result<()> {
         let name =
             message.topic.strip_prefix(PREFIX).with_context(|| format!("{} has another prefix", message.topic))?;
         let (modname, topic) = name.split_once('.').with_context(|| format!("{name} has no application"))?;

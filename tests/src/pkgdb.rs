@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 /// A running service. Dropping it ends it.
-pub struct Pkgdb {
+pub struct PkgdbServer {
     pub url: String,
     book: Book,
     task: tokio::task::JoinHandle<()>,
@@ -32,9 +32,9 @@ struct Pages {
     asked: BTreeMap<String, usize>,
 }
 
-impl Pkgdb {
+impl PkgdbServer {
     /// It knows no package yet.
-    pub async fn start() -> Result<Pkgdb> {
+    pub async fn start() -> Result<PkgdbServer> {
         let book = Book::default();
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.context("a port")?;
         let url = format!("http://{}/api", listener.local_addr()?);
@@ -43,7 +43,7 @@ impl Pkgdb {
             // It ends with its task.
             let _ = axum::serve(listener, router).await;
         });
-        Ok(Pkgdb { url, book, task })
+        Ok(PkgdbServer { url, book, task })
     }
 
     /// From now on the package's point of contact is this one.
@@ -51,7 +51,7 @@ impl Pkgdb {
         self.book.send_modify(|pages| _ = pages.contacts.insert(package.into(), user.into()));
     }
 
-    /// Keeps back every answer about the package until [`Pkgdb::release`].
+    /// Keeps back every answer about the package until [`PkgdbServer::release`].
     pub fn hold(&self, package: &str) {
         self.book.send_modify(|pages| _ = pages.held.insert(package.into()));
     }
@@ -71,7 +71,7 @@ impl Pkgdb {
     }
 }
 
-impl Drop for Pkgdb {
+impl Drop for PkgdbServer {
     fn drop(&mut self) {
         self.task.abort();
     }

@@ -8,25 +8,25 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use zeromq::{PubSocket, Socket, SocketSend, ZmqMessage};
 
-use crate::samples::Message;
+use crate::samples::SampleMessage;
 
 /// Seconds in a mean Gregorian year.
 const YEAR_SECONDS: u64 = 31_556_952;
 
 /// A bound socket. Dropping it closes it, with whatever was not sent yet.
-pub struct Publisher {
+pub struct TestPublisher {
     socket: PubSocket,
     endpoint: String,
     sent: u64,
 }
 
-impl Publisher {
+impl TestPublisher {
     /// Listens on a loopback port; fails where it is in use.
-    pub async fn bind(port: u16) -> Result<Publisher> {
+    pub async fn bind(port: u16) -> Result<TestPublisher> {
         let mut socket = PubSocket::new();
         let endpoint = format!("tcp://127.0.0.1:{port}");
         socket.bind(&endpoint).await.with_context(|| format!("binding {endpoint}"))?;
-        Ok(Publisher { socket, endpoint, sent: 0 })
+        Ok(TestPublisher { socket, endpoint, sent: 0 })
     }
 
     pub fn endpoint(&self) -> &str {
@@ -34,14 +34,14 @@ impl Publisher {
     }
 
     /// Publishes a message as sent now, with an id of its own, which is returned.
-    pub async fn send(&mut self, message: &Message) -> Result<String> {
+    pub async fn send(&mut self, message: &SampleMessage) -> Result<String> {
         let id = fresh_id();
         self.send_as(message, &id).await?;
         Ok(id)
     }
 
     /// Publishes a message as sent now, with the given id.
-    pub async fn send_as(&mut self, message: &Message, id: &str) -> Result<()> {
+    pub async fn send_as(&mut self, message: &SampleMessage, id: &str) -> Result<()> {
         self.sent += 1;
         let body = envelope(message, id, self.sent);
         self.send_parts(&[message.topic.as_bytes(), body.to_string().as_bytes()]).await
@@ -56,7 +56,7 @@ impl Publisher {
 }
 
 /// The JSON object on the wire, as fedmsg makes it.
-fn envelope(message: &Message, id: &str, counter: u64) -> Value {
+fn envelope(message: &SampleMessage, id: &str, counter: u64) -> Value {
     let mut body = json!({
         "topic": message.topic,
         "msg": message.msg,
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn the_envelope_has_fedmsgs_fields_and_a_version_4_uuid() {
-        let message = Message::new("org.fedoraproject.dev.git.branch", json!({"name": "quillpad"}));
+        let message = SampleMessage::new("org.fedoraproject.dev.git.branch", json!({"name": "quillpad"}));
         let id = fresh_id();
         let parts: Vec<&str> = id.split('-').collect();
         assert_eq!(parts.iter().map(|part| part.len()).collect::<Vec<_>>(), [4, 8, 4, 4, 4, 12], "{id}");

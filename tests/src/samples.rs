@@ -12,7 +12,7 @@ use crate::paths;
 
 /// A message to be published: what its sender decides. The publisher adds time, id and counter.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Message {
+pub struct SampleMessage {
     /// A label for `expected.jsonl`; it does not go over the bus.
     #[serde(default)]
     pub id: String,
@@ -23,9 +23,9 @@ pub struct Message {
     pub headers: Option<Value>,
 }
 
-impl Message {
-    pub fn new(topic: &str, msg: Value) -> Message {
-        Message { id: String::new(), topic: topic.to_owned(), msg, headers: None }
+impl SampleMessage {
+    pub fn new(topic: &str, msg: Value) -> SampleMessage {
+        SampleMessage { id: String::new(), topic: topic.to_owned(), msg, headers: None }
     }
 }
 
@@ -42,7 +42,7 @@ pub struct Expected {
 }
 
 /// The messages, in the order to publish them.
-pub fn messages() -> Result<Vec<Message>> {
+pub fn messages() -> Result<Vec<SampleMessage>> {
     json_lines(&paths::sample("messages.jsonl"))
 }
 

@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::channel;
-use crate::client::{Books, Client};
+use crate::client::{ChannelBooks, TestClient};
 use crate::daemon::{Daemon, Home};
 use crate::port;
-use crate::publisher::Publisher;
-use crate::samples::Message;
-use crate::settings::Settings;
-use crate::sink::Sink;
+use crate::publisher::TestPublisher;
+use crate::samples::SampleMessage;
+use crate::settings::DaemonSettings;
+use crate::sink::MailSink;
 use crate::wait;
 
 /// How long anything may take that is only waited for. Generous: it bounds a failure, not a success.
@@ -23,10 +23,10 @@ pub const LIMIT: Duration = Duration::from_secs(90);
 /// A daemon, what it hears and where it delivers. Fields are dropped in their order: the daemon goes before its data.
 pub struct Scene {
     pub daemon: Daemon,
-    pub client: Client,
+    pub client: TestClient,
     pub token: String,
-    pub publisher: Publisher,
-    pub sink: Sink,
+    pub publisher: TestPublisher,
+    pub sink: MailSink,
     pub home: Home,
     pub dir: TempDir,
 }
@@ -38,11 +38,11 @@ impl Scene {
     }
 
     /// With a change of the daemon's settings before it starts.
-    pub async fn set_with(change: impl FnOnce(&mut Settings)) -> Result<Scene> {
+    pub async fn set_with(change: impl FnOnce(&mut DaemonSettings)) -> Result<Scene> {
         let dir = tempfile::tempdir()?;
-        let publisher = Publisher::bind(port::free()?).await?;
-        let sink = Sink::start("127.0.0.1:0".parse()?).await?;
-        let mut settings = Settings::new(dir.path(), &[publisher.endpoint()])?;
+        let publisher = TestPublisher::bind(port::free()?).await?;
+        let sink = MailSink::start("127.0.0.1:0".parse()?).await?;
+        let mut settings = DaemonSettings::new(dir.path(), &[publisher.endpoint()])?;
         change(&mut settings);
         let home = Home::new(dir.path(), settings)?;
         let token = home.token("scenario").await?;
@@ -77,12 +77,12 @@ impl Scene {
     }
 
     /// The books of a channel; all zero where it has none yet.
-    pub async fn books(&self, channel: &str) -> Result<Books> {
+    pub async fn books(&self, channel: &str) -> Result<ChannelBooks> {
         Ok(self.client.books().await?.remove(channel).unwrap_or_default())
     }
 
     /// Waits until nothing is pending on the channel, and returns its books.
-    pub async fn queue_empty(&self, channel: &str) -> Result<Books> {
+    pub async fn queue_empty(&self, channel: &str) -> Result<ChannelBooks> {
         wait::until("an empty queue", LIMIT, async || {
             let books = self.books(channel).await?;
             Ok((books.pending == 0).then_some(books))
@@ -118,8 +118,8 @@ impl Scene {
 }
 
 /// A message about a package of that name; the name is in its subject.
-pub fn about(name: &str) -> Message {
-    Message::new("org.fedoraproject.dev.git.branch", json!({"agent": "hyun", "name": name, "branch": "f22"}))
+pub fn about(name: &str) -> SampleMessage {
+    SampleMessage::new("org.fedoraproject.dev.git.branch", json!({"agent": "hyun", "name": name, "branch": "f22"}))
 }
 
 /// A subscription with one filter of one rule.

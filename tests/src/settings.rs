@@ -9,54 +9,54 @@ use crate::port;
 
 /// One TOML file.
 #[derive(Clone, Debug, Serialize)]
-pub struct Settings {
+pub struct DaemonSettings {
     pub data_dir: PathBuf,
-    pub api: Api,
-    pub bus: Bus,
+    pub api: ApiSection,
+    pub bus: BusSection,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub acl: Option<Acl>,
+    pub acl: Option<AclSection>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub catalogue: Option<Catalogue>,
-    pub dispatch: Dispatch,
-    pub log: Log,
+    pub catalogue: Option<CatalogueSection>,
+    pub dispatch: DispatchSection,
+    pub log: LogSection,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub tls: Option<Tls>,
+    pub tls: Option<TlsSection>,
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct Api {
+pub struct ApiSection {
     /// `address:port`.
     pub listen: String,
     pub public_url: String,
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct Bus {
+pub struct BusSection {
     pub topic_prefix: String,
     pub environment: String,
-    pub zeromq: Vec<ZeroMq>,
+    pub zeromq: Vec<ZeroMqSection>,
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct ZeroMq {
+pub struct ZeroMqSection {
     pub endpoints: Vec<String>,
     pub topics: Vec<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct Acl {
+pub struct AclSection {
     /// As durations: `20s`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wait: Option<String>,
-    pub packages: AclProvider,
-    pub groups: AclProvider,
+    pub packages: AclProviderSection,
+    pub groups: AclProviderSection,
 }
 
 /// Where access lists come from: `file` with a path, or a service with its address.
 #[derive(Clone, Debug, Serialize)]
-pub struct AclProvider {
+pub struct AclProviderSection {
     pub provider: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
@@ -64,29 +64,29 @@ pub struct AclProvider {
     pub url: Option<String>,
 }
 
-impl Acl {
+impl AclSection {
     /// Packages and groups from one JSON file.
-    pub fn file(path: PathBuf) -> Acl {
-        let provider = AclProvider { provider: "file".into(), path: Some(path), url: None };
-        Acl { timeout: None, wait: None, packages: provider.clone(), groups: provider }
+    pub fn file(path: PathBuf) -> AclSection {
+        let provider = AclProviderSection { provider: "file".into(), path: Some(path), url: None };
+        AclSection { timeout: None, wait: None, packages: provider.clone(), groups: provider }
     }
 
     /// Packages from pkgdb2, groups from the daemon's own store.
-    pub fn pkgdb(url: &str) -> Acl {
-        let provider = |name: &str, url| AclProvider { provider: name.into(), path: None, url };
+    pub fn pkgdb(url: &str) -> AclSection {
+        let provider = |name: &str, url| AclProviderSection { provider: name.into(), path: None, url };
         let (packages, groups) = (provider("pkgdb", Some(url.to_owned())), provider("store", None));
-        Acl { timeout: None, wait: None, packages, groups }
+        AclSection { timeout: None, wait: None, packages, groups }
     }
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct Catalogue {
+pub struct CatalogueSection {
     pub aliases: PathBuf,
 }
 
 /// Durations are written as `60s`, `200ms`.
 #[derive(Clone, Debug, Serialize)]
-pub struct Dispatch {
+pub struct DispatchSection {
     pub batch: usize,
     pub window: usize,
     pub backoff_min: String,
@@ -98,33 +98,33 @@ pub struct Dispatch {
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct Log {
+pub struct LogSection {
     pub format: String,
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct Tls {
+pub struct TlsSection {
     /// Certificates (PEM) to trust beside the system's.
     pub ca_file: PathBuf,
 }
 
-impl Settings {
+impl DaemonSettings {
     /// A daemon with its data below `home`, on a free port, that hears these endpoints, with the sample access lists.
     /// Failed deliveries are tried again after a second at most, so that nobody waits for a retry.
-    pub fn new(home: &Path, endpoints: &[&str]) -> Result<Settings> {
+    pub fn new(home: &Path, endpoints: &[&str]) -> Result<DaemonSettings> {
         let listen = format!("127.0.0.1:{}", port::free()?);
         let endpoints = endpoints.iter().map(|&endpoint| endpoint.to_owned()).collect();
-        Ok(Settings {
+        Ok(DaemonSettings {
             data_dir: home.join("data"),
-            api: Api { public_url: format!("http://{listen}"), listen },
-            bus: Bus {
+            api: ApiSection { public_url: format!("http://{listen}"), listen },
+            bus: BusSection {
                 topic_prefix: "org.fedoraproject".into(),
                 environment: "dev".into(),
-                zeromq: vec![ZeroMq { endpoints, topics: vec![String::new()] }],
+                zeromq: vec![ZeroMqSection { endpoints, topics: vec![String::new()] }],
             },
-            acl: Some(Acl::file(crate::paths::sample("acls.json"))),
-            catalogue: Some(Catalogue { aliases: crate::paths::sample("aliases.json") }),
-            dispatch: Dispatch {
+            acl: Some(AclSection::file(crate::paths::sample("acls.json"))),
+            catalogue: Some(CatalogueSection { aliases: crate::paths::sample("aliases.json") }),
+            dispatch: DispatchSection {
                 batch: 10,
                 window: 4,
                 backoff_min: "1s".into(),
@@ -132,7 +132,7 @@ impl Settings {
                 max_age: "5d".into(),
                 quarantine_crashes: None,
             },
-            log: Log { format: "text".into() },
+            log: LogSection { format: "text".into() },
             tls: None,
         })
     }

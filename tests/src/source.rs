@@ -18,7 +18,7 @@ const BIND_TIME: Duration = Duration::from_secs(10);
 const STOP_TIME: Duration = Duration::from_secs(10);
 
 /// A publisher's process. Dropping it ends it.
-pub struct Source {
+pub struct PublisherProcess {
     process: Mutex<Child>,
     input: Mutex<ChildStdin>,
     /// Kept open: what writes to a closed pipe ends.
@@ -26,10 +26,10 @@ pub struct Source {
     endpoint: String,
 }
 
-impl Source {
-    /// Starts it on a loopback port; it waits for [`Source::go`]. `rate` is in messages per second, none is as fast as it
+impl PublisherProcess {
+    /// Starts it on a loopback port; it waits for [`PublisherProcess::go`]. `rate` is in messages per second, none is as fast as it
     /// can; `forever` repeats the file until it is stopped.
-    pub async fn start(port: u16, file: &Path, rate: Option<f64>, forever: bool) -> Result<Source> {
+    pub async fn start(port: u16, file: &Path, rate: Option<f64>, forever: bool) -> Result<PublisherProcess> {
         let mut command = Command::new(paths::program("tidings-publish")?);
         command.arg(format!("--port={port}")).args(rate.map(|rate| format!("--rate={rate}")));
         if forever {
@@ -50,7 +50,7 @@ impl Source {
             timeout(BIND_TIME, lines.next_line()).await.context("tidings-publish does not say that it is bound")??;
         let endpoint = line.as_deref().and_then(|line| line.strip_prefix("bound ")).map(str::to_owned);
         let endpoint = endpoint.with_context(|| format!("tidings-publish said {line:?}"))?;
-        Ok(Source { process: Mutex::new(process), input: Mutex::new(input), _output: lines, endpoint })
+        Ok(PublisherProcess { process: Mutex::new(process), input: Mutex::new(input), _output: lines, endpoint })
     }
 
     pub fn endpoint(&self) -> &str {

@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tidings_tests::client::Client;
-use tidings_tests::publisher::Publisher;
-use tidings_tests::samples::{Expected, Message};
-use tidings_tests::sink::{Act, Phase, Rule, Sink};
+use tidings_tests::client::TestClient;
+use tidings_tests::publisher::TestPublisher;
+use tidings_tests::samples::{Expected, SampleMessage};
+use tidings_tests::sink::{Act, MailSink, Phase, ScriptRule};
 use tidings_tests::{expect, port, wait};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -18,7 +18,7 @@ const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// Sends everything at once, as a pipelining client may, and returns the first word of each reply line.
-async fn talk(sink: &Sink, lines: &str) -> String {
+async fn talk(sink: &MailSink, lines: &str) -> String {
     let mut stream = TcpStream::connect(sink.smtp).await.unwrap();
     stream.write_all(lines.replace('\n', "\r\n").as_bytes()).await.unwrap();
     stream.shutdown().await.unwrap();
@@ -27,7 +27,7 @@ async fn talk(sink: &Sink, lines: &str) -> String {
     replies.lines().filter(|line| line.get(3..4) == Some(" ")).map(|line| &line[..4]).collect()
 }
 
-async fn mail(sink: &Sink, to: &str, subject: &str, text: &str) -> String {
+async fn mail(sink: &MailSink, to: &str, subject: &str, text: &str) -> String {
     let lines = format!(
         "EHLO me\nMAIL FROM:<a@example.org> BODY=8BITMIME SMTPUTF8\nRCPT TO:<{to}>\nDATA\nSubject: {subject}\nMessage-ID: <1@me>\n\n{text}\n.\nQUIT\n"
     );
@@ -36,7 +36,7 @@ async fn mail(sink: &Sink, to: &str, subject: &str, text: &str) -> String {
 
 #[tokio::test]
 async fn a_mail_is_kept_as_it_was_written() {
-    let sink = Sink::start(LOOPBACK).await.unwrap();
+    let sink = MailSink::start(LOOPBACK).await.unwrap();
     let replies = mail(&sink, "zoë@example.org", "=?utf-8?q?caf=C3=A9?=", "one\n..\ntwo").await;
     assert_eq!(replies, "220 250 250 250 354 250 221 ");
     let mails = sink.mails.to("zoë@example.org");
@@ -49,7 +49,7 @@ async fn a_mail_is_kept_as_it_was_written() {
 
 #[tokio::test]
 async fn commands_out_of_place_are_refused() {
-    let sink = Sink::start(LOOPBACK).await.unwrap();
+    let sink = MailSink::start(LOOPBACK).await.unwrap();
     let table = [
         ("MAIL FROM:<a@b>\nQUIT\n", "220 503 221 "),
         ("EHLO me\nRCPT TO:<a@b>\nDATA\nQUIT\n", "220 250 503 503 221 "),
@@ -65,16 +65,16 @@ async fn commands_out_of_place_are_refused() {
 
 #[tokio::test]
 async fn the_server_misbehaves_as_its_script_says() {
-    let sink = Sink::start(LOOPBACK).await.unwrap();
+    let sink = MailSink::start(LOOPBACK).await.unwrap();
     let reply = |text: &str| Act::Reply(text.to_owned());
     let table = [
-        (Rule::at(Phase::Greeting, reply("554 no")), "554 250 250 250 354 250 221 ", 1),
-        (Rule::at(Phase::Recipient, reply("550 5.1.1 who")), "220 250 250 550 503 500 500 500 500 500 221 ", 0),
-        (Rule::at(Phase::Body, reply("451 4.3.0 later")), "220 250 250 250 354 451 221 ", 0),
-        (Rule::at(Phase::Sender, reply("421 4.3.2 bye")), "220 250 421 ", 0),
-        (Rule::at(Phase::Body, Act::Drop), "220 250 250 250 354 ", 0),
-        (Rule::at(Phase::Body, Act::LoseReply), "220 250 250 250 354 ", 1),
-        (Rule::at(Phase::Hello, Act::Wait(Duration::from_millis(1))), "220 250 250 250 354 250 221 ", 1),
+        (ScriptRule::at(Phase::Greeting, reply("554 no")), "554 250 250 250 354 250 221 ", 1),
+        (ScriptRule::at(Phase::Recipient, reply("550 5.1.1 who")), "220 250 250 550 503 500 500 500 500 500 221 ", 0),
+        (ScriptRule::at(Phase::Body, reply("451 4.3.0 later")), "220 250 250 250 354 451 221 ", 0),
+        (ScriptRule::at(Phase::Sender, reply("421 4.3.2 bye")), "220 250 421 ", 0),
+        (ScriptRule::at(Phase::Body, Act::Drop), "220 250 250 250 354 ", 0),
+        (ScriptRule::at(Phase::Body, Act::LoseReply), "220 250 250 250 354 ", 1),
+        (ScriptRule::at(Phase::Hello, Act::Wait(Duration::from_millis(1))), "220 250 250 250 354 250 221 ", 1),
     ];
     for (rule, replies, mails) in table {
         let (before, name) = (sink.mails.count(), format!("{rule:?}"));
@@ -87,8 +87,8 @@ async fn the_server_misbehaves_as_its_script_says() {
 
 #[tokio::test]
 async fn the_page_shows_a_mail_and_lets_no_markup_through() {
-    let mut sink = Sink::start(LOOPBACK).await.unwrap();
-    let page = Client::new(sink.show(LOOPBACK, None).await.unwrap(), None);
+    let mut sink = MailSink::start(LOOPBACK).await.unwrap();
+    let page = TestClient::new(sink.show(LOOPBACK, None).await.unwrap(), None);
     mail(&sink, "b@example.org", "<script>alert(1)</script>", "<img src=x onerror=alert(2)>").await;
     for path in ["/", "/live", "/mail/1"] {
         let answer = page.send(hyper::Method::GET, path, bytes::Bytes::new()).await.unwrap();
@@ -102,11 +102,11 @@ async fn the_page_shows_a_mail_and_lets_no_markup_through() {
 
 #[tokio::test]
 async fn a_subscriber_receives_topic_and_body_of_a_published_message() {
-    let mut publisher = Publisher::bind(port::free().unwrap()).await.unwrap();
+    let mut publisher = TestPublisher::bind(port::free().unwrap()).await.unwrap();
     let mut subscriber = SubSocket::new();
     subscriber.connect(publisher.endpoint()).await.unwrap();
     subscriber.subscribe("org.").await.unwrap();
-    let message = Message::new("org.fedoraproject.dev.git.branch", json!({"name": "quillpad"}));
+    let message = SampleMessage::new("org.fedoraproject.dev.git.branch", json!({"name": "quillpad"}));
     // A subscription takes a moment to arrive, and nothing says when: publish until one comes through.
     let received = wait::until("a message", LIMIT, async || {
         publisher.send(&message).await?;
@@ -121,7 +121,7 @@ async fn a_subscriber_receives_topic_and_body_of_a_published_message() {
 
 #[tokio::test]
 async fn a_comparison_names_what_is_missing_and_what_is_too_much() {
-    let sink = Sink::start(LOOPBACK).await.unwrap();
+    let sink = MailSink::start(LOOPBACK).await.unwrap();
     let expected = |recipient: &str, text: &str, digest| Expected {
         recipient: recipient.to_owned(),
         text: text.to_owned(),

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use serde_json::json;
-use tidings_acl::{AclCache, Members, Need, Provider, ProviderError, Settings};
+use tidings_acl::{AclCache, AclSettings, Members, Need, Provider, ProviderError};
 use tidings_domain::acl::Holders;
 use tokio::runtime::{Builder, Handle};
 
@@ -66,7 +66,7 @@ fn main() {
     let names: Vec<String> = (0..PACKAGES).map(|n| format!("package-{n}")).collect();
     let runtime = Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let service = Service::new(Duration::ZERO);
-    let cache = AclCache::new(service.clone(), service, &Settings::default(), runtime.handle().clone());
+    let cache = AclCache::new(service.clone(), service, &AclSettings::default(), runtime.handle().clone());
     for names in names.chunks(5000) {
         runtime.block_on(cache.view(&Need { packages: names, groups: None }));
     }
@@ -96,7 +96,7 @@ fn cold() {
     let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime");
     runtime.block_on(async {
         let service = Service::new(Duration::from_secs(15));
-        let cache = AclCache::new(service.clone(), service.clone(), &Settings::default(), Handle::current());
+        let cache = AclCache::new(service.clone(), service.clone(), &AclSettings::default(), Handle::current());
         let package = ["kernel".to_owned()];
         let need = Need { packages: &package, groups: None };
         let began = tokio::time::Instant::now();

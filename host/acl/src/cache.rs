@@ -9,19 +9,19 @@ use tidings_domain::acl::{Cause, Holders, Key};
 use tokio::runtime::Handle;
 use tokio::time::{Duration, Instant};
 
-use crate::asked::{Asked, Memberships};
-use crate::entry::{Entry, List, Package};
-use crate::lists::Lists;
+use crate::entry::{List, ListEntry, Package};
+use crate::group_set::{GroupSet, Memberships};
+use crate::lists::ListCache;
 use crate::metrics::{Figures, Invalidations};
 use crate::provider::{Members, Provider};
-use crate::settings::Settings;
+use crate::settings::AclSettings;
 use crate::view::{Missing, Need, Sorted, Unavailable, View};
 
 /// Access lists in memory. Clones share them.
 #[derive(Clone)]
 pub struct AclCache {
-    packages: Arc<Lists<Package>>,
-    groups: Arc<Lists<Members>>,
+    packages: Arc<ListCache<Package>>,
+    groups: Arc<ListCache<Members>>,
     wait: Duration,
     invalidations: Arc<Invalidations>,
 }
@@ -31,12 +31,12 @@ impl AclCache {
     pub fn new(
         packages: Arc<dyn Provider<Holders>>,
         groups: Arc<dyn Provider<Members>>,
-        settings: &Settings,
+        settings: &AclSettings,
         runtime: Handle,
     ) -> AclCache {
         AclCache {
-            packages: Arc::new(Lists::new(packages, settings.package_bytes, settings, runtime.clone())),
-            groups: Arc::new(Lists::new(groups, settings.group_bytes, settings, runtime)),
+            packages: Arc::new(ListCache::new(packages, settings.package_bytes, settings, runtime.clone())),
+            groups: Arc::new(ListCache::new(groups, settings.group_bytes, settings, runtime)),
             wait: settings.wait,
             invalidations: Arc::default(),
         }
@@ -61,7 +61,7 @@ impl AclCache {
 
     /// Who is in the groups that rules ask about, if all their lists are here: as it was found before, unless a list
     /// changed since.
-    fn memberships(&self, asked: &Asked, now: u64) -> Option<Arc<Memberships>> {
+    fn memberships(&self, asked: &GroupSet, now: u64) -> Option<Arc<Memberships>> {
         let version = self.groups.version();
         let known = asked.memberships.load();
         if let Some(known) = known.as_ref().filter(|known| known.version == version && now < known.due) {
@@ -93,7 +93,7 @@ impl AclCache {
     }
 
     /// The same as `memberships`, after fetching what is missing.
-    async fn fetched(&self, asked: &Asked, deadline: Instant, missing: &mut Vec<Missing>) -> Arc<Memberships> {
+    async fn fetched(&self, asked: &GroupSet, deadline: Instant, missing: &mut Vec<Missing>) -> Arc<Memberships> {
         if let Some(here) = self.memberships(asked, self.groups.now()) {
             return here;
         }
@@ -129,7 +129,7 @@ impl AclCache {
 }
 
 /// The groups that hold one of the packages, each once.
-fn holding(packages: &[Arc<Entry<Package>>]) -> Vec<&str> {
+fn holding(packages: &[Arc<ListEntry<Package>>]) -> Vec<&str> {
     let holding = packages.iter().filter_map(|entry| entry.list.as_ref()).flat_map(|package| &package.groups);
     let mut names: Vec<&str> = holding.map(|name| &**name).collect();
     names.sort_unstable();
@@ -140,10 +140,10 @@ fn holding(packages: &[Arc<Entry<Package>>]) -> Vec<&str> {
 /// The lists in their order, none where one did not come; what did not goes to `missing`.
 fn known<L: List>(
     names: &[impl AsRef<str>],
-    lists: Vec<Result<Arc<Entry<L>>, Unavailable>>,
+    lists: Vec<Result<Arc<ListEntry<L>>, Unavailable>>,
     key: impl Fn(String) -> Key,
     missing: &mut Vec<Missing>,
-) -> Vec<Option<Arc<Entry<L>>>> {
+) -> Vec<Option<Arc<ListEntry<L>>>> {
     let mut one = |name: &str, list: Result<_, _>| match list {
         Ok(entry) => Some(entry),
         Err(reason) => {

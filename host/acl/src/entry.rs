@@ -66,7 +66,7 @@ fn names_bytes(names: &BTreeSet<String>) -> usize {
 /// Whether a list may be believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Standing {
+pub(crate) enum Freshness {
     /// Nothing says otherwise.
     Valid,
     /// It could not be fetched anew: the best there is.
@@ -76,7 +76,7 @@ pub(crate) enum Standing {
 }
 
 /// One list, or the knowledge that there is none of this name.
-pub(crate) struct Entry<L> {
+pub(crate) struct ListEntry<L> {
     pub(crate) name: Arc<str>,
     /// None: the provider says that there is no such package or group.
     pub(crate) list: Option<L>,
@@ -91,10 +91,10 @@ pub(crate) struct Entry<L> {
 /// What an entry costs beside its list: itself, its name, and the cache's bookkeeping.
 const OVERHEAD: usize = 250;
 
-impl<L: List> Entry<L> {
-    pub(crate) fn new(name: Arc<str>, list: Option<L>, standing: Standing, due: u64) -> Entry<L> {
+impl<L: List> ListEntry<L> {
+    pub(crate) fn new(name: Arc<str>, list: Option<L>, standing: Freshness, due: u64) -> ListEntry<L> {
         let bytes = list.as_ref().map_or(0, List::bytes) + name.len() + OVERHEAD;
-        Entry {
+        ListEntry {
             name,
             list,
             bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
@@ -104,17 +104,17 @@ impl<L: List> Entry<L> {
         }
     }
 
-    pub(crate) fn standing(&self) -> Standing {
+    pub(crate) fn standing(&self) -> Freshness {
         match self.standing.load(Ordering::Acquire) {
-            0 => Standing::Valid,
-            1 => Standing::LastKnown,
-            _ => Standing::Awaited,
+            0 => Freshness::Valid,
+            1 => Freshness::LastKnown,
+            _ => Freshness::Awaited,
         }
     }
 
     /// It is no longer right.
     pub(crate) fn invalidate(&self) {
-        self.standing.store(Standing::Awaited as u8, Ordering::Release);
+        self.standing.store(Freshness::Awaited as u8, Ordering::Release);
     }
 
     /// It could not be fetched anew: it serves on, and is due again later, each time after a longer while.
@@ -122,7 +122,7 @@ impl<L: List> Entry<L> {
         let failures = self.failures.fetch_add(1, Ordering::Relaxed);
         let rest = limits::ACL_RETRY_MIN.saturating_mul(1 << failures.min(16)).min(limits::ACL_RETRY_MAX);
         self.due.store(now + rest.as_millis() as u64, Ordering::Relaxed);
-        self.standing.store(Standing::LastKnown as u8, Ordering::Release);
+        self.standing.store(Freshness::LastKnown as u8, Ordering::Release);
     }
 
     /// When to ask again, in milliseconds since the cache's start.

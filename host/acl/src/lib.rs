@@ -2,20 +2,20 @@
 //! says that it changed. Matching asks `AclCache` for the lists of one message and gets a `View`. This crate does not
 //! match, reads no bus, and stores nothing: what it knows is gone with the process.
 
-mod asked;
 mod breaker;
 mod cache;
 mod entry;
+mod group_set;
 mod lists;
 mod metrics;
 mod provider;
 mod settings;
 mod view;
 
-pub use asked::Asked;
 pub use breaker::BreakerState;
 pub use cache::AclCache;
+pub use group_set::GroupSet;
 pub use metrics::{Figures, Histogram, LOAD_BUCKETS, ListFigures, LoadResult};
 pub use provider::{DistGit, FasJson, FileError, JsonFile, Members, Pkgdb, Provider, ProviderError, ServiceError};
-pub use settings::{DistGitSettings, GroupSource, PackageSource, ServiceSettings, Settings, SettingsError};
+pub use settings::{AclSettings, AclSettingsError, DistGitSettings, GroupSource, PackageSource, ServiceSettings};
 pub use view::{Missing, Need, Unavailable, View};

@@ -22,14 +22,14 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::breaker::Breaker;
-use crate::entry::{Entry, List, Standing};
+use crate::entry::{Freshness, List, ListEntry};
 use crate::metrics::{ListFigures, ListMetrics, LoadResult};
 use crate::provider::Provider;
-use crate::settings::Settings;
+use crate::settings::AclSettings;
 use crate::view::Unavailable;
 
 /// What a flight ends with: a list (the last known one, if need be) or why there is none.
-type Landed<L> = Result<Arc<Entry<L>>, Unavailable>;
+type Landed<L> = Result<Arc<ListEntry<L>>, Unavailable>;
 
 /// A load under way.
 struct Flight<L> {
@@ -43,31 +43,32 @@ struct Flight<L> {
 
 type Flights<L> = HashMap<Arc<str>, Flight<L>>;
 
-pub(crate) struct Lists<L: List> {
+pub(crate) struct ListCache<L: List> {
     provider: Arc<dyn Provider<L::Answer>>,
-    cache: moka::sync::Cache<Arc<str>, Arc<Entry<L>>>,
+    cache: moka::sync::Cache<Arc<str>, Arc<ListEntry<L>>>,
     flights: Mutex<Flights<L>>,
     permits: Semaphore,
     /// Turns of flights that nobody waits for.
     spare: Semaphore,
     breaker: Breaker,
     metrics: ListMetrics,
-    settings: Settings,
+    settings: AclSettings,
     start: Instant,
     runtime: Handle,
     /// Another number after each change of any list.
     version: AtomicU64,
 }
 
-impl<L: List> Lists<L> {
+impl<L: List> ListCache<L> {
     pub(crate) fn new(
         provider: Arc<dyn Provider<L::Answer>>,
         bytes: u64,
-        settings: &Settings,
+        settings: &AclSettings,
         runtime: Handle,
-    ) -> Lists<L> {
-        let cache = moka::sync::Cache::builder().max_capacity(bytes).weigher(|_, entry: &Arc<Entry<L>>| entry.bytes);
-        Lists {
+    ) -> ListCache<L> {
+        let cache =
+            moka::sync::Cache::builder().max_capacity(bytes).weigher(|_, entry: &Arc<ListEntry<L>>| entry.bytes);
+        ListCache {
             provider,
             cache: cache.build(),
             flights: Mutex::default(),
@@ -97,8 +98,8 @@ impl<L: List> Lists<L> {
     }
 
     /// The list if it need not be waited for. Where it is time, this starts to fetch it anew.
-    pub(crate) fn here(self: &Arc<Self>, name: &str, now: u64) -> Option<Arc<Entry<L>>> {
-        let entry = self.cache.get(name).filter(|entry| entry.standing() != Standing::Awaited)?;
+    pub(crate) fn here(self: &Arc<Self>, name: &str, now: u64) -> Option<Arc<ListEntry<L>>> {
+        let entry = self.cache.get(name).filter(|entry| entry.standing() != Freshness::Awaited)?;
         if entry.claims_refresh(now, now + self.settings.wait.as_millis() as u64) {
             self.board(name, Haste::Spare, |_| false);
         }
@@ -106,10 +107,10 @@ impl<L: List> Lists<L> {
     }
 
     /// Counts that a message got this list.
-    pub(crate) fn served(&self, entry: &Entry<L>) {
+    pub(crate) fn served(&self, entry: &ListEntry<L>) {
         match entry.standing() {
-            Standing::Valid => self.metrics.hits.add(1),
-            Standing::LastKnown | Standing::Awaited => self.metrics.stale_served.add(1),
+            Freshness::Valid => self.metrics.hits.add(1),
+            Freshness::LastKnown | Freshness::Awaited => self.metrics.stale_served.add(1),
         }
     }
 
@@ -127,7 +128,7 @@ impl<L: List> Lists<L> {
         if let Some(entry) = self.here(name, self.now()) {
             return Ok(entry);
         }
-        let mut landing = match self.board(name, Haste::Now, |entry| entry.standing() != Standing::Awaited) {
+        let mut landing = match self.board(name, Haste::Now, |entry| entry.standing() != Freshness::Awaited) {
             Boarded::Here(entry) => return Ok(entry),
             Boarded::Full => return self.cache.get(name).ok_or(Unavailable::Overloaded),
             Boarded::Waiting(landing) => landing,
@@ -141,7 +142,7 @@ impl<L: List> Lists<L> {
     }
 
     /// Joins the flight that fetches this list, or starts one; unless there is an entry that is `good` enough.
-    fn board(self: &Arc<Self>, name: &str, haste: Haste, good: impl Fn(&Entry<L>) -> bool) -> Boarded<L> {
+    fn board(self: &Arc<Self>, name: &str, haste: Haste, good: impl Fn(&ListEntry<L>) -> bool) -> Boarded<L> {
         let mut flights = self.flights();
         if let Some(entry) = self.cache.get(name).filter(|entry| good(entry)) {
             return Boarded::Here(entry);
@@ -173,7 +174,7 @@ impl<L: List> Lists<L> {
             (entry.is_some(), flight.is_some())
         };
         if entry {
-            self.board(name, Haste::Now, |entry| entry.standing() != Standing::Awaited);
+            self.board(name, Haste::Now, |entry| entry.standing() != Freshness::Awaited);
         }
         entry || flying
     }
@@ -249,14 +250,14 @@ impl<L: List> Lists<L> {
 
     /// Keeps an answer. None if it was late: then it is the last known one, and has to be fetched again. The answer after a
     /// change is asked for once more soon, as the service may not have known of it yet.
-    fn land(&self, name: &Arc<str>, list: Option<L>) -> Option<Arc<Entry<L>>> {
+    fn land(&self, name: &Arc<str>, list: Option<L>) -> Option<Arc<ListEntry<L>>> {
         let mut flights = self.flights();
         let late = flights.get(name).is_some_and(|flight| flight.late);
-        let standing = if late { Standing::Awaited } else { Standing::Valid };
-        let changed = self.cache.get(name).is_some_and(|entry| entry.standing() == Standing::Awaited);
+        let standing = if late { Freshness::Awaited } else { Freshness::Valid };
+        let changed = self.cache.get(name).is_some_and(|entry| entry.standing() == Freshness::Awaited);
         let age = if list.is_some() { self.settings.max_age } else { self.settings.unknown_age };
         let age = if changed { age.min(limits::ACL_CONFIRM) } else { age };
-        let entry = Arc::new(Entry::new(Arc::clone(name), list, standing, self.now() + age.as_millis() as u64));
+        let entry = Arc::new(ListEntry::new(Arc::clone(name), list, standing, self.now() + age.as_millis() as u64));
         self.cache.insert(Arc::clone(name), Arc::clone(&entry));
         self.changed();
         if late {
@@ -326,7 +327,7 @@ impl Haste {
 
 /// How somebody who wants a list is served.
 enum Boarded<L> {
-    Here(Arc<Entry<L>>),
+    Here(Arc<ListEntry<L>>),
     Waiting(watch::Receiver<Option<Landed<L>>>),
     Full,
 }

@@ -13,7 +13,7 @@ use url::Url;
 /// a provider of its own.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Settings {
+pub struct AclSettings {
     pub packages: PackageSource,
     pub groups: GroupSource,
     /// How long one list may take to come, all its requests together.
@@ -41,9 +41,9 @@ pub struct Settings {
     pub group_bytes: u64,
 }
 
-impl Default for Settings {
+impl Default for AclSettings {
     fn default() -> Self {
-        Settings {
+        AclSettings {
             packages: PackageSource::default(),
             groups: GroupSource::default(),
             timeout: limits::ACL_TIMEOUT,
@@ -61,7 +61,7 @@ impl Default for Settings {
 
 /// What is wrong with the settings of a provider.
 #[derive(Debug, thiserror::Error)]
-pub enum SettingsError {
+pub enum AclSettingsError {
     #[error("`{0}` is not the address of an HTTP service")]
     Url(Url),
     #[error("`authorization` is not the value of a header")]
@@ -70,7 +70,7 @@ pub enum SettingsError {
     Tls(#[source] reqwest::Error),
 }
 
-impl Settings {
+impl AclSettings {
     /// The settings that cannot work, each with what it may be.
     pub fn mistakes(&self) -> Vec<(&'static str, String)> {
         let mut mistakes = Vec::new();
@@ -170,7 +170,7 @@ mod tests {
             url = "https://fasjson.fedoraproject.org"
             authorization = "Bearer open-sesame"
         "#;
-        let settings: Settings = toml::from_str(text).unwrap();
+        let settings: AclSettings = toml::from_str(text).unwrap();
         assert_eq!(settings.max_age, Duration::from_secs(12 * 3600));
         assert_eq!((settings.concurrency, settings.timeout), (4, limits::ACL_TIMEOUT));
         assert!(matches!(&settings.packages, PackageSource::DistGit(site) if site.namespace == "rpms"));
@@ -190,9 +190,9 @@ mod tests {
             "[groups]\nprovider = \"file\"",
             "[groups]\nprovider = \"fasjson\"\nurl = \"not a url\"",
         ] {
-            assert!(toml::from_str::<Settings>(text).is_err(), "{text}");
+            assert!(toml::from_str::<AclSettings>(text).is_err(), "{text}");
         }
-        let settings = Settings { wait: Duration::from_secs(1), concurrency: 0, ..Settings::default() };
+        let settings = AclSettings { wait: Duration::from_secs(1), concurrency: 0, ..AclSettings::default() };
         let names: Vec<_> = settings.mistakes().into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["acl.wait", "acl.concurrency"]);
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use tidings_domain::acl::{Acl, Holders, Key};
 
-use crate::asked::{Asked, Memberships};
-use crate::entry::{Entry, List, Package};
+use crate::entry::{List, ListEntry, Package};
+use crate::group_set::{GroupSet, Memberships};
 use crate::provider::Members;
 
 /// What one message needs: its packages, and, where it names somebody, the groups that rules ask about. The groups that
@@ -15,7 +15,7 @@ use crate::provider::Members;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Need<'a> {
     pub packages: &'a [String],
-    pub groups: Option<&'a Asked>,
+    pub groups: Option<&'a GroupSet>,
 }
 
 /// Why a list is not known.
@@ -105,10 +105,10 @@ impl std::fmt::Debug for View {
 }
 
 /// Entries by name. A message has few, and a sorted row needs no table of its own.
-pub(crate) struct Sorted<L>(Vec<Arc<Entry<L>>>);
+pub(crate) struct Sorted<L>(Vec<Arc<ListEntry<L>>>);
 
 impl<L: List> Sorted<L> {
-    pub(crate) fn new(mut entries: Vec<Arc<Entry<L>>>) -> Sorted<L> {
+    pub(crate) fn new(mut entries: Vec<Arc<ListEntry<L>>>) -> Sorted<L> {
         entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         Sorted(entries)
     }

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 /// What an endpoint is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum EndpointState {
     /// Waiting for the publisher to answer.
     Connecting,
     /// Connected, and the topics have been asked for (a replay: being read). The publisher acts on it within a round
@@ -32,7 +32,7 @@ pub enum State {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct EndpointStatus {
     pub name: String,
-    pub state: State,
+    pub state: EndpointState,
     pub since: Timestamp,
     /// The latest trouble, also after it has passed.
     pub trouble: Option<String>,
@@ -79,7 +79,7 @@ const REASONS: [Refusal; 3] = [Refusal::WrongParts, Refusal::TooLarge, Refusal::
 pub struct Endpoint {
     name: String,
     started_at: Timestamp,
-    state: watch::Sender<(State, Timestamp)>,
+    state: watch::Sender<(EndpointState, Timestamp)>,
     trouble: Mutex<Option<String>>,
     messages: AtomicU64,
     bytes: AtomicU64,
@@ -100,7 +100,7 @@ impl Endpoint {
         Arc::new(Endpoint {
             name: name.into(),
             started_at: now,
-            state: watch::Sender::new((State::Connecting, now)),
+            state: watch::Sender::new((EndpointState::Connecting, now)),
             trouble: Mutex::default(),
             messages: AtomicU64::default(),
             bytes: AtomicU64::default(),
@@ -122,7 +122,7 @@ impl Endpoint {
     }
 
     /// Waits until the endpoint is in `state`.
-    pub async fn reached(&self, state: State) {
+    pub async fn reached(&self, state: EndpointState) {
         // The sender lives in `self`, so the wait cannot fail.
         let _ = self.state.subscribe().wait_for(|(current, _)| *current == state).await;
     }
@@ -187,7 +187,7 @@ impl Endpoint {
         }
     }
 
-    pub(crate) fn enter(&self, state: State) {
+    pub(crate) fn enter(&self, state: EndpointState) {
         self.state.send_replace((state, crate::now()));
     }
 

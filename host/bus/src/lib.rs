@@ -8,11 +8,11 @@ mod replay;
 mod source;
 mod zmq;
 
-pub use endpoint::{Endpoint, EndpointStatus, RefusedCount, State};
+pub use endpoint::{Endpoint, EndpointState, EndpointStatus, RefusedCount};
 pub use publisher::{PublishError, Publisher};
 pub use replay::ReplaySource;
-pub use source::{Closed, End, Origin, Received, Sink, Source, SourceError, buffer};
-pub use zmq::{Subscription, ZmqSettings, ZmqSource};
+pub use source::{Origin, Received, SinkClosed, Source, SourceEnd, SourceError, SourceSink, buffer};
+pub use zmq::{ZmqSettings, ZmqSource, ZmqSubscription};
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -9,14 +9,14 @@ use futures::channel::mpsc;
 use zeromq::{Socket as _, SocketEvent, SocketOptions, SocketRecv as _, SubSocket, ZmqError};
 
 /// A subscribed connection.
-pub(crate) struct Link {
+pub(crate) struct ZmqConnection {
     socket: SubSocket,
     events: mpsc::Receiver<SocketEvent>,
 }
 
 /// Why a connection could not be made, or ended.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum LinkError {
+pub(crate) enum ZmqConnectionError {
     #[error("no publisher answered within {0:?}")]
     NoAnswer(Duration),
     #[error("cannot connect: {0}")]
@@ -31,9 +31,13 @@ pub(crate) enum LinkError {
     Broken(ZmqError),
 }
 
-impl Link {
+impl ZmqConnection {
     /// Connects and subscribes, waiting up to `timeout` for the publisher to exist and to answer.
-    pub(crate) async fn open(address: &str, topics: &[String], timeout: Duration) -> Result<Link, LinkError> {
+    pub(crate) async fn open(
+        address: &str,
+        topics: &[String],
+        timeout: Duration,
+    ) -> Result<ZmqConnection, ZmqConnectionError> {
         let mut options = SocketOptions::default();
         options.connect_timeout(timeout);
         let mut socket = SubSocket::with_options(options);
@@ -47,15 +51,15 @@ impl Link {
             Ok(())
         });
         match subscribed.await {
-            Ok(Ok(())) => Ok(Link { socket, events }),
-            Ok(Err(ZmqError::ConnectTimeout(_))) | Err(_) => Err(LinkError::NoAnswer(timeout)),
-            Ok(Err(error)) => Err(LinkError::Connect(error)),
+            Ok(Ok(())) => Ok(ZmqConnection { socket, events }),
+            Ok(Err(ZmqError::ConnectTimeout(_))) | Err(_) => Err(ZmqConnectionError::NoAnswer(timeout)),
+            Ok(Err(error)) => Err(ZmqConnectionError::Connect(error)),
         }
     }
 
     /// The parts of the next message. May be dropped while it waits; nothing is lost by that. After an error the
     /// connection is of no more use.
-    pub(crate) async fn next(&mut self) -> Result<Vec<Bytes>, LinkError> {
+    pub(crate) async fn next(&mut self) -> Result<Vec<Bytes>, ZmqConnectionError> {
         tokio::select! {
             // What has arrived is taken before the news that the connection is gone.
             biased;
@@ -63,16 +67,16 @@ impl Link {
                 Ok(message) => Ok(message.into_vec()),
                 Err(error) => Err(broken(error)),
             },
-            () = disconnected(&mut self.events) => Err(LinkError::Closed),
+            () = disconnected(&mut self.events) => Err(ZmqConnectionError::Closed),
         }
     }
 }
 
 /// The crate knows one command, READY, so any other is a heartbeat's PING. It tells by its text alone.
-fn broken(error: ZmqError) -> LinkError {
+fn broken(error: ZmqError) -> ZmqConnectionError {
     match &error {
-        ZmqError::Codec(codec) if codec.to_string().contains("Unknown command") => LinkError::Heartbeat,
-        _ => LinkError::Broken(error),
+        ZmqError::Codec(codec) if codec.to_string().contains("Unknown command") => ZmqConnectionError::Heartbeat,
+        _ => ZmqConnectionError::Broken(error),
     }
 }
 

@@ -10,8 +10,8 @@ use tidings_domain::message::{Frame, Refusal};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, BufReader};
 use tokio_util::sync::CancellationToken;
 
-use crate::endpoint::{Endpoint, State};
-use crate::source::{End, Origin, Sink, Source, SourceError};
+use crate::endpoint::{Endpoint, EndpointState};
+use crate::source::{Origin, Source, SourceEnd, SourceError, SourceSink};
 
 /// Reads envelopes from lines until there are no more.
 pub struct ReplaySource {
@@ -37,7 +37,7 @@ impl ReplaySource {
         ReplaySource { lines: Box::new(lines), endpoint: Endpoint::new(name) }
     }
 
-    async fn read(&mut self, sink: &Sink) -> Result<End, SourceError> {
+    async fn read(&mut self, sink: &SourceSink) -> Result<SourceEnd, SourceError> {
         let origin = Origin { endpoint: Arc::clone(&self.endpoint), connection: 1 };
         let mut lines = 0;
         loop {
@@ -46,7 +46,7 @@ impl ReplaySource {
             let line = next_line(&mut self.lines).await;
             let line = line.map_err(|source| SourceError::Read { name: self.endpoint.name().to_owned(), source })?;
             let offered = match line {
-                Line::End => return Ok(End::Exhausted { lines }),
+                Line::End => return Ok(SourceEnd::Exhausted { lines }),
                 Line::Blank => continue,
                 Line::Whole(body) => sink.offer(&origin, Frame { topic: None, body }).await,
                 Line::TooLong => {
@@ -56,7 +56,7 @@ impl ReplaySource {
             };
             lines += 1;
             if offered.is_err() {
-                return Ok(End::Stopped);
+                return Ok(SourceEnd::Stopped);
             }
         }
     }
@@ -68,13 +68,13 @@ impl Source for ReplaySource {
         vec![Arc::clone(&self.endpoint)]
     }
 
-    async fn run(mut self: Box<Self>, sink: Sink, stop: CancellationToken) -> Result<End, SourceError> {
-        self.endpoint.enter(State::Subscribed);
-        let end = stop.run_until_cancelled(self.read(&sink)).await.unwrap_or(Ok(End::Stopped));
+    async fn run(mut self: Box<Self>, sink: SourceSink, stop: CancellationToken) -> Result<SourceEnd, SourceError> {
+        self.endpoint.enter(EndpointState::Subscribed);
+        let end = stop.run_until_cancelled(self.read(&sink)).await.unwrap_or(Ok(SourceEnd::Stopped));
         if let Err(error) = &end {
             self.endpoint.trouble(&error.to_string());
         }
-        self.endpoint.enter(State::Ended);
+        self.endpoint.enter(EndpointState::Ended);
         end
     }
 }
@@ -125,7 +125,7 @@ mod tests {
     use crate::source::buffer;
 
     /// Runs a source over `input`; returns its end, the bodies it handed over and the number it refused as too large.
-    async fn replay(input: Vec<u8>, chunk: usize) -> (End, Vec<Vec<u8>>, u64) {
+    async fn replay(input: Vec<u8>, chunk: usize) -> (SourceEnd, Vec<Vec<u8>>, u64) {
         let source = ReplaySource::new("test", BufReader::with_capacity(chunk, std::io::Cursor::new(input)));
         let endpoint = source.endpoints().remove(0);
         let (sink, mut queue) = buffer();
@@ -136,7 +136,7 @@ mod tests {
             bodies.push(received.frame.body);
         }
         let status = endpoint.status();
-        assert_eq!((status.state, status.messages), (State::Ended, bodies.len() as u64));
+        assert_eq!((status.state, status.messages), (EndpointState::Ended, bodies.len() as u64));
         let refused = status.refused.iter().find(|c| c.reason == Refusal::TooLarge).map_or(0, |c| c.count);
         (end, bodies, refused)
     }
@@ -154,7 +154,7 @@ mod tests {
         for (input, bodies) in cases {
             for chunk in [1, 3, 8192] {
                 let (end, got, refused) = replay(input.to_vec(), chunk).await;
-                assert_eq!((end, refused), (End::Exhausted { lines: bodies.len() as u64 }, 0));
+                assert_eq!((end, refused), (SourceEnd::Exhausted { lines: bodies.len() as u64 }, 0));
                 assert_eq!(got, bodies);
             }
         }
@@ -168,7 +168,7 @@ mod tests {
             input.extend_from_slice(newline.as_bytes());
             input.extend_from_slice(b"{}\n");
             let (end, bodies, refused) = replay(input, 8192).await;
-            assert_eq!(end, End::Exhausted { lines: 2 });
+            assert_eq!(end, SourceEnd::Exhausted { lines: 2 });
             assert_eq!((bodies.len(), refused), if fits { (2, 0) } else { (1, 1) }, "{excess} too many");
             assert_eq!(bodies.last().unwrap(), b"{}");
         }
@@ -181,7 +181,7 @@ mod tests {
         let (sink, queue) = buffer();
         let source = ReplaySource::open(file.path()).await.unwrap();
         let end = Box::new(source).run(sink, CancellationToken::new()).await.unwrap();
-        assert_eq!((end, queue.len()), (End::Exhausted { lines: 3 }, 3));
+        assert_eq!((end, queue.len()), (SourceEnd::Exhausted { lines: 3 }, 3));
 
         let missing = ReplaySource::open(Path::new("/nonexistent/messages.jsonl")).await.err().unwrap();
         assert_eq!(missing.to_string(), "cannot open /nonexistent/messages.jsonl");
@@ -201,7 +201,7 @@ mod tests {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             assert!(!running.is_finished());
             stop.cancel();
-            assert_eq!(running.await.unwrap().unwrap(), End::Stopped);
+            assert_eq!(running.await.unwrap().unwrap(), SourceEnd::Stopped);
         }
     }
 }

@@ -22,12 +22,12 @@ pub trait Source: Send + 'static {
 
     /// Reads until `stop` is cancelled, the input ends or intake has gone. Trouble with one endpoint is retried and
     /// shown in its status; only what makes the whole source pointless is an error.
-    async fn run(self: Box<Self>, sink: Sink, stop: CancellationToken) -> Result<End, SourceError>;
+    async fn run(self: Box<Self>, sink: SourceSink, stop: CancellationToken) -> Result<SourceEnd, SourceError>;
 }
 
 /// Why a source ended without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum SourceEnd {
     /// It was told to, or nobody takes its messages any more.
     Stopped,
     /// Its input has no more; `lines` were read, refused ones included and blank ones not.
@@ -67,7 +67,7 @@ pub struct Origin {
 
 /// The sources' end of the buffer.
 #[derive(Clone, Debug)]
-pub struct Sink {
+pub struct SourceSink {
     queue: mpsc::Sender<Received>,
     room: Arc<Semaphore>,
 }
@@ -75,22 +75,22 @@ pub struct Sink {
 /// Nobody receives any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("nobody receives any more")]
-pub struct Closed;
+pub struct SinkClosed;
 
 // A message that fits by itself must always find room in the end.
 const _: () = assert!(limits::MESSAGE_BYTES + limits::TOPIC_BYTES < limits::BUS_BUFFER_BYTES);
 const _: () = assert!(limits::BUS_BUFFER_BYTES <= u32::MAX as usize);
 
 /// A buffer of `limits::BUS_BUFFER` frames and `limits::BUS_BUFFER_BYTES` bytes.
-pub fn buffer() -> (Sink, mpsc::Receiver<Received>) {
+pub fn buffer() -> (SourceSink, mpsc::Receiver<Received>) {
     let (queue, receiver) = mpsc::channel(limits::BUS_BUFFER);
-    (Sink { queue, room: Arc::new(Semaphore::new(limits::BUS_BUFFER_BYTES)) }, receiver)
+    (SourceSink { queue, room: Arc::new(Semaphore::new(limits::BUS_BUFFER_BYTES)) }, receiver)
 }
 
-impl Sink {
+impl SourceSink {
     /// Hands over a message in parts as it came from the wire. One with other than two parts, or with a part that is too
     /// large, is counted as refused and goes no further.
-    pub async fn offer_parts(&self, origin: &Origin, parts: &[impl AsRef<[u8]>]) -> Result<(), Closed> {
+    pub async fn offer_parts(&self, origin: &Origin, parts: &[impl AsRef<[u8]>]) -> Result<(), SinkClosed> {
         match parts {
             [topic, body] => {
                 let (topic, body) = (topic.as_ref(), body.as_ref());
@@ -104,30 +104,30 @@ impl Sink {
     }
 
     /// Hands over a frame that is whole already; the same sizes hold.
-    pub async fn offer(&self, origin: &Origin, frame: Frame) -> Result<(), Closed> {
+    pub async fn offer(&self, origin: &Origin, frame: Frame) -> Result<(), SinkClosed> {
         match oversized(frame.topic.as_deref().unwrap_or_default(), &frame.body) {
             None => self.send(origin, frame).await,
             Some(refusal) => self.refuse(origin, refusal),
         }
     }
 
-    async fn send(&self, origin: &Origin, frame: Frame) -> Result<(), Closed> {
+    async fn send(&self, origin: &Origin, frame: Frame) -> Result<(), SinkClosed> {
         let bytes = frame.body.len() + frame.topic.as_ref().map_or(0, Vec::len);
         if self.queue.capacity() == 0 || self.room.available_permits() < bytes {
             origin.endpoint.waited();
         }
         // The sizes were checked, so the number fits; the semaphore is never closed.
-        let room = Arc::clone(&self.room).acquire_many_owned(bytes as u32).await.map_err(|_| Closed)?;
-        let slot = self.queue.reserve().await.map_err(|_| Closed)?;
+        let room = Arc::clone(&self.room).acquire_many_owned(bytes as u32).await.map_err(|_| SinkClosed)?;
+        let slot = self.queue.reserve().await.map_err(|_| SinkClosed)?;
         let at = crate::now();
         origin.endpoint.received(bytes, at);
         slot.send(Received { frame, at, origin: origin.clone(), _room: room });
         Ok(())
     }
 
-    fn refuse(&self, origin: &Origin, refusal: Refusal) -> Result<(), Closed> {
+    fn refuse(&self, origin: &Origin, refusal: Refusal) -> Result<(), SinkClosed> {
         origin.endpoint.refuse(refusal);
-        if self.queue.is_closed() { Err(Closed) } else { Ok(()) }
+        if self.queue.is_closed() { Err(SinkClosed) } else { Ok(()) }
     }
 }
 
@@ -203,7 +203,7 @@ mod tests {
     async fn a_source_learns_that_nobody_receives() {
         let (sink, queue) = buffer();
         drop(queue);
-        assert_eq!(sink.offer_parts(&origin(), &[b"topic", b"body!"]).await, Err(Closed));
-        assert_eq!(sink.offer_parts(&origin(), &[b"topic"]).await, Err(Closed));
+        assert_eq!(sink.offer_parts(&origin(), &[b"topic", b"body!"]).await, Err(SinkClosed));
+        assert_eq!(sink.offer_parts(&origin(), &[b"topic"]).await, Err(SinkClosed));
     }
 }

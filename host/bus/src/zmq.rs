@@ -12,13 +12,13 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::endpoint::{Endpoint, State};
-use crate::link::{Link, LinkError};
-use crate::source::{Closed, End, Origin, Sink, Source, SourceError};
+use crate::endpoint::{Endpoint, EndpointState};
+use crate::link::{ZmqConnection, ZmqConnectionError};
+use crate::source::{Origin, SinkClosed, Source, SourceEnd, SourceError, SourceSink};
 
 /// One publisher to listen to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subscription {
+pub struct ZmqSubscription {
     /// `tcp://host:port`.
     pub address: String,
     /// Prefixes of the topics wanted, compared byte by byte; none at all means every topic.
@@ -43,13 +43,13 @@ impl Default for ZmqSettings {
 
 /// Listens to any number of ZeroMQ publishers.
 pub struct ZmqSource {
-    listeners: Vec<(Subscription, Arc<Endpoint>)>,
+    listeners: Vec<(ZmqSubscription, Arc<Endpoint>)>,
     settings: ZmqSettings,
 }
 
 impl ZmqSource {
     /// Checks the addresses; connects to nothing yet.
-    pub fn new(subscriptions: Vec<Subscription>, settings: ZmqSettings) -> Result<ZmqSource, SourceError> {
+    pub fn new(subscriptions: Vec<ZmqSubscription>, settings: ZmqSettings) -> Result<ZmqSource, SourceError> {
         let checked = subscriptions.into_iter().map(|mut subscription| {
             check_address(&subscription.address)?;
             if subscription.topics.is_empty() {
@@ -76,7 +76,7 @@ impl Source for ZmqSource {
         self.listeners.iter().map(|(_, endpoint)| Arc::clone(endpoint)).collect()
     }
 
-    async fn run(self: Box<Self>, sink: Sink, stop: CancellationToken) -> Result<End, SourceError> {
+    async fn run(self: Box<Self>, sink: SourceSink, stop: CancellationToken) -> Result<SourceEnd, SourceError> {
         let mut tasks = JoinSet::new();
         for (subscription, endpoint) in self.listeners {
             let origin = Origin { endpoint, connection: 0 };
@@ -86,16 +86,16 @@ impl Source for ZmqSource {
         while let Some(ended) = tasks.join_next().await {
             ended?;
         }
-        Ok(End::Stopped)
+        Ok(SourceEnd::Stopped)
     }
 }
 
 struct Listener {
-    subscription: Subscription,
+    subscription: ZmqSubscription,
     settings: ZmqSettings,
     /// Its number is that of the latest connection.
     origin: Origin,
-    sink: Sink,
+    sink: SourceSink,
     backoff: Backoff,
 }
 
@@ -103,7 +103,7 @@ struct Listener {
 enum Ended {
     /// Nobody receives any more.
     Closed,
-    Lost(LinkError),
+    Lost(ZmqConnectionError),
     Silent,
 }
 
@@ -111,7 +111,7 @@ impl Listener {
     async fn run(mut self, stop: CancellationToken) {
         // Whatever it waits for, stopping ends it: a message that intake has not taken was not accepted.
         stop.run_until_cancelled(self.listen()).await;
-        self.origin.endpoint.enter(State::Ended);
+        self.origin.endpoint.enter(EndpointState::Ended);
     }
 
     /// Connects again and again; ends when nobody receives any more.
@@ -125,13 +125,13 @@ impl Listener {
                 }
                 Err(error) => self.troubled(&error),
             }
-            self.origin.endpoint.enter(State::BackingOff);
+            self.origin.endpoint.enter(EndpointState::BackingOff);
             tokio::time::sleep(self.backoff.next()).await;
         }
     }
 
-    async fn connect(&mut self) -> Result<Link, LinkError> {
-        self.origin.endpoint.enter(State::Connecting);
+    async fn connect(&mut self) -> Result<ZmqConnection, ZmqConnectionError> {
+        self.origin.endpoint.enter(EndpointState::Connecting);
         let link = self.open().await?;
         if self.origin.connection > 1 {
             self.origin.endpoint.reconnected();
@@ -139,17 +139,17 @@ impl Listener {
         Ok(link)
     }
 
-    async fn open(&mut self) -> Result<Link, LinkError> {
-        let Subscription { address, topics } = &self.subscription;
-        let link = Link::open(address, topics, self.settings.connect_timeout).await?;
+    async fn open(&mut self) -> Result<ZmqConnection, ZmqConnectionError> {
+        let ZmqSubscription { address, topics } = &self.subscription;
+        let link = ZmqConnection::open(address, topics, self.settings.connect_timeout).await?;
         self.origin.connection += 1;
-        self.origin.endpoint.enter(State::Subscribed);
+        self.origin.endpoint.enter(EndpointState::Subscribed);
         tracing::info!(endpoint = address, connection = self.origin.connection, "subscribed");
         Ok(link)
     }
 
     /// Reads from a connection, and from its replacements as long as there is one, until it is lost.
-    async fn hear(&mut self, mut link: Link) -> ControlFlow<()> {
+    async fn hear(&mut self, mut link: ZmqConnection) -> ControlFlow<()> {
         let opened = Instant::now();
         loop {
             match self.pump(&mut link).await {
@@ -164,14 +164,14 @@ impl Listener {
                 Ended::Silent => match self.renew(link).await {
                     Ok(Some(fresh)) => link = fresh,
                     Ok(None) => return ControlFlow::Continue(()),
-                    Err(Closed) => return ControlFlow::Break(()),
+                    Err(SinkClosed) => return ControlFlow::Break(()),
                 },
             }
         }
     }
 
     /// Hands over message after message.
-    async fn pump(&mut self, link: &mut Link) -> Ended {
+    async fn pump(&mut self, link: &mut ZmqConnection) -> Ended {
         loop {
             match timeout(self.settings.idle, link.next()).await {
                 Ok(Ok(parts)) => {
@@ -189,7 +189,7 @@ impl Listener {
     /// Replaces a silent connection. A peer that vanished without closing looks like one that has nothing to say, so
     /// the new connection is made first and the old one read a little longer: of a healthy peer nothing is lost, and
     /// what comes over both has the same id. None where no new connection could be made.
-    async fn renew(&mut self, mut old: Link) -> Result<Option<Link>, Closed> {
+    async fn renew(&mut self, mut old: ZmqConnection) -> Result<Option<ZmqConnection>, SinkClosed> {
         let before = self.origin.clone();
         let fresh = match self.open().await {
             Ok(fresh) => fresh,
@@ -206,7 +206,7 @@ impl Listener {
         Ok(Some(fresh))
     }
 
-    fn troubled(&self, error: &LinkError) {
+    fn troubled(&self, error: &ZmqConnectionError) {
         let endpoint = &self.origin.endpoint;
         if endpoint.trouble(&error.to_string()) {
             tracing::warn!(endpoint = endpoint.name(), %error, "bus endpoint in trouble");
@@ -241,7 +241,7 @@ mod tests {
     fn an_address_that_is_not_tcp_is_refused_before_anything_is_connected() {
         for address in ["", "localhost:9940", "ipc:///tmp/bus", "tcp://localhost", "tcp://localhost:99999", "udp://a:1"]
         {
-            let subscription = Subscription { address: address.into(), topics: vec![] };
+            let subscription = ZmqSubscription { address: address.into(), topics: vec![] };
             assert!(ZmqSource::new(vec![subscription], ZmqSettings::default()).is_err(), "{address}");
         }
     }

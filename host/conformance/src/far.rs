@@ -30,7 +30,7 @@ pub(crate) const TOLD: &str = r#"{"error": "as told", "errcode": "X_TOLD", "text
 
 /// How the far side behaves.
 #[derive(Clone, Debug)]
-pub enum Manner {
+pub enum ServerBehaviour {
     /// HTTP is answered with this, anything else line by line.
     Polite { status: u16, headers: Vec<(&'static str, String)>, body: &'static str },
     /// Reads and says nothing.
@@ -43,22 +43,22 @@ pub enum Manner {
 
 /// Who begins on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Opening {
+pub enum FirstSpeaker {
     /// The client, as in HTTP: silence is never answered.
     Client,
     /// Either: whoever is silent for a while is greeted.
     Either,
 }
 
-impl Manner {
+impl ServerBehaviour {
     /// Takes everything: `200 OK` with an empty JSON object.
-    pub fn helpful() -> Manner {
-        Manner::Polite { status: 200, headers: Vec::new(), body: "{}" }
+    pub fn helpful() -> ServerBehaviour {
+        ServerBehaviour::Polite { status: 200, headers: Vec::new(), body: "{}" }
     }
 }
 
 /// A server that lives as long as this does.
-pub struct Far {
+pub struct RemoteServer {
     port: u16,
     heard: Arc<Mutex<Vec<Vec<u8>>>>,
     task: Option<JoinHandle<()>>,
@@ -66,21 +66,21 @@ pub struct Far {
     _refusing: Option<TcpSocket>,
 }
 
-impl Far {
+impl RemoteServer {
     /// Starts on a free port. Must be called within a runtime.
-    pub async fn start(manner: Manner, opening: Opening) -> io::Result<Far> {
+    pub async fn start(manner: ServerBehaviour, opening: FirstSpeaker) -> io::Result<RemoteServer> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let (port, heard) = (listener.local_addr()?.port(), Arc::<Mutex<Vec<_>>>::default());
         let task = tokio::spawn(listen(listener, manner, opening, Arc::clone(&heard)));
-        Ok(Far { port, heard, task: Some(task), _refusing: None })
+        Ok(RemoteServer { port, heard, task: Some(task), _refusing: None })
     }
 
     /// A port where every connection is refused.
-    pub fn refusing() -> io::Result<Far> {
+    pub fn refusing() -> io::Result<RemoteServer> {
         let socket = TcpSocket::new_v4()?;
         socket.bind(([127, 0, 0, 1], 0).into())?;
         let port = socket.local_addr()?.port();
-        Ok(Far { port, heard: Arc::default(), task: None, _refusing: Some(socket) })
+        Ok(RemoteServer { port, heard: Arc::default(), task: None, _refusing: Some(socket) })
     }
 
     pub fn port(&self) -> u16 {
@@ -113,7 +113,7 @@ impl Far {
     }
 }
 
-impl Drop for Far {
+impl Drop for RemoteServer {
     fn drop(&mut self) {
         if let Some(task) = &self.task {
             task.abort();
@@ -121,7 +121,12 @@ impl Drop for Far {
     }
 }
 
-async fn listen(listener: TcpListener, manner: Manner, opening: Opening, heard: Arc<Mutex<Vec<Vec<u8>>>>) {
+async fn listen(
+    listener: TcpListener,
+    manner: ServerBehaviour,
+    opening: FirstSpeaker,
+    heard: Arc<Mutex<Vec<Vec<u8>>>>,
+) {
     let mut talks = tokio::task::JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         let place = {
@@ -145,18 +150,18 @@ struct Talk {
 }
 
 impl Talk {
-    async fn hold(mut self, manner: Manner, opening: Opening) -> io::Result<()> {
+    async fn hold(mut self, manner: ServerBehaviour, opening: FirstSpeaker) -> io::Result<()> {
         match manner {
-            Manner::Close => Ok(()),
-            Manner::Mute => self.drain().await,
-            Manner::Garbage => {
+            ServerBehaviour::Close => Ok(()),
+            ServerBehaviour::Mute => self.drain().await,
+            ServerBehaviour::Garbage => {
                 self.stream.write_all(GARBAGE).await?;
                 self.drain().await
             }
-            Manner::Polite { status, headers, body } => {
+            ServerBehaviour::Polite { status, headers, body } => {
                 let first = match opening {
-                    Opening::Client => self.read().await?,
-                    Opening::Either => match timeout(GREETING_WAIT, self.read()).await {
+                    FirstSpeaker::Client => self.read().await?,
+                    FirstSpeaker::Either => match timeout(GREETING_WAIT, self.read()).await {
                         Ok(first) => first?,
                         Err(_) => {
                             self.stream.write_all(b"220 conformance.invalid at your service\r\n").await?;
@@ -277,19 +282,19 @@ fn response(status: u16, headers: &[(&'static str, String)], body: &str) -> Vec<
 mod tests {
     use super::*;
 
-    async fn connected(far: &Far) -> TcpStream {
+    async fn connected(far: &RemoteServer) -> TcpStream {
         TcpStream::connect(("127.0.0.1", far.port())).await.expect("it listens")
     }
 
     #[tokio::test]
     async fn it_speaks_the_protocol_of_whoever_begins() {
         for (opening, said, expected) in [
-            (Opening::Client, "POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody", "HTTP/1.1 200 "),
-            (Opening::Either, "POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody", "HTTP/1.1 200 "),
-            (Opening::Either, "NICK tidings\r\n", "250 OK\r\n"),
-            (Opening::Either, "\u{16}\u{3}\u{1}", ""),
+            (FirstSpeaker::Client, "POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody", "HTTP/1.1 200 "),
+            (FirstSpeaker::Either, "POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody", "HTTP/1.1 200 "),
+            (FirstSpeaker::Either, "NICK tidings\r\n", "250 OK\r\n"),
+            (FirstSpeaker::Either, "\u{16}\u{3}\u{1}", ""),
         ] {
-            let far = Far::start(Manner::helpful(), opening).await.expect("a port");
+            let far = RemoteServer::start(ServerBehaviour::helpful(), opening).await.expect("a port");
             let mut stream = connected(&far).await;
             stream.write_all(said.as_bytes()).await.expect("written");
             stream.shutdown().await.expect("half closed");
@@ -299,19 +304,19 @@ mod tests {
             assert!(far.has_heard().await);
             assert_eq!(far.heard(), [said.as_bytes()]);
         }
-        let refusing = Far::refusing().expect("a port");
+        let refusing = RemoteServer::refusing().expect("a port");
         assert!(TcpStream::connect(("127.0.0.1", refusing.port())).await.is_err());
     }
 
     #[tokio::test]
     async fn only_one_who_may_be_waiting_is_greeted() {
-        let far = Far::start(Manner::helpful(), Opening::Either).await.expect("a port");
+        let far = RemoteServer::start(ServerBehaviour::helpful(), FirstSpeaker::Either).await.expect("a port");
         let mut greeting = [0; 4];
         connected(&far).await.read_exact(&mut greeting).await.expect("a greeting");
         assert_eq!(&greeting, b"220 ");
         assert!(!far.has_heard().await, "a connection alone says nothing");
 
-        let far = Far::start(Manner::helpful(), Opening::Client).await.expect("a port");
+        let far = RemoteServer::start(ServerBehaviour::helpful(), FirstSpeaker::Client).await.expect("a port");
         let mut late = connected(&far).await;
         let silence = timeout(GREETING_WAIT * 3, late.read(&mut greeting)).await;
         assert!(silence.is_err(), "an HTTP client that is late is not greeted: {silence:?}");

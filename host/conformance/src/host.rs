@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use tidings_sandbox::{ChannelHost, LogLevel, StateError, StreamEntry};
+use tidings_sandbox::{ChannelHost, LogLevel, StateError, StreamAppend};
 
 /// What the plugin of one channel did with its host.
 #[derive(Debug, Default)]
@@ -12,7 +12,7 @@ pub struct MemoryHost {
     state: Mutex<BTreeMap<String, Vec<u8>>>,
     lines: Mutex<Vec<(LogLevel, String)>>,
     commands: Mutex<Vec<(String, String)>>,
-    entries: Mutex<Vec<StreamEntry>>,
+    entries: Mutex<Vec<StreamAppend>>,
 }
 
 impl MemoryHost {
@@ -22,7 +22,7 @@ impl MemoryHost {
     }
 
     /// What it added to event streams since the last call of this.
-    pub fn take_entries(&self) -> Vec<StreamEntry> {
+    pub fn take_entries(&self) -> Vec<StreamAppend> {
         std::mem::take(&mut hold(&self.entries))
     }
 
@@ -69,7 +69,7 @@ impl ChannelHost for MemoryHost {
         Ok(hold(&self.state).keys().filter(|key| key.starts_with(prefix)).cloned().collect())
     }
 
-    async fn append(&self, _: &str, entries: Vec<StreamEntry>) -> Result<(), StateError> {
+    async fn append(&self, _: &str, entries: Vec<StreamAppend>) -> Result<(), StateError> {
         hold(&self.entries).extend(entries);
         Ok(())
     }

@@ -15,17 +15,17 @@ mod trial;
 
 use tidings_sandbox::{Admitted, Sandbox};
 
-pub use finding::{Case, Findings, Verdict};
+pub use finding::{CaseReport, CaseResult, ConformanceReport};
 pub use rehearsal::{Rehearsal, rehearse};
 pub use sample::Sample;
 
 /// Runs every case with a configuration made from the manifest's schema: defaults, and for what is required without one a
 /// value that fits.
-pub async fn run(sandbox: &Sandbox, admitted: &Admitted) -> Findings {
+pub async fn run(sandbox: &Sandbox, admitted: &Admitted) -> ConformanceReport {
     run_with(sandbox, admitted, &Sample::default()).await
 }
 
 /// The same with settings or an address that a schema cannot tell.
-pub async fn run_with(sandbox: &Sandbox, admitted: &Admitted, sample: &Sample) -> Findings {
-    cases::all(trial::Trial::new(sandbox, admitted, sample)).await
+pub async fn run_with(sandbox: &Sandbox, admitted: &Admitted, sample: &Sample) -> ConformanceReport {
+    cases::all(trial::ConformanceRun::new(sandbox, admitted, sample)).await
 }

@@ -1,20 +1,20 @@
 //! One call outside of any judgement: what a plugin does with these deliveries, for its author to look at.
 
 use tidings_domain::delivery::Delivery;
-use tidings_sandbox::{Admitted, LogLevel, Report, Sandbox, StreamEntry};
+use tidings_sandbox::{Admitted, CallReport, LogLevel, Sandbox, StreamAppend};
 
-use crate::far::Manner;
+use crate::far::ServerBehaviour;
 use crate::sample::Sample;
-use crate::trial::{DEADLINE_MS, Trial};
+use crate::trial::{ConformanceRun, DEADLINE_MS};
 
 /// What came of a call, and what went out.
 #[derive(Clone, Debug)]
 pub struct Rehearsal {
-    pub report: Report,
+    pub report: CallReport,
     /// What the far side was sent, by connection.
     pub sent: Vec<Vec<u8>>,
     /// What it wrote to event streams.
-    pub entries: Vec<StreamEntry>,
+    pub entries: Vec<StreamAppend>,
     /// The plugin's log.
     pub log: Vec<(LogLevel, String)>,
     /// What the plugin asks for that it could not reach, as `host:port`: places that are no settings.
@@ -32,8 +32,8 @@ pub async fn rehearse(
     sample: &Sample,
     deliveries: impl FnOnce(&str) -> Vec<Delivery>,
 ) -> Result<Rehearsal, String> {
-    let trial = Trial::new(sandbox, admitted, sample);
-    let channel = trial.channel(Manner::helpful(), DEADLINE_MS).await.map_err(|refused| refused.0)?;
+    let trial = ConformanceRun::new(sandbox, admitted, sample);
+    let channel = trial.channel(ServerBehaviour::helpful(), DEADLINE_MS).await.map_err(|refused| refused.0)?;
     let batch = deliveries(&channel.setup.address);
     let report = channel.deliver(&batch).await;
     let (entries, log) = (channel.host.take_entries(), channel.host.take_lines());

@@ -8,12 +8,12 @@ use tidings_domain::delivery::Delivery;
 use tidings_domain::limits::PluginLimits;
 use tidings_domain::manifest::{Capability, Lifetime, Manifest};
 use tidings_domain::outcome::{CrashKind, Outcome};
-use tidings_sandbox::{Admitted, ChannelHost, ChannelSettings, Plugin, Report, Sandbox};
+use tidings_sandbox::{Admitted, CallReport, ChannelHost, ChannelSettings, Plugin, Sandbox};
 
-use crate::far::{Far, Manner, Opening};
-use crate::finding::{Case, Findings, Verdict};
+use crate::far::{FirstSpeaker, RemoteServer, ServerBehaviour};
+use crate::finding::{CaseReport, CaseResult, ConformanceReport};
 use crate::host::MemoryHost;
-use crate::sample::{Refused, Sample, Setup, deliveries, setup};
+use crate::sample::{NoSettings, Sample, TestSettings, deliveries, setup};
 
 /// A call in a trial, in milliseconds: far more than a healthy plugin needs for what it is given here, and few enough
 /// that one that never answers is found out soon. All other limits are those of production.
@@ -28,17 +28,17 @@ const EVENT_STREAM: &str = "/event-stream@";
 const CHANNEL: &str = "conformance";
 
 /// What goes on, and what was seen so far.
-pub struct Trial<'a> {
+pub struct ConformanceRun<'a> {
     sandbox: &'a Sandbox,
     admitted: &'a Admitted,
     sample: &'a Sample,
-    findings: Findings,
-    pub seen: Seen,
+    findings: ConformanceReport,
+    pub seen: Observations,
 }
 
 /// What is judged over all calls.
 #[derive(Default)]
-pub struct Seen {
+pub struct Observations {
     /// Places that were reached for without a grant.
     pub denied: Vec<String>,
     /// Where a secret was found.
@@ -52,16 +52,22 @@ pub struct Seen {
 }
 
 /// A channel of the plugin, and its far side.
-pub struct Channel {
+pub struct TestChannel {
     pub plugin: Plugin,
-    pub far: Far,
-    pub setup: Setup,
+    pub far: RemoteServer,
+    pub setup: TestSettings,
     pub host: Arc<MemoryHost>,
 }
 
-impl<'a> Trial<'a> {
-    pub fn new(sandbox: &'a Sandbox, admitted: &'a Admitted, sample: &'a Sample) -> Trial<'a> {
-        Trial { sandbox, admitted, sample, findings: Findings::default(), seen: Seen::default() }
+impl<'a> ConformanceRun<'a> {
+    pub fn new(sandbox: &'a Sandbox, admitted: &'a Admitted, sample: &'a Sample) -> ConformanceRun<'a> {
+        ConformanceRun {
+            sandbox,
+            admitted,
+            sample,
+            findings: ConformanceReport::default(),
+            seen: Observations::default(),
+        }
     }
 
     pub fn manifest(&self) -> &Manifest {
@@ -69,26 +75,26 @@ impl<'a> Trial<'a> {
     }
 
     /// A channel whose far side is there and behaves like this.
-    pub async fn channel(&self, manner: Manner, deadline_ms: u64) -> Result<Channel, Refused> {
+    pub async fn channel(&self, manner: ServerBehaviour, deadline_ms: u64) -> Result<TestChannel, NoSettings> {
         // In HTTP the client begins, however late; only other protocols may have it otherwise.
         let net = self.manifest().grants.iter().any(|grant| grant.capability == Capability::Net);
-        let opening = if net { Opening::Either } else { Opening::Client };
-        self.open(Far::start(manner, opening).await, deadline_ms)
+        let opening = if net { FirstSpeaker::Either } else { FirstSpeaker::Client };
+        self.open(RemoteServer::start(manner, opening).await, deadline_ms)
     }
 
     /// Whether what it delivers can be seen: it may reach the far side, or writes event streams.
-    pub fn can_be_heard(&self, channel: &Channel) -> bool {
+    pub fn can_be_heard(&self, channel: &TestChannel) -> bool {
         let streams = || self.admitted.imports().iter().any(|import| import.contains(EVENT_STREAM));
         !channel.setup.grants.reach.is_empty() || streams()
     }
 
     /// A channel whose far side refuses connections.
-    pub fn refused(&self) -> Result<Channel, Refused> {
-        self.open(Far::refusing(), DEADLINE_MS)
+    pub fn refused(&self) -> Result<TestChannel, NoSettings> {
+        self.open(RemoteServer::refusing(), DEADLINE_MS)
     }
 
     /// The settings for a far side on this port.
-    pub fn setup_at(&self, port: u16) -> Result<Setup, Refused> {
+    pub fn setup_at(&self, port: u16) -> Result<TestSettings, NoSettings> {
         setup(self.manifest(), self.sample, port)
     }
 
@@ -97,8 +103,8 @@ impl<'a> Trial<'a> {
         self.setup_at(1).map(|setup| setup.foreign).unwrap_or_default()
     }
 
-    fn open(&self, far: io::Result<Far>, deadline_ms: u64) -> Result<Channel, Refused> {
-        let far = far.map_err(|error| Refused(format!("no port for the far side: {error}")))?;
+    fn open(&self, far: io::Result<RemoteServer>, deadline_ms: u64) -> Result<TestChannel, NoSettings> {
+        let far = far.map_err(|error| NoSettings(format!("no port for the far side: {error}")))?;
         let setup = self.setup_at(far.port())?;
         let settings = ChannelSettings {
             channel: CHANNEL.to_owned(),
@@ -108,30 +114,30 @@ impl<'a> Trial<'a> {
         };
         let host = Arc::<MemoryHost>::default();
         let plugin = self.sandbox.plugin(self.admitted, settings, Arc::clone(&host) as Arc<dyn ChannelHost>);
-        Ok(Channel { plugin, far, setup, host })
+        Ok(TestChannel { plugin, far, setup, host })
     }
 
     /// Delivers, and notes what is judged over all calls.
-    pub async fn deliver(&mut self, channel: &Channel, batch: &[Delivery]) -> Report {
+    pub async fn deliver(&mut self, channel: &TestChannel, batch: &[Delivery]) -> CallReport {
         let report = channel.deliver(batch).await;
         self.seen.note(&report, channel);
         report
     }
 
     /// Writes down what came of a case.
-    pub fn note(&mut self, name: &str, began: Instant, verdict: impl Into<Verdict>) {
-        let case = Case { name: name.to_owned(), verdict: verdict.into(), took: began.elapsed() };
+    pub fn note(&mut self, name: &str, began: Instant, verdict: impl Into<CaseResult>) {
+        let case = CaseReport { name: name.to_owned(), verdict: verdict.into(), took: began.elapsed() };
         self.findings.cases.push(case);
     }
 
-    pub fn end(self) -> Findings {
-        Findings { unreached: self.unreached(), ..self.findings }
+    pub fn end(self) -> ConformanceReport {
+        ConformanceReport { unreached: self.unreached(), ..self.findings }
     }
 }
 
-impl Channel {
+impl TestChannel {
     /// Delivers, as a channel of this lifetime does.
-    pub async fn deliver(&self, batch: &[Delivery]) -> Report {
+    pub async fn deliver(&self, batch: &[Delivery]) -> CallReport {
         let parcels = deliveries::parcels(batch);
         match self.plugin.lifetime() {
             Lifetime::PerCall => self.plugin.deliver(&parcels).await,
@@ -145,8 +151,8 @@ impl Channel {
     }
 }
 
-impl Seen {
-    fn note(&mut self, report: &Report, channel: &Channel) {
+impl Observations {
+    fn note(&mut self, report: &CallReport, channel: &TestChannel) {
         self.hung |= matches!(report.crash, Some((CrashKind::Timeout, _)));
         for text in report.outcomes.iter().flat_map(texts) {
             self.leak("an outcome", text, &channel.setup);
@@ -159,7 +165,7 @@ impl Seen {
         }
     }
 
-    fn leak(&mut self, place: &str, text: &str, setup: &Setup) {
+    fn leak(&mut self, place: &str, text: &str, setup: &TestSettings) {
         if setup.secrets.iter().any(|secret| text.contains(secret.as_str())) {
             self.leaks.push(place.to_owned());
         }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use tidings_conformance::{Findings, Sample, Verdict, run, run_with};
+use tidings_conformance::{CaseResult, ConformanceReport, Sample, run, run_with};
 use tidings_sandbox::{Compiler, Sandbox, SandboxOptions};
 
 /// A component that `cargo xtask build-plugins`, or `build-samples`, has built.
@@ -19,7 +19,7 @@ fn built(name: &str) -> Vec<u8> {
     })
 }
 
-async fn tried(name: &str, sample: Option<Sample>) -> Findings {
+async fn tried(name: &str, sample: Option<Sample>) -> ConformanceReport {
     // Shared by runs: what an interpreter's component takes to compile is long.
     let cache_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("code");
     let options = SandboxOptions { cache_dir, tls_ca_file: None, max_instances: 4, compiler: Compiler::InProcess };
@@ -31,12 +31,12 @@ async fn tried(name: &str, sample: Option<Sample>) -> Findings {
     }
 }
 
-fn failures(findings: &Findings) -> Vec<String> {
+fn failures(findings: &ConformanceReport) -> Vec<String> {
     findings.failures().map(|case| format!("{}: {}", case.name, case.verdict.why())).collect()
 }
 
-fn count(findings: &Findings, passed: bool) -> usize {
-    findings.cases.iter().filter(|case| (case.verdict == Verdict::Passed) == passed).count()
+fn count(findings: &ConformanceReport, passed: bool) -> usize {
+    findings.cases.iter().filter(|case| (case.verdict == CaseResult::Passed) == passed).count()
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn a_plugin_that_writes_event_streams_passes() {
     let findings = tried("browser.wasm", None).await;
     assert_eq!(failures(&findings), Vec::<String>::new());
     let single = findings.cases.iter().find(|case| case.name == "a single message");
-    assert_eq!(single.map(|case| &case.verdict), Some(&Verdict::Passed), "its entries are seen");
+    assert_eq!(single.map(|case| &case.verdict), Some(&CaseResult::Passed), "its entries are seen");
 }
 
 #[tokio::test]

@@ -57,7 +57,7 @@ impl fmt::Display for DeliveryId {
 /// Where a delivery stands. `accepted = delivered + dead + cancelled + pending`, always; a leased one is pending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum DeliveryState {
     /// Not sent yet: due now or later, or held with its channel.
     Pending,
     /// The far side has it.
@@ -68,20 +68,21 @@ pub enum State {
     Cancelled,
 }
 
-impl State {
-    pub const ALL: [State; 4] = [State::Pending, State::Delivered, State::Dead, State::Cancelled];
+impl DeliveryState {
+    pub const ALL: [DeliveryState; 4] =
+        [DeliveryState::Pending, DeliveryState::Delivered, DeliveryState::Dead, DeliveryState::Cancelled];
 
     pub const fn as_str(self) -> &'static str {
         match self {
-            State::Pending => "pending",
-            State::Delivered => "delivered",
-            State::Dead => "dead",
-            State::Cancelled => "cancelled",
+            DeliveryState::Pending => "pending",
+            DeliveryState::Delivered => "delivered",
+            DeliveryState::Dead => "dead",
+            DeliveryState::Cancelled => "cancelled",
         }
     }
 
-    pub fn parse(word: &str) -> Option<State> {
-        State::ALL.into_iter().find(|state| state.as_str() == word)
+    pub fn parse(word: &str) -> Option<DeliveryState> {
+        DeliveryState::ALL.into_iter().find(|state| state.as_str() == word)
     }
 }
 
@@ -124,7 +125,7 @@ pub struct StoredEvent {
 /// What is accepted in one go: a message and everybody who is to be told. Without recipients only the fact that it was
 /// seen is kept.
 #[derive(Clone, Debug)]
-pub struct Accepted {
+pub struct NewMessage {
     pub id: MessageId,
     pub topic: String,
     /// SHA-256 of the body: a second message with the same id and another body is suspicious.
@@ -135,7 +136,7 @@ pub struct Accepted {
     pub recipients: Arc<[Recipient]>,
 }
 
-impl Accepted {
+impl NewMessage {
     /// Whether a one-shot filter is among those that matched.
     pub fn fires(&self) -> bool {
         self.recipients.iter().any(|recipient| recipient.oneshot)

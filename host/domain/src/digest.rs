@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::aliases::Aliases;
 use crate::catalogue::Catalogue;
-use crate::catalogue::group::{Common, Group};
-use crate::catalogue::source::Message;
+use crate::catalogue::group::{Common, DigestGroup};
+use crate::catalogue::source::MessageView;
 use crate::delivery::StoredEvent;
 use crate::facts::Event;
 use crate::message::MessageId;
@@ -18,7 +18,7 @@ use crate::time::Timestamp;
 
 /// A message as a digest needs it.
 #[derive(Clone, Debug)]
-pub struct Item {
+pub struct DigestItem {
     id: MessageId,
     topic: String,
     timestamp: Timestamp,
@@ -33,7 +33,7 @@ pub struct Item {
 
 /// One line of a digest. Times are seconds since 1970.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Line {
+pub struct DigestLine {
     pub subtitle: String,
     /// As its reader is addressed: "You ran …".
     pub subjective: String,
@@ -53,11 +53,11 @@ pub struct Line {
     pub msg_ids: Vec<MessageId>,
 }
 
-impl Item {
+impl DigestItem {
     /// `received_at` stands in where the publisher gave no time.
-    pub fn of_event(event: &Event<'_>, received_at: Timestamp) -> Item {
+    pub fn of_event(event: &Event<'_>, received_at: Timestamp) -> DigestItem {
         let (envelope, facts, text) = (event.envelope(), event.facts(), event.text());
-        Item {
+        DigestItem {
             id: envelope.id().clone(),
             topic: envelope.topic().to_owned(),
             timestamp: envelope.timestamp().unwrap_or(received_at),
@@ -72,8 +72,8 @@ impl Item {
     }
 
     /// A body that is no JSON leaves the message alone on its line.
-    pub fn of_stored(event: &StoredEvent) -> Item {
-        Item {
+    pub fn of_stored(event: &StoredEvent) -> DigestItem {
+        DigestItem {
             id: event.id.clone(),
             topic: event.topic.clone(),
             timestamp: event.timestamp,
@@ -88,8 +88,8 @@ impl Item {
     }
 
     /// The message as groups see it: its envelope is not known any more.
-    fn message<'a>(&'a self, catalogue: &Catalogue, aliases: &'a Aliases) -> Message<'a> {
-        Message {
+    fn message<'a>(&'a self, catalogue: &Catalogue, aliases: &'a Aliases) -> MessageView<'a> {
+        MessageView {
             envelope: &Value::Null,
             msg: &self.msg,
             topic: &self.topic,
@@ -101,7 +101,7 @@ impl Item {
 
 /// The lines for these messages, for `subject` to read. A folded line stands where its first message did. Groups are tried
 /// in the order of their file; a message is in one line only.
-pub fn fold(catalogue: &Catalogue, aliases: &Aliases, items: &[Item], subject: Option<&str>) -> Vec<Line> {
+pub fn fold(catalogue: &Catalogue, aliases: &Aliases, items: &[DigestItem], subject: Option<&str>) -> Vec<DigestLine> {
     try_fold(catalogue, aliases, items, subject).0
 }
 
@@ -109,10 +109,10 @@ pub fn fold(catalogue: &Catalogue, aliases: &Aliases, items: &[Item], subject: O
 pub(crate) fn try_fold(
     catalogue: &Catalogue,
     aliases: &Aliases,
-    items: &[Item],
+    items: &[DigestItem],
     subject: Option<&str>,
-) -> (Vec<Line>, Vec<String>) {
-    let messages: Vec<Message<'_>> = items.iter().map(|item| item.message(catalogue, aliases)).collect();
+) -> (Vec<DigestLine>, Vec<String>) {
+    let messages: Vec<MessageView<'_>> = items.iter().map(|item| item.message(catalogue, aliases)).collect();
     let taken = vec![false; items.len()];
     let mut folding = Folding { catalogue, items, messages, subject, taken, problems: Vec::new() };
     let mut folded = BTreeMap::new();
@@ -128,15 +128,15 @@ pub(crate) fn try_fold(
 
 /// The lines of a digest of stored messages, as `reader` is addressed.
 pub fn summary(catalogue: &Catalogue, aliases: &Aliases, events: &[Arc<StoredEvent>], reader: &str) -> Vec<String> {
-    let items: Vec<Item> = events.iter().map(|event| Item::of_stored(event)).collect();
+    let items: Vec<DigestItem> = events.iter().map(|event| DigestItem::of_stored(event)).collect();
     fold(catalogue, aliases, &items, Some(reader)).into_iter().map(|line| line.subjective).collect()
 }
 
 /// A digest on its way.
 struct Folding<'a> {
     catalogue: &'a Catalogue,
-    items: &'a [Item],
-    messages: Vec<Message<'a>>,
+    items: &'a [DigestItem],
+    messages: Vec<MessageView<'a>>,
     subject: Option<&'a str>,
     /// Which messages are in a folded line.
     taken: Vec<bool>,
@@ -145,7 +145,7 @@ struct Folding<'a> {
 
 impl Folding<'_> {
     /// Folds what belongs together by one group; the lines go under the number of their first message.
-    fn group(&mut self, categories: &[String], group: &Group, folded: &mut BTreeMap<usize, Line>) {
+    fn group(&mut self, categories: &[String], group: &DigestGroup, folded: &mut BTreeMap<usize, DigestLine>) {
         let mut keyed: Vec<(usize, Vec<Vec<String>>)> = Vec::new();
         for (number, message) in self.messages.iter().enumerate().filter(|(number, _)| !self.taken[*number]) {
             if message.category().is_some_and(|category| categories.iter().any(|of| of == category)) {
@@ -169,16 +169,16 @@ impl Folding<'_> {
     }
 
     /// One line for several messages; none where the group's text fails on them.
-    fn folded(&mut self, group: &Group, members: &[usize]) -> Option<Line> {
+    fn folded(&mut self, group: &DigestGroup, members: &[usize]) -> Option<DigestLine> {
         let line = self.line(members);
-        let messages: Vec<Message<'_>> = members.iter().map(|member| self.messages[*member]).collect();
+        let messages: Vec<MessageView<'_>> = members.iter().map(|member| self.messages[*member]).collect();
         let usernames: Vec<String> = line.usernames.iter().cloned().collect();
         let packages: Vec<String> = line.packages.iter().cloned().collect();
         let common =
             Common { usernames: &usernames, packages: &packages, icon: line.icon.as_deref(), subject: self.subject };
         let text = group.text(self.catalogue.environment(), &messages, &common);
         let text = text.map_err(|error| self.problems.push(error.to_string())).ok().flatten()?;
-        Some(Line {
+        Some(DigestLine {
             subjective: text.subjective.unwrap_or_else(|| text.subtitle.clone()),
             subtitle: text.subtitle,
             link: text.link,
@@ -188,12 +188,12 @@ impl Folding<'_> {
     }
 
     /// A line with what these messages have together, and the text of the first.
-    fn line(&self, members: &[usize]) -> Line {
+    fn line(&self, members: &[usize]) -> DigestLine {
         let first = &self.items[members[0]];
         let members = || members.iter().map(|member| (&self.items[*member], &self.messages[*member]));
-        let seconds = |item: &Item| item.timestamp.as_millis() as f64 / 1000.0;
+        let seconds = |item: &DigestItem| item.timestamp.as_millis() as f64 / 1000.0;
         let times = || members().map(|(item, _)| seconds(item));
-        Line {
+        DigestLine {
             subtitle: first.subtitle.clone(),
             subjective: first.subtitle.clone(),
             link: first.link.clone(),

@@ -6,7 +6,7 @@ use std::cell::OnceCell;
 use serde::{Deserialize, Serialize};
 
 use crate::aliases::Aliases;
-use crate::catalogue::source::Message;
+use crate::catalogue::source::MessageView;
 use crate::catalogue::{Catalogue, EntryId};
 use crate::delivery::StoredEvent;
 use crate::message::Envelope;
@@ -96,7 +96,7 @@ impl<'a> Event<'a> {
     }
 
     /// The message as sources and conditions see it.
-    pub(crate) fn message(&self) -> Message<'a> {
+    pub(crate) fn message(&self) -> MessageView<'a> {
         self.catalogue.message(self.envelope, self.aliases)
     }
 

@@ -9,7 +9,7 @@ mod configure;
 pub use crate::credential::CREDENTIAL_KINDS;
 pub use check::ManifestError;
 pub(crate) use configure::host;
-pub use configure::{ConfigError, ConfigProblem, RequestError};
+pub use configure::{PluginConfigError, PluginConfigProblem, RequestError};
 
 /// What a plugin is; see `manifest` in the contract (`wit/v1/channel.wit`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -28,18 +28,18 @@ use crate::acl::Acl;
 use crate::catalogue::Catalogue;
 use crate::delivery::Recipient;
 use crate::facts::Event;
-use crate::rules::Problem;
+use crate::rules::RuleProblem;
 use crate::subscription::Subscription;
 use crate::subscription::borrowed::SubscriptionRef;
-use atom::Names;
-use filed::{Place, User};
+use atom::AtomHasher;
+use filed::{FilterPosition, User};
 use index::Index;
 use paged::Paged;
 use tables::{Known, Term};
 use triggers::Triggers;
 
 pub use editor::{Editor, Sizes};
-pub use explain::{Explained, Verdict, explain};
+pub use explain::{Explained, FilterVerdict, explain};
 pub use filed::Match;
 pub use matcher::Matcher;
 
@@ -47,7 +47,7 @@ pub use matcher::Matcher;
 #[derive(Clone, Debug)]
 pub struct Ruleset {
     catalogue: Arc<Catalogue>,
-    names: Names,
+    names: AtomHasher,
     index: Index,
     rules: Paged<Known>,
     tests: Paged<Arc<[Term]>>,
@@ -58,7 +58,7 @@ pub struct Ruleset {
 
 impl Ruleset {
     /// A set of all these subscriptions, and what is wrong in them.
-    pub fn build(catalogue: Arc<Catalogue>, subscriptions: Vec<Subscription>) -> (Ruleset, Vec<Problem>) {
+    pub fn build(catalogue: Arc<Catalogue>, subscriptions: Vec<Subscription>) -> (Ruleset, Vec<RuleProblem>) {
         let mut by_user: BTreeMap<&str, Vec<SubscriptionRef<'_>>> = BTreeMap::new();
         for subscription in &subscriptions {
             by_user.entry(&subscription.user).or_default().push(subscription.into());
@@ -96,7 +96,7 @@ impl Ruleset {
         recipients
     }
 
-    fn at(&self, place: Place) -> Option<Match<'_>> {
+    fn at(&self, place: FilterPosition) -> Option<Match<'_>> {
         let user = self.users.get(place.user())?.as_deref()?;
         let subscribed = user.subscriptions.get(place.subscription())?;
         Some(Match { user, subscribed, filter: subscribed.filters.get(place.filter())? })

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tidings_domain::aliases::Aliases;
 use tidings_domain::catalogue::Catalogue;
-use tidings_domain::digest::{self, Item, Line};
+use tidings_domain::digest::{self, DigestItem, DigestLine};
 use tidings_domain::facts::Event;
 use tidings_domain::message::{Envelope, Frame};
 use tidings_domain::time::Timestamp;
@@ -31,10 +31,10 @@ fn envelope(message: &Value) -> Envelope {
     Envelope::read(&Frame { topic: None, body: message.to_string().into_bytes() }).unwrap()
 }
 
-fn fold(catalogue: &Catalogue, aliases: &Aliases, messages: &[Value], subject: Option<&str>) -> Vec<Line> {
-    let items: Vec<Item> = messages
+fn fold(catalogue: &Catalogue, aliases: &Aliases, messages: &[Value], subject: Option<&str>) -> Vec<DigestLine> {
+    let items: Vec<DigestItem> = messages
         .iter()
-        .map(|message| Item::of_event(&Event::new(catalogue, aliases, &envelope(message)), Timestamp::default()))
+        .map(|message| DigestItem::of_event(&Event::new(catalogue, aliases, &envelope(message)), Timestamp::default()))
         .collect();
     digest::fold(catalogue, aliases, &items, subject)
 }
@@ -97,7 +97,7 @@ fn run(playbook: &str, second: u32) -> Value {
     })
 }
 
-fn subtitles(lines: &[Line]) -> Vec<&str> {
+fn subtitles(lines: &[DigestLine]) -> Vec<&str> {
     lines.iter().map(|line| line.subtitle.as_str()).collect()
 }
 

@@ -16,7 +16,7 @@ use tidings_domain::aliases::Aliases;
 use tidings_domain::catalogue::Catalogue;
 use tidings_domain::facts::Event;
 use tidings_domain::message::{Envelope, Frame};
-use tidings_domain::ruleset::{Editor, Matcher, Ruleset, Verdict, explain};
+use tidings_domain::ruleset::{Editor, FilterVerdict, Matcher, Ruleset, explain};
 use tidings_domain::subscription::borrowed::SubscriptionRef;
 use tidings_domain::subscription::{Filter, Rule, Style, Subscription};
 
@@ -229,7 +229,7 @@ fn plainly<'s>(all: impl Iterator<Item = &'s Subscription>, event: &Event<'_>, a
     let mut told = Vec::new();
     for subscription in all {
         let explained = explain(event.catalogue(), subscription, event, acl);
-        if let Some(first) = explained.iter().find(|one| one.verdict == Verdict::Matched) {
+        if let Some(first) = explained.iter().find(|one| one.verdict == FilterVerdict::Matched) {
             let Subscription { user, channel, addresses, .. } = subscription;
             told.extend(addresses.iter().map(|address| format!("{user} {channel} {address} {}", first.filter)));
         }

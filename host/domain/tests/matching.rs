@@ -12,7 +12,7 @@ use tidings_domain::catalogue::Catalogue;
 use tidings_domain::facts::Event;
 use tidings_domain::limits;
 use tidings_domain::message::{Envelope, Frame};
-use tidings_domain::ruleset::{Editor, Ruleset, Verdict, explain};
+use tidings_domain::ruleset::{Editor, FilterVerdict, Ruleset, explain};
 use tidings_domain::subscription::borrowed::SubscriptionRef;
 use tidings_domain::subscription::{Filter, Rule, Style, Subscription};
 
@@ -304,12 +304,12 @@ fn rules_are_tested_in_their_order() {
     let explained =
         explain(&catalogue, &subscription, &event, &acl()).into_iter().map(|e| e.verdict).collect::<Vec<_>>();
     let expected = [
-        Verdict::Failed { rule: "shop_order".to_owned(), negated: true },
-        Verdict::Failed { rule: "user_filter".to_owned(), negated: false },
-        Verdict::Empty,
-        Verdict::Broken { rule: "nosuch".to_owned(), reason: "there is no rule with this name".to_owned() },
-        Verdict::Matched,
-        Verdict::NotReached,
+        FilterVerdict::Failed { rule: "shop_order".to_owned(), negated: true },
+        FilterVerdict::Failed { rule: "user_filter".to_owned(), negated: false },
+        FilterVerdict::Empty,
+        FilterVerdict::Broken { rule: "nosuch".to_owned(), reason: "there is no rule with this name".to_owned() },
+        FilterVerdict::Matched,
+        FilterVerdict::NotReached,
     ];
     assert_eq!(explained, expected);
 }

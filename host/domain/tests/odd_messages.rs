@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tidings_domain::acl::AclTable;
 use tidings_domain::aliases::Aliases;
 use tidings_domain::catalogue::{Catalogue, EMBEDDED};
-use tidings_domain::digest::{self, Item};
+use tidings_domain::digest::{self, DigestItem};
 use tidings_domain::facts::Event;
 use tidings_domain::limits;
 use tidings_domain::message::{Envelope, Frame};
@@ -86,7 +86,7 @@ fn survives(message: &Value) -> bool {
     for line in [&stored.title, &stored.subtitle] {
         assert!(line.chars().count() <= limits::LINE_CHARS.max(limits::TOPIC_BYTES));
     }
-    let item = Item::of_stored(&stored);
+    let item = DigestItem::of_stored(&stored);
     let lines = digest::fold(ruleset.catalogue(), &aliases, &[item.clone(), item], Some("ann"));
     assert_eq!(lines.iter().map(|line| line.msg_ids.len()).sum::<usize>(), 2, "no message is lost or said twice");
     rules::holding(&event);

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use support::{Ground, deliveries, median, parcels, resident_bytes, tell};
 use tidings_domain::delivery::{Content, Delivery};
 use tidings_domain::outcome::Outcome;
-use tidings_sandbox::{Batch, Parcel};
+use tidings_sandbox::{Batch, DeliveryRequest};
 use work::Letter;
 
 /// Deliveries in a batch.
@@ -112,7 +112,7 @@ async fn starts() {
 }
 
 /// What the plugin does, by the same code, from the same deliveries.
-fn natively(batch: &[Parcel]) -> Vec<Outcome> {
+fn natively(batch: &[DeliveryRequest]) -> Vec<Outcome> {
     batch.iter().map(|parcel| Outcome::Delivered { receipt: Some(work::receipt(&letter(&parcel.delivery))) }).collect()
 }
 

@@ -10,7 +10,7 @@ use tidings_domain::outcome::CrashKind;
 use tidings_domain::text::one_line;
 use wasmparser::{Encoding, Parser, Payload};
 
-use crate::abi::{self, Version};
+use crate::abi::{self, ContractVersion};
 use crate::compiler::CompileError;
 use crate::wasi;
 
@@ -55,7 +55,7 @@ pub enum AdmissionError {
 
 /// What a file says of itself before anything is compiled.
 pub(crate) struct Outline {
-    pub version: Version,
+    pub version: ContractVersion,
     /// The interfaces of the contract that it imports.
     pub imports: Vec<String>,
     /// As its exports have it; its manifest must say the same.
@@ -74,7 +74,7 @@ pub(crate) fn inspect(file: &[u8]) -> Result<Outline, AdmissionError> {
     for payload in Parser::new(0).parse_all(file) {
         survey.look(&payload.map_err(malformed)?)?;
     }
-    for version in Version::ALL.iter().rev().copied() {
+    for version in ContractVersion::ALL.iter().rev().copied() {
         if let Some(lifetime) = version.lifetime(&survey.exports) {
             return Ok(Outline { version, imports: survey.imports, lifetime });
         }
@@ -203,7 +203,7 @@ fn check_import(name: &str) -> Result<String, AdmissionError> {
     let Some((interface, number)) = in_contract(name) else {
         return Err(AdmissionError::UnknownImport(one_line(name, 100)));
     };
-    match Version::ALL.iter().find(|version| version.number() == number) {
+    match ContractVersion::ALL.iter().find(|version| version.number() == number) {
         Some(version) if version.imports().contains(&interface) => Ok(interface.to_owned()),
         Some(_) => Err(AdmissionError::UnknownImport(one_line(name, 100))),
         None => Err(wrong_version(number)),
@@ -216,7 +216,7 @@ fn in_contract(name: &str) -> Option<(&str, &str)> {
 }
 
 fn served(number: &str) -> bool {
-    Version::ALL.iter().any(|version| version.number() == number)
+    ContractVersion::ALL.iter().any(|version| version.number() == number)
 }
 
 fn wrong_version(number: &str) -> AdmissionError {
@@ -228,8 +228,8 @@ fn wrong_version(number: &str) -> AdmissionError {
 }
 
 /// What `name` makes of each version that is served.
-fn names(name: impl Fn(Version) -> String) -> String {
-    Version::ALL.iter().copied().map(name).collect::<Vec<_>>().join(" and ")
+fn names(name: impl Fn(ContractVersion) -> String) -> String {
+    ContractVersion::ALL.iter().copied().map(name).collect::<Vec<_>>().join(" and ")
 }
 
 fn malformed(error: wasmparser::BinaryReaderError) -> AdmissionError {

@@ -10,14 +10,14 @@ use tidings_domain::outcome::{CrashKind, Outcome};
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::{Engine, Store, UpdateDeadline};
 
-use crate::lane::processor_time;
+use crate::guest_executor::processor_time;
+use crate::instance_state::InstanceState;
 use crate::plugin::Batch;
-use crate::report::Stats;
-use crate::room::Room;
+use crate::report::CallStats;
 use crate::violation::{Crash, crash};
 
 /// How the work of a call ended, and what it cost.
-pub(crate) struct Ended<T> {
+pub(crate) struct Completion<T> {
     /// In time or not, well or not.
     end: Result<wasmtime::Result<T>, Late>,
     cpu: Duration,
@@ -28,12 +28,12 @@ struct Late;
 
 /// A store that is about to be used.
 pub(crate) struct Call {
-    store: Store<Room>,
+    store: Store<InstanceState>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Call {
-    pub(crate) fn new(engine: &Engine, room: Room, place: OwnedSemaphorePermit) -> wasmtime::Result<Call> {
+    pub(crate) fn new(engine: &Engine, room: InstanceState, place: OwnedSemaphorePermit) -> wasmtime::Result<Call> {
         let plugin = room.furniture.limits;
         let mut store = Store::try_new(engine, room)?;
         store.limiter(|room| &mut room.growth);
@@ -44,12 +44,12 @@ impl Call {
         Ok(Call { store, _place: place })
     }
 
-    pub(crate) fn store(&mut self) -> &mut Store<Room> {
+    pub(crate) fn store(&mut self) -> &mut Store<InstanceState> {
         &mut self.store
     }
 
     /// Runs `work` for as long as `time` allows: guest code and host calls alike. What is not done by then is dropped.
-    pub(crate) async fn within<T>(time: Duration, work: impl Future<Output = wasmtime::Result<T>>) -> Ended<T> {
+    pub(crate) async fn within<T>(time: Duration, work: impl Future<Output = wasmtime::Result<T>>) -> Completion<T> {
         let (mut work, mut cpu) = (pin!(work), Duration::ZERO);
         // A poll stays on its thread: guest code runs in it until it waits, or until the next tick.
         let timed = poll_fn(|cx| {
@@ -59,7 +59,7 @@ impl Call {
             polled
         });
         let end = tokio::time::timeout(time, timed).await.map_err(|_| Late);
-        Ended { end, cpu }
+        Completion { end, cpu }
     }
 
     /// Begins another call in the same store, with its own quotas.
@@ -68,12 +68,12 @@ impl Call {
     }
 
     /// The answer or what there is instead, what the call used, and what had been settled. The instance is gone.
-    pub(crate) fn leave<T>(mut self, ended: Ended<T>) -> (Result<T, Crash>, Stats, Vec<Option<Outcome>>) {
+    pub(crate) fn leave<T>(mut self, ended: Completion<T>) -> (Result<T, Crash>, CallStats, Vec<Option<Outcome>>) {
         self.close(ended)
     }
 
     /// The same, and the instance stays. Where there was no answer, it must not be called again.
-    pub(crate) fn close<T>(&mut self, ended: Ended<T>) -> (Result<T, Crash>, Stats, Vec<Option<Outcome>>) {
+    pub(crate) fn close<T>(&mut self, ended: Completion<T>) -> (Result<T, Crash>, CallStats, Vec<Option<Outcome>>) {
         let room = self.store.data_mut();
         room.stats.cpu = ended.cpu;
         let answer = match ended.end {
@@ -97,7 +97,7 @@ impl Call {
 /// What a running guest does at every tick: it ends at the deadline, or when it had all its host calls, and otherwise
 /// yields. tokio's own way to yield lets the executor look at its timers and sockets first; a plain one would be run again
 /// at once, dozens of times in a row.
-fn tick(room: &Room) -> wasmtime::Result<UpdateDeadline> {
+fn tick(room: &InstanceState) -> wasmtime::Result<UpdateDeadline> {
     room.within_host_calls()?;
     if Instant::now() >= room.deadline() {
         return Ok(UpdateDeadline::Interrupt);

@@ -14,7 +14,7 @@ pub enum LogLevel {
 
 /// What a plugin adds to the event stream of an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StreamEntry {
+pub struct StreamAppend {
     /// Of the delivery.
     pub address: String,
     /// Its id: an entry of the same delivery is there already, or not.
@@ -56,7 +56,7 @@ pub trait ChannelHost: Send + Sync {
     async fn state_keys(&self, channel: &str, prefix: &str) -> Result<Vec<String>, StateError>;
 
     /// Adds entries to event streams, all or none, those apart whose delivery has one.
-    async fn append(&self, channel: &str, entries: Vec<StreamEntry>) -> Result<(), StateError>;
+    async fn append(&self, channel: &str, entries: Vec<StreamAppend>) -> Result<(), StateError>;
 
     /// A user's command that came from `address`; returns the lines to answer with.
     async fn inbox(&self, channel: &str, address: &str, text: &str) -> Vec<String>;

@@ -27,32 +27,32 @@ mod capabilities;
 mod compiler;
 mod credentials;
 mod engine;
+mod growth;
+mod guest_executor;
 mod host;
-mod lane;
-mod meter;
+mod instance_state;
 mod network;
-mod pace;
 mod plugin;
+mod rate_limit;
 mod report;
 mod resident;
-mod room;
 mod violation;
 mod wasi;
 
 pub use admission::AdmissionError;
 pub use compiler::{CompileError, CompileLimits, Compiler, DOES_NOT_COMPILE, compile_as_child};
 pub use credentials::{CredentialProblem, check_credential};
-pub use host::{ChannelHost, LogLevel, StateError, StreamEntry};
+pub use host::{ChannelHost, LogLevel, StateError, StreamAppend};
 pub use network::{Resolver, TlsError};
-pub use plugin::{Admitted, Batch, ChannelSettings, Links, Parcel, Plugin};
-pub use report::{Report, Stats};
-pub use resident::{Resident, ResidentStats};
+pub use plugin::{Admitted, Batch, ChannelSettings, DeliveryLinks, DeliveryRequest, Plugin};
+pub use report::{CallReport, CallStats};
+pub use resident::{ResidentHandle, ResidentStats};
 
 use cache::CodeCache;
 use call::Call;
-use lane::Lane;
+use guest_executor::GuestExecutor;
+use instance_state::{ChannelContext, InstanceState};
 use network::{Egress, Lookups, System, Tls};
-use room::{Furniture, Room};
 
 /// How a sandbox is set up.
 #[derive(Clone, Debug)]
@@ -87,7 +87,7 @@ pub struct Sandbox {
 
 struct Shared {
     engine: Engine,
-    linker: Linker<Room>,
+    linker: Linker<InstanceState>,
     cache: Arc<CodeCache>,
     compiler: Compiler,
     tls: Arc<Tls>,
@@ -168,7 +168,7 @@ impl Sandbox {
         let fields = admitted.manifest().config.iter().filter(|field| field.secret);
         let values = fields.filter_map(|field| settings.config.get(&field.name));
         let credentials = settings.grants.credentials.iter().map(|credential| credential.value.expose());
-        let furniture = Furniture {
+        let furniture = ChannelContext {
             redaction: Redaction::new(values.chain(credentials).map(String::as_str)),
             channel: settings.channel.into(),
             config: Arc::new(settings.config),
@@ -183,7 +183,7 @@ impl Sandbox {
     }
 
     /// Asks for the manifest; none where there is no place for an instance.
-    async fn describe(&self, linked: &Arc<abi::Linked>) -> Option<Result<Manifest, (CrashKind, String)>> {
+    async fn describe(&self, linked: &Arc<abi::LinkedComponent>) -> Option<Result<Manifest, (CrashKind, String)>> {
         let time = limits::QUESTION_DEADLINE;
         let mut call = self.call(nobody(), Batch::default(), time).await?;
         let linked = Arc::clone(linked);
@@ -191,7 +191,7 @@ impl Sandbox {
             let answer = Call::within(time, linked.describe(call.store())).await;
             call.leave(answer).0
         };
-        Some(Lane::default().run(question).await)
+        Some(GuestExecutor::default().run(question).await)
     }
 
     /// The component; and its sealed code, where that is not in the cache.
@@ -217,12 +217,12 @@ impl Sandbox {
     }
 
     /// A fresh store for one call; none where no place for its instance became free within [`limits::INSTANCE_WAIT`].
-    async fn call(&self, furniture: Furniture, batch: Batch, time: Duration) -> Option<Call> {
+    async fn call(&self, furniture: ChannelContext, batch: Batch, time: Duration) -> Option<Call> {
         let place = Arc::clone(&self.shared.places).acquire_owned();
         let place = tokio::time::timeout(limits::INSTANCE_WAIT, place).await.ok()?.ok()?;
         let egress = Egress::new(Arc::clone(&self.shared.tls), &furniture.limits);
         let egress = egress.resolving(Arc::clone(&self.shared.resolver), furniture.lookups.clone());
-        let room = Room::new(furniture, egress, batch, time);
+        let room = InstanceState::new(furniture, egress, batch, time);
         let call = Call::new(&self.shared.engine, room, place);
         call.inspect_err(|error| tracing::error!(%error, "no store for a plugin's call")).ok()
     }
@@ -237,8 +237,8 @@ async fn aside<T: Send + 'static>(
 }
 
 /// What a plugin gets that is only asked what it is.
-fn nobody() -> Furniture {
-    Furniture {
+fn nobody() -> ChannelContext {
+    ChannelContext {
         channel: "".into(),
         config: Arc::default(),
         grants: Arc::default(),
@@ -272,7 +272,7 @@ impl ChannelHost for Nobody {
         Ok(Vec::new())
     }
 
-    async fn append(&self, _: &str, _: Vec<StreamEntry>) -> Result<(), StateError> {
+    async fn append(&self, _: &str, _: Vec<StreamAppend>) -> Result<(), StateError> {
         Err(StateError::Unavailable("there is no channel yet".to_owned()))
     }
 

@@ -14,11 +14,11 @@ use tidings_domain::text::{is_one_line, one_line};
 use tokio::sync::oneshot;
 
 use crate::Sandbox;
-use crate::abi::{EVENT_STREAM, Linked};
-use crate::call::{Call, Ended};
-use crate::lane::Lane;
-use crate::report::{Report, Stats, assemble};
-use crate::room::Furniture;
+use crate::abi::{EVENT_STREAM, LinkedComponent};
+use crate::call::{Call, Completion};
+use crate::guest_executor::GuestExecutor;
+use crate::instance_state::ChannelContext;
+use crate::report::{CallReport, CallStats, assemble};
 
 /// A component that was checked, compiled and linked, and what it says of itself.
 #[derive(Clone)]
@@ -30,7 +30,7 @@ pub(crate) struct Inner {
     pub digest: String,
     pub imports: Vec<String>,
     pub manifest: Manifest,
-    pub linked: Arc<Linked>,
+    pub linked: Arc<LinkedComponent>,
 }
 
 impl Admitted {
@@ -66,7 +66,7 @@ pub struct ChannelSettings {
 
 /// The links that go with a delivery: the daemon makes them, a plugin shows them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Links {
+pub struct DeliveryLinks {
     /// Where the user edits the filter that caused the delivery.
     pub settings: Option<String>,
     /// Where one click (RFC 8058) ends the subscription.
@@ -75,15 +75,15 @@ pub struct Links {
 
 /// A delivery as it is handed to a plugin.
 #[derive(Clone, Debug)]
-pub struct Parcel {
+pub struct DeliveryRequest {
     pub delivery: Arc<Delivery>,
-    pub links: Links,
+    pub links: DeliveryLinks,
     /// For a digest: one line for each group of related events.
     pub summary: Vec<String>,
 }
 
 /// Parcels that go out in one call. Shared, since a call may outlive the one who waits for it.
-pub type Batch = Arc<[Parcel]>;
+pub type Batch = Arc<[DeliveryRequest]>;
 
 /// One channel's plugin, ready to be called. Cheap to clone; calls may run at the same time, each in a fresh instance.
 /// Deliveries of a resident plugin go to its [`Resident`](crate::Resident) instead.
@@ -91,8 +91,8 @@ pub type Batch = Arc<[Parcel]>;
 pub struct Plugin {
     pub(crate) sandbox: Sandbox,
     pub(crate) admitted: Admitted,
-    pub(crate) furniture: Furniture,
-    pub(crate) lane: Arc<Lane>,
+    pub(crate) furniture: ChannelContext,
+    pub(crate) lane: Arc<GuestExecutor>,
 }
 
 impl Plugin {
@@ -105,7 +105,7 @@ impl Plugin {
     }
 
     /// Hands over a batch. Whatever happens, there is one outcome for each parcel.
-    pub async fn deliver(&self, batch: &Batch) -> Report {
+    pub async fn deliver(&self, batch: &Batch) -> CallReport {
         self.deliver_until(batch, std::future::pending()).await.unwrap_or_else(|_| busy(batch.len()))
     }
 
@@ -115,7 +115,7 @@ impl Plugin {
         &self,
         batch: &Batch,
         cut_off: impl Future<Output = ()>,
-    ) -> Result<Report, Vec<Option<Outcome>>> {
+    ) -> Result<CallReport, Vec<Option<Outcome>>> {
         tokio::pin!(cut_off);
         let call = tokio::select! {
             call = self.open(batch) => call,
@@ -146,7 +146,7 @@ impl Plugin {
         if address.chars().count() > limits::ADDRESS_CHARS {
             return Ok(Err(format!("longer than {} characters", limits::ADDRESS_CHARS)));
         }
-        let furniture = Furniture { grants: Arc::default(), tokens: Arc::default(), ..self.furniture.clone() };
+        let furniture = ChannelContext { grants: Arc::default(), tokens: Arc::default(), ..self.furniture.clone() };
         let busy = || (CrashKind::Instantiate, BUSY.to_owned());
         let mut call = self.sandbox.call(furniture, Batch::default(), time).await.ok_or_else(busy)?;
         let (linked, address) = (Arc::clone(&self.admitted.inner.linked), address.to_owned());
@@ -181,7 +181,7 @@ impl Plugin {
         mut call: Call,
         batch: &Batch,
         cut_off: oneshot::Receiver<()>,
-    ) -> impl Future<Output = Result<Report, Vec<Option<Outcome>>>> + Send + use<> {
+    ) -> impl Future<Output = Result<CallReport, Vec<Option<Outcome>>>> + Send + use<> {
         let (linked, time) = (Arc::clone(&self.admitted.inner.linked), self.deadline());
         let furniture = self.furniture.clone();
         let batch = Arc::clone(batch);
@@ -202,21 +202,21 @@ impl Plugin {
     }
 }
 
-fn report(furniture: &Furniture, call: Call, ended: Ended<Vec<Outcome>>) -> Report {
+fn report(furniture: &ChannelContext, call: Call, ended: Completion<Vec<Outcome>>) -> CallReport {
     let (answer, stats, settled) = call.leave(ended);
     let (outcomes, crash) = assemble(answer, settled, |outcome| furniture.redacted(outcome));
-    Report { outcomes, crash, stats }
+    CallReport { outcomes, crash, stats }
 }
 
 const BUSY: &str = "all instances of the sandbox are busy";
 
 /// No instance became free in time: nobody's fault, so nothing is lost by it.
-fn busy(batch: usize) -> Report {
+fn busy(batch: usize) -> CallReport {
     later(batch, limits::INSTANCE_WAIT, BUSY.to_owned())
 }
 
 /// A batch that the plugin was not asked to deliver now.
-pub(crate) fn later(batch: usize, after: Duration, reason: String) -> Report {
+pub(crate) fn later(batch: usize, after: Duration, reason: String) -> CallReport {
     let wait = Outcome::ChannelTrouble { after: Some(after), reason };
-    Report { outcomes: vec![wait; batch], crash: None, stats: Stats::default() }
+    CallReport { outcomes: vec![wait; batch], crash: None, stats: CallStats::default() }
 }

@@ -8,18 +8,18 @@ use crate::violation::Crash;
 
 /// How a batch went.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
+pub struct CallReport {
     /// One for each delivery, in the order of the batch.
     pub outcomes: Vec<Outcome>,
     /// The call as a whole gave no answer. What the plugin had settled before stands in `outcomes`; the others are
     /// `Outcome::Crash`.
     pub crash: Option<(CrashKind, String)>,
-    pub stats: Stats,
+    pub stats: CallStats,
 }
 
 /// What one call used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stats {
+pub struct CallStats {
     /// From entering the sandbox to leaving it, without the wait for a free instance.
     pub duration: Duration,
     /// Processor time of its code, and of the host's on its behalf where that did not wait.
@@ -36,9 +36,9 @@ pub struct Stats {
     pub peak_memory_bytes: usize,
 }
 
-impl Stats {
+impl CallStats {
     /// Adds what another call used; memory is the most of both.
-    pub fn add(&mut self, other: &Stats) {
+    pub fn add(&mut self, other: &CallStats) {
         self.duration += other.duration;
         self.cpu += other.cpu;
         self.host_calls += other.host_calls;

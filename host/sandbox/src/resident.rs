@@ -14,10 +14,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::abi::Reason;
+use crate::abi::WakeReason;
 use crate::plugin::{Batch, Plugin, later};
-use crate::report::{Report, Stats};
-use life::Life;
+use crate::report::{CallReport, CallStats};
+use life::ResidentLifecycle;
 
 /// What the instances of a channel did since it was started.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct ResidentStats {
     pub deliveries: u64,
     pub wakes: u64,
     /// What those wakes used since somebody took it; the report of a delivery has its own.
-    pub used: Stats,
+    pub used: CallStats,
     /// Wakes that came due before [`limits::WAKE_INTERVAL`] had passed, and were held until then.
     pub held: u64,
     /// There is an instance.
@@ -43,8 +43,8 @@ pub struct ResidentStats {
 }
 
 /// A channel's resident plugin. It runs from the moment it is made, whether there is something to deliver or not. Dropping
-/// this ends it at once; [`Resident::stop`] lets it say goodbye.
-pub struct Resident {
+/// this ends it at once; [`ResidentHandle::stop`] lets it say goodbye.
+pub struct ResidentHandle {
     orders: mpsc::Sender<Order>,
     stats: Arc<watch::Sender<ResidentStats>>,
     task: JoinHandle<()>,
@@ -66,24 +66,24 @@ struct Errand {
 }
 
 /// A report; where the call was cut off, what had been settled by then.
-type Answer = Result<Report, Vec<Option<Outcome>>>;
+type Answer = Result<CallReport, Vec<Option<Outcome>>>;
 
 impl Plugin {
     /// Starts the plugin as a resident. Must be called within a runtime.
-    pub fn reside(&self) -> Resident {
+    pub fn reside(&self) -> ResidentHandle {
         // Nobody has more than one batch in flight; another one waits with its sender.
         let (orders, inbox) = mpsc::channel(1);
         let stats = Arc::<watch::Sender<ResidentStats>>::default();
-        let life = Life::new(self.clone(), Arc::clone(&stats));
+        let life = ResidentLifecycle::new(self.clone(), Arc::clone(&stats));
         let lane = Arc::clone(&self.lane);
         let task = tokio::spawn(async move { lane.run(run(inbox, life)).await });
-        Resident { orders, stats, task }
+        ResidentHandle { orders, stats, task }
     }
 }
 
-impl Resident {
+impl ResidentHandle {
     /// Hands over a batch. Whatever happens, there is one outcome for each parcel.
-    pub async fn deliver(&self, batch: &Batch) -> Report {
+    pub async fn deliver(&self, batch: &Batch) -> CallReport {
         match self.deliver_until(batch, std::future::pending()).await {
             Ok(report) => report,
             Err(_) => gone(batch.len()),
@@ -127,8 +127,8 @@ impl Resident {
     }
 
     /// What its wakes used since this was asked last.
-    pub fn take_used(&self) -> Stats {
-        let mut used = Stats::default();
+    pub fn take_used(&self) -> CallStats {
+        let mut used = CallStats::default();
         self.stats.send_if_modified(|stats| {
             used = std::mem::take(&mut stats.used);
             false
@@ -162,30 +162,30 @@ impl Resident {
     }
 }
 
-impl Drop for Resident {
+impl Drop for ResidentHandle {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
 /// It did not come to this batch in time: nobody's fault, so nothing is lost by it.
-fn occupied(batch: usize) -> Report {
+fn occupied(batch: usize) -> CallReport {
     later(batch, limits::INSTANCE_WAIT, "the channel's one instance is at work on another call".to_owned())
 }
 
 /// It was stopped.
-fn gone(batch: usize) -> Report {
+fn gone(batch: usize) -> CallReport {
     later(batch, limits::INSTANCE_WAIT, "the channel's instance was stopped".to_owned())
 }
 
 /// What the task does next.
 enum Next {
     Order(Option<Order>),
-    Wake(Reason),
+    Wake(WakeReason),
 }
 
 /// `life` comes last, so that it is dropped first: who sees `orders` closed knows that the instance is gone.
-async fn run(mut orders: mpsc::Receiver<Order>, mut life: Life) {
+async fn run(mut orders: mpsc::Receiver<Order>, mut life: ResidentLifecycle) {
     loop {
         // Wakes leave room between them and come first: however much there is to deliver, a PING is answered.
         let next = tokio::select! {
@@ -196,7 +196,7 @@ async fn run(mut orders: mpsc::Receiver<Order>, mut life: Life) {
         match next {
             Next::Wake(reason) => life.wake(reason, limits::WAKE_DEADLINE).await,
             Next::Order(Some(Order::Deliver(errand))) => life.run(errand).await,
-            Next::Order(Some(Order::Stop { grace })) => return life.wake(Reason::Stop, grace).await,
+            Next::Order(Some(Order::Stop { grace })) => return life.wake(WakeReason::Stop, grace).await,
             Next::Order(None) => return,
         }
     }

@@ -9,8 +9,8 @@ use wasmtime::component::{Linker, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView, p2};
 
 use crate::host::LogLevel;
-use crate::room::Room;
-use stdio::Paper;
+use crate::instance_state::InstanceState;
+use stdio::LogStream;
 
 /// What a component may import, as `package/interface`, of any version 0.2.
 const INTERFACES: &[&str] = &[
@@ -53,7 +53,7 @@ pub(crate) fn offers(name: &str) -> bool {
 }
 
 /// Offers it to components. What is linked beyond [`INTERFACES`] cannot be imported: admission comes first.
-pub(crate) fn add_to_linker(linker: &mut Linker<Room>) -> wasmtime::Result<()> {
+pub(crate) fn add_to_linker(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
     p2::add_to_linker_async(linker)
 }
 
@@ -61,13 +61,13 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Room>) -> wasmtime::Result<()> {
 pub(crate) struct Wasi {
     context: WasiCtx,
     table: ResourceTable,
-    out: Paper,
-    err: Paper,
+    out: LogStream,
+    err: LogStream,
 }
 
 impl Wasi {
     fn new() -> Wasi {
-        let (out, err) = (Paper::default(), Paper::default());
+        let (out, err) = (LogStream::default(), LogStream::default());
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits::GUEST_HANDLES);
         let context = WasiCtx::builder()
@@ -82,7 +82,7 @@ impl Wasi {
     }
 }
 
-impl WasiView for Room {
+impl WasiView for InstanceState {
     /// Every function of WASI begins here, so this is where it counts as a host call. An end to the call cannot be told
     /// from here; a guest that has had too many ends at its next tick.
     fn ctx(&mut self) -> WasiCtxView<'_> {
@@ -93,7 +93,7 @@ impl WasiView for Room {
     }
 }
 
-impl Room {
+impl InstanceState {
     /// Puts what the plugin has printed into its log, line by line; with `all`, also a line that has not ended.
     pub(crate) fn print(&mut self, all: bool) {
         let Some(wasi) = &self.wasi else { return };

@@ -125,7 +125,7 @@ async fn a_plugin_that_cannot_say_what_it_is_is_refused() {
     assert_eq!(place.kept(), 0, "what is refused leaves nothing behind");
 }
 
-async fn deliver(fields: &str, body: &str, limits: PluginLimits) -> tidings_sandbox::Report {
+async fn deliver(fields: &str, body: &str, limits: PluginLimits) -> tidings_sandbox::CallReport {
     let place = Place::new();
     let admitted = place.sandbox.admit(&plugin(fields, body)).await.expect("admitted");
     let plugin = place.plugin(&admitted, limits, Vec::new(), 9);

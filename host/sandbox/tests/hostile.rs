@@ -11,10 +11,10 @@ use common::{MIB, Place, crash_of, delivery, far, grant, parcels, rejected};
 use tidings_domain::limits::{self, PluginLimits};
 use tidings_domain::manifest::Capability;
 use tidings_domain::outcome::{CrashKind, Outcome};
-use tidings_sandbox::Report;
+use tidings_sandbox::CallReport;
 use tokio::net::TcpListener;
 
-async fn report(behaviour: &str, batch: usize, limits: PluginLimits) -> Report {
+async fn report(behaviour: &str, batch: usize, limits: PluginLimits) -> CallReport {
     let place = Place::new();
     let plugin = place.plugin(&place.hostile().await, limits, Vec::new(), 9);
     let deliveries: Vec<_> = (0..batch).map(|_| delivery(&format!("{behaviour}@example.org"))).collect();

@@ -14,7 +14,7 @@ use common::net::{Names, Peer, peer};
 use common::{Place, delivery, far, parcels, rejected};
 use tidings_domain::grant::Grant;
 use tidings_domain::manifest::Capability;
-use tidings_sandbox::{Admitted, Report};
+use tidings_sandbox::{Admitted, CallReport};
 
 fn grants(host: &str, port: u16, private: bool) -> Vec<Grant> {
     let grant = |capability| Grant { capability, host: host.to_owned(), port, private, plain_http: true };
@@ -22,7 +22,7 @@ fn grants(host: &str, port: u16, private: bool) -> Vec<Grant> {
 }
 
 /// What became of `behaviour`, e.g. `fetch@http://inside.example/`.
-async fn asked(place: &Place, hostile: &Admitted, grants: Vec<Grant>, behaviour: &str) -> Report {
+async fn asked(place: &Place, hostile: &Admitted, grants: Vec<Grant>, behaviour: &str) -> CallReport {
     let plugin = place.plugin(hostile, far(), grants, 9);
     plugin.deliver(&parcels(&[delivery(behaviour)])).await
 }

@@ -10,7 +10,7 @@ use common::guest::plugin;
 use common::{Place, delivery, parcels};
 use tidings_domain::limits::{self, PluginLimits};
 use tidings_domain::outcome::{CrashKind, Outcome};
-use tidings_sandbox::{Report, Stats};
+use tidings_sandbox::{CallReport, CallStats};
 
 const ALL_DELIVERED: &str = "(call $answer (local.get $count))";
 
@@ -37,7 +37,7 @@ const IMPORTS: &str = r#"
     (import "tidings:channel/log@1.0.0" "log" (func $log (param i32 i32 i32)))"#;
 
 /// Delivers one with a plugin that does this. Nothing in it is slow: the deadline is far.
-async fn run(data: &str, body: &str, limits: PluginLimits) -> (Report, Vec<String>) {
+async fn run(data: &str, body: &str, limits: PluginLimits) -> (CallReport, Vec<String>) {
     let place = Place::new();
     let admitted = place.sandbox.admit(&plugin(&format!("{IMPORTS} {data}"), body)).await.expect("admitted");
     assert!(!admitted.imports().iter().any(|import| import.contains("wasi")), "{:?}", admitted.imports());
@@ -46,13 +46,13 @@ async fn run(data: &str, body: &str, limits: PluginLimits) -> (Report, Vec<Strin
     (report, lines)
 }
 
-fn delivered(report: &Report) -> &Stats {
+fn delivered(report: &CallReport) -> &CallStats {
     assert_eq!(report.crash, None);
     assert_eq!(report.outcomes, [Outcome::Delivered { receipt: None }]);
     &report.stats
 }
 
-fn crash((report, _): &(Report, Vec<String>)) -> (CrashKind, &str) {
+fn crash((report, _): &(CallReport, Vec<String>)) -> (CrashKind, &str) {
     let (kind, detail) = report.crash.as_ref().expect("a crash");
     (*kind, detail)
 }

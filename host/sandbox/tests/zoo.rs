@@ -17,11 +17,11 @@ use tidings_domain::grant::Grant;
 use tidings_domain::limits::{self, PluginLimits};
 use tidings_domain::manifest::Capability;
 use tidings_domain::outcome::{CrashKind, Outcome};
-use tidings_sandbox::{Plugin, Report, Resolver};
+use tidings_sandbox::{CallReport, Plugin, Resolver};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-async fn once(plugin: &Plugin, behaviour: &str) -> Report {
+async fn once(plugin: &Plugin, behaviour: &str) -> CallReport {
     plugin.deliver(&parcels(&[delivery(behaviour)])).await
 }
 

@@ -13,11 +13,11 @@ use tidings_domain::limits;
 use tidings_domain::text::one_line;
 
 use super::deliveries::rows;
-use super::guard::Pace;
+use super::guard::RequestClass;
 use super::read::{self, Json, Path, Query};
 use super::{ApiState, Problem};
+use crate::access_lists::RequiredLists;
 use crate::clock;
-use crate::lists::Needed;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,7 +89,7 @@ pub(super) async fn replace(State(api): State<ApiState>, request: Request) -> Re
 }
 
 async fn table(request: Request) -> Result<AclTable, Problem> {
-    let body = read::body(request, limits::ACCESS_LISTS_BYTES, Pace::Slow).await?;
+    let body = read::body(request, limits::ACCESS_LISTS_BYTES, RequestClass::Slow).await?;
     read::json(&body)
 }
 
@@ -121,7 +121,7 @@ pub(super) async fn groups(
 
 /// The holders as matching is told, from wherever they come.
 pub(super) async fn package(State(api): State<ApiState>, Path(name): Path<String>) -> Result<Answer<Holders>, Problem> {
-    let view = known(api.lists.view(&Needed::package(&name)).await)?;
+    let view = known(api.lists.view(&RequiredLists::package(&name)).await)?;
     view.holders(&name).cloned().map(Answer).ok_or_else(|| missing("package", &name))
 }
 
@@ -130,7 +130,7 @@ pub(super) async fn group(
     State(api): State<ApiState>,
     Path(name): Path<String>,
 ) -> Result<Answer<BTreeSet<String>>, Problem> {
-    let view = known(api.lists.view(&Needed::group(&name)).await)?;
+    let view = known(api.lists.view(&RequiredLists::group(&name)).await)?;
     view.members(&name).cloned().map(Answer).ok_or_else(|| missing("group", &name))
 }
 

@@ -17,7 +17,7 @@ use tidings_domain::text::is_one_line;
 use tidings_sandbox::check_credential;
 
 use super::read::{Json, Path};
-use super::{ApiState, Mistake, Problem};
+use super::{ApiState, FieldError, Problem};
 use crate::channels::ChannelView;
 
 /// A channel, or why not.
@@ -146,13 +146,13 @@ type Given = (Option<Vec<Grant>>, Option<Vec<Credential>>);
 
 impl GrantBody {
     /// What is granted, or all that is wrong with it; never with a value.
-    fn read(self) -> Result<Given, Vec<Mistake>> {
-        let mut mistakes: Vec<Mistake> = self.mistakes_in_reach().collect();
+    fn read(self) -> Result<Given, Vec<FieldError>> {
+        let mut mistakes: Vec<FieldError> = self.mistakes_in_reach().collect();
         let mut credentials: Vec<Credential> = Vec::new();
         let given = self.credentials.is_some();
         for (n, body) in self.credentials.into_iter().flatten().enumerate() {
             let mut mistake = |field: &str, what: String| {
-                mistakes.push(Mistake::new(format!("credentials[{n}].{field}"), what));
+                mistakes.push(FieldError::new(format!("credentials[{n}].{field}"), what));
             };
             if credentials.iter().any(|other| other.name == body.name) {
                 mistake("name", "there is another credential of this name".to_owned());
@@ -165,11 +165,11 @@ impl GrantBody {
         if mistakes.is_empty() { Ok((self.reach, given.then_some(credentials))) } else { Err(mistakes) }
     }
 
-    fn mistakes_in_reach(&self) -> impl Iterator<Item = Mistake> {
+    fn mistakes_in_reach(&self) -> impl Iterator<Item = FieldError> {
         self.reach.iter().flatten().enumerate().flat_map(|(n, grant)| {
             let host = HostName::parse(&grant.host).is_none().then_some(("host", "not a host name or an IP address"));
             let port = (grant.port == 0).then_some(("port", "not a port (1 to 65535)"));
-            host.into_iter().chain(port).map(move |(field, what)| Mistake::new(format!("reach[{n}].{field}"), what))
+            host.into_iter().chain(port).map(move |(field, what)| FieldError::new(format!("reach[{n}].{field}"), what))
         })
     }
 }

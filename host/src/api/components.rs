@@ -7,15 +7,15 @@ use axum::http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
 use tidings_domain::limits;
 use tidings_domain::manifest::Manifest;
+use tidings_domain::permissions_text;
 use tidings_domain::time::Timestamp;
-use tidings_domain::words;
 use tidings_store::{ComponentInfo, Signed};
 use url::Url;
 
-use super::guard::Pace;
+use super::guard::RequestClass;
 use super::read::{Path, Query};
-use super::{ApiState, Mistake, Problem, Turns, read};
-use crate::fetch::{FetchError, Fetched, ReferenceError, Source};
+use super::{ApiState, FieldError, Problem, Turns, read};
+use crate::fetch::{ComponentSource, FetchError, Fetched, ReferenceError};
 
 /// An installed component.
 #[derive(Serialize)]
@@ -38,7 +38,7 @@ pub(super) struct ComponentView {
 impl From<ComponentInfo> for ComponentView {
     fn from(info: ComponentInfo) -> ComponentView {
         let ComponentInfo { digest, manifest, bytes, installed_at, signed } = info;
-        let review = words::review(&manifest);
+        let review = permissions_text::review(&manifest);
         let (signed_by, signing_key) = signed.map(|Signed { publisher, key }| (publisher, key)).unzip();
         ComponentView { digest, bytes, installed_at, signed_by, signing_key, manifest, review, from: None }
     }
@@ -76,7 +76,7 @@ pub(super) async fn install(
     let busy = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "other components are being installed; try again");
     let _turn = turns.uploads.try_acquire().map_err(|_| busy())?;
     if is_json(&request) {
-        let body = read::body(request, limits::API_BODY_BYTES, Pace::Quick).await?;
+        let body = read::body(request, limits::API_BODY_BYTES, RequestClass::Quick).await?;
         let body: SourceBody = read::json(&body)?;
         let source = body.source().map_err(|mistakes| Problem::invalid("that is no place of a component", mistakes))?;
         let Fetched { file, signature: beside, from } = api.fetcher.fetch(&source).await?;
@@ -84,7 +84,7 @@ pub(super) async fn install(
         let info = api.channels.install(file, signature).await?;
         return Ok((StatusCode::CREATED, Answer(ComponentView { from: Some(from), ..info.into() })));
     }
-    let file = read::body(request, limits::COMPONENT_BYTES, Pace::Slow).await?;
+    let file = read::body(request, limits::COMPONENT_BYTES, RequestClass::Slow).await?;
     let info = api.channels.install(file, signature).await?;
     Ok((StatusCode::CREATED, Answer(info.into())))
 }
@@ -101,21 +101,24 @@ fn is_json(request: &Request) -> bool {
 }
 
 impl SourceBody {
-    fn source(&self) -> Result<Source, Vec<Mistake>> {
+    fn source(&self) -> Result<ComponentSource, Vec<FieldError>> {
         match (&self.url, &self.sha256, &self.oci) {
             (Some(url), Some(sha256), None) => {
-                let url = Url::parse(url).map_err(|error| Mistake::new("url", error.to_string()));
-                let sha256 = sha256.parse().map_err(|error: ReferenceError| Mistake::new("sha256", error.to_string()));
+                let url = Url::parse(url).map_err(|error| FieldError::new("url", error.to_string()));
+                let sha256 =
+                    sha256.parse().map_err(|error: ReferenceError| FieldError::new("sha256", error.to_string()));
                 match (url, sha256) {
-                    (Ok(url), Ok(sha256)) => Ok(Source::Url { url, sha256 }),
+                    (Ok(url), Ok(sha256)) => Ok(ComponentSource::Url { url, sha256 }),
                     (url, sha256) => Err(url.err().into_iter().chain(sha256.err()).collect()),
                 }
             }
             (None, None, Some(oci)) => {
                 let reference = oci.strip_prefix("oci://").unwrap_or(oci).parse();
-                reference.map(Source::Oci).map_err(|error: ReferenceError| vec![Mistake::new("oci", error.to_string())])
+                reference
+                    .map(ComponentSource::Oci)
+                    .map_err(|error: ReferenceError| vec![FieldError::new("oci", error.to_string())])
             }
-            _ => Err(vec![Mistake::new("", "give either `url` and `sha256`, or `oci`")]),
+            _ => Err(vec![FieldError::new("", "give either `url` and `sha256`, or `oci`")]),
         }
     }
 }

@@ -14,10 +14,10 @@ use tidings_store::Answered;
 use super::channels::TestSent;
 use super::page::{escape, page};
 use super::read::{Json, Path};
-use super::{ApiState, Mistake, Problem};
-use crate::channels::Asked;
+use super::{ApiState, FieldError, Problem};
+use crate::channels::ConfirmationRequest;
 use crate::clock;
-use crate::links::{Destination, Purpose};
+use crate::link_signer::{LinkSubject, Purpose};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,17 +42,19 @@ pub(super) async fn ask(
     Json(body): Json<AskBody>,
 ) -> Result<Answer<AskedOwner>, Problem> {
     if user.is_empty() || user.chars().count() > USER_CHARS || !is_one_line(&user) {
-        let mistake = Mistake::new("user", format!("not 1 to {USER_CHARS} characters of one line"));
+        let mistake = FieldError::new("user", format!("not 1 to {USER_CHARS} characters of one line"));
         return Err(Problem::invalid("the user is not good", vec![mistake]));
     }
     let conflict = |detail: String| Err(Problem::new(StatusCode::CONFLICT, detail));
     match api.channels.ask_owner(&user, &channel, &body.address).await? {
-        Asked::Sent { address, expires_at, outcome } => {
+        ConfirmationRequest::Sent { address, expires_at, outcome } => {
             Ok(Answer(AskedOwner { address, expires_at, sent: outcome.into() }))
         }
-        Asked::There => conflict("the address is in the subscription already".into()),
-        Asked::Full => conflict(format!("a subscription has at most {ADDRESSES_PER_SUBSCRIPTION} addresses")),
-        Asked::TooSoon => {
+        ConfirmationRequest::There => conflict("the address is in the subscription already".into()),
+        ConfirmationRequest::Full => {
+            conflict(format!("a subscription has at most {ADDRESSES_PER_SUBSCRIPTION} addresses"))
+        }
+        ConfirmationRequest::TooSoon => {
             let seconds = CONFIRMATION_REST.as_secs();
             let detail = format!("this user was asked on this channel less than {seconds} s ago");
             Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail))
@@ -77,7 +79,7 @@ pub(super) async fn answer<const YES: bool>(
     State(api): State<ApiState>,
     Path(token): Path<String>,
 ) -> Result<Html<String>, Problem> {
-    let Destination { user, channel, address } = read_token(&api, &token)?;
+    let LinkSubject { user, channel, address } = read_token(&api, &token)?;
     let shown = (escape(&channel), escape(&address));
     let answered = Answered::Link { user, channel, address };
     if api.store.answer(&answered, YES, clock::now()).await?.is_none() {
@@ -92,7 +94,7 @@ pub(super) async fn answer<const YES: bool>(
     })
 }
 
-fn read_token(api: &ApiState, token: &str) -> Result<Destination, Problem> {
+fn read_token(api: &ApiState, token: &str) -> Result<LinkSubject, Problem> {
     api.links.read_token(Purpose::Confirm, token).ok_or_else(gone)
 }
 

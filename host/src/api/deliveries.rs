@@ -6,12 +6,12 @@ use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use tidings_domain::delivery::{DeliveryId, State as DeliveryState};
+use tidings_domain::delivery::{DeliveryId, DeliveryState};
 use tidings_domain::limits;
 use tidings_store::{Books, DeliveryQuery, DeliveryRow};
 
 use super::read::{Json, Query};
-use super::{ApiState, Mistake, Problem};
+use super::{ApiState, FieldError, Problem};
 use crate::clock;
 
 #[derive(Deserialize)]
@@ -66,7 +66,7 @@ pub(super) async fn retry(
     let id = match body.id {
         Some(text) => match DeliveryId::parse(&text) {
             Some(id) => Some(id),
-            None => return Err(Problem::invalid("no such delivery", vec![Mistake::new("id", "not an id")])),
+            None => return Err(Problem::invalid("no such delivery", vec![FieldError::new("id", "not an id")])),
         },
         None => None,
     };

@@ -16,18 +16,18 @@ use super::{ApiState, Problem};
 
 /// How long a request may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pace {
+pub(super) enum RequestClass {
     /// It reads and writes the store.
     Quick,
     /// It carries a component or runs a plugin.
     Slow,
 }
 
-impl Pace {
+impl RequestClass {
     pub(super) const fn limit(self) -> Duration {
         match self {
-            Pace::Quick => limits::API_TIMEOUT,
-            Pace::Slow => limits::API_SLOW_TIMEOUT,
+            RequestClass::Quick => limits::API_TIMEOUT,
+            RequestClass::Slow => limits::API_SLOW_TIMEOUT,
         }
     }
 }

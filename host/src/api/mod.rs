@@ -34,16 +34,16 @@ use tidings_store::Store;
 use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use crate::access_lists::AccessLists;
 use crate::channels::Channels;
 use crate::fetch::Fetcher;
-use crate::knowledge::Knowledge;
-use crate::links::Links;
-use crate::lists::Lists;
+use crate::link_signer::LinkSigner;
+use crate::matching_state::MatchingState;
 use crate::streams::Streams;
 use crate::telemetry::Metrics;
 
 pub use auth::{NewToken, new_token};
-pub use problem::{Mistake, Problem};
+pub use problem::{FieldError, Problem};
 pub use serve::serve;
 pub use status::MessageCounts;
 pub use subscriptions::Body as SubscriptionBody;
@@ -55,9 +55,9 @@ pub struct ApiState {
     pub store: Arc<dyn Store>,
     pub channels: Arc<Channels>,
     pub fetcher: Arc<Fetcher>,
-    pub knowledge: Arc<Knowledge>,
-    pub lists: Arc<Lists>,
-    pub links: Arc<Links>,
+    pub knowledge: Arc<MatchingState>,
+    pub lists: Arc<AccessLists>,
+    pub links: Arc<LinkSigner>,
     pub metrics: Arc<Metrics>,
     pub streams: Streams,
     pub endpoints: Vec<Arc<Endpoint>>,

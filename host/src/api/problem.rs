@@ -20,12 +20,12 @@ const RETRY_SECONDS: &str = "2";
 pub struct Problem {
     status: StatusCode,
     detail: String,
-    mistakes: Vec<Mistake>,
+    mistakes: Vec<FieldError>,
 }
 
 /// One mistake in a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Mistake {
+pub struct FieldError {
     /// Where it is in the body, e.g. `filters[0].rules[2]`.
     pub path: String,
     pub detail: String,
@@ -39,12 +39,12 @@ struct Document<'a> {
     status: u16,
     detail: &'a str,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    errors: &'a [Mistake],
+    errors: &'a [FieldError],
 }
 
-impl Mistake {
-    pub fn new(path: impl Into<String>, detail: impl Into<String>) -> Mistake {
-        Mistake { path: path.into(), detail: detail.into() }
+impl FieldError {
+    pub fn new(path: impl Into<String>, detail: impl Into<String>) -> FieldError {
+        FieldError { path: path.into(), detail: detail.into() }
     }
 }
 
@@ -55,7 +55,7 @@ impl Problem {
     }
 
     /// A body that was understood and is not good.
-    pub fn invalid(detail: impl Into<String>, mistakes: Vec<Mistake>) -> Problem {
+    pub fn invalid(detail: impl Into<String>, mistakes: Vec<FieldError>) -> Problem {
         Problem { status: StatusCode::UNPROCESSABLE_ENTITY, detail: detail.into(), mistakes }
     }
 
@@ -143,16 +143,16 @@ impl From<ChannelError> for Problem {
                 Problem::invalid(error.to_string(), Vec::new())
             }
             ChannelError::Contract(_) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
-            ChannelError::Distrust(_) => Problem::new(StatusCode::FORBIDDEN, error.to_string()),
+            ChannelError::Signature(_) => Problem::new(StatusCode::FORBIDDEN, error.to_string()),
             ChannelError::NotReady(_) => Problem::new(StatusCode::CONFLICT, error.to_string()),
         }
     }
 }
 
 /// `field: what is wrong`, as the manifest's check writes it.
-fn config_mistake(line: &str) -> Mistake {
+fn config_mistake(line: &str) -> FieldError {
     let (path, detail) = line.split_once(": ").unwrap_or(("", line));
-    Mistake::new(path, detail)
+    FieldError::new(path, detail)
 }
 
 /// The error with its causes.

@@ -9,8 +9,8 @@ use http_body_util::{BodyExt as _, Limited};
 use serde::de::DeserializeOwned;
 use tidings_domain::limits;
 
-use super::guard::Pace;
-use super::{Mistake, Problem};
+use super::guard::RequestClass;
+use super::{FieldError, Problem};
 
 /// A JSON body.
 pub(super) struct Json<T>(pub(super) T);
@@ -22,7 +22,7 @@ pub(super) struct Query<T>(pub(super) T);
 pub(super) struct Path<T>(pub(super) T);
 
 /// The whole body: of at most `max` bytes, within the time of `pace`.
-pub(super) async fn body(request: Request, max: usize, pace: Pace) -> Result<Bytes, Problem> {
+pub(super) async fn body(request: Request, max: usize, pace: RequestClass) -> Result<Bytes, Problem> {
     let collected = Limited::new(request.into_body(), max).collect();
     let collected = tokio::time::timeout(pace.limit(), collected)
         .await
@@ -40,7 +40,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Json<T>, Problem> {
-        let body = body(request, limits::API_BODY_BYTES, Pace::Quick).await?;
+        let body = body(request, limits::API_BODY_BYTES, RequestClass::Quick).await?;
         json(&body).map(Json)
     }
 }
@@ -56,7 +56,7 @@ pub(super) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
                 let path = if path == "." { String::new() } else { path };
                 Problem::invalid(
                     "the body does not have the expected form",
-                    vec![Mistake::new(path, inner.to_string())],
+                    vec![FieldError::new(path, inner.to_string())],
                 )
             }
             _ => not_json(&inner),

@@ -5,7 +5,7 @@ use axum::handler::Handler;
 use axum::http::Method;
 use axum::routing::{self, MethodRouter};
 
-use super::guard::{self, Pace};
+use super::guard::{self, RequestClass};
 use super::{
     ApiState, access_lists, channels, components, confirm, deliveries, rules, status, stream, subscriptions,
     unsubscribe, versions,
@@ -15,7 +15,7 @@ use super::{
 pub(super) struct Route {
     pub(super) method: Method,
     pub(super) path: &'static str,
-    pub(super) pace: Pace,
+    pub(super) pace: RequestClass,
     pub(super) handler: MethodRouter<ApiState>,
 }
 
@@ -97,21 +97,21 @@ pub(super) fn protected() -> Vec<Route> {
 }
 
 fn get<T: 'static>(path: &'static str, handler: impl Handler<T, ApiState>) -> Route {
-    Route { method: Method::GET, path, pace: Pace::Quick, handler: routing::get(handler) }
+    Route { method: Method::GET, path, pace: RequestClass::Quick, handler: routing::get(handler) }
 }
 
 fn post<T: 'static>(path: &'static str, handler: impl Handler<T, ApiState>) -> Route {
-    Route { method: Method::POST, path, pace: Pace::Quick, handler: routing::post(handler) }
+    Route { method: Method::POST, path, pace: RequestClass::Quick, handler: routing::post(handler) }
 }
 
 fn put<T: 'static>(path: &'static str, handler: impl Handler<T, ApiState>) -> Route {
-    Route { method: Method::PUT, path, pace: Pace::Quick, handler: routing::put(handler) }
+    Route { method: Method::PUT, path, pace: RequestClass::Quick, handler: routing::put(handler) }
 }
 
 fn delete<T: 'static>(path: &'static str, handler: impl Handler<T, ApiState>) -> Route {
-    Route { method: Method::DELETE, path, pace: Pace::Quick, handler: routing::delete(handler) }
+    Route { method: Method::DELETE, path, pace: RequestClass::Quick, handler: routing::delete(handler) }
 }
 
 fn slow(route: Route) -> Route {
-    Route { pace: Pace::Slow, ..route }
+    Route { pace: RequestClass::Slow, ..route }
 }

@@ -14,7 +14,7 @@ use tidings_domain::message::Refusal;
 use super::{ApiState, Problem};
 use crate::channels::ChannelState;
 use crate::clock;
-use crate::telemetry::{Metrics, Present, ReasonLabel};
+use crate::telemetry::{GaugeSnapshot, Metrics, ReasonLabel};
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -116,7 +116,7 @@ pub(super) async fn metrics(State(api): State<ApiState>) -> Result<([(HeaderName
         due.extend(api.store.next_due(channel).await?.map(|due| (channel.clone(), due)));
     }
     let residents = api.channels.residents().await;
-    let present = Present {
+    let present = GaugeSnapshot {
         bus: &bus,
         books: &books,
         due: &due,

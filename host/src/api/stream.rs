@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use super::read::{Path, Query};
 use super::{ApiState, Problem};
-use crate::links::{Destination, Purpose};
+use crate::link_signer::{LinkSubject, Purpose};
 use crate::streams::Follower;
 use crate::telemetry::chain;
 
@@ -60,7 +60,7 @@ pub(super) async fn links(
     let found = subscriptions.into_iter().find(|one| one.channel == channel);
     let subscription = found.ok_or_else(|| Problem::missing("subscription", "that of this user on this channel"))?;
     let link = |address: String| {
-        let what = Destination { user: user.clone(), channel: channel.clone(), address };
+        let what = LinkSubject { user: user.clone(), channel: channel.clone(), address };
         let (path, url) = api.links.stream_link(&what)?;
         Some(StreamLink { address: what.address, path, url })
     };
@@ -112,13 +112,13 @@ fn event(entry: &StreamEntry) -> Event {
 }
 
 /// Whose stream a link leads to, if it still leads somewhere.
-async fn destination(api: &ApiState, token: &str) -> Result<Destination, Problem> {
+async fn destination(api: &ApiState, token: &str) -> Result<LinkSubject, Problem> {
     let gone = || Problem::new(StatusCode::NOT_FOUND, "there is no such stream, or none any more");
     let what = api.links.read_token(Purpose::Follow, token).ok_or_else(gone)?;
     if is_subscribed(api, &what).await? { Ok(what) } else { Err(gone()) }
 }
 
-async fn is_subscribed(api: &ApiState, what: &Destination) -> Result<bool, StoreError> {
+async fn is_subscribed(api: &ApiState, what: &LinkSubject) -> Result<bool, StoreError> {
     let subscriptions = api.store.subscriptions_of(&what.user).await?;
     let here = |one: &&tidings_domain::subscription::Subscription| one.channel == what.channel;
     Ok(subscriptions.iter().find(here).is_some_and(|one| one.addresses.contains(&what.address)))
@@ -127,7 +127,7 @@ async fn is_subscribed(api: &ApiState, what: &Destination) -> Result<bool, Store
 /// Somebody's walk along a stream.
 struct Walk {
     api: ApiState,
-    what: Destination,
+    what: LinkSubject,
     follower: Follower,
     /// The last entry that was handed on.
     behind: u64,

@@ -11,7 +11,7 @@ use tidings_store::{StoreError, SubscriptionRow};
 
 use super::deliveries::rows;
 use super::read::{Json, Path, Query};
-use super::{ApiState, Mistake, Problem, Turns, validate};
+use super::{ApiState, FieldError, Problem, Turns, validate};
 use crate::channels::ChannelError;
 use crate::clock;
 
@@ -134,7 +134,7 @@ async fn check_addresses(api: &ApiState, subscription: &Subscription) -> Result<
             Ok(normalised) => normalised,
             Err(ChannelError::Store(StoreError::Missing { .. })) => address.clone(),
             Err(ChannelError::Address(reason)) => {
-                mistakes.push(Mistake::new(format!("addresses[{n}]"), reason));
+                mistakes.push(FieldError::new(format!("addresses[{n}]"), reason));
                 continue;
             }
             Err(error) => return Err(error.into()),

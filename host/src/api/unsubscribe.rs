@@ -7,12 +7,12 @@ use axum::http::StatusCode;
 use axum::response::Html;
 use tidings_domain::subscription::Edit;
 
-use super::guard::Pace;
+use super::guard::RequestClass;
 use super::page::{escape, page};
 use super::read::Path;
 use super::{ApiState, Problem, read};
 use crate::clock;
-use crate::links::{Destination, Purpose};
+use crate::link_signer::{LinkSubject, Purpose};
 
 /// The body that a mail client posts is a few dozen bytes.
 const BODY_BYTES: usize = 4096;
@@ -32,7 +32,7 @@ pub(super) async fn act(
     request: Request,
 ) -> Result<Html<String>, Problem> {
     let what = read_token(&api, &token)?;
-    let body = read::body(request, BODY_BYTES, Pace::Quick).await?;
+    let body = read::body(request, BODY_BYTES, RequestClass::Quick).await?;
     if !is_one_click(&String::from_utf8_lossy(&body)) {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "the body is not `List-Unsubscribe=One-Click`"));
     }
@@ -41,7 +41,7 @@ pub(super) async fn act(
     Ok(page("Done", &format!("<p>No more notifications go by {channel} to {address}.</p>")))
 }
 
-async fn stop(api: &ApiState, what: &Destination) -> Result<(), Problem> {
+async fn stop(api: &ApiState, what: &LinkSubject) -> Result<(), Problem> {
     let edit = Edit::RemoveAddress(what.address.clone());
     if !api.store.edit_subscription(&what.user, &what.channel, &edit, clock::now()).await? {
         return Ok(());
@@ -51,7 +51,7 @@ async fn stop(api: &ApiState, what: &Destination) -> Result<(), Problem> {
     Ok(())
 }
 
-fn read_token(api: &ApiState, token: &str) -> Result<Destination, Problem> {
+fn read_token(api: &ApiState, token: &str) -> Result<LinkSubject, Problem> {
     let unknown = || Problem::new(StatusCode::NOT_FOUND, "this link was not made here, or not by the present key");
     api.links.read_token(Purpose::Unsubscribe, token).ok_or_else(unknown)
 }

@@ -6,16 +6,16 @@ use std::sync::Arc;
 
 use tidings_domain::catalogue::Catalogue;
 use tidings_domain::limits;
-use tidings_domain::rules::Problem as RuleProblem;
+use tidings_domain::rules::RuleProblem;
 use tidings_domain::ruleset::Editor;
 use tidings_domain::subscription::{DigestOptions, Filter, Rule, Subscription};
 use tidings_domain::text::{is_one_line, one_line};
 
-use super::Mistake;
+use super::FieldError;
 use crate::channels::is_channel_name;
 
 /// Everything that is wrong with it; empty where it may be stored.
-pub fn mistakes(subscription: &Subscription, catalogue: &Arc<Catalogue>) -> Vec<Mistake> {
+pub fn mistakes(subscription: &Subscription, catalogue: &Arc<Catalogue>) -> Vec<FieldError> {
     let mut mistakes = bounds(subscription);
     // Only what has its size is compiled.
     if mistakes.is_empty() {
@@ -26,11 +26,11 @@ pub fn mistakes(subscription: &Subscription, catalogue: &Arc<Catalogue>) -> Vec<
     mistakes
 }
 
-fn bounds(subscription: &Subscription) -> Vec<Mistake> {
+fn bounds(subscription: &Subscription) -> Vec<FieldError> {
     let mut mistakes = Vec::new();
     let mut check = |good: bool, path: &str, what: String| {
         if !good {
-            mistakes.push(Mistake::new(path, what));
+            mistakes.push(FieldError::new(path, what));
         }
     };
     check(is_name(&subscription.user, limits::USER_CHARS), "user", not_a_name(limits::USER_CHARS));
@@ -79,7 +79,7 @@ fn mistakes_of_filter(filter: &Filter, path: &str, check: &mut impl FnMut(bool, 
 }
 
 /// The problem at its place: the first rule of that name in the filter, or the filter.
-fn rule_mistake(subscription: &Subscription, problem: &RuleProblem) -> Mistake {
+fn rule_mistake(subscription: &Subscription, problem: &RuleProblem) -> FieldError {
     let filter = subscription.filters.iter().enumerate().find(|(_, filter)| filter.name == problem.filter);
     let path = filter.map_or_else(String::new, |(n, filter)| {
         match filter.rules.iter().position(|rule| rule.rule == problem.rule) {
@@ -88,7 +88,7 @@ fn rule_mistake(subscription: &Subscription, problem: &RuleProblem) -> Mistake {
         }
     });
     let (filter, rule) = (one_line(&problem.filter, 100), one_line(&problem.rule, 100));
-    Mistake::new(path, format!("filter `{filter}`, rule `{rule}`: {}", problem.reason))
+    FieldError::new(path, format!("filter `{filter}`, rule `{rule}`: {}", problem.reason))
 }
 
 /// Text of one line, not empty, without spaces around it.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use tidings_domain::plugin_life::{CanaryPlan, ChannelEvent, FailurePolicy};
 
 use super::read::{Json, Path, Query};
-use super::{ApiState, Mistake, Problem};
+use super::{ApiState, FieldError, Problem};
 use crate::channels::{ChannelView, LogLine, Upgrade, VersionView};
 
 type Viewed = Result<Answer<ChannelView>, Problem>;
@@ -47,7 +47,7 @@ pub(super) async fn upgrade(
 ) -> Viewed {
     let UpgradeBody { component, now, canary, config, unproven } = body;
     if now && canary.is_some() {
-        let mistake = Mistake::new("canary", "there is no trial with `now`");
+        let mistake = FieldError::new("canary", "there is no trial with `now`");
         return Err(Problem::invalid("give either `now` or `canary`", vec![mistake]));
     }
     let canary = (!now).then(|| canary.unwrap_or_default());

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use tidings_domain::grant::{Credential, Grant, Grants};
 use tidings_domain::limits;
-use tidings_domain::plugin_life::{ChannelEvent, EventKind, FailurePolicy, Life};
+use tidings_domain::plugin_life::{ChannelEvent, ChannelVersions, EventKind, FailurePolicy};
 use tidings_store::{Channel, StoreError};
 
-use super::{ChannelError, ChannelView, Channels, Workers, fit, is_channel_name};
+use super::{ChannelError, ChannelView, Channels, Workers, config_compat, is_channel_name};
 use crate::clock;
 use crate::telemetry::ChannelLabel;
 
@@ -36,17 +36,17 @@ impl Channels {
                     grants: Grants::default(),
                     limits: limits::PluginLimits::default(),
                     enabled: false,
-                    life: Life::default(),
+                    life: ChannelVersions::default(),
                 };
                 return self.change(workers, channel, EventKind::Created, "").await;
             }
             Err(error) => return Err(error.into()),
         };
-        fit::same_plugin(&manifest, &self.manifest(&channel.component).await?)?;
+        config_compat::same_plugin(&manifest, &self.manifest(&channel.component).await?)?;
         if channel.enabled {
             self.checked(&channel, component).await?;
         } else {
-            fit::well_formed(&manifest, &channel.config)?;
+            config_compat::well_formed(&manifest, &channel.config)?;
         }
         channel.former.clear();
         let before = std::mem::replace(&mut channel.component, component.to_owned());
@@ -63,14 +63,14 @@ impl Channels {
         let manifest = self.manifest(&channel.component).await?;
         // What is set now is not what goes back with an earlier version.
         channel.former.retain(|name, _| !values.contains_key(name));
-        fit::edit(&manifest, &mut channel.config, values)?;
+        config_compat::edit(&manifest, &mut channel.config, values)?;
         if channel.enabled {
-            fit::complete(&manifest, &channel.config)?;
+            config_compat::complete(&manifest, &channel.config)?;
         } else {
-            fit::well_formed(&manifest, &channel.config)?;
+            config_compat::well_formed(&manifest, &channel.config)?;
         }
         if let Some(candidate) = &channel.life.candidate {
-            fit::complete(&self.manifest(&candidate.component).await?, &channel.config)?;
+            config_compat::complete(&self.manifest(&candidate.component).await?, &channel.config)?;
         }
         self.change(workers, channel, EventKind::Configured, &names).await
     }
@@ -91,7 +91,7 @@ impl Channels {
         let workers = self.workers.lock().await;
         let mut channel = self.environment.store.channel(name).await?;
         let manifest = self.manifest(&channel.component).await?;
-        let config = fit::complete(&manifest, &channel.config)?;
+        let config = config_compat::complete(&manifest, &channel.config)?;
         let asked: Result<Vec<Grant>, _> = manifest.grants.iter().map(|request| request.resolve(&config)).collect();
         let asked = asked.map_err(|error| ChannelError::Config(vec![error.to_string()]))?;
         channel.grants.reach = asked.into_iter().map(|grant| Grant { private, ..grant }).collect();

@@ -4,7 +4,7 @@ use tidings_domain::limits;
 use tidings_sandbox::{AdmissionError, CompileError};
 use tidings_store::StoreError;
 
-use crate::trust::Distrust;
+use crate::trust::SignatureError;
 
 /// Why an administrator's wish was not carried out. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -14,7 +14,7 @@ pub enum ChannelError {
     Admission(#[from] tidings_sandbox::AdmissionError),
     /// Nobody who is trusted made it.
     #[error("the component is not trusted: {0}")]
-    Distrust(#[from] Distrust),
+    Signature(#[from] SignatureError),
     /// It was tried before it was let to deliveries; one line for each case that failed.
     #[error("the component breaks the contract: {}", .0.join("; "))]
     Contract(Vec<String>),

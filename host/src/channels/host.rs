@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tidings_sandbox::{ChannelHost, LogLevel, StateError, StreamEntry};
+use tidings_sandbox::{ChannelHost, LogLevel, StateError, StreamAppend};
 use tidings_store::{NewEntry, Store, StoreError};
 
 use super::inbox::{Hints, Inbox};
 use super::logs::LogTails;
 use crate::clock;
-use crate::knowledge::Knowledge;
+use crate::matching_state::MatchingState;
 use crate::streams::Streams;
 use crate::telemetry::chain;
 
@@ -19,7 +19,7 @@ use crate::telemetry::chain;
 #[derive(Clone)]
 pub struct PluginHost {
     store: Arc<dyn Store>,
-    knowledge: Arc<Knowledge>,
+    knowledge: Arc<MatchingState>,
     streams: Streams,
     hints: Arc<Hints>,
     logs: Arc<LogTails>,
@@ -28,7 +28,7 @@ pub struct PluginHost {
 }
 
 impl PluginHost {
-    pub fn new(store: Arc<dyn Store>, knowledge: Arc<Knowledge>, streams: Streams) -> PluginHost {
+    pub fn new(store: Arc<dyn Store>, knowledge: Arc<MatchingState>, streams: Streams) -> PluginHost {
         PluginHost { store, knowledge, streams, hints: Arc::default(), logs: Arc::default(), version: Arc::default() }
     }
 
@@ -72,9 +72,9 @@ impl ChannelHost for PluginHost {
         self.store.plugin_state_keys(channel, prefix).await.map_err(unavailable)
     }
 
-    async fn append(&self, channel: &str, entries: Vec<StreamEntry>) -> Result<(), StateError> {
+    async fn append(&self, channel: &str, entries: Vec<StreamAppend>) -> Result<(), StateError> {
         let addresses: BTreeSet<String> = entries.iter().map(|entry| entry.address.clone()).collect();
-        let new = |StreamEntry { address, delivery, data }| NewEntry { address, delivery, data };
+        let new = |StreamAppend { address, delivery, data }| NewEntry { address, delivery, data };
         let new = entries.into_iter().map(new).collect();
         self.store.append(channel, new, clock::now()).await.map_err(unavailable)?;
         for address in addresses {

@@ -3,13 +3,13 @@
 
 mod command;
 mod hints;
-mod words;
+mod replies;
 
 use tidings_domain::subscription::{Edit, Subscription};
 use tidings_store::{Answered, Store, StoreError};
 
 use crate::clock;
-use crate::knowledge::Knowledge;
+use crate::matching_state::MatchingState;
 use crate::telemetry::chain;
 use command::Command;
 
@@ -18,7 +18,7 @@ pub use hints::Hints;
 /// What a user's line is answered with.
 pub struct Inbox<'a> {
     pub store: &'a dyn Store,
-    pub knowledge: &'a Knowledge,
+    pub knowledge: &'a MatchingState,
     pub hints: &'a Hints,
     pub channel: &'a str,
     pub address: &'a str,
@@ -32,7 +32,7 @@ impl Inbox<'_> {
             Ok(lines) => lines,
             Err(error) => {
                 tracing::error!(channel = self.channel, error = %chain(&error), "a user's command failed");
-                vec![words::FAILED.into()]
+                vec![replies::FAILED.into()]
             }
         }
     }
@@ -48,18 +48,18 @@ impl Inbox<'_> {
             | Command::Unknown => None,
         };
         Ok(match (command, owned) {
-            (Command::Help, _) => words::help(),
-            (Command::ListApplications, _) => words::applications(catalogue().rules()),
-            (Command::ListRules(application), _) => words::rules(catalogue().rules(), &application),
+            (Command::Help, _) => replies::help(),
+            (Command::ListApplications, _) => replies::applications(catalogue().rules()),
+            (Command::ListRules(application), _) => replies::rules(catalogue().rules(), &application),
             (Command::Confirm(code), _) => self.confirm(code).await?,
             (Command::Unknown, _) if self.hints.give(self.channel, self.address, clock::now()) => {
-                vec![words::HINT.into()]
+                vec![replies::HINT.into()]
             }
             (Command::Unknown, _) => Vec::new(),
-            (_, None) => vec![words::NOBODY.into()],
-            (Command::ListFilters, Some(subscription)) => words::filters(&subscription.filters),
+            (_, None) => vec![replies::NOBODY.into()],
+            (Command::ListFilters, Some(subscription)) => replies::filters(&subscription.filters),
             (Command::ShowFilter(name), Some(subscription)) => {
-                words::filter(&subscription.filters, &name, catalogue().rules())
+                replies::filter(&subscription.filters, &name, catalogue().rules())
             }
             (Command::Start, Some(subscription)) => self.switch(&subscription, true).await?,
             (Command::Stop, Some(subscription)) => self.switch(&subscription, false).await?,
@@ -76,10 +76,10 @@ impl Inbox<'_> {
         let (channel, address) = (self.channel.to_owned(), self.address.to_owned());
         let answered = Answered::Message { channel, address, code };
         if self.store.answer(&answered, true, clock::now()).await?.is_none() {
-            return Ok(vec![words::NO_SUCH_CODE.into()]);
+            return Ok(vec![replies::NO_SUCH_CODE.into()]);
         }
         self.knowledge.catch_up().await?;
-        Ok(vec![words::CONFIRMED.into()])
+        Ok(vec![replies::CONFIRMED.into()])
     }
 
     async fn switch(&self, subscription: &Subscription, on: bool) -> Result<Vec<String>, StoreError> {

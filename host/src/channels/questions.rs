@@ -43,7 +43,8 @@ impl Channels {
     pub async fn check_address(&self, name: &str, address: &str) -> Result<String, ChannelError> {
         let channel = self.environment.store.channel(name).await?;
         let admitted = self.admitted(&channel.component).await?;
-        let plugin = self.plugin(&channel, &admitted, super::fit::known(admitted.manifest(), &channel.config));
+        let plugin =
+            self.plugin(&channel, &admitted, super::config_compat::known(admitted.manifest(), &channel.config));
         match plugin.check_address(address).await {
             Ok(checked) => checked.map_err(ChannelError::Address),
             Err((kind, detail)) => {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use tidings_sandbox::ResidentStats;
 
 use super::{Channels, Slot};
-use crate::dispatch::Sender;
+use crate::dispatch::PluginRunner;
 
 /// The life of a channel's resident plugin since the channel was started.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -38,7 +38,7 @@ impl Slot {
         self.sender()?.life()
     }
 
-    fn sender(&self) -> Option<Arc<Sender>> {
+    fn sender(&self) -> Option<Arc<PluginRunner>> {
         match self {
             Slot::Running(worker) => Some(worker.sender()),
             Slot::Failed(_) => None,
@@ -54,7 +54,7 @@ impl Channels {
     }
 
     /// What the channel's resident plugin is reached by, where one runs.
-    pub(super) async fn running_resident(&self, channel: &str) -> Option<Arc<Sender>> {
+    pub(super) async fn running_resident(&self, channel: &str) -> Option<Arc<PluginRunner>> {
         let workers = self.workers.lock().await;
         let sender = workers.get(channel)?.sender()?;
         sender.life().is_some().then_some(sender)

@@ -10,9 +10,9 @@ use tidings_domain::plugin_life::{CanaryPlan, Candidate, ChannelEvent, EventKind
 use tidings_sandbox::Admitted;
 use tidings_store::Channel;
 
-use super::{ChannelError, ChannelView, Channels, Slot, VersionView, Workers, fit};
+use super::{ChannelError, ChannelView, Channels, Slot, VersionView, Workers, config_compat};
 use crate::clock;
-use crate::dispatch::{Finding, Found};
+use crate::dispatch::{RolloutReport, RolloutVerdict};
 use crate::telemetry::VersionLabel;
 
 /// Cases that a refusal names of a component that breaks the contract.
@@ -52,22 +52,22 @@ impl Channels {
             return Err(ChannelError::NotReady("this version is the active one".into()));
         }
         let active = self.manifest(&channel.component).await?;
-        fit::same_plugin(admitted.manifest(), &active)?;
+        config_compat::same_plugin(admitted.manifest(), &active)?;
         let resident = [admitted.manifest(), &active].iter().any(|manifest| manifest.lifetime == Lifetime::Resident);
         // Nothing goes out that could be compared: a disabled or quarantined channel; and two residents cannot both be
         // the one user that a far side knows.
         let comparable = channel.enabled && channel.life.quarantine.is_none() && !resident;
         let canary = wish.canary.filter(|_| comparable);
         if canary.is_some() {
-            fit::apart(&active, &wish.config)?;
+            config_compat::apart(&active, &wish.config)?;
         }
         let before = |name: &String| (name.clone(), channel.config.get(name).cloned());
         channel.former = wish.config.keys().map(before).collect();
-        fit::edit(admitted.manifest(), &mut channel.config, wish.config)?;
+        config_compat::edit(admitted.manifest(), &mut channel.config, wish.config)?;
         if channel.enabled {
             self.checked(&channel, &wish.component).await?;
         } else {
-            fit::well_formed(admitted.manifest(), &channel.config)?;
+            config_compat::well_formed(admitted.manifest(), &channel.config)?;
         }
         match canary {
             Some(plan) => self.begin_canary(workers, channel, wish.component, plan).await,
@@ -116,7 +116,7 @@ impl Channels {
 
     async fn give_up(&self, workers: Workers<'_>, mut channel: Channel, candidate: Candidate, why: &str) -> Viewed {
         channel.life.candidate = None;
-        fit::put_back(&mut channel);
+        config_compat::put_back(&mut channel);
         let (component, detail) = (candidate.component, why.to_owned());
         self.store_event(&channel, ChannelEvent { at: clock::now(), event: EventKind::FellBack, component, detail })
             .await?;
@@ -128,7 +128,7 @@ impl Channels {
         let mut returned = channel.clone();
         let previous = returned.life.previous.take();
         returned.component = previous.ok_or_else(|| ChannelError::NotReady("there is no previous version".into()))?;
-        fit::put_back(&mut returned);
+        config_compat::put_back(&mut returned);
         if returned.enabled {
             self.checked(&returned, &returned.component).await?;
         }
@@ -172,7 +172,7 @@ impl Channels {
 
     /// Does what follows from a worker's finding, unless the worker calls others by now: other versions, or the same with
     /// another configuration or other grants.
-    pub(super) async fn act_on(&self, finding: &Finding) -> Result<(), ChannelError> {
+    pub(super) async fn act_on(&self, finding: &RolloutReport) -> Result<(), ChannelError> {
         let workers = self.workers.lock().await;
         match workers.get(&finding.channel) {
             Some(Slot::Running(worker)) if worker.fleet().number == finding.fleet => {}
@@ -183,14 +183,14 @@ impl Channels {
         let candidate = channel.life.candidate.clone().filter(|c| *c.component == *finding.component);
         let active = *channel.component == *finding.component && channel.enabled && channel.life.quarantine.is_none();
         match (finding.verdict, candidate) {
-            (Found::Proved, Some(candidate)) => {
+            (RolloutVerdict::Proved, Some(candidate)) => {
                 let before = std::mem::replace(&mut channel.component, candidate.component.clone());
                 channel.life.switch(before, &candidate.component, clock::now());
                 self.store_change(&channel, EventKind::Promoted, reason).await?;
                 tracing::info!(channel = name, component = candidate.component, reason, "a new version is promoted");
                 self.exchange(workers, channel).await?;
             }
-            (Found::Failed, Some(candidate)) => {
+            (RolloutVerdict::Failed, Some(candidate)) => {
                 tracing::error!(
                     channel = name,
                     component = candidate.component,
@@ -199,7 +199,7 @@ impl Channels {
                 );
                 self.give_up(workers, channel, candidate, reason).await?;
             }
-            (Found::Broken, _) if active => {
+            (RolloutVerdict::Broken, _) if active => {
                 let now = clock::now();
                 if channel.life.watched_until(limits::WATCH_TIME).is_some_and(|until| now < until) {
                     match self.returned(&channel).await {

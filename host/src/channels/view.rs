@@ -6,12 +6,12 @@ use serde::Serialize;
 use tidings_domain::grant::Grant;
 use tidings_domain::limits::PluginLimits;
 use tidings_domain::manifest::Manifest;
+use tidings_domain::permissions_text;
 use tidings_domain::plugin_life::{Candidate, FailurePolicy, VersionState};
 use tidings_domain::time::Timestamp;
-use tidings_domain::words;
 use tidings_store::Channel;
 
-use super::{ResidentView, fit};
+use super::{ResidentView, config_compat};
 use crate::telemetry::VersionStats;
 
 /// Everything about a channel that may be shown.
@@ -32,9 +32,9 @@ pub struct ChannelView {
     /// Names of the credentials granted.
     pub credentials: Vec<String>,
     /// What the plugin asks for, with the configuration's values put in.
-    pub asks: Vec<Ask>,
+    pub asks: Vec<GrantRequestView>,
     /// The credentials that it asks for, likewise.
-    pub credential_asks: Vec<CredentialAsk>,
+    pub credential_asks: Vec<CredentialRequestView>,
     pub limits: PluginLimits,
     /// The life of its plugin, where that is resident and the channel runs.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,7 +64,7 @@ pub struct VersionView {
 
 /// A grant that the plugin asks for.
 #[derive(Clone, Debug, Serialize)]
-pub struct Ask {
+pub struct GrantRequestView {
     pub grant: Grant,
     pub why: String,
     pub granted: bool,
@@ -72,7 +72,7 @@ pub struct Ask {
 
 /// A credential that the plugin asks for.
 #[derive(Clone, Debug, Serialize)]
-pub struct CredentialAsk {
+pub struct CredentialRequestView {
     pub name: String,
     /// The contract's word.
     pub kind: String,
@@ -115,7 +115,7 @@ impl ChannelView {
         let (config, secrets): (BTreeMap<_, _>, BTreeMap<_, _>) =
             channel.config.clone().into_iter().partition(|(name, _)| is_public(name));
         // Before the configuration is complete it is not known what will be asked for.
-        let config_in_force = fit::complete(&manifest, &channel.config).unwrap_or_default();
+        let config_in_force = config_compat::complete(&manifest, &channel.config).unwrap_or_default();
         let asks = manifest.grants.iter().filter_map(|request| {
             let grant = request.resolve(&config_in_force).ok()?;
             let same = |given: &Grant| {
@@ -124,11 +124,11 @@ impl ChannelView {
                     && given.port == grant.port
             };
             let granted = channel.grants.reach.iter().any(same);
-            Some(Ask { grant, why: request.why.clone(), granted })
+            Some(GrantRequestView { grant, why: request.why.clone(), granted })
         });
         let credential_asks = manifest.credentials.iter().map(|request| {
             let host = request.host(&config_in_force).ok();
-            CredentialAsk {
+            CredentialRequestView {
                 name: request.name.clone(),
                 kind: request.kind.clone(),
                 required: request.required,
@@ -137,7 +137,9 @@ impl ChannelView {
                 host: host.map(|host| host.to_string()),
             }
         });
-        let may = words::reachable(&channel.grants.reach).into_iter().chain(words::limits(&channel.limits));
+        let may = permissions_text::reachable(&channel.grants.reach)
+            .into_iter()
+            .chain(permissions_text::limits(&channel.limits));
         ChannelView {
             may: may.collect(),
             asks: asks.collect(),

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde_json::json;
-use tidings_domain::catalogue::{Catalogue, Mistake};
+use tidings_domain::catalogue::{Catalogue, CatalogueError};
 
 use super::output::Output;
-use crate::references::read_catalogue;
+use crate::static_data::read_catalogue;
 
 #[derive(Debug, Args)]
 pub(super) struct CatalogueArgs {
@@ -34,7 +34,7 @@ fn test(dir: &Path, out: &mut Output) -> anyhow::Result<()> {
         Ok(catalogue) => (catalogue.rules().len(), catalogue.check_examples()),
         Err(mistakes) => (0, mistakes),
     };
-    let lines: Vec<String> = mistakes.iter().map(Mistake::to_string).collect();
+    let lines: Vec<String> = mistakes.iter().map(CatalogueError::to_string).collect();
     if out.is_json() {
         out.json(&json!({ "files": files.len(), "rules": rules, "mistakes": lines }))?;
     } else {

@@ -48,12 +48,12 @@ pub(super) struct Client {
 /// The daemon understood and would not.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
-pub(super) struct Refused {
+pub(super) struct RequestRefused {
     status: StatusCode,
     text: String,
 }
 
-impl Refused {
+impl RequestRefused {
     /// Whether the fault is in this one request, so that the next may be good.
     pub(super) fn is_of_the_request(&self) -> bool {
         matches!(
@@ -205,7 +205,7 @@ impl Client {
     }
 }
 
-fn refused(status: StatusCode, problem: Problem) -> Refused {
+fn refused(status: StatusCode, problem: Problem) -> RequestRefused {
     let mut lines =
         vec![if problem.detail.is_empty() { format!("the daemon answered {status}") } else { problem.detail }];
     for Mistake { path, detail } in problem.errors {
@@ -215,7 +215,7 @@ fn refused(status: StatusCode, problem: Problem) -> Refused {
         lines.push("  `tidings token create NAME` makes a token; give it as TIDINGS_TOKEN or by --token-file".into());
     }
     let lines: Vec<String> = lines.iter().map(|line| one_line(line, LINE_CHARS)).collect();
-    Refused { status, text: lines.join("\n") }
+    RequestRefused { status, text: lines.join("\n") }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use super::output::Output;
 use crate::api::MessageCounts;
 use crate::app;
 use crate::config::{Config, ConfigError};
-use crate::references::References;
+use crate::static_data::StaticData;
 use crate::telemetry::start_log;
 
 #[derive(Debug, Args)]
@@ -29,7 +29,7 @@ pub(super) async fn serve(config: Config, file: PathBuf) -> anyhow::Result<()> {
 
 /// Everything that can be known to be wrong without starting anything.
 pub(super) fn check_config(config: &Config, file: &Path, out: &mut Output) -> anyhow::Result<()> {
-    References::read(&config.catalogue).map_err(|detail| ConfigError::Invalid { path: file.to_owned(), detail })?;
+    StaticData::read(&config.catalogue).map_err(|detail| ConfigError::Invalid { path: file.to_owned(), detail })?;
     if out.is_json() {
         return Ok(out.json(&json!({ "good": true }))?);
     }

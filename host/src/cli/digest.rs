@@ -5,7 +5,7 @@ use std::io::{Read as _, stdin};
 use anyhow::{Context as _, ensure};
 use clap::Args;
 use serde_json::Value;
-use tidings_domain::digest::{Item, fold};
+use tidings_domain::digest::{DigestItem, fold};
 use tidings_domain::facts::Event;
 use tidings_domain::limits::DIGEST_BYTES;
 use tidings_domain::message::{Envelope, Frame};
@@ -35,7 +35,7 @@ pub(super) fn run(args: &DigestArgs, out: &mut Output) -> anyhow::Result<()> {
         let frame = Frame { topic: None, body: message.to_string().into_bytes() };
         let envelope = Envelope::read(&frame).with_context(|| format!("message {}", number + 1))?;
         let event = Event::new(&references.catalogue, &references.aliases, &envelope);
-        items.push(Item::of_event(&event, Timestamp::default()));
+        items.push(DigestItem::of_event(&event, Timestamp::default()));
     }
     out.json(&fold(&references.catalogue, &references.aliases, &items, args.subject.as_deref()))?;
     Ok(())

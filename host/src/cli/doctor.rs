@@ -14,7 +14,7 @@ use super::client::Client;
 use super::daemon::open_store;
 use super::output::{Output, OutputError};
 use crate::config::Config;
-use crate::references::References;
+use crate::static_data::StaticData;
 
 /// Others of this machine may do nothing in the data directory: it holds secrets.
 const OTHERS: u32 = 0o077;
@@ -82,7 +82,7 @@ pub(super) async fn run(file: &Path, out: &mut Output) -> anyhow::Result<ExitCod
 }
 
 fn catalogue(config: &Config) -> anyhow::Result<String> {
-    let references = References::read(&config.catalogue).map_err(anyhow::Error::msg)?;
+    let references = StaticData::read(&config.catalogue).map_err(anyhow::Error::msg)?;
     let mistakes = references.catalogue.check_examples();
     let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
     ensure!(lines.is_empty(), "examples do not hold: {}", lines.join("; "));

@@ -9,14 +9,14 @@ use serde::de::DeserializeOwned;
 
 /// One line without its end.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Line {
+pub(super) enum InputLine {
     Whole(Vec<u8>),
     /// It has more bytes than asked for.
     TooLong,
 }
 
 /// The next line of at most `max` bytes; none at the end.
-pub(super) fn next_line(input: &mut impl BufRead, max: usize) -> io::Result<Option<Line>> {
+pub(super) fn next_line(input: &mut impl BufRead, max: usize) -> io::Result<Option<InputLine>> {
     let mut line = Vec::new();
     let end = input.by_ref().take(max as u64 + 1).read_until(b'\n', &mut line)?;
     if end == 0 {
@@ -26,9 +26,9 @@ pub(super) fn next_line(input: &mut impl BufRead, max: usize) -> io::Result<Opti
         line.pop();
     } else if line.len() > max {
         input.skip_until(b'\n')?;
-        return Ok(Some(Line::TooLong));
+        return Ok(Some(InputLine::TooLong));
     }
-    Ok(Some(Line::Whole(line)))
+    Ok(Some(InputLine::Whole(line)))
 }
 
 /// A file, or standard input for `-`.
@@ -65,7 +65,7 @@ mod tests {
         while let Some(line) = next_line(&mut input, 4).expect("memory can be read") {
             lines.push(line);
         }
-        let whole = |text: &str| Line::Whole(text.into());
-        assert_eq!(lines, [whole("abc"), whole(""), whole("abcd"), Line::TooLong, whole("x")]);
+        let whole = |text: &str| InputLine::Whole(text.into());
+        assert_eq!(lines, [whole("abc"), whole(""), whole("abcd"), InputLine::TooLong, whole("x")]);
     }
 }

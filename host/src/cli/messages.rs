@@ -16,10 +16,10 @@ use tidings_domain::rules::holding;
 use tidings_domain::ruleset::Ruleset;
 use tidings_domain::subscription::Subscription;
 
-use super::input::{self, Line};
+use super::input::{self, InputLine};
 use super::output::Output;
 use crate::config::CatalogueConfig;
-use crate::references::{References, parse};
+use crate::static_data::{StaticData, parse};
 
 /// What messages are read with.
 #[derive(Debug, Args)]
@@ -51,9 +51,9 @@ pub(super) struct MatchArgs {
 }
 
 impl ReferenceArgs {
-    pub(super) fn read(&self) -> anyhow::Result<References> {
+    pub(super) fn read(&self) -> anyhow::Result<StaticData> {
         let config = CatalogueConfig { dir: self.catalogue.clone(), aliases: self.aliases.clone() };
-        References::read(&config).map_err(anyhow::Error::msg)
+        StaticData::read(&config).map_err(anyhow::Error::msg)
     }
 }
 
@@ -111,7 +111,7 @@ pub(super) fn facts(args: &FactsArgs, out: &mut Output) -> anyhow::Result<()> {
 }
 
 /// `tidings rules eval`: for each message the names of all rules without arguments that hold, sorted.
-pub(super) fn true_rules(references: &References, out: &mut Output) -> anyhow::Result<()> {
+pub(super) fn true_rules(references: &StaticData, out: &mut Output) -> anyhow::Result<()> {
     each_message(out, |envelope| {
         let event = Event::new(&references.catalogue, &references.aliases, envelope);
         Ok(json!({ "true": holding(&event) }))
@@ -133,7 +133,7 @@ pub(super) fn recipients(args: &MatchArgs, out: &mut Output) -> anyhow::Result<(
     })
 }
 
-fn compile(references: &References, subscriptions: Vec<Subscription>) -> anyhow::Result<Ruleset> {
+fn compile(references: &StaticData, subscriptions: Vec<Subscription>) -> anyhow::Result<Ruleset> {
     let (rules, problems) = Ruleset::build(references.catalogue.clone(), subscriptions);
     let mut log = std::io::stderr().lock();
     for problem in problems {
@@ -153,8 +153,8 @@ fn each_message(out: &mut Output, say: impl Fn(&Envelope) -> serde_json::Result<
         let line = input::next_line(&mut input, limits::MESSAGE_BYTES).context("cannot read standard input")?;
         let envelope = match line {
             None => return Ok(()),
-            Some(Line::TooLong) => Err(Refusal::TooLarge),
-            Some(Line::Whole(body)) => Envelope::read(&Frame { topic: None, body }),
+            Some(InputLine::TooLong) => Err(Refusal::TooLarge),
+            Some(InputLine::Whole(body)) => Envelope::read(&Frame { topic: None, body }),
         };
         match envelope {
             Ok(envelope) => out.json(&say(&envelope)?)?,

@@ -12,13 +12,13 @@ use tidings_domain::subscription::Subscription;
 use tidings_store::Mode;
 
 use super::channel::text;
-use super::client::{ApiArgs, Client, Refused};
+use super::client::{ApiArgs, Client, RequestRefused};
 use super::input;
 use super::output::Output;
-use crate::api::{self, Mistake, SubscriptionBody};
+use crate::api::{self, FieldError, SubscriptionBody};
 use crate::clock;
 use crate::config::{Config, ConfigError};
-use crate::references::References;
+use crate::static_data::StaticData;
 
 #[derive(Debug, Args)]
 pub(super) struct SubscriptionArgs {
@@ -138,7 +138,7 @@ async fn load(client: &Client, file: &Path, out: &mut Output) -> anyhow::Result<
         let url = client.api(&["subscriptions", name("user")?, name("channel")?]);
         match client.put(&url, &subscription).await {
             Ok(_) => {}
-            Err(error) if error.downcast_ref::<Refused>().is_some_and(Refused::is_of_the_request) => {
+            Err(error) if error.downcast_ref::<RequestRefused>().is_some_and(RequestRefused::is_of_the_request) => {
                 writeln!(std::io::stderr(), "{}, line {line}: {error}", file.display())?;
                 refused += 1;
             }
@@ -156,7 +156,7 @@ async fn load(client: &Client, file: &Path, out: &mut Output) -> anyhow::Result<
 /// Stores all in one transaction, or names each bad line and stores nothing. What only a channel's plugin knows of its
 /// addresses is not checked.
 async fn import(config: &Config, file: &Path, out: &mut Output) -> anyhow::Result<()> {
-    let catalogue = References::read(&config.catalogue).map_err(anyhow::Error::msg)?.catalogue;
+    let catalogue = StaticData::read(&config.catalogue).map_err(anyhow::Error::msg)?.catalogue;
     let (mut subscriptions, mut bad) = (Vec::new(), 0);
     for (n, line) in input::open(file)?.lines().enumerate() {
         let line = line.with_context(|| format!("cannot read {}", file.display()))?;
@@ -191,6 +191,7 @@ fn read(line: &str, catalogue: &Arc<Catalogue>) -> anyhow::Result<Subscription> 
     let body: SubscriptionBody = serde_json::from_str(line)?;
     let subscription = body.named().ok_or_else(|| anyhow!("`user` or `channel` is missing"))?;
     let mistakes = api::mistakes(&subscription, catalogue);
-    let mistakes: Vec<String> = mistakes.iter().map(|Mistake { path, detail }| format!("{path}: {detail}")).collect();
+    let mistakes: Vec<String> =
+        mistakes.iter().map(|FieldError { path, detail }| format!("{path}: {detail}")).collect();
     if mistakes.is_empty() { Ok(subscription) } else { bail!("{}", mistakes.join("; ")) }
 }

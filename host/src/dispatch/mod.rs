@@ -1,9 +1,10 @@
 //! Sending what is due. Each enabled channel has a worker of its own that leases due deliveries, calls the channel's
 //! plugin, and settles the outcomes; channels share nothing but the store. Dispatch opens no socket and knows no protocol.
 
-mod call;
-mod carrier;
-mod fleet;
+mod bounded_map;
+mod instance_kind;
+mod plugin_runner;
+mod version_set;
 mod worker;
 
 use std::collections::HashMap;
@@ -11,10 +12,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::Notify;
 
-pub use call::Sender;
-pub use carrier::Carrier;
-pub use fleet::{Finding, Findings, Fleet, Found, Trial, Version};
-pub use worker::{Dispatch, Worker, WorkerHandle, WorkerStatus};
+pub use instance_kind::InstanceKind;
+pub use plugin_runner::PluginRunner;
+pub use version_set::{CallableVersion, Rollout, RolloutReport, RolloutReports, RolloutVerdict, VersionSet};
+pub use worker::{DispatchSettings, Worker, WorkerHandle, WorkerStatus};
 
 /// Lets intake tell a channel's worker that something is due. Only a hint: a worker also looks by itself.
 #[derive(Default)]

@@ -11,16 +11,16 @@ use tidings_domain::limits;
 use tidings_domain::secret::Secret;
 use url::Url;
 
-use super::{FetchError, Policy};
+use super::{FetchError, FetchPolicy};
 
 /// A client that connects only where the policy lets it.
-pub(super) struct Web {
+pub(super) struct FetchClient {
     client: Client,
-    policy: Policy,
+    policy: FetchPolicy,
 }
 
 /// What is asked for.
-pub(super) struct Ask<'a> {
+pub(super) struct FetchRequest<'a> {
     pub(super) url: &'a Url,
     pub(super) accept: &'static str,
     /// Sent to the URL's own origin alone, not where that redirects to.
@@ -29,21 +29,21 @@ pub(super) struct Ask<'a> {
     pub(super) most: usize,
 }
 
-impl<'a> Ask<'a> {
-    pub(super) fn of(url: &'a Url, most: usize) -> Ask<'a> {
-        Ask { url, accept: "*/*", token: None, most }
+impl<'a> FetchRequest<'a> {
+    pub(super) fn of(url: &'a Url, most: usize) -> FetchRequest<'a> {
+        FetchRequest { url, accept: "*/*", token: None, most }
     }
 }
 
 /// An answer that is not an error.
-pub(super) enum Answer {
+pub(super) enum FetchResponse {
     Body(Bytes),
     /// 401, with what the server wants to see.
     Challenge(String),
 }
 
-impl Web {
-    pub(super) fn new(policy: Policy, ca_file: Option<&PathBuf>) -> Result<Web, String> {
+impl FetchClient {
+    pub(super) fn new(policy: FetchPolicy, ca_file: Option<&PathBuf>) -> Result<FetchClient, String> {
         let mut builder = Client::builder()
             .user_agent(concat!("tidings/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
@@ -63,22 +63,22 @@ impl Web {
             }
         }
         let client = builder.build().map_err(|error| chain(&error))?;
-        Ok(Web { client, policy })
+        Ok(FetchClient { client, policy })
     }
 
-    pub(super) fn policy(&self) -> &Policy {
+    pub(super) fn policy(&self) -> &FetchPolicy {
         &self.policy
     }
 
     /// The body; a server that wants to know who asks is an error.
-    pub(super) async fn get(&self, ask: &Ask<'_>) -> Result<Bytes, FetchError> {
+    pub(super) async fn get(&self, ask: &FetchRequest<'_>) -> Result<Bytes, FetchError> {
         match self.ask(ask).await? {
-            Answer::Body(body) => Ok(body),
-            Answer::Challenge(_) => Err(FetchError::Status { host: host(ask.url), status: 401 }),
+            FetchResponse::Body(body) => Ok(body),
+            FetchResponse::Challenge(_) => Err(FetchError::Status { host: host(ask.url), status: 401 }),
         }
     }
 
-    pub(super) async fn ask(&self, ask: &Ask<'_>) -> Result<Answer, FetchError> {
+    pub(super) async fn ask(&self, ask: &FetchRequest<'_>) -> Result<FetchResponse, FetchError> {
         let mut url = ask.url.clone();
         for _ in 0..=limits::FETCH_REDIRECTS {
             self.policy.url(&url)?;
@@ -96,11 +96,11 @@ impl Web {
                 let next = location.and_then(|to| url.join(to).ok());
                 url = next.ok_or_else(|| FetchError::Redirects { host: host(&url) })?;
             } else if status.is_success() {
-                return Ok(Answer::Body(body(&url, response, ask.most).await?));
+                return Ok(FetchResponse::Body(body(&url, response, ask.most).await?));
             } else {
                 let wanted = response.headers().get(WWW_AUTHENTICATE).and_then(|wanted| wanted.to_str().ok());
                 return match wanted.filter(|_| status.as_u16() == 401) {
-                    Some(wanted) => Ok(Answer::Challenge(wanted.to_owned())),
+                    Some(wanted) => Ok(FetchResponse::Challenge(wanted.to_owned())),
                     None => Err(FetchError::Status { host: host(&url), status: status.as_u16() }),
                 };
             }

@@ -8,9 +8,9 @@ use tidings_domain::limits;
 use tidings_domain::secret::Secret;
 use url::Url;
 
-use super::http::{Answer, Ask, Web, registry};
-use super::reference::{Reference, Version};
-use super::{Digest, FetchError, Fetched, check, digest};
+use super::http::{FetchClient, FetchRequest, FetchResponse, registry};
+use super::reference::{OciReference, OciVersion};
+use super::{ComponentDigest, FetchError, Fetched, check, digest};
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// Layers that are components: the CNCF's WebAssembly artifacts, and what came before them.
@@ -31,12 +31,12 @@ struct Descriptor {
     size: u64,
 }
 
-pub(super) async fn fetch(web: &Web, reference: &Reference) -> Result<Fetched, FetchError> {
+pub(super) async fn fetch(web: &FetchClient, reference: &OciReference) -> Result<Fetched, FetchError> {
     let manifest_url = url(web, reference, &format!("manifests/{}", reference.version))?;
     let mut session = Session { web, token: None };
     let document = session.get(&manifest_url, MANIFEST, limits::OCI_MANIFEST_BYTES).await?;
     let resolved = digest(&document);
-    if let Version::Digest(expected) = &reference.version {
+    if let OciVersion::Digest(expected) = &reference.version {
         check(&document, expected).await?;
     }
     let manifest: Result<Manifest, _> = serde_json::from_slice(&document);
@@ -55,7 +55,7 @@ pub(super) async fn fetch(web: &Web, reference: &Reference) -> Result<Fetched, F
 }
 
 /// The digest and the size of the one layer that is a component.
-fn component(manifest: &Manifest) -> Result<(Digest, u64), String> {
+fn component(manifest: &Manifest) -> Result<(ComponentDigest, u64), String> {
     let mut layers = manifest.layers.iter().filter(|layer| COMPONENTS.contains(&&*layer.media_type));
     let (Some(layer), None) = (layers.next(), layers.next()) else {
         return Err(format!("the artifact does not have exactly one layer of the type {}", COMPONENTS[0]));
@@ -64,28 +64,28 @@ fn component(manifest: &Manifest) -> Result<(Digest, u64), String> {
     digest.map(|digest| (digest, layer.size)).ok_or_else(|| "the layer has no SHA-256 digest".to_owned())
 }
 
-fn url(web: &Web, reference: &Reference, end: &str) -> Result<Url, FetchError> {
-    let Reference { registry, repository, .. } = reference;
+fn url(web: &FetchClient, reference: &OciReference, end: &str) -> Result<Url, FetchError> {
+    let OciReference { registry, repository, .. } = reference;
     let text = format!("{}://{registry}/v2/{repository}/{end}", web.policy().scheme(registry));
     Url::parse(&text).map_err(|_| FetchError::Url(text))
 }
 
 /// Requests to one registry; the token that it gave is used for the next.
 struct Session<'w> {
-    web: &'w Web,
+    web: &'w FetchClient,
     token: Option<Secret>,
 }
 
 impl Session<'_> {
     async fn get(&mut self, url: &Url, accept: &'static str, most: usize) -> Result<Bytes, FetchError> {
-        let ask = Ask { url, accept, token: self.token.as_ref(), most };
+        let ask = FetchRequest { url, accept, token: self.token.as_ref(), most };
         let wanted = match self.web.ask(&ask).await? {
-            Answer::Body(body) => return Ok(body),
-            Answer::Challenge(wanted) => wanted,
+            FetchResponse::Body(body) => return Ok(body),
+            FetchResponse::Challenge(wanted) => wanted,
         };
         let realm = realm(&wanted).ok_or_else(|| registry(url, "it wants a log-in other than by token"))?;
         let token = self.token.insert(self.token_of(url, &realm).await?);
-        self.web.get(&Ask { url, accept, token: Some(token), most }).await
+        self.web.get(&FetchRequest { url, accept, token: Some(token), most }).await
     }
 
     /// The token for whoever comes without a name.
@@ -95,7 +95,7 @@ impl Session<'_> {
             token: Option<String>,
             access_token: Option<String>,
         }
-        let body = self.web.get(&Ask::of(realm, limits::OCI_TOKEN_BYTES)).await?;
+        let body = self.web.get(&FetchRequest::of(realm, limits::OCI_TOKEN_BYTES)).await?;
         // The parser's words could quote the token.
         let grant: Option<Grant> = serde_json::from_slice(&body).ok();
         let token = grant.and_then(|grant| grant.token.or(grant.access_token));

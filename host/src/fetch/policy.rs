@@ -12,16 +12,16 @@ use super::{FetchError, InstallConfig};
 
 /// The settings, read.
 #[derive(Clone, Debug, Default)]
-pub struct Policy {
+pub struct FetchPolicy {
     private: bool,
     hosts: Vec<HostName>,
     plain_http: Vec<HostName>,
 }
 
-impl Policy {
+impl FetchPolicy {
     /// # Errors
     /// Names the setting with something that is no host name.
-    pub fn new(config: &InstallConfig) -> Result<Policy, String> {
+    pub fn new(config: &InstallConfig) -> Result<FetchPolicy, String> {
         let read = |setting: &str, names: &[String]| {
             let host = |name: &String| {
                 HostName::parse(name)
@@ -29,7 +29,7 @@ impl Policy {
             };
             names.iter().map(host).collect::<Result<Vec<_>, _>>()
         };
-        Ok(Policy {
+        Ok(FetchPolicy {
             private: config.private,
             hosts: read("hosts", &config.hosts)?,
             plain_http: read("plain_http", &config.plain_http)?,
@@ -76,7 +76,7 @@ impl Policy {
 }
 
 /// Resolves once, and gives only addresses that may be connected to: the client connects to those and asks nobody again.
-impl Resolve for Policy {
+impl Resolve for FetchPolicy {
     fn resolve(&self, name: Name) -> Resolving {
         let policy = self.clone();
         Box::pin(async move {
@@ -105,9 +105,9 @@ fn shown(url: &Url) -> String {
 mod tests {
     use super::*;
 
-    fn policy(private: bool, hosts: &[&str], plain: &[&str]) -> Policy {
+    fn policy(private: bool, hosts: &[&str], plain: &[&str]) -> FetchPolicy {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        Policy::new(&InstallConfig { private, hosts: owned(hosts), plain_http: owned(plain) }).expect("host names")
+        FetchPolicy::new(&InstallConfig { private, hosts: owned(hosts), plain_http: owned(plain) }).expect("host names")
     }
 
     #[test]

@@ -13,26 +13,30 @@ const TAG_BYTES: usize = 128;
 
 /// SHA-256 of a file, written in 64 hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Digest(String);
+pub struct ComponentDigest(String);
 
-impl Digest {
-    pub fn of(bytes: [u8; 32]) -> Digest {
-        Digest(hex::encode(bytes))
+impl ComponentDigest {
+    pub fn of(bytes: [u8; 32]) -> ComponentDigest {
+        ComponentDigest(hex::encode(bytes))
     }
 }
 
-impl fmt::Display for Digest {
+impl fmt::Display for ComponentDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl FromStr for Digest {
+impl FromStr for ComponentDigest {
     type Err = ReferenceError;
 
-    fn from_str(text: &str) -> Result<Digest, ReferenceError> {
+    fn from_str(text: &str) -> Result<ComponentDigest, ReferenceError> {
         let good = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if good { Ok(Digest(text.to_ascii_lowercase())) } else { Err(ReferenceError::Digest(one_line(text, 100))) }
+        if good {
+            Ok(ComponentDigest(text.to_ascii_lowercase()))
+        } else {
+            Err(ReferenceError::Digest(one_line(text, 100)))
+        }
     }
 }
 
@@ -47,41 +51,41 @@ pub enum ReferenceError {
 
 /// An artifact in a registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reference {
+pub struct OciReference {
     /// `host` or `host:port`.
     pub(super) registry: String,
     pub(super) repository: String,
-    pub(super) version: Version,
+    pub(super) version: OciVersion,
 }
 
 /// Which one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Version {
+pub(super) enum OciVersion {
     /// What the registry says today.
     Tag(String),
     /// That one and no other.
-    Digest(Digest),
+    Digest(ComponentDigest),
 }
 
-impl fmt::Display for Version {
+impl fmt::Display for OciVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Version::Tag(tag) => f.write_str(tag),
-            Version::Digest(digest) => write!(f, "sha256:{digest}"),
+            OciVersion::Tag(tag) => f.write_str(tag),
+            OciVersion::Digest(digest) => write!(f, "sha256:{digest}"),
         }
     }
 }
 
-impl FromStr for Reference {
+impl FromStr for OciReference {
     type Err = ReferenceError;
 
     /// With a tag and a digest, the digest counts.
-    fn from_str(text: &str) -> Result<Reference, ReferenceError> {
+    fn from_str(text: &str) -> Result<OciReference, ReferenceError> {
         read(text).ok_or_else(|| ReferenceError::Reference(one_line(text, 300)))
     }
 }
 
-fn read(text: &str) -> Option<Reference> {
+fn read(text: &str) -> Option<OciReference> {
     let (registry, rest) = text.split_once('/')?;
     let (rest, digest) = match rest.split_once('@') {
         Some((rest, digest)) => (rest, Some(digest.strip_prefix("sha256:")?.parse().ok()?)),
@@ -91,9 +95,9 @@ fn read(text: &str) -> Option<Reference> {
         Some((repository, tag)) => (repository, Some(tag).filter(|tag| is_tag(tag))?),
         None => (rest, "latest"),
     };
-    let version = digest.map_or_else(|| Version::Tag(tag.to_owned()), Version::Digest);
+    let version = digest.map_or_else(|| OciVersion::Tag(tag.to_owned()), OciVersion::Digest);
     let good = is_registry(registry) && is_repository(repository);
-    good.then(|| Reference { registry: registry.to_ascii_lowercase(), repository: repository.to_owned(), version })
+    good.then(|| OciReference { registry: registry.to_ascii_lowercase(), repository: repository.to_owned(), version })
 }
 
 fn is_registry(text: &str) -> bool {
@@ -148,7 +152,7 @@ mod tests {
             ("ghcr.io/us/email?x=1", None),
             ("", None),
         ] {
-            let read = text.parse::<Reference>().ok();
+            let read = text.parse::<OciReference>().ok();
             let read = read.as_ref().map(|r| (&*r.registry, &*r.repository, r.version.to_string()));
             assert_eq!(read, expected, "{text}");
         }

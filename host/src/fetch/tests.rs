@@ -58,12 +58,12 @@ impl Server {
 
     async fn file(&self, path: &str) -> Result<Fetched, FetchError> {
         let url = Url::parse(&format!("http://{}{path}", self.place)).expect("a URL");
-        self.fetcher().fetch(&Source::Url { url, sha256: digest(FILE) }).await
+        self.fetcher().fetch(&ComponentSource::Url { url, sha256: digest(FILE) }).await
     }
 
     async fn artifact(&self, name: &str) -> Result<Fetched, FetchError> {
         let reference = format!("{}/{name}", self.place).parse().expect("a reference");
-        self.fetcher().fetch(&Source::Oci(reference)).await
+        self.fetcher().fetch(&ComponentSource::Oci(reference)).await
     }
 }
 
@@ -82,7 +82,7 @@ async fn token(Query(asked): Query<std::collections::BTreeMap<String, String>>) 
     }
 }
 
-fn manifest(media: &str, digest: &Digest, size: usize) -> String {
+fn manifest(media: &str, digest: &ComponentDigest, size: usize) -> String {
     let layer = json!({ "mediaType": media, "digest": format!("sha256:{digest}"), "size": size });
     json!({ "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "layers": [layer] })
         .to_string()
@@ -168,7 +168,7 @@ async fn what_does_not_come_in_time_is_given_up() {
     let server = Server::start().await;
     let fetcher = Fetcher { within: Duration::from_millis(50), ..server.fetcher() };
     let url = Url::parse(&format!("http://{}/slow.wasm", server.place)).expect("a URL");
-    let error = fetcher.fetch(&Source::Url { url, sha256: digest(FILE) }).await.expect_err("it is too slow");
+    let error = fetcher.fetch(&ComponentSource::Url { url, sha256: digest(FILE) }).await.expect_err("it is too slow");
     assert!(matches!(error, FetchError::Late { .. }) && error.is_elsewhere(), "{error}");
 }
 
@@ -183,7 +183,7 @@ async fn a_name_that_leads_inside_is_refused_when_it_is_resolved() {
         (true, format!("http://localhost:{port}/file.wasm")),
     ] {
         let fetcher = Fetcher::new(&InstallConfig { private, ..config.clone() }, None).expect("a client");
-        let source = Source::Url { url: Url::parse(&url).expect("a URL"), sha256: digest(FILE) };
+        let source = ComponentSource::Url { url: Url::parse(&url).expect("a URL"), sha256: digest(FILE) };
         match fetcher.fetch(&source).await {
             Ok(_) => assert!(private, "{url}"),
             Err(error) => {

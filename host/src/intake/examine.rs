@@ -8,16 +8,16 @@ use std::time::Instant;
 use sha2::{Digest as _, Sha256};
 use tidings_acl::View;
 use tidings_bus::Received;
-use tidings_domain::delivery::{Accepted, Recipient};
+use tidings_domain::delivery::{NewMessage, Recipient};
 use tidings_domain::facts::Event;
 use tidings_domain::message::{Envelope, Refusal};
 use tidings_domain::ruleset::Matcher;
 
 use super::Intake;
+use crate::access_lists::{self, RequiredLists};
 use crate::changes::changed_user;
-use crate::knowledge::Snapshot;
-use crate::lists::{self, Needed};
-use crate::verify::Verified;
+use crate::matching_state::Snapshot;
+use crate::verify::Admissible;
 
 /// Looks at one message after the other.
 pub(super) struct Examiner<'a> {
@@ -27,7 +27,7 @@ pub(super) struct Examiner<'a> {
 
 /// What was made of one message.
 pub(super) struct Examined {
-    pub(super) accepted: Accepted,
+    pub(super) accepted: NewMessage,
     /// Whose rules the message says have changed.
     pub(super) changed_user: Option<String>,
 }
@@ -43,7 +43,7 @@ impl Examined {
 pub(super) enum Progress {
     Examined(Box<Examined>),
     /// Its access lists are not all here, or an earlier message about the same package waits for one.
-    Waits(Verified, Needed),
+    Waits(Admissible, RequiredLists),
 }
 
 impl<'a> Examiner<'a> {
@@ -65,11 +65,11 @@ impl<'a> Examiner<'a> {
     }
 
     /// A message that waited, with the lists that came.
-    pub(super) fn late(&mut self, received: &Received, verified: &Verified, view: &View) -> Option<Examined> {
+    pub(super) fn late(&mut self, received: &Received, verified: &Admissible, view: &View) -> Option<Examined> {
         let envelope = verified.envelope();
         if !view.missing().is_empty() {
             self.intake.metrics.without_lists.inc();
-            lists::report(view.missing(), envelope.id().as_str());
+            access_lists::report(view.missing(), envelope.id().as_str());
         }
         self.guarded(received, |examiner| {
             let snapshot = examiner.intake.knowledge.snapshot();
@@ -104,7 +104,7 @@ impl<'a> Examiner<'a> {
         match view.filter(|_| !is_behind(&event.facts().packages)) {
             Some(view) => Ok(Progress::Examined(Box::new(self.matched(&snapshot, &event, &view, received)))),
             None => {
-                let needed = Needed::new(event.facts(), &snapshot.asked);
+                let needed = RequiredLists::new(event.facts(), &snapshot.asked);
                 drop(event);
                 Ok(Progress::Waits(verified, needed))
             }
@@ -117,7 +117,7 @@ impl<'a> Examiner<'a> {
         let recipients: Arc<[Recipient]> = matches.flat_map(|found| found.recipients()).collect();
         self.intake.metrics.match_seconds.observe(began.elapsed().as_secs_f64());
         let envelope = event.envelope();
-        let accepted = Accepted {
+        let accepted = NewMessage {
             id: envelope.id().clone(),
             topic: envelope.topic().to_owned(),
             digest: Sha256::digest(&received.frame.body).into(),

@@ -13,18 +13,18 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use tidings_bus::Received;
-use tidings_domain::delivery::{Acceptance, Accepted};
+use tidings_domain::delivery::{Acceptance, NewMessage};
 use tidings_domain::limits;
 use tidings_store::{Store, StoreError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::access_lists::AccessLists;
 use crate::clock;
 use crate::dispatch::Wakers;
-use crate::knowledge::Knowledge;
-use crate::lists::Lists;
+use crate::matching_state::MatchingState;
 use crate::telemetry::{Metrics, chain};
-use crate::verify::{Policy, Verified};
+use crate::verify::{Admissible, AdmissionPolicy};
 use examine::{Examined, Examiner, Progress};
 use waiting::Waiting;
 
@@ -34,10 +34,10 @@ const STORE_PAUSE: Duration = Duration::from_millis(500);
 /// The stage between the bus and the outbox.
 #[derive(Clone)]
 pub struct Intake {
-    pub knowledge: Arc<Knowledge>,
-    pub lists: Arc<Lists>,
+    pub knowledge: Arc<MatchingState>,
+    pub lists: Arc<AccessLists>,
     pub store: Arc<dyn Store>,
-    pub policy: Policy,
+    pub policy: AdmissionPolicy,
     pub wakers: Arc<Wakers>,
     pub metrics: Arc<Metrics>,
 }
@@ -45,7 +45,7 @@ pub struct Intake {
 /// A message that waits for its access lists.
 struct Read {
     received: Received,
-    verified: Verified,
+    verified: Admissible,
 }
 
 impl Intake {
@@ -133,7 +133,7 @@ impl Intake {
     }
 
     /// None if the daemon stops while the store is unavailable: the message was never accepted.
-    async fn commit(&self, accepted: &Accepted, stop: &CancellationToken) -> Option<Acceptance> {
+    async fn commit(&self, accepted: &NewMessage, stop: &CancellationToken) -> Option<Acceptance> {
         let mut reported = false;
         loop {
             match self.store.accept(accepted.clone(), clock::now()).await {

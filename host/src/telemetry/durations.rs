@@ -21,7 +21,7 @@ pub struct Durations {
 
 /// How many took up to so long, and longer than those before.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Bucket {
+pub struct DurationBucket {
     /// In seconds; none: longer than all others.
     pub up_to: Option<f64>,
     pub count: u64,
@@ -39,10 +39,10 @@ impl Durations {
         Duration::from_micros(self.micros.load(Ordering::Relaxed)).as_secs_f64()
     }
 
-    pub fn buckets(&self) -> Vec<Bucket> {
+    pub fn buckets(&self) -> Vec<DurationBucket> {
         let bounds = BOUNDS.iter().map(|bound| Some(Duration::from_millis(*bound).as_secs_f64())).chain([None]);
         let counts = self.counts.iter().map(|count| count.load(Ordering::Relaxed));
-        bounds.zip(counts).map(|(up_to, count)| Bucket { up_to, count }).collect()
+        bounds.zip(counts).map(|(up_to, count)| DurationBucket { up_to, count }).collect()
     }
 }
 

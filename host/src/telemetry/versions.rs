@@ -12,9 +12,9 @@ use prometheus_client::registry::Registry;
 use serde::Serialize;
 use tidings_domain::manifest::Manifest;
 use tidings_domain::outcome::CrashKind;
-use tidings_sandbox::Stats;
+use tidings_sandbox::CallStats;
 
-use super::durations::{Bucket, Durations};
+use super::durations::{DurationBucket, Durations};
 
 /// One version of one channel's plugin.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -47,7 +47,7 @@ pub struct VersionStats {
     /// How long its calls took, all together.
     pub seconds: f64,
     /// The same, by how long each took; empty where there was none.
-    pub latency: Vec<Bucket>,
+    pub latency: Vec<DurationBucket>,
     /// Processor time, of its code and of the host's on its behalf.
     pub cpu_seconds: f64,
     /// The most linear memory of one instance.
@@ -132,7 +132,7 @@ impl VersionMetrics {
         &self,
         label: &VersionLabel,
         took: Duration,
-        stats: Option<&Stats>,
+        stats: Option<&CallStats>,
         crash: Option<(CrashKind, &str)>,
     ) {
         self.calls.get_or_create(label).inc();
@@ -151,7 +151,7 @@ impl VersionMetrics {
     }
 
     /// What a call used, or a resident between its calls.
-    pub fn used(&self, label: &VersionLabel, stats: &Stats) {
+    pub fn used(&self, label: &VersionLabel, stats: &CallStats) {
         self.cpu.get_or_create(label).inc_by(stats.cpu.as_secs_f64());
         let peak = i64::try_from(stats.peak_memory_bytes).unwrap_or(i64::MAX);
         let memory = self.memory.get_or_create(label);
@@ -178,7 +178,8 @@ mod tests {
             component: "0123456789ab".into(),
         };
         assert_eq!(metrics.stats(&label), VersionStats::default());
-        let used = |peak| Stats { host_calls: 3, egress_denials: 1, peak_memory_bytes: peak, ..Stats::default() };
+        let used =
+            |peak| CallStats { host_calls: 3, egress_denials: 1, peak_memory_bytes: peak, ..CallStats::default() };
         metrics.observe(&label, Duration::from_secs(1), Some(&used(500)), None);
         metrics.observe(&label, Duration::from_secs(1), Some(&used(400)), Some((CrashKind::Trap, "unreachable")));
         let expected = VersionStats {
@@ -192,7 +193,7 @@ mod tests {
         };
         let stats = metrics.stats(&label);
         let long: Vec<_> = stats.latency.iter().filter(|bucket| bucket.count > 0).collect();
-        assert_eq!(long, [&Bucket { up_to: Some(1.024), count: 2 }]);
+        assert_eq!(long, [&DurationBucket { up_to: Some(1.024), count: 2 }]);
         assert_eq!(VersionStats { latency: Vec::new(), ..stats }, expected);
     }
 }

@@ -12,7 +12,7 @@ use futures::stream::FuturesUnordered;
 use serde_json::json;
 use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, QueryBuilder, SqliteConnection};
-use tidings_domain::delivery::{Acceptance, Accepted, DeliveryId, Recipient, StoredEvent};
+use tidings_domain::delivery::{Acceptance, DeliveryId, NewMessage, Recipient, StoredEvent};
 use tidings_domain::limits::INTAKE_BATCH;
 use tidings_domain::subscription::{Filter, Rule, Style, Subscription};
 use tidings_domain::time::Timestamp;
@@ -55,7 +55,7 @@ fn tell(name: &str, value: f64, unit: &str) {
 }
 
 /// As intake calls: as many at a time as it has under way.
-async fn accept(store: &dyn Store, messages: Vec<Accepted>) -> usize {
+async fn accept(store: &dyn Store, messages: Vec<NewMessage>) -> usize {
     let (mut calls, mut deliveries) = (FuturesUnordered::new(), 0);
     let mut add = |acceptance| match acceptance {
         Acceptance::New { deliveries: new } => deliveries += new,
@@ -90,12 +90,12 @@ fn address(user: &str, channel: &str) -> String {
     if channel == "irc" { user.to_owned() } else { format!("{user}@fedoraproject.example") }
 }
 
-fn messages() -> Vec<Accepted> {
+fn messages() -> Vec<NewMessage> {
     let mut numbers = Numbers(2014);
     (0..MESSAGES).map(|n| message(n, &mut numbers)).collect()
 }
 
-fn message(n: usize, numbers: &mut Numbers) -> Accepted {
+fn message(n: usize, numbers: &mut Numbers) -> NewMessage {
     let text = format!("2014-{:016x}-{:016x}", numbers.next(), numbers.next());
     let id = serde_json::from_value(text.into()).expect("an id");
     let mut recipients = Vec::new();
@@ -128,7 +128,7 @@ fn message(n: usize, numbers: &mut Numbers) -> Accepted {
         id,
     };
     let (id, told) = (event.id.clone(), !recipients.is_empty());
-    Accepted { id, topic, digest: [n as u8; 32], event: told.then(|| Arc::new(event)), recipients: recipients.into() }
+    NewMessage { id, topic, digest: [n as u8; 32], event: told.then(|| Arc::new(event)), recipients: recipients.into() }
 }
 
 fn recipient(user: &str, channel: &str) -> Recipient {
@@ -170,7 +170,7 @@ fn subscriptions() -> Vec<Subscription> {
 }
 
 /// Seconds for writing the same rows with as little as possible.
-async fn bare(path: &Path, messages: &[Accepted]) -> f64 {
+async fn bare(path: &Path, messages: &[NewMessage]) -> f64 {
     let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
     let options = options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
     let mut connection = options.pragma("cache_size", "-65536").connect().await.expect("a database");
@@ -192,7 +192,7 @@ async fn bare(path: &Path, messages: &[Accepted]) -> f64 {
     seconds
 }
 
-async fn bare_batch(connection: &mut SqliteConnection, first: usize, messages: &[Accepted]) {
+async fn bare_batch(connection: &mut SqliteConnection, first: usize, messages: &[NewMessage]) {
     let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO messages (id, topic, digest, seen_at, subtitle, event) ");
     query.push_values(messages, |mut row, message| {
         row.push_bind(message.id.as_str()).push_bind(&message.topic).push_bind(&message.digest[..]).push_bind(1_i64);
@@ -200,7 +200,7 @@ async fn bare_batch(connection: &mut SqliteConnection, first: usize, messages: &
         row.push_bind(message.event.as_ref().map(|event| serde_json::to_string(&**event).expect("JSON")));
     });
     query.build().execute(&mut *connection).await.expect("messages");
-    let rows: Vec<(i64, &Accepted, &Recipient)> = messages
+    let rows: Vec<(i64, &NewMessage, &Recipient)> = messages
         .iter()
         .zip(first as i64 + 1..)
         .flat_map(|(message, seq)| message.recipients.iter().map(move |recipient| (seq, message, recipient)))

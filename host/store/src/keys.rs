@@ -48,7 +48,7 @@ pub(crate) struct Keys {
 
 /// What is done where there is no file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lacking {
+pub(crate) enum MissingKeyFile {
     /// One is made. For the daemon alone, which holds the database's lock and runs as the user who is to read the file.
     Make,
     /// Then there are no keys.
@@ -59,13 +59,13 @@ pub(crate) enum Lacking {
 
 impl Keys {
     /// Reads the file.
-    pub(crate) fn open(path: &Path, lacking: Lacking) -> Result<Keys> {
+    pub(crate) fn open(path: &Path, lacking: MissingKeyFile) -> Result<Keys> {
         match (fs::read_to_string(path), lacking) {
             (Ok(text), _) => Keys::read(path, &text),
-            (Err(error), Lacking::Make) if error.kind() == io::ErrorKind::NotFound => {
+            (Err(error), MissingKeyFile::Make) if error.kind() == io::ErrorKind::NotFound => {
                 Keys { path: path.to_owned(), keys: vec![generate(path)?] }.make()
             }
-            (Err(error), Lacking::Leave) if error.kind() == io::ErrorKind::NotFound => {
+            (Err(error), MissingKeyFile::Leave) if error.kind() == io::ErrorKind::NotFound => {
                 Ok(Keys { path: path.to_owned(), keys: Vec::new() })
             }
             (Err(error), _) => Err(fault(path, format!("it cannot be read: {error}"))),
@@ -213,7 +213,8 @@ mod tests {
     #[test]
     fn what_is_sealed_opens_with_its_key_for_its_channel_and_not_otherwise() {
         let ((_one, here), (_two, there)) = (place(), place());
-        let (keys, others) = (Keys::open(&here, Lacking::Make).unwrap(), Keys::open(&there, Lacking::Make).unwrap());
+        let (keys, others) =
+            (Keys::open(&here, MissingKeyFile::Make).unwrap(), Keys::open(&there, MissingKeyFile::Make).unwrap());
         let sealed = keys.seal("email", "hunter2").unwrap();
         assert!(is_sealed(&sealed) && !sealed.contains("hunter2") && !sealed.contains(&hex::encode("hunter2")));
         assert_ne!(sealed, keys.seal("email", "hunter2").unwrap(), "each time another nonce");
@@ -238,19 +239,22 @@ mod tests {
     #[test]
     fn a_key_file_is_private_and_a_bad_one_is_named_without_what_is_in_it() {
         let (_directory, path) = place();
-        assert!(matches!(Keys::open(&path, Lacking::Refuse), Err(StoreError::Key { .. })), "it is not made unasked");
-        let none = Keys::open(&path, Lacking::Leave).unwrap();
+        assert!(
+            matches!(Keys::open(&path, MissingKeyFile::Refuse), Err(StoreError::Key { .. })),
+            "it is not made unasked"
+        );
+        let none = Keys::open(&path, MissingKeyFile::Leave).unwrap();
         assert!(
             matches!(none.seal("email", "hunter2"), Err(StoreError::Key { .. })),
             "nothing is sealed without a key"
         );
         assert!(!path.exists());
-        Keys::open(&path, Lacking::Make).unwrap();
+        Keys::open(&path, MissingKeyFile::Make).unwrap();
         assert!(!path.with_extension("key.draft").exists());
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         for (text, expected) in [("", "there is no key"), ("canary", "line 1"), (&"0".repeat(63), "line 1")] {
             fs::write(&path, text).unwrap();
-            let error = Keys::open(&path, Lacking::Make).unwrap_err().to_string();
+            let error = Keys::open(&path, MissingKeyFile::Make).unwrap_err().to_string();
             assert!(error.contains(expected) && !error.contains("canary"), "{text}: {error}");
         }
     }
@@ -267,16 +271,16 @@ mod tests {
     #[test]
     fn an_old_key_opens_until_it_is_forgotten() {
         let (_directory, path) = place();
-        let old = Keys::open(&path, Lacking::Make).unwrap();
+        let old = Keys::open(&path, MissingKeyFile::Make).unwrap();
         let sealed = old.seal("email", "hunter2").unwrap();
         old.add().unwrap();
-        let both = Keys::open(&path, Lacking::Refuse).unwrap();
+        let both = Keys::open(&path, MissingKeyFile::Refuse).unwrap();
         assert_eq!(both.unseal("email", &sealed).unwrap().expose(), "hunter2");
         assert!(!both.is_current("email", &sealed));
         let again = both.seal("email", "hunter2").unwrap();
         assert!(both.is_current("email", &again));
         both.forget_others().unwrap();
-        let new = Keys::open(&path, Lacking::Refuse).unwrap();
+        let new = Keys::open(&path, MissingKeyFile::Refuse).unwrap();
         assert_eq!(new.unseal("email", &again).unwrap().expose(), "hunter2");
         assert!(new.unseal("email", &sealed).is_err());
         assert!(!format!("{new:?}").contains(&hex::encode(new.keys[0].expose())[..8]));

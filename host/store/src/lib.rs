@@ -17,7 +17,7 @@ mod subscription;
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use tidings_domain::delivery::{Acceptance, Accepted, DeliveryId};
+use tidings_domain::delivery::{Acceptance, DeliveryId, NewMessage};
 use tidings_domain::outcome::Settlement;
 use tidings_domain::subscription::{Edit, Subscription};
 use tidings_domain::time::Timestamp;
@@ -41,7 +41,7 @@ pub trait Store: AccessLists + ChangeFeed + ChannelLife + Confirmations + EventS
     /// Intake: the message and all its deliveries, or neither. Unique by message id and by (message, channel, address). A
     /// recipient of a one-shot filter that already fired is left out; the filter is deactivated in the same transaction.
     /// Left out too is a recipient whose subscription was deleted or disabled, or lost the address, after the match.
-    async fn accept(&self, message: Accepted, now: Timestamp) -> Result<Acceptance>;
+    async fn accept(&self, message: NewMessage, now: Timestamp) -> Result<Acceptance>;
 
     /// Dispatch: due deliveries of a channel, oldest due first and fair among users, each leased to the caller. An
     /// expired lease is due again. Digest groups whose time or count has come are one delivery each, and keep their

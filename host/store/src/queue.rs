@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidings_domain::delivery::{Delivery, DeliveryId, State};
+use tidings_domain::delivery::{Delivery, DeliveryId, DeliveryState};
 use tidings_domain::time::Timestamp;
 
 /// The right to send one delivery until `until`. Only the store makes one; it is used up by `settle` or `release`, also
@@ -62,7 +62,7 @@ pub struct DeliveryRow {
     pub user: String,
     pub address: String,
     pub filter: Option<String>,
-    pub state: State,
+    pub state: DeliveryState,
     pub attempts: u32,
     pub accepted_at: Timestamp,
     /// When it is due, for a pending one.
@@ -79,7 +79,7 @@ pub struct DeliveryRow {
 /// Which deliveries to list; none of the options: all. Newest first.
 #[derive(Clone, Debug, Default)]
 pub struct DeliveryQuery {
-    pub state: Option<State>,
+    pub state: Option<DeliveryState>,
     pub channel: Option<String>,
     pub user: Option<String>,
     /// Continue after this row's id (paging).

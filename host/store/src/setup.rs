@@ -6,7 +6,7 @@ use std::fmt;
 use tidings_domain::grant::Grants;
 use tidings_domain::limits::PluginLimits;
 use tidings_domain::manifest::Manifest;
-use tidings_domain::plugin_life::{Life, VersionState};
+use tidings_domain::plugin_life::{ChannelVersions, VersionState};
 use tidings_domain::time::Timestamp;
 
 /// A channel as an administrator set it up. `Debug` hides the values of its configuration, some of which are secrets.
@@ -23,7 +23,7 @@ pub struct Channel {
     pub limits: PluginLimits,
     pub enabled: bool,
     /// Its other versions, and how it is doing.
-    pub life: Life,
+    pub life: ChannelVersions,
 }
 
 impl fmt::Debug for Channel {

@@ -30,7 +30,7 @@ pub struct SubscriptionOptions {
 
 /// The document `settings`.
 #[derive(Deserialize, Serialize)]
-pub(crate) struct Settings {
+pub(crate) struct SettingsDocument {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) digest: Option<DigestOptions>,
     pub(crate) style: Style,
@@ -40,7 +40,7 @@ impl SubscriptionRow {
     /// The row that keeps this subscription.
     pub(crate) fn write(subscription: &Subscription) -> Result<SubscriptionRow> {
         let Subscription { user, channel, enabled, addresses, digest, style, filters } = subscription;
-        let settings = Settings { digest: *digest, style: *style };
+        let settings = SettingsDocument { digest: *digest, style: *style };
         let unwritable = |error: serde_json::Error| damaged(user, channel, &error.to_string());
         Ok(SubscriptionRow {
             user: user.clone(),
@@ -80,7 +80,7 @@ impl SubscriptionRow {
     /// # Errors
     /// `Damaged` where it is not what this program writes.
     pub fn options(&self) -> Result<SubscriptionOptions> {
-        let Settings { digest, style } = self.parse(&self.settings)?;
+        let SettingsDocument { digest, style } = self.parse(&self.settings)?;
         Ok(SubscriptionOptions { addresses: self.parse(&self.addresses)?, digest, style })
     }
 

@@ -6,10 +6,10 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use sqlx::{ConnectOptions as _, Connection as _};
-use tidings_domain::delivery::Accepted;
+use tidings_domain::delivery::NewMessage;
 use tidings_domain::grant::{Credential, CredentialKind, Grants};
 use tidings_domain::limits::PluginLimits;
-use tidings_domain::plugin_life::Life;
+use tidings_domain::plugin_life::ChannelVersions;
 use tidings_domain::secret::Secret;
 use tidings_domain::time::Timestamp;
 use tidings_store::{Channel, Mode};
@@ -42,12 +42,12 @@ fn channel() -> Channel {
         grants: Grants { reach: Vec::new(), credentials: vec![credential] },
         limits: PluginLimits::default(),
         enabled: true,
-        life: Life::default(),
+        life: ChannelVersions::default(),
     }
 }
 
-fn message() -> Accepted {
-    Accepted {
+fn message() -> NewMessage {
+    NewMessage {
         id: serde_json::from_value("canary-id".into()).unwrap(),
         topic: "canary-topic".into(),
         digest: [1; 32],

@@ -10,10 +10,10 @@ use tokio::time::sleep;
 
 use super::{LIMIT, quantile, stage_with, tell};
 use crate::channel;
-use crate::pkgdb::Pkgdb;
-use crate::samples::Message;
+use crate::pkgdb::PkgdbServer;
+use crate::samples::SampleMessage;
 use crate::scene::{Scene, about, subscription};
-use crate::settings::Acl;
+use crate::settings::AclSection;
 use crate::sink::Mail;
 
 const MESSAGES: usize = 20;
@@ -25,10 +25,10 @@ const WATCHER: &str = "watcher@example.org";
 /// From the first of the twenty until all are matched and sent; and what others take meanwhile, from the publisher to the
 /// mail server, against what they take when nothing waits.
 pub(super) async fn cold() -> Result<()> {
-    let service = Arc::new(Pkgdb::start().await?);
+    let service = Arc::new(PkgdbServer::start().await?);
     service.contact("warm", "keeper");
     service.contact("cold", "keeper");
-    let mut scene = stage_with(|settings| settings.acl = Some(Acl::pkgdb(&service.url))).await?;
+    let mut scene = stage_with(|settings| settings.acl = Some(AclSection::pkgdb(&service.url))).await?;
     let mine = json!({"rule": "user_package_filter", "arguments": {"fasnick": "keeper"}});
     channel::subscribe(&scene.client, &subscription("keeper", "email", &[KEEPER], mine)).await?;
     scene.wants_everything("watcher", "email", &[WATCHER]).await?;
@@ -73,7 +73,7 @@ pub(super) async fn cold() -> Result<()> {
 /// Messages about a package whose list is known and without a package in turns, one after the other until `end`; what
 /// each took, in milliseconds.
 async fn others(scene: &mut Scene, end: Instant) -> Result<Vec<f64>> {
-    let messages = [about("warm"), Message::new("org.fedoraproject.dev.bench.tick", json!({"agent": "hyun"}))];
+    let messages = [about("warm"), SampleMessage::new("org.fedoraproject.dev.bench.tick", json!({"agent": "hyun"}))];
     let mut times = Vec::new();
     for message in messages.iter().cycle() {
         if Instant::now() >= end {

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use super::{LIMIT, OUTSTANDING, everything, stage, tell};
 use crate::channel;
 use crate::samples;
-use crate::sink::Sink;
+use crate::sink::MailSink;
 use crate::wait;
 
 /// Mails that are sent.
@@ -51,7 +51,7 @@ pub(super) async fn deliveries() -> Result<()> {
 }
 
 async fn native_client() -> Result<f64> {
-    let sink = Sink::start(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+    let sink = MailSink::start(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
     let stream = TcpStream::connect(sink.smtp).await?;
     stream.set_nodelay(true)?;
     let (read, mut write) = stream.into_split();

@@ -14,11 +14,11 @@ use tokio::time::sleep;
 use super::population::Population;
 use super::{OUTSTANDING, quantile, tell};
 use crate::channel;
-use crate::client::Client;
+use crate::client::TestClient;
 use crate::daemon::Daemon;
 use crate::port;
-use crate::publisher::Publisher;
-use crate::samples::Message;
+use crate::publisher::TestPublisher;
+use crate::samples::SampleMessage;
 use crate::scene::{about, subscription};
 
 /// Messages a second that are offered; fewer come where the daemon does not keep up.
@@ -38,7 +38,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 pub(super) async fn edits() -> Result<()> {
     let population = Population::read()?;
     let dir = tempfile::tempdir()?;
-    let (stream, mut single) = (Publisher::bind(port::free()?).await?, Publisher::bind(port::free()?).await?);
+    let (stream, mut single) = (TestPublisher::bind(port::free()?).await?, TestPublisher::bind(port::free()?).await?);
     let home = population.home(dir.path(), &[stream.endpoint(), single.endpoint()]).await?;
     let token = home.token("bench").await?;
     let daemon = Daemon::start(&home, Some(&token)).await?;
@@ -92,13 +92,13 @@ pub(super) async fn edits() -> Result<()> {
 }
 
 /// From now on the user wants this package, and no other.
-async fn wants(client: &Client, package: &str) -> Result<()> {
+async fn wants(client: &TestClient, package: &str) -> Result<()> {
     let rule = json!({"rule": "package_filter", "arguments": {"package": package}});
     channel::subscribe(client, &subscription("editor", "edits", &["editor@example.org"], rule)).await
 }
 
 /// From the publication of a message about the package until it is a delivery, in milliseconds.
-async fn matched(client: &Client, publisher: &mut Publisher, package: &str) -> Result<f64> {
+async fn matched(client: &TestClient, publisher: &mut TestPublisher, package: &str) -> Result<f64> {
     let began = Instant::now();
     let id = publisher.send(&about(package)).await?;
     loop {
@@ -116,9 +116,14 @@ fn millis(since: Instant) -> f64 {
 }
 
 /// Publishes at the rate, but no faster than they are taken.
-async fn load(mut publisher: Publisher, messages: Vec<Value>, client: Client, stop: Arc<AtomicBool>) -> Result<()> {
-    let message = |value: &Value| Some(Message::new(value["topic"].as_str()?, value["msg"].clone()));
-    let messages: Vec<Message> = messages.iter().filter_map(message).collect();
+async fn load(
+    mut publisher: TestPublisher,
+    messages: Vec<Value>,
+    client: TestClient,
+    stop: Arc<AtomicBool>,
+) -> Result<()> {
+    let message = |value: &Value| Some(SampleMessage::new(value["topic"].as_str()?, value["msg"].clone()));
+    let messages: Vec<SampleMessage> = messages.iter().filter_map(message).collect();
     let mut messages = messages.iter().cycle();
     let (mut sent, mut due, mut last) = (0_u64, 0.0, Instant::now());
     while !stop.load(Ordering::Relaxed) {
@@ -141,7 +146,7 @@ async fn load(mut publisher: Publisher, messages: Vec<Value>, client: Client, st
 struct Buckets(Vec<(f64, f64)>);
 
 impl Buckets {
-    async fn read(client: &Client) -> Result<Buckets> {
+    async fn read(client: &TestClient) -> Result<Buckets> {
         let text = client.send(Method::GET, "/metrics", Bytes::new()).await?.success()?;
         let text = String::from_utf8(text.to_vec()).context("the metrics")?;
         let lines = text.lines().filter_map(|line| line.strip_prefix("tidings_match_seconds_bucket{le=\""));

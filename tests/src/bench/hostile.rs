@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::pace::{Pace, WINDOW, WINDOWS, alone, tell_times};
+use super::pace::{SteadyLoad, WINDOW, WINDOWS, alone, tell_times};
 use super::{LIMIT, everything, stage_with, tell};
 use crate::scene::{Scene, subscription};
 use crate::{channel, paths, wait};
@@ -49,7 +49,7 @@ async fn beside(scene: &mut Scene, round: usize, misdeed: &str) -> Result<Vec<f6
         })
         .await?;
     }
-    let mut pace = Pace::new(&format!("beside-{round}"));
+    let mut pace = SteadyLoad::new(&format!("beside-{round}"));
     while pace.sent() < WINDOWS * WINDOW {
         if pace.sent().is_multiple_of(EACH) {
             scene.publish([misdeed.to_owned()]).await?;

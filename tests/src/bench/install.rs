@@ -7,7 +7,7 @@ use bytes::Bytes;
 use hyper::Method;
 use serde_json::Value;
 
-use super::pace::{Pace, WINDOW, WINDOWS, alone, tell_times};
+use super::pace::{SteadyLoad, WINDOW, WINDOWS, alone, tell_times};
 use super::{everything, quantile, stage, tell};
 use crate::channel;
 use crate::paths;
@@ -32,7 +32,7 @@ pub(super) async fn install() -> Result<()> {
         let began = Instant::now();
         let installing =
             tokio::spawn(async move { client.send(Method::POST, "/api/v1/components", Bytes::from(file)).await });
-        let mut beside = Pace::new(&format!("beside-{round}"));
+        let mut beside = SteadyLoad::new(&format!("beside-{round}"));
         while !installing.is_finished() {
             beside.step(&mut stage).await?;
         }

@@ -11,8 +11,8 @@ use zeromq::{Socket, SocketRecv, SubSocket};
 use super::{LIMIT, OUTSTANDING, everything, stage, tell};
 use crate::channel;
 use crate::port;
-use crate::publisher::Publisher;
-use crate::samples::{self, Message};
+use crate::publisher::TestPublisher;
+use crate::samples::{self, SampleMessage};
 
 /// Messages that are published.
 const MESSAGES: u64 = 40_000;
@@ -38,8 +38,8 @@ pub(super) async fn intake() -> Result<()> {
     stage.daemon.terminate().await.map(drop)
 }
 
-async fn bare_subscriber(messages: &[Message]) -> Result<f64> {
-    let mut publisher = Publisher::bind(port::free()?).await?;
+async fn bare_subscriber(messages: &[SampleMessage]) -> Result<f64> {
+    let mut publisher = TestPublisher::bind(port::free()?).await?;
     let mut socket = SubSocket::new();
     socket.connect(publisher.endpoint()).await.context("connecting")?;
     socket.subscribe("").await.context("subscribing")?;
@@ -58,7 +58,11 @@ async fn bare_subscriber(messages: &[Message]) -> Result<f64> {
 }
 
 /// Publishes no faster than they are taken, and returns when all are.
-async fn publish(publisher: &mut Publisher, messages: &[Message], taken: impl AsyncFn() -> Result<u64>) -> Result<()> {
+async fn publish(
+    publisher: &mut TestPublisher,
+    messages: &[SampleMessage],
+    taken: impl AsyncFn() -> Result<u64>,
+) -> Result<()> {
     let deadline = Instant::now() + LIMIT;
     let mut sent = 0;
     let mut done = 0;

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::scene::Scene;
-use crate::settings::Settings;
+use crate::settings::DaemonSettings;
 
 /// Published and not yet taken: the publisher drops what its own queue does not hold.
 const OUTSTANDING: u64 = 800;
@@ -76,7 +76,7 @@ async fn stage() -> Result<Scene> {
     stage_with(|_| {}).await
 }
 
-async fn stage_with(change: impl FnOnce(&mut Settings)) -> Result<Scene> {
+async fn stage_with(change: impl FnOnce(&mut DaemonSettings)) -> Result<Scene> {
     let scene = Scene::set_with(change).await?;
     // The publisher acts on a subscription a round trip after it was asked for.
     sleep(Duration::from_millis(300)).await;

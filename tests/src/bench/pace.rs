@@ -19,14 +19,14 @@ pub(super) const WINDOW: usize = 200;
 pub(super) const WINDOWS: usize = 5;
 
 /// A row of mails that is under way; what it sends is called `NAME-N`.
-pub(super) struct Pace {
+pub(super) struct SteadyLoad {
     name: String,
     due: Vec<Instant>,
 }
 
-impl Pace {
-    pub(super) fn new(name: &str) -> Pace {
-        Pace { name: name.to_owned(), due: Vec::new() }
+impl SteadyLoad {
+    pub(super) fn new(name: &str) -> SteadyLoad {
+        SteadyLoad { name: name.to_owned(), due: Vec::new() }
     }
 
     pub(super) fn sent(&self) -> usize {
@@ -68,7 +68,7 @@ impl Pace {
 
 /// So many mails, with nothing beside them.
 pub(super) async fn alone(scene: &mut Scene, name: &str, count: usize) -> Result<Vec<f64>> {
-    let mut pace = Pace::new(name);
+    let mut pace = SteadyLoad::new(name);
     while pace.sent() < count {
         pace.step(scene).await?;
     }

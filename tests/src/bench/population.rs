@@ -18,7 +18,7 @@ use crate::daemon::Home;
 use crate::paths;
 use crate::publisher::fresh_id;
 use crate::samples;
-use crate::settings::{Acl, Settings};
+use crate::settings::{AclSection, DaemonSettings};
 
 const USERS: usize = 10_000;
 /// Those that messages name among them.
@@ -57,8 +57,8 @@ impl Population {
         fs::write(&lists, self.access_lists().to_string()).context("writing access lists")?;
         let subscriptions = dir.join("subscriptions.jsonl");
         fs::write(&subscriptions, self.subscriptions()?).context("writing subscriptions")?;
-        let mut settings = Settings::new(dir, endpoints)?;
-        settings.acl = Some(Acl::file(lists));
+        let mut settings = DaemonSettings::new(dir, endpoints)?;
+        settings.acl = Some(AclSection::file(lists));
         let home = Home::new(dir, settings)?;
         let file = subscriptions.to_str().context("the path is text")?;
         let output = home.command_within(&["subscription", "import", file], LIMIT).await?;
@@ -115,7 +115,7 @@ fn messages() -> Result<Vec<Value>> {
     if let Some(corpus) = paths::corpus("fedmsg.jsonl") {
         return Ok(samples::json_lines::<Value>(&corpus)?.into_iter().map(|line| line["msg"].clone()).collect());
     }
-    let message = |one: samples::Message| json!({"topic": one.topic, "msg": one.msg, "headers": one.headers});
+    let message = |one: samples::SampleMessage| json!({"topic": one.topic, "msg": one.msg, "headers": one.headers});
     Ok(samples::messages()?.into_iter().map(message).collect())
 }
 

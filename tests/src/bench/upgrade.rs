@@ -12,12 +12,12 @@ use tokio::task::JoinHandle;
 use tokio::time::{interval, sleep};
 
 use super::{LIMIT, everything, stage_with, tell};
-use crate::client::Client;
+use crate::client::TestClient;
 use crate::paths;
-use crate::publisher::Publisher;
-use crate::samples::{self, Message};
+use crate::publisher::TestPublisher;
+use crate::samples::{self, SampleMessage};
 use crate::scene::Scene;
-use crate::sink::{Act, Phase, Rule};
+use crate::sink::{Act, Phase, ScriptRule};
 use crate::{channel, wait};
 
 /// How long the mail server takes for a mail, so that calls are under way at every moment, also when versions are exchanged.
@@ -34,7 +34,7 @@ const WARM: u64 = 1_000;
 /// Deliveries at a steady rate to the mail server, and three upgrades beneath them.
 pub(super) async fn upgrade() -> Result<()> {
     let stage = stage_with(|settings| settings.dispatch.batch = 50).await?;
-    stage.sink.script.add(Rule::at(Phase::Body, Act::Wait(COMMIT)));
+    stage.sink.script.add(ScriptRule::at(Phase::Body, Act::Wait(COMMIT)));
     let Scene { daemon, client, publisher, sink, home: _home, dir: _dir, .. } = stage;
     for user in 0..USERS {
         let mut wish = everything("git");
@@ -89,8 +89,8 @@ struct Flow {
 }
 
 impl Flow {
-    fn start(mut publisher: Publisher) -> Result<Flow> {
-        let message: Option<Message> = samples::messages()?.into_iter().find(|one| one.topic.contains(".git."));
+    fn start(mut publisher: TestPublisher) -> Result<Flow> {
+        let message: Option<SampleMessage> = samples::messages()?.into_iter().find(|one| one.topic.contains(".git."));
         let message = message.context("there is a sample of git")?;
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
@@ -115,13 +115,13 @@ impl Flow {
     }
 }
 
-async fn installed(client: &Client, file: Vec<u8>) -> Result<String> {
+async fn installed(client: &TestClient, file: Vec<u8>) -> Result<String> {
     let answer: Value = serde_json::from_slice(&client.post("/api/v1/components", file).await?)?;
     Ok(answer["digest"].as_str().context("no digest")?.to_owned())
 }
 
 /// Upgrades without the trial against the contract, and waits until `end` is active with nothing on trial.
-async fn change(client: &Client, component: &str, now: bool, end: &str) -> Result<()> {
+async fn change(client: &TestClient, component: &str, now: bool, end: &str) -> Result<()> {
     let known = events(client).await?.len();
     let body = json!({"component": component, "now": now, "unproven": true}).to_string();
     client.post("/api/v1/channels/email/upgrade", body).await?;
@@ -134,16 +134,16 @@ async fn change(client: &Client, component: &str, now: bool, end: &str) -> Resul
     .await
 }
 
-async fn events(client: &Client) -> Result<Vec<BTreeMap<String, Value>>> {
+async fn events(client: &TestClient) -> Result<Vec<BTreeMap<String, Value>>> {
     client.get("/api/v1/channels/email/events").await
 }
 
-async fn log(client: &Client) -> Result<Vec<Value>> {
+async fn log(client: &TestClient) -> Result<Vec<Value>> {
     client.get("/api/v1/channels/email/log").await
 }
 
 /// Seconds from the bad version's first word behind that line of the log to the event that took it out of use.
-async fn broken_for(client: &Client, event: &str, behind: u64) -> Result<f64> {
+async fn broken_for(client: &TestClient, event: &str, behind: u64) -> Result<f64> {
     let last = events(client).await?.into_iter().next().context("no events")?;
     ensure!(last["event"] == event, "expected {event}, got {last:?}");
     let lines = log(client).await?;

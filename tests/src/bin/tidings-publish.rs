@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use clap::Parser;
-use tidings_tests::publisher::Publisher;
+use tidings_tests::publisher::TestPublisher;
 use tidings_tests::samples;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin, stdin};
 use tokio::time::{MissedTickBehavior, interval};
@@ -35,7 +35,7 @@ struct Arguments {
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     ensure!(arguments.rate.is_none_or(|rate| rate > 0.0 && rate.is_finite()), "--rate must be more than 0");
-    let mut publisher = Publisher::bind(arguments.port).await?;
+    let mut publisher = TestPublisher::bind(arguments.port).await?;
     println!("bound {}", publisher.endpoint());
     let mut lines = BufReader::new(stdin()).lines();
     if !arguments.now && !told_to_go(&mut lines).await? {
@@ -50,7 +50,7 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-async fn publish(publisher: &mut Publisher, arguments: &Arguments) -> Result<()> {
+async fn publish(publisher: &mut TestPublisher, arguments: &Arguments) -> Result<()> {
     let messages = samples::json_lines(&arguments.file)?;
     ensure!(!messages.is_empty(), "{} has no messages", arguments.file.display());
     let mut pace = arguments.rate.map(|rate| interval(Duration::from_secs_f64(1.0 / rate)));

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use tidings_tests::client::Client;
-use tidings_tests::sink::Sink;
+use tidings_tests::client::TestClient;
+use tidings_tests::sink::MailSink;
 
 #[derive(Parser)]
 #[command(version, about = "A mail server that shows its mail on a page")]
@@ -36,8 +36,8 @@ async fn main() -> Result<()> {
         }
         None => None,
     };
-    let mut sink = Sink::start(arguments.smtp).await?;
-    let page = sink.show(arguments.http, arguments.daemon.map(|address| Client::new(address, token))).await?;
+    let mut sink = MailSink::start(arguments.smtp).await?;
+    let page = sink.show(arguments.http, arguments.daemon.map(|address| TestClient::new(address, token))).await?;
     println!("mail at {}, page at http://{page}/", sink.smtp);
     tokio::signal::ctrl_c().await.context("waiting for Ctrl-C")
 }

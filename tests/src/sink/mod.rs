@@ -15,12 +15,12 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 pub use mails::{Mail, Mailbox};
-pub use script::{Act, Phase, Rule, Script};
+pub use script::{Act, Phase, Script, ScriptRule};
 
-use crate::client::Client;
+use crate::client::TestClient;
 
 /// A running mail server. Dropping it stops it.
-pub struct Sink {
+pub struct MailSink {
     /// Where it takes mail.
     pub smtp: SocketAddr,
     /// What it took.
@@ -30,19 +30,19 @@ pub struct Sink {
     tasks: JoinSet<()>,
 }
 
-impl Sink {
+impl MailSink {
     /// Takes mail at `address`; port 0 is any free one.
-    pub async fn start(address: SocketAddr) -> Result<Sink> {
+    pub async fn start(address: SocketAddr) -> Result<MailSink> {
         let listener = TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))?;
         let (mails, script) = (Mailbox::default(), Script::default());
         let smtp = listener.local_addr()?;
         let mut tasks = JoinSet::new();
         tasks.spawn(smtp::serve(listener, mails.clone(), script.clone()));
-        Ok(Sink { smtp, mails, script, tasks })
+        Ok(MailSink { smtp, mails, script, tasks })
     }
 
     /// Shows the mails on a page at `address`, and the queue of `daemon` where there is one. Returns where it is.
-    pub async fn show(&mut self, address: SocketAddr, daemon: Option<Client>) -> Result<SocketAddr> {
+    pub async fn show(&mut self, address: SocketAddr, daemon: Option<TestClient>) -> Result<SocketAddr> {
         let listener = TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))?;
         let bound = listener.local_addr()?;
         let watched = watch::Watched::default();

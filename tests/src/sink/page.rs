@@ -14,7 +14,7 @@ use minijinja::{Environment, Value};
 use serde::Serialize;
 
 use super::mails::{Mail, Mailbox};
-use super::watch::{Seen, Watched};
+use super::watch::{SinkSnapshot, Watched};
 
 /// Mails on the page, newest first.
 const MAILS_SHOWN: usize = 200;
@@ -41,7 +41,7 @@ struct Row {
 struct Live {
     mails: Vec<Row>,
     count: u64,
-    daemon: Seen,
+    daemon: SinkSnapshot,
 }
 
 /// What the page of one mail shows.

@@ -35,35 +35,35 @@ pub enum Act {
 
 /// One entry of a script.
 #[derive(Clone, Debug)]
-pub struct Rule {
+pub struct ScriptRule {
     phase: Phase,
     recipient: Option<String>,
     times: Option<u32>,
     act: Act,
 }
 
-impl Rule {
-    pub fn at(phase: Phase, act: Act) -> Rule {
-        Rule { phase, recipient: None, times: None, act }
+impl ScriptRule {
+    pub fn at(phase: Phase, act: Act) -> ScriptRule {
+        ScriptRule { phase, recipient: None, times: None, act }
     }
 
     /// Only for mails that go to this address: at `Recipient` itself and later.
-    pub fn for_recipient(self, address: &str) -> Rule {
-        Rule { recipient: Some(address.to_owned()), ..self }
+    pub fn for_recipient(self, address: &str) -> ScriptRule {
+        ScriptRule { recipient: Some(address.to_owned()), ..self }
     }
 
     /// So often, then never again.
-    pub fn times(self, times: u32) -> Rule {
-        Rule { times: Some(times), ..self }
+    pub fn times(self, times: u32) -> ScriptRule {
+        ScriptRule { times: Some(times), ..self }
     }
 }
 
 /// Rules in their order: the first that fits is used. Clones are the same script; it may change at any time.
 #[derive(Clone, Debug, Default)]
-pub struct Script(Arc<Mutex<Vec<Rule>>>);
+pub struct Script(Arc<Mutex<Vec<ScriptRule>>>);
 
 impl Script {
-    pub fn add(&self, rule: Rule) {
+    pub fn add(&self, rule: ScriptRule) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(rule);
     }
 
@@ -93,8 +93,8 @@ mod tests {
     fn a_rule_is_used_at_its_phase_for_its_recipient_and_as_often_as_it_says() {
         let script = Script::default();
         let refuse = Act::Reply("550 5.1.1 no such user".into());
-        script.add(Rule::at(Phase::Recipient, refuse.clone()).for_recipient("ada@example.org").times(1));
-        script.add(Rule::at(Phase::Body, Act::LoseReply));
+        script.add(ScriptRule::at(Phase::Recipient, refuse.clone()).for_recipient("ada@example.org").times(1));
+        script.add(ScriptRule::at(Phase::Body, Act::LoseReply));
         let (ada, bo) = (["ada@example.org".to_owned()], ["bo@example.org".to_owned()]);
         let table = [
             (Phase::Recipient, &bo, None),

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use super::mails::Mailbox;
 use super::script::{Act, Phase, Script};
-use super::smtp::{Command, MAIL_BYTES, Sender, command};
+use super::smtp::{MAIL_BYTES, MailFrom, SmtpCommand, command};
 
 /// The longest line of a command or of a mail, in bytes, with its end.
 const LINE_BYTES: u64 = 4096;
@@ -26,7 +26,7 @@ pub(super) struct Session {
     mails: Mailbox,
     script: Script,
     greeted: bool,
-    sender: Option<Sender>,
+    sender: Option<MailFrom>,
     recipients: Vec<String>,
 }
 
@@ -72,25 +72,25 @@ impl Session {
         self.writer.shutdown().await
     }
 
-    async fn obey(&mut self, command: Command) -> io::Result<Next> {
+    async fn obey(&mut self, command: SmtpCommand) -> io::Result<Next> {
         match command {
-            Command::Ehlo => self.hello(EXTENSIONS).await,
-            Command::Helo => self.hello("250 sink.localhost").await,
-            Command::Mail(sender) => self.mail(sender).await,
-            Command::Rcpt(address) => self.rcpt(address).await,
-            Command::Data => self.data().await,
-            Command::Rset => {
+            SmtpCommand::Ehlo => self.hello(EXTENSIONS).await,
+            SmtpCommand::Helo => self.hello("250 sink.localhost").await,
+            SmtpCommand::Mail(sender) => self.mail(sender).await,
+            SmtpCommand::Rcpt(address) => self.rcpt(address).await,
+            SmtpCommand::Data => self.data().await,
+            SmtpCommand::Rset => {
                 self.reset();
                 Ok(self.say("250 2.0.0 forgotten"))
             }
-            Command::Noop => Ok(self.say("250 2.0.0 done")),
-            Command::Vrfy => Ok(self.say("252 2.1.5 send and see")),
-            Command::Quit => {
+            SmtpCommand::Noop => Ok(self.say("250 2.0.0 done")),
+            SmtpCommand::Vrfy => Ok(self.say("252 2.1.5 send and see")),
+            SmtpCommand::Quit => {
                 self.say("221 2.0.0 goodbye");
                 Ok(Next::Close)
             }
-            Command::Wrong(reply) => Ok(self.say(reply)),
-            Command::Unknown => Ok(self.say("500 5.5.1 unknown command")),
+            SmtpCommand::Wrong(reply) => Ok(self.say(reply)),
+            SmtpCommand::Unknown => Ok(self.say("500 5.5.1 unknown command")),
         }
     }
 
@@ -99,7 +99,7 @@ impl Session {
         self.answer(Phase::Hello, &[], reply, |session| session.greeted = true).await
     }
 
-    async fn mail(&mut self, sender: Sender) -> io::Result<Next> {
+    async fn mail(&mut self, sender: MailFrom) -> io::Result<Next> {
         if !self.greeted || self.sender.is_some() {
             return Ok(self.say("503 5.5.1 not now"));
         }

@@ -31,10 +31,10 @@ pub(super) async fn serve(listener: TcpListener, mails: Mailbox, script: Script)
 
 /// A line of the client.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Command {
+pub(super) enum SmtpCommand {
     Ehlo,
     Helo,
-    Mail(Sender),
+    Mail(MailFrom),
     Rcpt(String),
     Data,
     Rset,
@@ -48,7 +48,7 @@ pub(super) enum Command {
 
 /// `MAIL FROM` and its parameters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sender {
+pub(super) struct MailFrom {
     pub address: String,
     /// The client said that addresses or headers are UTF-8.
     pub utf8: bool,
@@ -57,33 +57,33 @@ pub(super) struct Sender {
 }
 
 /// Reads one line, without its end.
-pub(super) fn command(line: &str) -> Command {
+pub(super) fn command(line: &str) -> SmtpCommand {
     let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
     match verb.to_ascii_uppercase().as_str() {
-        "EHLO" if !rest.trim().is_empty() => Command::Ehlo,
-        "HELO" if !rest.trim().is_empty() => Command::Helo,
-        "EHLO" | "HELO" => Command::Wrong("501 5.5.4 a name is missing"),
+        "EHLO" if !rest.trim().is_empty() => SmtpCommand::Ehlo,
+        "HELO" if !rest.trim().is_empty() => SmtpCommand::Helo,
+        "EHLO" | "HELO" => SmtpCommand::Wrong("501 5.5.4 a name is missing"),
         "MAIL" => mail(rest),
         "RCPT" => match path(rest, "TO:") {
             Some((address, parameters)) if !address.is_empty() && parameters.trim().is_empty() => {
-                Command::Rcpt(address.to_owned())
+                SmtpCommand::Rcpt(address.to_owned())
             }
-            _ => Command::Wrong("501 5.5.4 RCPT TO:<address> without parameters"),
+            _ => SmtpCommand::Wrong("501 5.5.4 RCPT TO:<address> without parameters"),
         },
-        "DATA" => Command::Data,
-        "RSET" => Command::Rset,
-        "NOOP" => Command::Noop,
-        "VRFY" => Command::Vrfy,
-        "QUIT" => Command::Quit,
-        _ => Command::Unknown,
+        "DATA" => SmtpCommand::Data,
+        "RSET" => SmtpCommand::Rset,
+        "NOOP" => SmtpCommand::Noop,
+        "VRFY" => SmtpCommand::Vrfy,
+        "QUIT" => SmtpCommand::Quit,
+        _ => SmtpCommand::Unknown,
     }
 }
 
-fn mail(rest: &str) -> Command {
+fn mail(rest: &str) -> SmtpCommand {
     let Some((address, parameters)) = path(rest, "FROM:") else {
-        return Command::Wrong("501 5.5.4 MAIL FROM:<address>");
+        return SmtpCommand::Wrong("501 5.5.4 MAIL FROM:<address>");
     };
-    let mut sender = Sender { address: address.to_owned(), ..Sender::default() };
+    let mut sender = MailFrom { address: address.to_owned(), ..MailFrom::default() };
     for parameter in parameters.split_ascii_whitespace() {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         match (name.to_ascii_uppercase().as_str(), value.to_ascii_uppercase().as_str()) {
@@ -91,12 +91,12 @@ fn mail(rest: &str) -> Command {
             ("BODY", "7BIT" | "8BITMIME") => {}
             ("SIZE", digits) => match digits.parse() {
                 Ok(size) => sender.size = size,
-                Err(_) => return Command::Wrong("501 5.5.4 SIZE is a number"),
+                Err(_) => return SmtpCommand::Wrong("501 5.5.4 SIZE is a number"),
             },
-            _ => return Command::Wrong("555 5.5.4 unknown parameter"),
+            _ => return SmtpCommand::Wrong("555 5.5.4 unknown parameter"),
         }
     }
-    Command::Mail(sender)
+    SmtpCommand::Mail(sender)
 }
 
 /// `KEYWORD<path> parameters`.
@@ -113,20 +113,20 @@ mod tests {
 
     #[test]
     fn commands_are_read_as_rfc_5321_writes_them() {
-        let sender = |address: &str, utf8, size| Command::Mail(Sender { address: address.into(), utf8, size });
+        let sender = |address: &str, utf8, size| SmtpCommand::Mail(MailFrom { address: address.into(), utf8, size });
         let table = [
-            ("EHLO tidings.example", Command::Ehlo),
-            ("EHLO", Command::Wrong("501 5.5.4 a name is missing")),
+            ("EHLO tidings.example", SmtpCommand::Ehlo),
+            ("EHLO", SmtpCommand::Wrong("501 5.5.4 a name is missing")),
             ("mail from:<a@b> size=12 BODY=8BITMIME smtputf8", sender("a@b", true, 12)),
             ("MAIL FROM:<>", sender("", false, 0)),
-            ("MAIL FROM:<a@b> SIZE=much", Command::Wrong("501 5.5.4 SIZE is a number")),
-            ("MAIL FROM:<a@b> RET=HDRS", Command::Wrong("555 5.5.4 unknown parameter")),
-            ("MAIL a@b", Command::Wrong("501 5.5.4 MAIL FROM:<address>")),
-            ("RCPT TO:<zoë@example.org>", Command::Rcpt("zoë@example.org".into())),
-            ("RCPT TO:<>", Command::Wrong("501 5.5.4 RCPT TO:<address> without parameters")),
-            ("quit", Command::Quit),
-            ("BDAT 12", Command::Unknown),
-            ("zoë", Command::Unknown),
+            ("MAIL FROM:<a@b> SIZE=much", SmtpCommand::Wrong("501 5.5.4 SIZE is a number")),
+            ("MAIL FROM:<a@b> RET=HDRS", SmtpCommand::Wrong("555 5.5.4 unknown parameter")),
+            ("MAIL a@b", SmtpCommand::Wrong("501 5.5.4 MAIL FROM:<address>")),
+            ("RCPT TO:<zoë@example.org>", SmtpCommand::Rcpt("zoë@example.org".into())),
+            ("RCPT TO:<>", SmtpCommand::Wrong("501 5.5.4 RCPT TO:<address> without parameters")),
+            ("quit", SmtpCommand::Quit),
+            ("BDAT 12", SmtpCommand::Unknown),
+            ("zoë", SmtpCommand::Unknown),
         ];
         for (line, expected) in table {
             assert_eq!(command(line), expected, "{line}");

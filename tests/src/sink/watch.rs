@@ -8,43 +8,43 @@ use anyhow::Result;
 use serde::Serialize;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::client::{Books, Client, Status};
+use crate::client::{ChannelBooks, DaemonStatus, TestClient};
 
 /// How often the daemon is asked.
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// The last answer; clones are the same.
 #[derive(Clone, Default)]
-pub(super) struct Watched(Arc<Mutex<Seen>>);
+pub(super) struct Watched(Arc<Mutex<SinkSnapshot>>);
 
 /// What there is to show.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(super) struct Seen {
+pub(super) struct SinkSnapshot {
     /// A daemon is asked at all.
     pub asked: bool,
-    pub queue: BTreeMap<String, Books>,
-    pub status: Option<Status>,
+    pub queue: BTreeMap<String, ChannelBooks>,
+    pub status: Option<DaemonStatus>,
     /// Why the last question had no answer.
     pub problem: Option<String>,
 }
 
 impl Watched {
-    pub fn seen(&self) -> Seen {
+    pub fn seen(&self) -> SinkSnapshot {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn learn(&self, answer: Result<(BTreeMap<String, Books>, Status)>) {
+    fn learn(&self, answer: Result<(BTreeMap<String, ChannelBooks>, DaemonStatus)>) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         seen.asked = true;
         match answer {
-            Ok((queue, status)) => *seen = Seen { asked: true, queue, status: Some(status), problem: None },
+            Ok((queue, status)) => *seen = SinkSnapshot { asked: true, queue, status: Some(status), problem: None },
             Err(error) => seen.problem = Some(format!("{error:#}")),
         }
     }
 }
 
 /// Asks until it is aborted.
-pub(super) async fn poll(daemon: Client, watched: Watched) {
+pub(super) async fn poll(daemon: TestClient, watched: Watched) {
     let mut ticks = interval(PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -53,6 +53,6 @@ pub(super) async fn poll(daemon: Client, watched: Watched) {
     }
 }
 
-async fn ask(daemon: &Client) -> Result<(BTreeMap<String, Books>, Status)> {
+async fn ask(daemon: &TestClient) -> Result<(BTreeMap<String, ChannelBooks>, DaemonStatus)> {
     Ok((daemon.books().await?, daemon.status().await?))
 }

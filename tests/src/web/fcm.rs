@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use serde_json::{Value, json};
 
-use super::{Reply, Seen, Web, lock};
+use super::{Reply, SeenRequest, WebServer, lock};
 
 /// The project's id.
 pub const PROJECT: &str = "tidings-4711";
@@ -34,7 +34,7 @@ const PUBLIC_KEY: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/s
 
 /// The server; messages that it took are in `taken`.
 pub struct Fcm {
-    pub web: Web,
+    pub web: WebServer,
     state: Arc<Mutex<State>>,
 }
 
@@ -52,7 +52,7 @@ impl Fcm {
     pub async fn start() -> Result<Fcm> {
         let state = Arc::new(Mutex::new(State::default()));
         let kept = state.clone();
-        let web = Web::start(move |seen| answer(seen, &mut lock(&kept))).await?;
+        let web = WebServer::start(move |seen| answer(seen, &mut lock(&kept))).await?;
         Ok(Fcm { web, state })
     }
 
@@ -86,7 +86,7 @@ impl Fcm {
     }
 }
 
-fn answer(seen: &Seen, state: &mut State) -> Reply {
+fn answer(seen: &SeenRequest, state: &mut State) -> Reply {
     let send = format!("/v1/projects/{PROJECT}/messages:send");
     match (seen.method.as_str(), seen.target.as_str()) {
         ("POST", "/token") => token(seen, state),
@@ -95,7 +95,7 @@ fn answer(seen: &Seen, state: &mut State) -> Reply {
     }
 }
 
-fn token(seen: &Seen, state: &mut State) -> Reply {
+fn token(seen: &SeenRequest, state: &mut State) -> Reply {
     if let Err(problem) = assertion(seen) {
         state.refused.push(format!("{problem:#}"));
         return Reply::json(400, &json!({"error": "invalid_grant", "error_description": "Invalid JWT Signature."}));
@@ -105,7 +105,7 @@ fn token(seen: &Seen, state: &mut State) -> Reply {
 }
 
 /// Whether the assertion is the account's, for this endpoint, and good now.
-fn assertion(seen: &Seen) -> Result<()> {
+fn assertion(seen: &SeenRequest) -> Result<()> {
     anyhow::ensure!(seen.header("content-type") == "application/x-www-form-urlencoded", "no form");
     let form = std::str::from_utf8(&seen.body)?;
     // None of the characters of a JSON Web Token is escaped in a form.
@@ -130,7 +130,7 @@ fn assertion(seen: &Seen) -> Result<()> {
     Ok(())
 }
 
-fn message(seen: &Seen, state: &mut State) -> Reply {
+fn message(seen: &SeenRequest, state: &mut State) -> Reply {
     let good = state.tokens.last().is_some_and(|token| seen.header("authorization") == format!("Bearer {token}"));
     if !good {
         return error(401, "UNAUTHENTICATED", None);

@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex};
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::{Reply, Seen, Web, lock};
+use super::{Reply, SeenRequest, WebServer, lock};
 
 /// The account of the bot.
 pub const BOT: &str = "@tidings:example.org";
 
 /// The server, and what happened on it.
 pub struct Matrix {
-    pub web: Web,
+    pub web: WebServer,
     state: Arc<Mutex<Homeserver>>,
 }
 
@@ -24,13 +24,13 @@ struct Homeserver {
     /// People who have an account here.
     people: BTreeSet<String>,
     /// In the order in which they were made.
-    rooms: Vec<Room>,
+    rooms: Vec<MatrixRoom>,
     account_data: BTreeMap<String, Value>,
 }
 
 /// A room that the bot made.
 #[derive(Clone, Debug)]
-pub struct Room {
+pub struct MatrixRoom {
     pub id: String,
     /// What it was made with.
     pub made: Value,
@@ -47,11 +47,11 @@ impl Matrix {
         let homeserver = Homeserver { authorization: format!("Bearer {token}"), people, ..Homeserver::default() };
         let state = Arc::new(Mutex::new(homeserver));
         let shared = state.clone();
-        let web = Web::start(move |seen| lock(&shared).answer(seen)).await?;
+        let web = WebServer::start(move |seen| lock(&shared).answer(seen)).await?;
         Ok(Matrix { web, state })
     }
 
-    pub fn rooms(&self) -> Vec<Room> {
+    pub fn rooms(&self) -> Vec<MatrixRoom> {
         lock(&self.state).rooms.clone()
     }
 
@@ -69,7 +69,7 @@ impl Matrix {
 }
 
 impl Homeserver {
-    fn answer(&mut self, seen: &Seen) -> Reply {
+    fn answer(&mut self, seen: &SeenRequest) -> Reply {
         if seen.header("authorization") != self.authorization {
             return error(401, "M_UNKNOWN_TOKEN", "Unrecognised access token");
         }
@@ -101,7 +101,7 @@ impl Homeserver {
             return error(403, "M_FORBIDDEN", "Cannot invite that user");
         }
         let id = format!("!room{}:example.org", self.rooms.len() + 1);
-        self.rooms.push(Room { id: id.clone(), made, joined: true, messages: Vec::new() });
+        self.rooms.push(MatrixRoom { id: id.clone(), made, joined: true, messages: Vec::new() });
         Reply::json(200, &json!({"room_id": id}))
     }
 

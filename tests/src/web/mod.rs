@@ -29,7 +29,7 @@ use crate::wait;
 
 /// A request as it came.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub struct SeenRequest {
     pub method: String,
     /// Path and query, as they were written.
     pub target: String,
@@ -37,7 +37,7 @@ pub struct Seen {
     pub body: Bytes,
 }
 
-impl Seen {
+impl SeenRequest {
     /// The value of a header; empty where there is none.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
@@ -74,7 +74,7 @@ impl Reply {
 
 /// What the server does instead of its usual, once.
 #[derive(Clone, Debug)]
-pub enum Fault {
+pub enum WebFault {
     /// It answers this, and does nothing.
     Say(Reply),
     /// It does what was asked, but only after this time.
@@ -85,10 +85,10 @@ pub enum Fault {
     LoseReply,
 }
 
-type Answer = dyn Fn(&Seen) -> Reply + Send + Sync;
+type Answer = dyn Fn(&SeenRequest) -> Reply + Send + Sync;
 
 /// A running server on loopback. Dropping it ends it.
-pub struct Web {
+pub struct WebServer {
     pub address: SocketAddr,
     state: Arc<State>,
     listening: JoinHandle<()>,
@@ -96,19 +96,19 @@ pub struct Web {
 
 struct State {
     answer: Box<Answer>,
-    seen: Mutex<Vec<Seen>>,
-    faults: Mutex<VecDeque<Fault>>,
+    seen: Mutex<Vec<SeenRequest>>,
+    faults: Mutex<VecDeque<WebFault>>,
 }
 
-impl Web {
+impl WebServer {
     /// A server that answers so.
-    pub async fn start(answer: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Result<Web> {
+    pub async fn start(answer: impl Fn(&SeenRequest) -> Reply + Send + Sync + 'static) -> Result<WebServer> {
         let listener = TcpListener::bind("127.0.0.1:0").await.context("a port for the web server")?;
         let address = listener.local_addr()?;
         let state = State { answer: Box::new(answer), seen: Mutex::default(), faults: Mutex::default() };
         let state = Arc::new(state);
         let listening = tokio::spawn(listen(listener, state.clone()));
-        Ok(Web { address, state, listening })
+        Ok(WebServer { address, state, listening })
     }
 
     /// The URL of a path on this server.
@@ -117,22 +117,27 @@ impl Web {
     }
 
     /// The next request is met by this; several are met in order.
-    pub fn fault(&self, fault: Fault) {
+    pub fn fault(&self, fault: WebFault) {
         lock(&self.state.faults).push_back(fault);
     }
 
     /// All requests so far, in order; those that met a fault are among them.
-    pub fn seen(&self) -> Vec<Seen> {
+    pub fn seen(&self) -> Vec<SeenRequest> {
         lock(&self.state.seen).clone()
     }
 
     /// Waits until the requests have what `wanted` looks for.
-    pub async fn wait<T>(&self, what: &str, limit: Duration, wanted: impl Fn(&[Seen]) -> Option<T>) -> Result<T> {
+    pub async fn wait<T>(
+        &self,
+        what: &str,
+        limit: Duration,
+        wanted: impl Fn(&[SeenRequest]) -> Option<T>,
+    ) -> Result<T> {
         wait::until(what, limit, async || Ok(wanted(&self.seen()))).await
     }
 }
 
-impl Drop for Web {
+impl Drop for WebServer {
     fn drop(&mut self) {
         self.listening.abort();
     }
@@ -155,18 +160,18 @@ async fn respond(request: Request<Incoming>, state: Arc<State>) -> io::Result<Re
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     let target = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
-    let seen = Seen { method: parts.method.to_string(), target, headers: parts.headers, body };
+    let seen = SeenRequest { method: parts.method.to_string(), target, headers: parts.headers, body };
     lock(&state.seen).push(seen.clone());
     let fault = lock(&state.faults).pop_front();
     let broken = || Err(io::Error::from(io::ErrorKind::ConnectionReset));
     let reply = match fault {
-        Some(Fault::Reset) => return broken(),
-        Some(Fault::Say(reply)) => reply,
-        Some(Fault::LoseReply) => {
+        Some(WebFault::Reset) => return broken(),
+        Some(WebFault::Say(reply)) => reply,
+        Some(WebFault::LoseReply) => {
             (state.answer)(&seen);
             return broken();
         }
-        Some(Fault::Late(time)) => {
+        Some(WebFault::Late(time)) => {
             sleep(time).await;
             (state.answer)(&seen)
         }

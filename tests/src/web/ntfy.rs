@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex};
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::{Reply, Seen, Web, lock};
+use super::{Reply, SeenRequest, WebServer, lock};
 
 /// Of a message, in bytes; the JSON around it may have twice as many.
 const MESSAGE_BYTES: usize = 4096;
 
 /// The server; messages that it took are in `published`.
 pub struct Ntfy {
-    pub web: Web,
+    pub web: WebServer,
     published: Arc<Mutex<Vec<Value>>>,
 }
 
@@ -22,7 +22,7 @@ impl Ntfy {
     pub async fn start(token: &str) -> Result<Ntfy> {
         let published = Arc::new(Mutex::new(Vec::new()));
         let (kept, wanted) = (published.clone(), format!("Bearer {token}"));
-        let web = Web::start(move |seen| publish(seen, &wanted, &kept)).await?;
+        let web = WebServer::start(move |seen| publish(seen, &wanted, &kept)).await?;
         Ok(Ntfy { web, published })
     }
 
@@ -32,7 +32,7 @@ impl Ntfy {
     }
 }
 
-fn publish(seen: &Seen, authorization: &str, published: &Mutex<Vec<Value>>) -> Reply {
+fn publish(seen: &SeenRequest, authorization: &str, published: &Mutex<Vec<Value>>) -> Reply {
     if seen.method != "POST" || seen.target != "/" {
         return error(404, 40401, "page not found");
     }

@@ -12,7 +12,7 @@ use ring::agreement::{ECDH_P256, EphemeralPrivateKey, UnparsedPublicKey, agree_e
 use ring::hkdf::{HKDF_SHA256, KeyType, Salt};
 use ring::rand::{SecureRandom as _, SystemRandom};
 
-use super::{Reply, Seen, Web, lock};
+use super::{Reply, SeenRequest, WebServer, lock};
 
 /// The endpoint that expired.
 pub const EXPIRED: &str = "/expired";
@@ -21,7 +21,7 @@ const BODY_BYTES: usize = 4096;
 
 /// The server; messages that it took and still has are in `kept`.
 pub struct Push {
-    pub web: Web,
+    pub web: WebServer,
     kept: Arc<Mutex<Vec<Kept>>>,
 }
 
@@ -44,7 +44,7 @@ impl Push {
         let endpoints: Vec<String> = endpoints.iter().map(|&path| path.to_owned()).collect();
         let kept = Arc::new(Mutex::new(Vec::new()));
         let shared = kept.clone();
-        let web = Web::start(move |seen| take(seen, &endpoints, &mut lock(&shared))).await?;
+        let web = WebServer::start(move |seen| take(seen, &endpoints, &mut lock(&shared))).await?;
         Ok(Push { web, kept })
     }
 
@@ -54,7 +54,7 @@ impl Push {
     }
 }
 
-fn take(seen: &Seen, endpoints: &[String], kept: &mut Vec<Kept>) -> Reply {
+fn take(seen: &SeenRequest, endpoints: &[String], kept: &mut Vec<Kept>) -> Reply {
     if seen.target == EXPIRED {
         return Reply::status(410);
     }
@@ -81,7 +81,7 @@ fn take(seen: &Seen, endpoints: &[String], kept: &mut Vec<Kept>) -> Reply {
 
 /// The message of a request; none where a header is missing or is no such header (RFC 8030, 5.2 to 5.4), or where what is
 /// said to be encrypted has not the form of that.
-fn read(seen: &Seen) -> Option<Kept> {
+fn read(seen: &SeenRequest) -> Option<Kept> {
     let (topic, urgency) = (seen.header("topic"), seen.header("urgency"));
     let named = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
     let encrypted = match seen.header("content-encoding") {

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use tidings_tests::channel;
-use tidings_tests::client::Messages;
+use tidings_tests::client::MessageTotals;
 use tidings_tests::paths;
-use tidings_tests::samples::{self, Message};
+use tidings_tests::samples::{self, SampleMessage};
 use tidings_tests::scene::{Scene, about};
-use tidings_tests::settings::{Acl, Catalogue};
+use tidings_tests::settings::{AclSection, CatalogueSection};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_message_of_the_corpus_is_counted_and_the_books_balance() {
@@ -19,8 +19,8 @@ async fn every_message_of_the_corpus_is_counted_and_the_books_balance() {
     };
     let mut scene = Scene::set_with(|settings| {
         settings.dispatch.batch = 50;
-        settings.acl = Some(Acl::file(acls));
-        settings.catalogue = Some(Catalogue { aliases });
+        settings.acl = Some(AclSection::file(acls));
+        settings.catalogue = Some(CatalogueSection { aliases });
     })
     .await
     .unwrap();
@@ -32,7 +32,7 @@ async fn every_message_of_the_corpus_is_counted_and_the_books_balance() {
             channel::subscribe(&scene.client, &subscription).await.unwrap();
         }
     }
-    let messages: Vec<Message> = samples::json_lines(&messages).unwrap();
+    let messages: Vec<SampleMessage> = samples::json_lines(&messages).unwrap();
     for message in &messages {
         scene.publisher.send_as(message, &message.id).await.unwrap();
     }
@@ -100,7 +100,7 @@ async fn what_is_no_message_is_refused_with_its_reason_and_the_next_one_is_deliv
     scene.publisher.send(&about("lanternd")).await.unwrap();
     scene.dealt_with(10).await.unwrap();
     scene.queue_empty("email").await.unwrap();
-    let Messages { received, matched, refused, .. } = scene.client.status().await.unwrap().messages;
+    let MessageTotals { received, matched, refused, .. } = scene.client.status().await.unwrap().messages;
     let refused: BTreeMap<&str, u64> = refused.iter().map(|(reason, count)| (reason.as_str(), *count)).collect();
     assert_eq!((received, matched, refused), (10, 1, expected));
     assert_eq!(scene.sink.mails.count(), 1);

@@ -10,7 +10,7 @@ use tidings_tests::mta::Postfix;
 use tidings_tests::port;
 use tidings_tests::samples::{self, Expected};
 use tidings_tests::scene::{LIMIT, about, subscription};
-use tidings_tests::settings::Settings;
+use tidings_tests::settings::DaemonSettings;
 use tidings_tests::wait;
 
 const ADDRESSES: [&str; 7] = [
@@ -25,7 +25,7 @@ const ADDRESSES: [&str; 7] = [
 
 async fn daemon_for(dir: &std::path::Path, bus: u16, smtp: SocketAddr) -> (Home, Daemon) {
     let endpoint = format!("tcp://127.0.0.1:{bus}");
-    let home = Home::new(dir, Settings::new(dir, &[&endpoint]).unwrap()).unwrap();
+    let home = Home::new(dir, DaemonSettings::new(dir, &[&endpoint]).unwrap()).unwrap();
     let token = home.token("scenario").await.unwrap();
     let daemon = Daemon::start(&home, Some(&token)).await.unwrap();
     channel::install_email(daemon.client(), smtp).await.unwrap();

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tidings_tests::scene::{LIMIT, Scene};
 use tidings_tests::web::fcm::{Fcm, PROJECT};
-use tidings_tests::web::{Fault, Reply};
+use tidings_tests::web::{Reply, WebFault};
 use tidings_tests::{channel, paths, wait};
 
 const OLD: &str = "the-token-of-a-phone-that-was-moved";
@@ -43,8 +43,8 @@ async fn a_replacement_is_taken_in_its_normal_form_or_not_at_all() {
         let (mut scene, fcm) = android().await;
         scene.wants_everything("amara", "android", &[OLD]).await.unwrap();
         let token = json!({"access_token": "ya29.scripted", "expires_in": 3599, "token_type": "Bearer"});
-        fcm.web.fault(Fault::Say(Reply::json(200, &token)));
-        fcm.web.fault(Fault::Say(Reply::json(200, &json!({"results": [{"registration_id": named}]}))));
+        fcm.web.fault(WebFault::Say(Reply::json(200, &token)));
+        fcm.web.fault(WebFault::Say(Reply::json(200, &json!({"results": [{"registration_id": named}]}))));
         scene.publish(["lanternd".to_owned()]).await.unwrap();
         scene.dealt_with(1).await.unwrap();
         let books = scene.queue_empty("android").await.unwrap();

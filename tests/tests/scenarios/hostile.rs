@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tidings_tests::channel;
 use tidings_tests::paths;
 use tidings_tests::scene::{LIMIT, Scene, subscription};
-use tidings_tests::settings::Settings;
+use tidings_tests::settings::DaemonSettings;
 use tidings_tests::wait;
 
 /// What a behaviour must come to: the delivery's state, and words of its note.
@@ -64,7 +64,7 @@ const ROUND: Duration = Duration::from_secs(300);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_misbehaviour_alone_ends_in_its_outcome_while_another_channel_delivers() {
-    let settings = |settings: &mut Settings| {
+    let settings = |settings: &mut DaemonSettings| {
         // A plugin that misbehaves as much as this one would be quarantined before the end.
         settings.dispatch.quarantine_crashes = Some(0);
         // The first of a batch says what becomes of all: one that asks to be tried again would never part with its company.

@@ -14,7 +14,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 use tidings_tests::paths;
 use tidings_tests::scene::Scene;
-use tidings_tests::web::{Fault, Reply};
+use tidings_tests::web::{Reply, WebFault};
 
 /// A date in the form of `Retry-After` that is always ahead.
 const FAR_DATE: &str = "Fri, 31 Dec 9999 23:59:59 GMT";
@@ -46,10 +46,10 @@ async fn test_send(scene: &Scene, channel: &str, address: &str) -> (String, Opti
     (outcome, answer["retry_after_seconds"].as_u64())
 }
 
-fn say(status: u16) -> Fault {
-    Fault::Say(Reply::status(status))
+fn say(status: u16) -> WebFault {
+    WebFault::Say(Reply::status(status))
 }
 
-fn wait_for(status: u16, retry_after: &str) -> Fault {
-    Fault::Say(Reply::status(status).with("retry-after", retry_after))
+fn wait_for(status: u16, retry_after: &str) -> WebFault {
+    WebFault::Say(Reply::status(status).with("retry-after", retry_after))
 }

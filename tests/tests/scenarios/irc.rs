@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tidings_tests::ircd::{Arrival, Ngircd, Reader};
 use tidings_tests::scene::{LIMIT, Scene};
-use tidings_tests::settings::{Settings, Tls};
+use tidings_tests::settings::{DaemonSettings, TlsSection};
 use tidings_tests::{channel, paths, port, wait};
 
 const CHANNEL: &str = "#tidings";
@@ -22,7 +22,7 @@ const WINDOW: usize = 16;
 /// How much later than it was written the reader may see a line.
 const LATENCY: Duration = Duration::from_secs(1);
 
-fn usual(settings: &mut Settings) {
+fn usual(settings: &mut DaemonSettings) {
     settings.dispatch.batch = 50;
     settings.dispatch.backoff_min = "60s".into();
     settings.dispatch.backoff_max = "4000s".into();
@@ -144,7 +144,7 @@ async fn over_tls_a_server_gets_messages_only_with_a_certificate_that_is_trusted
     let (trusted, stranger) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (server, port, ca_file) = secure(trusted.path()).await;
     let (other, other_port, _) = secure(stranger.path()).await;
-    let mut scene = Scene::set_with(|settings| settings.tls = Some(Tls { ca_file })).await.unwrap();
+    let mut scene = Scene::set_with(|settings| settings.tls = Some(TlsSection { ca_file })).await.unwrap();
     let (reader, nobody) = (Reader::default(), Reader::default());
     reader.join(&server, CHANNEL).await.unwrap();
     nobody.join(&other, CHANNEL).await.unwrap();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tidings_tests::scene::{LIMIT, Scene};
-use tidings_tests::sink::{Act, Phase, Rule};
+use tidings_tests::sink::{Act, Phase, ScriptRule};
 use tokio::time::{sleep, timeout};
 
 const KILLS: u64 = 20;
@@ -22,7 +22,7 @@ async fn every_accepted_delivery_arrives_though_the_daemon_is_killed_twenty_time
     .unwrap();
     scene.wants_everything("amara", "email", &["amara@example.org", "amara+2@example.org"]).await.unwrap();
     // Slow enough that a kill finds calls in flight.
-    scene.sink.script.add(Rule::at(Phase::Body, Act::Wait(Duration::from_millis(2))));
+    scene.sink.script.add(ScriptRule::at(Phase::Body, Act::Wait(Duration::from_millis(2))));
     let mut names = (0..).map(|number| format!("load-{number:05}"));
     for kill in 0..KILLS {
         // Not always at the same place of a batch.

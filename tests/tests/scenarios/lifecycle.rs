@@ -6,12 +6,12 @@ use std::fs;
 use std::net::TcpListener;
 use std::time::Duration;
 
-use tidings_tests::client::Answer;
+use tidings_tests::client::RawResponse;
 use tidings_tests::daemon::{Daemon, Home};
 use tidings_tests::port;
 use tidings_tests::scene::{LIMIT, Scene};
-use tidings_tests::settings::Settings;
-use tidings_tests::sink::{Act, Phase, Rule};
+use tidings_tests::settings::DaemonSettings;
+use tidings_tests::sink::{Act, Phase, ScriptRule};
 
 const MESSAGES: u64 = 200;
 
@@ -19,7 +19,7 @@ const MESSAGES: u64 = 200;
 async fn sigterm_under_load_ends_with_success_and_nothing_is_lost_or_sent_twice() {
     let mut scene = Scene::set().await.unwrap();
     scene.wants_everything("amara", "email", &["amara@example.org"]).await.unwrap();
-    scene.sink.script.add(Rule::at(Phase::Body, Act::Wait(Duration::from_millis(5))));
+    scene.sink.script.add(ScriptRule::at(Phase::Body, Act::Wait(Duration::from_millis(5))));
     scene.publish((0..MESSAGES).map(|number| format!("drain-{number:04}"))).await.unwrap();
     scene.sink.mails.wait("the first mails", LIMIT, |mails| (mails.len() >= 20).then_some(())).await.unwrap();
     scene.dealt_with(MESSAGES).await.unwrap();
@@ -42,7 +42,7 @@ async fn sigterm_under_load_ends_with_success_and_nothing_is_lost_or_sent_twice(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_configuration_is_refused_before_a_port_is_bound_or_a_file_made() {
     let dir = tempfile::tempdir().unwrap();
-    let mut settings = Settings::new(dir.path(), &["tcp://127.0.0.1:1"]).unwrap();
+    let mut settings = DaemonSettings::new(dir.path(), &["tcp://127.0.0.1:1"]).unwrap();
     // Whoever tried to bind would complain of this.
     let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     settings.api.listen = taken.local_addr().unwrap().to_string();
@@ -77,7 +77,7 @@ async fn a_second_daemon_on_the_same_database_is_refused_and_the_first_goes_on()
     assert!(!output.status.success());
     assert!(errors.contains("another daemon"), "{errors}");
 
-    let healthy: Answer = scene.client.send(hyper::Method::GET, "/-/healthy", bytes::Bytes::new()).await.unwrap();
+    let healthy: RawResponse = scene.client.send(hyper::Method::GET, "/-/healthy", bytes::Bytes::new()).await.unwrap();
     assert_eq!(healthy.status, 200);
     scene.books("email").await.unwrap();
 }

@@ -5,15 +5,15 @@ use bytes::Bytes;
 use hyper::Method;
 use serde_json::{Value, json};
 use tidings_tests::channel;
-use tidings_tests::pkgdb::Pkgdb;
-use tidings_tests::samples::Message;
+use tidings_tests::pkgdb::PkgdbServer;
+use tidings_tests::samples::SampleMessage;
 use tidings_tests::scene::{LIMIT, Scene, about, subscription};
-use tidings_tests::settings::Acl;
+use tidings_tests::settings::AclSection;
 use tidings_tests::wait;
 
 /// A daemon that asks the service. Its lists, and messages for them, may take so long.
-async fn scene(service: &Pkgdb, timeout: &str, wait: &str) -> Scene {
-    let acl = Acl { timeout: Some(timeout.into()), wait: Some(wait.into()), ..Acl::pkgdb(&service.url) };
+async fn scene(service: &PkgdbServer, timeout: &str, wait: &str) -> Scene {
+    let acl = AclSection { timeout: Some(timeout.into()), wait: Some(wait.into()), ..AclSection::pkgdb(&service.url) };
     Scene::set_with(|settings| settings.acl = Some(acl)).await.unwrap()
 }
 
@@ -32,7 +32,7 @@ async fn publish(scene: &mut Scene, package: &str) -> String {
 async fn announce_change(scene: &mut Scene, package: &str) {
     let listing = json!({"package": {"name": package}, "collection": {"branchname": "master"}});
     let msg = json!({"agent": "hyun", "acl": "commit", "package_listing": listing});
-    let message = Message::new("org.fedoraproject.dev.pkgdb.acl.update", msg);
+    let message = SampleMessage::new("org.fedoraproject.dev.pkgdb.acl.update", msg);
     scene.publisher.send(&message).await.unwrap();
 }
 
@@ -58,7 +58,7 @@ async fn counter(scene: &Scene, name: &str) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_messages_cause_one_request_and_wait_in_order_while_others_pass() {
-    let service = Pkgdb::start().await.unwrap();
+    let service = PkgdbServer::start().await.unwrap();
     for (package, user) in [("warm", "amara"), ("cold", "bjorn"), ("ice", "bjorn")] {
         service.contact(package, user);
     }
@@ -76,7 +76,7 @@ async fn many_messages_cause_one_request_and_wait_in_order_while_others_pass() {
         cold.push(publish(&mut scene, "cold").await);
         ice.push(publish(&mut scene, "ice").await);
         publish(&mut scene, "warm").await;
-        scene.publisher.send(&Message::new("org.fedoraproject.dev.kettle.tick", json!({}))).await.unwrap();
+        scene.publisher.send(&SampleMessage::new("org.fedoraproject.dev.kettle.tick", json!({}))).await.unwrap();
     }
     // The others arrive: 21 about the warm package, 20 without one.
     scene.sink.mails.wait("the others", LIMIT, |mails| (mails.len() >= 21 + 41).then_some(())).await.unwrap();
@@ -96,7 +96,7 @@ async fn many_messages_cause_one_request_and_wait_in_order_while_others_pass() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_that_the_bus_tells_of_holds_for_the_next_message() {
-    let service = Pkgdb::start().await.unwrap();
+    let service = PkgdbServer::start().await.unwrap();
     service.contact("quillpad", "amara");
     let mut scene = scene(&service, "60s", "60s").await;
     wants_own_packages(&scene, "amara").await;
@@ -116,7 +116,7 @@ async fn a_change_that_the_bus_tells_of_holds_for_the_next_message() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_service_is_down_the_last_known_list_serves_and_an_unknown_one_is_done_without_and_counted() {
-    let service = Pkgdb::start().await.unwrap();
+    let service = PkgdbServer::start().await.unwrap();
     service.contact("quillpad", "amara");
     service.contact("lanternd", "amara");
     let mut scene = scene(&service, "1s", "2s").await;

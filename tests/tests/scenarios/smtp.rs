@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tidings_tests::scene::{LIMIT, Scene};
-use tidings_tests::sink::{Act, Phase, Rule};
+use tidings_tests::sink::{Act, Phase, ScriptRule};
 
 fn reply(text: &str) -> Act {
     Act::Reply(text.to_owned())
 }
 
 /// A scene in which one message for `amara` and one for `bjorn` went out under these rules.
-async fn sent_under(rules: impl IntoIterator<Item = Rule>) -> Scene {
+async fn sent_under(rules: impl IntoIterator<Item = ScriptRule>) -> Scene {
     let mut scene = Scene::set().await.unwrap();
     for user in ["amara", "bjorn"] {
         scene.wants_everything(user, "email", &[&format!("{user}@example.org")]).await.unwrap();
@@ -35,7 +35,8 @@ fn received(scene: &Scene, address: &str) -> (usize, usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_passing_refusal_of_one_recipient_is_tried_again_and_delays_nobody_else() {
-    let later = Rule::at(Phase::Recipient, reply("450 4.2.1 mailbox busy")).for_recipient("amara@example.org").times(1);
+    let later =
+        ScriptRule::at(Phase::Recipient, reply("450 4.2.1 mailbox busy")).for_recipient("amara@example.org").times(1);
     let scene = sent_under([later]).await;
     assert_eq!(received(&scene, "amara@example.org"), (1, 1));
     assert_eq!(received(&scene, "bjorn@example.org"), (1, 1));
@@ -45,7 +46,8 @@ async fn a_passing_refusal_of_one_recipient_is_tried_again_and_delays_nobody_els
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_final_refusal_of_one_recipient_is_the_death_of_that_delivery_alone() {
-    let never = Rule::at(Phase::Recipient, reply("550 5.2.1 mailbox disabled")).for_recipient("amara@example.org");
+    let never =
+        ScriptRule::at(Phase::Recipient, reply("550 5.2.1 mailbox disabled")).for_recipient("amara@example.org");
     let scene = sent_under([never]).await;
     assert_eq!(received(&scene, "bjorn@example.org"), (1, 1));
     let books = scene.books("email").await.unwrap();
@@ -58,7 +60,7 @@ async fn a_final_refusal_of_one_recipient_is_the_death_of_that_delivery_alone() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reply_lost_after_the_mail_was_taken_means_a_second_one_with_the_same_message_id() {
-    let lost = Rule::at(Phase::Body, Act::LoseReply).for_recipient("amara@example.org").times(1);
+    let lost = ScriptRule::at(Phase::Body, Act::LoseReply).for_recipient("amara@example.org").times(1);
     let scene = sent_under([lost]).await;
     assert_eq!(received(&scene, "amara@example.org"), (2, 1));
     assert_eq!(received(&scene, "bjorn@example.org"), (1, 1));
@@ -69,7 +71,7 @@ async fn a_reply_lost_after_the_mail_was_taken_means_a_second_one_with_the_same_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_breaks_before_the_mail_was_taken_loses_nothing() {
     for phase in [Phase::Greeting, Phase::Hello, Phase::Sender, Phase::Data, Phase::Body] {
-        let scene = sent_under([Rule::at(phase, Act::Drop).times(1)]).await;
+        let scene = sent_under([ScriptRule::at(phase, Act::Drop).times(1)]).await;
         assert_eq!(received(&scene, "amara@example.org"), (1, 1), "{phase:?}");
         assert_eq!(received(&scene, "bjorn@example.org"), (1, 1), "{phase:?}");
     }
@@ -77,14 +79,14 @@ async fn a_connection_that_breaks_before_the_mail_was_taken_loses_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_says_421_is_left_alone_and_gets_everything_afterwards() {
-    let scene = sent_under([Rule::at(Phase::Sender, reply("421 4.3.2 going down")).times(1)]).await;
+    let scene = sent_under([ScriptRule::at(Phase::Sender, reply("421 4.3.2 going down")).times(1)]).await;
     assert_eq!(received(&scene, "amara@example.org"), (1, 1));
     assert_eq!(received(&scene, "bjorn@example.org"), (1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_greeting_is_waited_for() {
-    let scene = sent_under([Rule::at(Phase::Greeting, Act::Wait(Duration::from_secs(5)))]).await;
+    let scene = sent_under([ScriptRule::at(Phase::Greeting, Act::Wait(Duration::from_secs(5)))]).await;
     let both = scene.sink.mails.wait("both mails", LIMIT, |mails| (mails.len() == 2).then_some(())).await;
     both.unwrap();
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tidings_tests::channel;
-use tidings_tests::events::Events;
+use tidings_tests::events::StreamEvents;
 use tidings_tests::paths;
 use tidings_tests::scene::{LIMIT, Scene, subscription};
 
@@ -23,12 +23,12 @@ async fn path(scene: &Scene, user: &str) -> String {
     links[0]["path"].as_str().unwrap().to_owned()
 }
 
-async fn follow(scene: &Scene, path: &str, last: Option<u64>) -> Events {
-    Events::follow(scene.client.address(), &format!("{path}/events"), last).await.unwrap()
+async fn follow(scene: &Scene, path: &str, last: Option<u64>) -> StreamEvents {
+    StreamEvents::follow(scene.client.address(), &format!("{path}/events"), last).await.unwrap()
 }
 
 /// The titles of the next entries, and the id of the last.
-async fn next(events: &mut Events, count: usize) -> (Vec<String>, u64) {
+async fn next(events: &mut StreamEvents, count: usize) -> (Vec<String>, u64) {
     let (mut titles, mut last) = (Vec::new(), 0);
     while titles.len() < count {
         let event = events.next(LIMIT).await.unwrap().expect("the stream goes on");
@@ -86,11 +86,17 @@ async fn a_stream_is_its_users_and_ends_with_the_address() {
     assert!(page.contains("/stream.js"), "{page}");
     let forged = format!("{}A", &stream[..stream.len() - 1]);
     for wrong in [forged.as_str(), "/stream/AAAA"] {
-        assert!(Events::follow(scene.client.address(), &format!("{wrong}/events"), None).await.is_err(), "{wrong}");
+        assert!(
+            StreamEvents::follow(scene.client.address(), &format!("{wrong}/events"), None).await.is_err(),
+            "{wrong}"
+        );
     }
     let gone = json!({"enabled": true, "addresses": []});
     scene.client.put("/api/v1/subscriptions/amara/browser", &gone).await.unwrap();
-    assert!(Events::follow(scene.client.address(), &format!("{stream}/events"), None).await.is_err(), "it is over");
+    assert!(
+        StreamEvents::follow(scene.client.address(), &format!("{stream}/events"), None).await.is_err(),
+        "it is over"
+    );
     let other: anyhow::Result<Value> = scene.client.get("/api/v1/subscriptions/amara/email/streams").await;
     assert!(format!("{:#}", other.expect_err("mail has none")).contains("writes no event streams"));
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tidings_tests::channel;
 use tidings_tests::scene::{LIMIT, Scene};
-use tidings_tests::sink::{Act, Phase, Rule};
+use tidings_tests::sink::{Act, Phase, ScriptRule};
 use tokio::time::sleep;
 
 const MESSAGES: u64 = 400;
@@ -16,7 +16,7 @@ const QUIET: Duration = Duration::from_secs(2);
 async fn after_disable_not_one_further_mail_and_after_enable_the_held_ones_go_out() {
     let mut scene = Scene::set().await.unwrap();
     scene.wants_everything("amara", "email", &["amara@example.org"]).await.unwrap();
-    scene.sink.script.add(Rule::at(Phase::Body, Act::Wait(Duration::from_millis(5))));
+    scene.sink.script.add(ScriptRule::at(Phase::Body, Act::Wait(Duration::from_millis(5))));
     scene.publish((0..MESSAGES / 2).map(|number| format!("early-{number:04}"))).await.unwrap();
     scene.sink.mails.wait("the first mails", LIMIT, |mails| (mails.len() >= 20).then_some(())).await.unwrap();
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tidings_tests::channel;
-use tidings_tests::client::Client;
+use tidings_tests::client::TestClient;
 use tidings_tests::paths;
 use tidings_tests::scene::{LIMIT, Scene, subscription};
 use tidings_tests::wait;
@@ -25,24 +25,24 @@ fn next_email(word: &str) -> Vec<u8> {
     file
 }
 
-async fn installed(client: &Client, file: Vec<u8>) -> String {
+async fn installed(client: &TestClient, file: Vec<u8>) -> String {
     let answer = client.post("/api/v1/components", file).await.unwrap();
     let answer: Value = serde_json::from_slice(&answer).unwrap();
     answer["digest"].as_str().unwrap().to_owned()
 }
 
-async fn faulty(client: &Client) -> String {
+async fn faulty(client: &TestClient) -> String {
     installed(client, std::fs::read(paths::plugin("faulty").unwrap()).unwrap()).await
 }
 
 /// Without the trial against the contract, which would find out what these releases are.
-async fn upgrade(client: &Client, mut body: Value) -> Value {
+async fn upgrade(client: &TestClient, mut body: Value) -> Value {
     body["unproven"] = json!(true);
     let answer = client.post("/api/v1/channels/email/upgrade", body.to_string()).await.unwrap();
     serde_json::from_slice(&answer).unwrap()
 }
 
-async fn view(client: &Client, name: &str) -> Value {
+async fn view(client: &TestClient, name: &str) -> Value {
     client.get(&format!("/api/v1/channels/{name}")).await.unwrap()
 }
 
@@ -56,14 +56,14 @@ async fn runs(scene: &Scene, component: &str, within: Duration) {
     .unwrap();
 }
 
-async fn events(client: &Client, name: &str) -> Vec<(String, String)> {
+async fn events(client: &TestClient, name: &str) -> Vec<(String, String)> {
     let events: Vec<Value> = client.get(&format!("/api/v1/channels/{name}/events")).await.unwrap();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     events.iter().map(|event| (text(&event["event"]), text(&event["component"]))).collect()
 }
 
 /// The states of the channel's versions, by component.
-async fn versions(client: &Client) -> Vec<(String, String)> {
+async fn versions(client: &TestClient) -> Vec<(String, String)> {
     let versions: Vec<Value> = client.get("/api/v1/channels/email/versions").await.unwrap();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     versions.iter().map(|version| (text(&version["component"]), text(&version["state"]))).collect()

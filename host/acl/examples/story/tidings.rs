@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use tidings_acl::{AclCache, Figures, Need, Settings, View};
+use tidings_acl::{AclCache, AclSettings, Figures, Need, View};
 use tidings_domain::acl::{Acl as _, Kinds, invalidated};
 use tidings_domain::aliases::Aliases;
 use tidings_domain::catalogue::Catalogue;
@@ -96,7 +96,7 @@ impl<'w> Intake<'w> {
     /// An empty cache, and every user's default filters on two channels.
     fn new(world: &'w World, catalogue: Arc<Catalogue>) -> Intake<'w> {
         let service = Arc::new(Service::new(world));
-        let cache = AclCache::new(service.clone(), service.clone(), &Settings::default(), Handle::current());
+        let cache = AclCache::new(service.clone(), service.clone(), &AclSettings::default(), Handle::current());
         let mut editor = Editor::loading(Arc::clone(&catalogue));
         for user in (0..world.users as u32).map(account) {
             put(&mut editor, &user, &catalogue.defaults(&user));

@@ -9,7 +9,7 @@ use tidings_domain::acl::{GROUP_PREFIX, Holders};
 
 use super::http::Service;
 use super::{Provider, ProviderError};
-use crate::settings::{DistGitSettings, ServiceSettings, SettingsError};
+use crate::settings::{AclSettingsError, DistGitSettings, ServiceSettings};
 
 /// A Pagure that holds packages in one namespace.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub struct DistGit {
 }
 
 impl DistGit {
-    pub fn new(settings: &DistGitSettings) -> Result<DistGit, SettingsError> {
+    pub fn new(settings: &DistGitSettings) -> Result<DistGit, AclSettingsError> {
         let service = ServiceSettings { url: settings.url.clone(), authorization: settings.authorization.clone() };
         Ok(DistGit { service: Service::new(&service)?, namespace: settings.namespace.clone() })
     }

@@ -7,7 +7,7 @@ use tidings_domain::limits;
 
 use super::http::{Service, ServiceError};
 use super::{Members, Provider, ProviderError};
-use crate::settings::{ServiceSettings, SettingsError};
+use crate::settings::{AclSettingsError, ServiceSettings};
 
 /// FASJSON's HTTP API. Fedora's own wants Kerberos, which this client does not speak: put a proxy before it that does, or
 /// use a deployment that takes an `authorization` header.
@@ -15,7 +15,7 @@ use crate::settings::{ServiceSettings, SettingsError};
 pub struct FasJson(Service);
 
 impl FasJson {
-    pub fn new(settings: &ServiceSettings) -> Result<FasJson, SettingsError> {
+    pub fn new(settings: &ServiceSettings) -> Result<FasJson, AclSettingsError> {
         Ok(FasJson(Service::new(settings)?.with_trailing_slash()))
     }
 }

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use tidings_domain::limits;
 use url::Url;
 
-use crate::settings::{ServiceSettings, SettingsError};
+use crate::settings::{AclSettingsError, ServiceSettings};
 
 /// Connections that are kept open without a request, and for how long.
 const IDLE_CONNECTIONS: usize = 4;
@@ -47,14 +47,14 @@ pub(super) struct Service {
 }
 
 impl Service {
-    pub(super) fn new(settings: &ServiceSettings) -> Result<Service, SettingsError> {
+    pub(super) fn new(settings: &ServiceSettings) -> Result<Service, AclSettingsError> {
         let base = settings.url.clone();
         if !matches!(base.scheme(), "http" | "https") || !base.has_host() {
-            return Err(SettingsError::Url(base));
+            return Err(AclSettingsError::Url(base));
         }
         let mut headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
         if let Some(secret) = &settings.authorization {
-            let mut value = HeaderValue::from_str(secret.expose()).map_err(|_| SettingsError::Authorization)?;
+            let mut value = HeaderValue::from_str(secret.expose()).map_err(|_| AclSettingsError::Authorization)?;
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
         }
@@ -66,7 +66,7 @@ impl Service {
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
             .pool_idle_timeout(IDLE)
             .build()
-            .map_err(SettingsError::Tls)?;
+            .map_err(AclSettingsError::Tls)?;
         Ok(Service { client, base, trailing_slash: false })
     }
 
@@ -150,7 +150,7 @@ mod tests {
     fn an_address_that_is_no_http_service_is_refused() {
         for url in ["ftp://lists.example/", "file:///etc/passwd", "data:text/plain,x"] {
             let settings = ServiceSettings { url: url.parse().unwrap(), authorization: None };
-            assert!(matches!(Service::new(&settings), Err(SettingsError::Url(_))), "{url}");
+            assert!(matches!(Service::new(&settings), Err(AclSettingsError::Url(_))), "{url}");
         }
     }
 }

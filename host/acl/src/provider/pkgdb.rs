@@ -8,14 +8,14 @@ use tidings_domain::limits;
 
 use super::http::Service;
 use super::{Provider, ProviderError, ServiceError};
-use crate::settings::{ServiceSettings, SettingsError};
+use crate::settings::{AclSettingsError, ServiceSettings};
 
 /// pkgdb2's HTTP API. Its address includes `/api`: `https://admin.fedoraproject.org/pkgdb/api`.
 #[derive(Debug)]
 pub struct Pkgdb(Service);
 
 impl Pkgdb {
-    pub fn new(settings: &ServiceSettings) -> Result<Pkgdb, SettingsError> {
+    pub fn new(settings: &ServiceSettings) -> Result<Pkgdb, AclSettingsError> {
         Ok(Pkgdb(Service::new(settings)?))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidings_acl::{BreakerState, LoadResult, Need, Settings, Unavailable};
+use tidings_acl::{AclSettings, BreakerState, LoadResult, Need, Unavailable};
 use tidings_domain::acl::{Cause, Key};
 use tokio::time::{Instant, advance, sleep};
 
@@ -11,7 +11,7 @@ use crate::support::{LISTS, Mood, Service, cache, guake, holds, ready, view};
 #[tokio::test(start_paused = true)]
 async fn a_cold_list_is_tried_again_while_the_message_waits() {
     let service = Service::new(LISTS);
-    let cache = cache(&service, &Settings::default());
+    let cache = cache(&service, &AclSettings::default());
     service.feels(Mood::Failing);
     let waiting = tokio::spawn({
         let cache = cache.clone();
@@ -26,7 +26,7 @@ async fn a_cold_list_is_tried_again_while_the_message_waits() {
 #[tokio::test(start_paused = true)]
 async fn retries_of_a_list_become_rarer() {
     let service = Service::new(LISTS);
-    let cache = cache(&service, &Settings { breaker_failures: 1000, ..Settings::default() });
+    let cache = cache(&service, &AclSettings { breaker_failures: 1000, ..AclSettings::default() });
     view(&cache, "guake").await;
     service.feels(Mood::Failing);
     cache.invalidate(&guake(), Cause::PackageDatabase);
@@ -41,7 +41,7 @@ async fn retries_of_a_list_become_rarer() {
 #[tokio::test(start_paused = true)]
 async fn a_provider_that_never_answers_is_given_up_within_bounds() {
     let service = Service::new(LISTS);
-    let settings = Settings { breaker_failures: 1000, ..Settings::default() };
+    let settings = AclSettings { breaker_failures: 1000, ..AclSettings::default() };
     let cache = cache(&service, &settings);
     view(&cache, "bash").await;
     service.takes(1_000_000);
@@ -58,7 +58,7 @@ async fn a_provider_that_never_answers_is_given_up_within_bounds() {
 #[tokio::test(start_paused = true)]
 async fn a_provider_that_fails_again_and_again_is_left_alone_and_tried_by_one_request() {
     let service = Service::new(LISTS);
-    let settings = Settings { breaker_failures: 3, ..Settings::default() };
+    let settings = AclSettings { breaker_failures: 3, ..AclSettings::default() };
     let cache = cache(&service, &settings);
     view(&cache, "bash").await;
     service.feels(Mood::Failing);
@@ -88,7 +88,7 @@ async fn a_provider_that_fails_again_and_again_is_left_alone_and_tried_by_one_re
 #[tokio::test(start_paused = true)]
 async fn no_more_requests_at_once_than_are_allowed() {
     let service = Service::new("{}");
-    let cache = cache(&service, &Settings { concurrency: 3, ..Settings::default() });
+    let cache = cache(&service, &AclSettings { concurrency: 3, ..AclSettings::default() });
     service.takes(1);
     let names: Vec<String> = (0..12).map(|n| format!("package-{n}")).collect();
     let start = Instant::now();
@@ -99,7 +99,7 @@ async fn no_more_requests_at_once_than_are_allowed() {
 #[tokio::test(start_paused = true)]
 async fn more_cold_lists_than_may_wait_are_reported_at_once() {
     let service = Service::new("{}");
-    let cache = cache(&service, &Settings::default());
+    let cache = cache(&service, &AclSettings::default());
     service.takes(1_000_000);
     let names: Vec<String> = (0..=tidings_domain::limits::ACL_FLIGHTS).map(|n| format!("package-{n}")).collect();
     let view = cache.view(&Need { packages: &names, groups: None }).await;
@@ -113,7 +113,7 @@ async fn memory_stays_in_bounds_and_what_was_evicted_is_fetched_again() {
     let lists: Vec<String> =
         (0..400).map(|n| format!("\"package-{n}\": {{\"watch\": [{}]}}", members.join(","))).collect();
     let service = Service::new(&format!("{{\"packages\": {{{}}}}}", lists.join(",")));
-    let settings = Settings { package_bytes: 1024 * 1024, ..Settings::default() };
+    let settings = AclSettings { package_bytes: 1024 * 1024, ..AclSettings::default() };
     let cache = cache(&service, &settings);
     for round in 0..2 {
         for n in 0..400 {
@@ -132,7 +132,7 @@ async fn memory_stays_in_bounds_and_what_was_evicted_is_fetched_again() {
 #[tokio::test(start_paused = true)]
 async fn a_provider_that_panics_hurts_one_load_only() {
     let service = Service::new(LISTS);
-    let cache = cache(&service, &Settings::default());
+    let cache = cache(&service, &AclSettings::default());
     service.feels(Mood::Panicking);
     assert_eq!(view(&cache, "guake").await.missing()[0].reason, Unavailable::Lost);
     service.feels(Mood::Well);

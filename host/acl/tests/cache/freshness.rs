@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use tidings_acl::{AclCache, Need, Settings, Unavailable, View};
+use tidings_acl::{AclCache, AclSettings, Need, Unavailable, View};
 use tidings_domain::acl::{Acl, Cause, Key};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, advance, sleep};
@@ -19,7 +19,7 @@ fn shells() -> [Key; 1] {
 #[tokio::test(start_paused = true)]
 async fn twenty_lookups_of_one_cold_package_make_one_request() {
     let service = Service::new(LISTS);
-    let cache = cache(&service, &Settings::default());
+    let cache = cache(&service, &AclSettings::default());
     view(&cache, "bash").await;
     service.takes(15);
     let start = Instant::now();
@@ -41,7 +41,7 @@ async fn twenty_lookups_of_one_cold_package_make_one_request() {
 #[tokio::test(start_paused = true)]
 async fn o1_one_list_answers_every_kind_rightly_whichever_is_asked_first() {
     let service = Service::new(LISTS);
-    let cache = cache(&service, &Settings::default());
+    let cache = cache(&service, &AclSettings::default());
     let table = [
         ("ann", [true, true, false]),
         ("bob", [true, true, false]),
@@ -58,7 +58,7 @@ async fn o1_one_list_answers_every_kind_rightly_whichever_is_asked_first() {
 #[tokio::test(start_paused = true)]
 async fn o2_a_failure_is_never_remembered_as_owning_nothing() {
     let service = Service::new(LISTS);
-    let cache = cache(&service, &Settings::default());
+    let cache = cache(&service, &AclSettings::default());
     service.feels(Mood::Failing);
     let without = view(&cache, "guake").await;
     assert_eq!(without.missing().len(), 1);
@@ -75,7 +75,7 @@ async fn o2_a_group_s_failure_is_reported_and_the_package_s_own_holders_match() 
     let service = Service::new(LISTS);
     let broken = Service::new(LISTS);
     broken.feels(Mood::Failing);
-    let cache = AclCache::new(service, broken.clone(), &Settings::default(), Handle::current());
+    let cache = AclCache::new(service, broken.clone(), &AclSettings::default(), Handle::current());
     let half = view(&cache, "guake").await;
     assert_eq!(half.missing()[0].key, shells()[0]);
     assert!(holds(&half, "ann", "guake")[0] && !holds(&half, "bob", "guake")[0]);
@@ -86,7 +86,7 @@ async fn o2_a_group_s_failure_is_reported_and_the_package_s_own_holders_match() 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_was_on_its_way_when_the_list_changed_is_not_believed() {
     let service = Service::new(LISTS);
-    let cache = cache(&service, &Settings::default());
+    let cache = cache(&service, &AclSettings::default());
     service.takes(10);
     let early = tokio::spawn({
         let cache = cache.clone();
@@ -107,7 +107,7 @@ async fn an_answer_that_was_on_its_way_when_the_list_changed_is_not_believed() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_late_by_a_refresh_is_not_believed_either() {
     let service = Service::new(LISTS);
-    let cache = cache(&service, &Settings::default());
+    let cache = cache(&service, &AclSettings::default());
     view(&cache, "guake").await;
     service.takes(10);
     cache.invalidate(&guake(), Cause::PackageDatabase);
@@ -124,7 +124,7 @@ async fn an_answer_late_by_a_refresh_is_not_believed_either() {
 #[tokio::test(start_paused = true)]
 async fn after_an_invalidation_the_next_lookup_waits_for_the_list_that_is_fetched_already() {
     let service = Service::new(LISTS);
-    let cache = cache(&service, &Settings::default());
+    let cache = cache(&service, &AclSettings::default());
     view(&cache, "guake").await;
     service.set(GIVEN);
     service.takes(15);
@@ -141,7 +141,7 @@ async fn after_an_invalidation_the_next_lookup_waits_for_the_list_that_is_fetche
 #[tokio::test(start_paused = true)]
 async fn n6_a_group_s_change_alone_changes_who_hears_of_its_packages() {
     let service = Service::new(LISTS);
-    let cache = cache(&service, &Settings::default());
+    let cache = cache(&service, &AclSettings::default());
     assert!(holds(&view(&cache, "guake").await, "bob", "guake")[1]);
     service.set(JOINED);
     cache.invalidate(&shells(), Cause::AccountSystem);
@@ -153,7 +153,7 @@ async fn n6_a_group_s_change_alone_changes_who_hears_of_its_packages() {
 #[tokio::test(start_paused = true)]
 async fn an_invalidated_list_that_cannot_be_had_anew_serves_on_and_is_retried_later() {
     let service = Service::new(LISTS);
-    let cache = cache(&service, &Settings::default());
+    let cache = cache(&service, &AclSettings::default());
     view(&cache, "guake").await;
     service.feels(Mood::Failing);
     cache.invalidate(&guake(), Cause::PackageDatabase);
@@ -174,7 +174,7 @@ async fn an_invalidated_list_that_cannot_be_had_anew_serves_on_and_is_retried_la
 #[tokio::test(start_paused = true)]
 async fn an_old_list_is_served_at_once_and_refreshed_by_one_request() {
     let service = Service::new(LISTS);
-    let cache = cache(&service, &Settings { max_age: HOUR, ..Settings::default() });
+    let cache = cache(&service, &AclSettings { max_age: HOUR, ..AclSettings::default() });
     view(&cache, "guake").await;
     advance(HOUR / 2).await;
     assert!(ready(&cache, "guake").is_some());
@@ -195,7 +195,7 @@ async fn an_old_list_is_served_at_once_and_refreshed_by_one_request() {
 #[tokio::test(start_paused = true)]
 async fn that_there_is_no_such_package_is_remembered_for_a_shorter_while() {
     let service = Service::new("{}");
-    let cache = cache(&service, &Settings::default());
+    let cache = cache(&service, &AclSettings::default());
     let nothing = view(&cache, "guake").await;
     assert!(nothing.missing().is_empty() && nothing.holders("guake").is_none());
     assert!(ready(&cache, "guake").is_some());
@@ -211,7 +211,7 @@ async fn that_there_is_no_such_package_is_remembered_for_a_shorter_while() {
 #[tokio::test(start_paused = true)]
 async fn a_message_that_tells_of_a_new_package_ends_the_knowledge_that_there_is_none() {
     let service = Service::new("{}");
-    let cache = cache(&service, &Settings::default());
+    let cache = cache(&service, &AclSettings::default());
     view(&cache, "guake").await;
     service.set(LISTS);
     cache.invalidate(&guake(), Cause::DistGit);
@@ -221,7 +221,7 @@ async fn a_message_that_tells_of_a_new_package_ends_the_knowledge_that_there_is_
 #[tokio::test(start_paused = true)]
 async fn a_caller_that_leaves_does_not_end_the_load_that_others_wait_for() {
     let service = Service::new(LISTS);
-    let cache = cache(&service, &Settings::default());
+    let cache = cache(&service, &AclSettings::default());
     service.takes(10);
     let first = tokio::spawn({
         let cache = cache.clone();
@@ -241,7 +241,7 @@ async fn a_caller_that_leaves_does_not_end_the_load_that_others_wait_for() {
 #[tokio::test(start_paused = true)]
 async fn groups_that_rules_ask_for_are_in_the_view_and_each_list_once() {
     let service = Service::new(LISTS);
-    let cache = cache(&service, &Settings::default());
+    let cache = cache(&service, &AclSettings::default());
     let twice = packages(&["guake", "bash", "guake"]);
     let asked = asked(&["shells", "nosuch"]);
     let need = Need { packages: &twice, groups: Some(&asked) };
@@ -256,7 +256,7 @@ async fn groups_that_rules_ask_for_are_in_the_view_and_each_list_once() {
 #[tokio::test(start_paused = true)]
 async fn who_is_in_a_group_that_rules_ask_about_is_known_by_person_and_follows_changes() {
     let service = Service::new(LISTS);
-    let cache = cache(&service, &Settings::default());
+    let cache = cache(&service, &AclSettings::default());
     let asked = asked(&["shells", "nosuch"]);
     let need = Need { packages: &[], groups: Some(&asked) };
     let of = |view: &View, users: &[&str]| {
@@ -282,7 +282,7 @@ async fn who_is_in_a_group_that_rules_ask_about_is_known_by_person_and_follows_c
 #[tokio::test(start_paused = true)]
 async fn all_lists_can_be_declared_wrong_at_once() {
     let service = Service::new(LISTS);
-    let cache = cache(&service, &Settings::default());
+    let cache = cache(&service, &AclSettings::default());
     view(&cache, "guake").await;
     service.set(GIVEN);
     cache.invalidate_all(Cause::Reload);
@@ -294,7 +294,7 @@ async fn all_lists_can_be_declared_wrong_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_service_that_tells_of_a_change_before_it_made_it_is_asked_once_more() {
     let service = Service::new(LISTS);
-    let cache = cache(&service, &Settings::default());
+    let cache = cache(&service, &AclSettings::default());
     view(&cache, "guake").await;
     cache.invalidate(&guake(), Cause::PackageDatabase);
     assert!(holds(&view(&cache, "guake").await, "ann", "guake")[0]);
@@ -310,7 +310,7 @@ async fn a_service_that_tells_of_a_change_before_it_made_it_is_asked_once_more()
 #[tokio::test(start_paused = true)]
 async fn a_list_that_somebody_waits_for_is_fetched_before_those_that_are_merely_old() {
     let service = Service::new(LISTS);
-    let settings = Settings { concurrency: 2, unknown_age: HOUR, max_age: HOUR, ..Settings::default() };
+    let settings = AclSettings { concurrency: 2, unknown_age: HOUR, max_age: HOUR, ..AclSettings::default() };
     let cache = cache(&service, &settings);
     let old: Vec<String> = (0..40).map(|number| format!("old{number}")).collect();
     let need = Need { packages: &old, groups: None };

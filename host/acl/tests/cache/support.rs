@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tidings_acl::{AclCache, Asked, Members, Need, Provider, ProviderError, Settings, View};
+use tidings_acl::{AclCache, AclSettings, GroupSet, Members, Need, Provider, ProviderError, View};
 use tidings_domain::acl::{Acl, AclTable, Holders, Key, Kinds};
 use tokio::runtime::Handle;
 
@@ -98,7 +98,7 @@ impl Provider<Members> for Service {
     }
 }
 
-pub fn cache(service: &Arc<Service>, settings: &Settings) -> AclCache {
+pub fn cache(service: &Arc<Service>, settings: &AclSettings) -> AclCache {
     AclCache::new(service.clone(), service.clone(), settings, Handle::current())
 }
 
@@ -106,8 +106,8 @@ pub fn packages(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-pub fn asked(names: &[&str]) -> Asked {
-    Asked::new(names.iter().map(|name| (*name).into()))
+pub fn asked(names: &[&str]) -> GroupSet {
+    GroupSet::new(names.iter().map(|name| (*name).into()))
 }
 
 pub async fn view(cache: &AclCache, package: &str) -> View {

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use server::{Server, raw};
 use tidings_acl::{
-    AclCache, Asked, DistGit, DistGitSettings, FasJson, JsonFile, Members, Need, Pkgdb, Provider, ProviderError,
-    ServiceError, ServiceSettings, Settings,
+    AclCache, AclSettings, DistGit, DistGitSettings, FasJson, GroupSet, JsonFile, Members, Need, Pkgdb, Provider,
+    ProviderError, ServiceError, ServiceSettings,
 };
 use tidings_domain::acl::{Acl, Cause, Holders, Kinds};
 use tidings_domain::limits;
@@ -155,11 +155,11 @@ async fn the_authorization_header_is_sent_and_never_shown() {
 async fn a_slow_service_does_not_hold_up_longer_than_the_settings_say() {
     let server = Server::start().await;
     let short = Duration::from_millis(200);
-    let settings = Settings { timeout: short, wait: short * 2, ..Settings::default() };
+    let settings = AclSettings { timeout: short, wait: short * 2, ..AclSettings::default() };
     let (packages, groups) = (Arc::new(distgit(&server.url)), Arc::new(fasjson(&server.url)));
     let cache = AclCache::new(packages, groups, &settings, Handle::current());
     let slow = ["slow".to_owned()];
-    let asked = Asked::new(["slow".into()]);
+    let asked = GroupSet::new(["slow".into()]);
     let need = Need { packages: &slow, groups: Some(&asked) };
     let view = tokio::time::timeout(Duration::from_secs(10), cache.view(&need)).await;
     assert_eq!(view.expect("long before the service answers").missing().len(), 2);
@@ -169,7 +169,7 @@ async fn a_slow_service_does_not_hold_up_longer_than_the_settings_say() {
 async fn twenty_messages_about_one_cold_package_make_one_request_over_the_wire() {
     let server = Server::start().await;
     let (packages, groups) = (Arc::new(pkgdb(&server.url)), Arc::new(fasjson(&server.url)));
-    let cache = AclCache::new(packages, groups, &Settings::default(), Handle::current());
+    let cache = AclCache::new(packages, groups, &AclSettings::default(), Handle::current());
     let guake = ["guake".to_owned()];
     let need = Need { packages: &guake, groups: None };
     let views = futures::future::join_all((0..20).map(|_| cache.view(&need))).await;
@@ -189,7 +189,7 @@ async fn a_file_is_read_again_on_demand_and_a_bad_one_leaves_the_lists_in_force(
     let write = |text: &str| std::fs::write(&path, text).unwrap();
     write(r#"{"packages": {"guake": {"watch": ["group::shells"]}}, "groups": {"shells": ["ann"]}}"#);
     let file = Arc::new(JsonFile::open(&path).unwrap());
-    let cache = AclCache::new(file.clone(), file.clone(), &Settings::default(), Handle::current());
+    let cache = AclCache::new(file.clone(), file.clone(), &AclSettings::default(), Handle::current());
     let guake = ["guake".to_owned()];
     let need = Need { packages: &guake, groups: None };
     assert!(cache.view(&need).await.holds("ann", "guake", Kinds::Watch));

@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use serde_json::{Value, json};
-use tidings_bus::{PublishError, Publisher, State};
+use tidings_bus::{EndpointState, PublishError, Publisher};
 use tidings_domain::canonical;
 
 const TOPIC: &str = "org.fedoraproject.dev.fmn.preference.update";
@@ -11,7 +11,7 @@ const TOPIC: &str = "org.fedoraproject.dev.fmn.preference.update";
 async fn a_published_message_is_fedmsgs_two_parts_in_canonical_json() {
     let publisher = Publisher::bind("tcp://127.0.0.1:0", "tidings").await.unwrap();
     let mut bus = Bus::start(&[publisher.endpoint()], &[], BRISK);
-    bus.reached(State::Subscribed).await;
+    bus.reached(EndpointState::Subscribed).await;
     publisher.joined().await;
     let msg = json!({"openid": "ralph", "context": "irc", "changed": "enabled", "é": "☃ 😀", "f": 1.0});
     let ids = [publisher.publish(TOPIC, msg.clone()).await.unwrap(), publisher.publish(TOPIC, msg).await.unwrap()];

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
 use tidings_bus::{
-    End, Endpoint, EndpointStatus, Received, Source as _, State, Subscription, ZmqSettings, ZmqSource, buffer,
+    Endpoint, EndpointState, EndpointStatus, Received, Source as _, SourceEnd, ZmqSettings, ZmqSource, ZmqSubscription,
+    buffer,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -26,14 +27,14 @@ pub struct Bus {
     pub endpoints: Vec<Arc<Endpoint>>,
     pub queue: mpsc::Receiver<Received>,
     stop: CancellationToken,
-    running: JoinHandle<End>,
+    running: JoinHandle<SourceEnd>,
 }
 
 impl Bus {
     pub fn start(addresses: &[&str], topics: &[&str], settings: ZmqSettings) -> Bus {
         let topics: Vec<String> = topics.iter().map(|topic| topic.to_string()).collect();
         let subscriptions =
-            addresses.iter().map(|address| Subscription { address: address.to_string(), topics: topics.clone() });
+            addresses.iter().map(|address| ZmqSubscription { address: address.to_string(), topics: topics.clone() });
         let source = ZmqSource::new(subscriptions.collect(), settings).unwrap();
         let (endpoints, stop) = (source.endpoints(), CancellationToken::new());
         let (sink, queue) = buffer();
@@ -46,7 +47,7 @@ impl Bus {
         timeout(PATIENCE, self.queue.recv()).await.expect("a message in time").expect("the source still runs")
     }
 
-    pub async fn reached(&self, state: State) {
+    pub async fn reached(&self, state: EndpointState) {
         timeout(PATIENCE, self.endpoints[0].reached(state)).await.expect("the state in time");
     }
 
@@ -55,10 +56,10 @@ impl Bus {
     }
 
     /// Stops the source; fails if that takes more than a moment.
-    pub async fn stop(self) -> Vec<State> {
+    pub async fn stop(self) -> Vec<EndpointState> {
         self.stop.cancel();
         let end = timeout(Duration::from_secs(2), self.running).await.expect("stopped in time").unwrap();
-        assert_eq!(end, End::Stopped);
+        assert_eq!(end, SourceEnd::Stopped);
         self.endpoints.iter().map(|endpoint| endpoint.status().state).collect()
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::support::*;
 use serde_json::json;
-use tidings_bus::{Publisher, State, ZmqSettings};
+use tidings_bus::{EndpointState, Publisher, ZmqSettings};
 use tidings_domain::limits;
 use tidings_domain::message::{Envelope, Refusal};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -32,7 +32,7 @@ async fn a_publisher_that_comes_later_is_subscribed_to() {
     let address = free_address().await;
     let mut bus = Bus::start(&[&address], &[], BRISK);
     until("the first attempt fails", || bus.status().trouble.is_some()).await;
-    assert_ne!(bus.status().state, State::Subscribed);
+    assert_ne!(bus.status().state, EndpointState::Subscribed);
 
     let publisher = joined(&address).await;
     publish(&publisher, 3).await;
@@ -40,8 +40,8 @@ async fn a_publisher_that_comes_later_is_subscribed_to() {
         assert_eq!(number(&bus.next().await), i);
     }
     let status = bus.status();
-    assert_eq!((status.state, status.messages, status.reconnects), (State::Subscribed, 3, 0));
-    assert_eq!(bus.stop().await, [State::Ended]);
+    assert_eq!((status.state, status.messages, status.reconnects), (EndpointState::Subscribed, 3, 0));
+    assert_eq!(bus.stop().await, [EndpointState::Ended]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,7 +60,7 @@ async fn row_2_nothing_published_after_the_resubscription_to_a_restarted_publish
         let status = bus.status();
         assert_eq!((status.reconnects, status.restarts, status.gaps, status.missing), (restarts, restarts, 0, 0));
         drop(publisher);
-        bus.reached(State::Connecting).await;
+        bus.reached(EndpointState::Connecting).await;
     }
     bus.stop().await;
 }
@@ -87,8 +87,8 @@ async fn endpoints_that_are_absent_mute_or_lost_do_not_disturb_the_others() {
     assert_eq!(bus.next().await.origin.endpoint.name(), brief);
 
     assert_eq!(bus.status().reconnects, 0);
-    assert!(bus.endpoints[2..].iter().all(|endpoint| endpoint.status().state != State::Subscribed));
-    assert_eq!(bus.stop().await, [State::Ended; 4], "also those that are still connecting");
+    assert!(bus.endpoints[2..].iter().all(|endpoint| endpoint.status().state != EndpointState::Subscribed));
+    assert_eq!(bus.stop().await, [EndpointState::Ended; 4], "also those that are still connecting");
 }
 
 #[tokio::test(flavor = "multi_thread")]

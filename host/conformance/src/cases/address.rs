@@ -5,18 +5,18 @@ use std::time::Instant;
 use tidings_domain::limits;
 use tidings_sandbox::Plugin;
 
-use crate::far::Manner;
-use crate::finding::Verdict;
-use crate::sample::{Refused, deliveries};
-use crate::trial::{DEADLINE_MS, Trial};
+use crate::far::ServerBehaviour;
+use crate::finding::CaseResult;
+use crate::sample::{NoSettings, deliveries};
+use crate::trial::{ConformanceRun, DEADLINE_MS};
 
-pub async fn all(trial: &mut Trial<'_>) {
+pub async fn all(trial: &mut ConformanceRun<'_>) {
     let began = Instant::now();
-    let channel = match trial.channel(Manner::helpful(), DEADLINE_MS).await {
+    let channel = match trial.channel(ServerBehaviour::helpful(), DEADLINE_MS).await {
         Ok(channel) => channel,
-        Err(Refused(why)) => return trial.note("settings by the schema", began, Verdict::Failed(why)),
+        Err(NoSettings(why)) => return trial.note("settings by the schema", began, CaseResult::Failed(why)),
     };
-    trial.note("settings by the schema", began, Verdict::Passed);
+    trial.note("settings by the schema", began, CaseResult::Passed);
     for (name, address) in [
         ("the address in the manifest is one", trial.manifest().address_example.clone()),
         ("the address of the trial is one", channel.setup.address.clone()),

@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use tidings_domain::delivery::Delivery;
 use tidings_domain::outcome::Outcome;
-use tidings_sandbox::Report;
+use tidings_sandbox::CallReport;
 
 use super::{HUNG, answered, said};
-use crate::far::Manner;
-use crate::finding::Verdict;
-use crate::sample::{Refused, deliveries};
-use crate::trial::{Channel, DEADLINE_MS, Trial};
+use crate::far::ServerBehaviour;
+use crate::finding::CaseResult;
+use crate::sample::{NoSettings, deliveries};
+use crate::trial::{ConformanceRun, DEADLINE_MS, TestChannel};
 
 /// Deliveries in the largest batch that is tried.
 const BATCH: usize = 100;
@@ -28,7 +28,7 @@ enum Shows {
     Answers,
 }
 
-pub async fn all(trial: &mut Trial<'_>) {
+pub async fn all(trial: &mut ConformanceRun<'_>) {
     for (name, shows, batch) in batches() {
         let began = Instant::now();
         let verdict = one(trial, shows, &batch).await;
@@ -56,11 +56,11 @@ fn batches() -> Vec<(String, Shows, Vec<Delivery>)> {
     batches.into_iter().map(|(name, shows, batch)| (name.to_owned(), shows, batch)).chain(odd).collect()
 }
 
-async fn one(trial: &mut Trial<'_>, shows: Shows, batch: &[Delivery]) -> Verdict {
+async fn one(trial: &mut ConformanceRun<'_>, shows: Shows, batch: &[Delivery]) -> CaseResult {
     if trial.seen.hung {
-        return Verdict::Skipped(HUNG.to_owned());
+        return CaseResult::Skipped(HUNG.to_owned());
     }
-    match trial.channel(Manner::helpful(), DEADLINE_MS).await {
+    match trial.channel(ServerBehaviour::helpful(), DEADLINE_MS).await {
         Ok(channel) => {
             let address = channel.setup.address.clone();
             let batch: Vec<_> =
@@ -68,16 +68,16 @@ async fn one(trial: &mut Trial<'_>, shows: Shows, batch: &[Delivery]) -> Verdict
             let report = trial.deliver(&channel, &batch).await;
             judge(trial, &channel, &report, shows).await
         }
-        Err(Refused(why)) => Verdict::Skipped(why),
+        Err(NoSettings(why)) => CaseResult::Skipped(why),
     }
 }
 
-async fn judge(trial: &mut Trial<'_>, channel: &Channel, report: &Report, shows: Shows) -> Verdict {
+async fn judge(trial: &mut ConformanceRun<'_>, channel: &TestChannel, report: &CallReport, shows: Shows) -> CaseResult {
     if shows == Shows::Works {
         trial.seen.connects = channel.far.was_called().await;
     }
     if let Err(why) = answered(report) {
-        return Verdict::Failed(why);
+        return CaseResult::Failed(why);
     }
     let delivered = |outcome: &Outcome| matches!(outcome, Outcome::Delivered { .. });
     let said_so = report.outcomes.iter().any(delivered);
@@ -86,22 +86,24 @@ async fn judge(trial: &mut Trial<'_>, channel: &Channel, report: &Report, shows:
         && channel.host.take_entries().is_empty()
         && !channel.far.has_heard().await
     {
-        return Verdict::Failed("it said `delivered`, and nothing was sent".to_owned());
+        return CaseResult::Failed("it said `delivered`, and nothing was sent".to_owned());
     }
     let last = |outcome: &&Outcome| matches!(outcome, Outcome::Rejected { .. } | Outcome::AddressGone { .. });
     match (shows, report.outcomes.first()) {
         (Shows::Works, Some(outcome)) if !delivered(outcome) => {
             // Nobody can say from a schema what a far side wants to hear.
-            Verdict::Skipped(format!("with these settings nothing is delivered: {}", said(outcome)))
+            CaseResult::Skipped(format!("with these settings nothing is delivered: {}", said(outcome)))
         }
         (Shows::Works, _) => {
             trial.seen.delivers = true;
-            Verdict::Passed
+            CaseResult::Passed
         }
         (Shows::Kind, _) if trial.seen.delivers => match report.outcomes.iter().find(last) {
-            Some(outcome) => Verdict::Failed(format!("it delivers single messages and ends this: {}", said(outcome))),
-            None => Verdict::Passed,
+            Some(outcome) => {
+                CaseResult::Failed(format!("it delivers single messages and ends this: {}", said(outcome)))
+            }
+            None => CaseResult::Passed,
         },
-        (Shows::Kind | Shows::Answers, _) => Verdict::Passed,
+        (Shows::Kind | Shows::Answers, _) => CaseResult::Passed,
     }
 }

@@ -6,10 +6,10 @@ use std::time::Instant;
 use tidings_domain::outcome::Outcome;
 
 use super::{HUNG, NO_REQUEST, answered, said};
-use crate::far::Manner;
-use crate::finding::Verdict;
-use crate::sample::{Refused, deliveries};
-use crate::trial::{Channel, DEADLINE_MS, MUTE_DEADLINE_MS, Trial};
+use crate::far::ServerBehaviour;
+use crate::finding::CaseResult;
+use crate::sample::{NoSettings, deliveries};
+use crate::trial::{ConformanceRun, DEADLINE_MS, MUTE_DEADLINE_MS, TestChannel};
 
 /// What went wrong with the far side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ enum Rude {
     Garbage,
 }
 
-pub async fn all(trial: &mut Trial<'_>) {
+pub async fn all(trial: &mut ConformanceRun<'_>) {
     for (name, rude) in [
         ("the far side refuses connections", Rude::Refuses),
         ("the far side closes at once", Rude::Closes),
@@ -33,24 +33,24 @@ pub async fn all(trial: &mut Trial<'_>) {
     }
 }
 
-async fn one(trial: &mut Trial<'_>, rude: Rude) -> Verdict {
+async fn one(trial: &mut ConformanceRun<'_>, rude: Rude) -> CaseResult {
     if trial.seen.hung {
-        return Verdict::Skipped(HUNG.to_owned());
+        return CaseResult::Skipped(HUNG.to_owned());
     }
     let channel = match rude {
         Rude::Refuses => trial.refused(),
-        Rude::Mute => trial.channel(Manner::Mute, MUTE_DEADLINE_MS).await,
-        Rude::Closes => trial.channel(Manner::Close, DEADLINE_MS).await,
-        Rude::Garbage => trial.channel(Manner::Garbage, DEADLINE_MS).await,
+        Rude::Mute => trial.channel(ServerBehaviour::Mute, MUTE_DEADLINE_MS).await,
+        Rude::Closes => trial.channel(ServerBehaviour::Close, DEADLINE_MS).await,
+        Rude::Garbage => trial.channel(ServerBehaviour::Garbage, DEADLINE_MS).await,
     };
     match channel {
-        Ok(channel) if channel.setup.grants.reach.is_empty() => Verdict::Skipped(channel.setup.out_of_reach()),
+        Ok(channel) if channel.setup.grants.reach.is_empty() => CaseResult::Skipped(channel.setup.out_of_reach()),
         Ok(channel) => judge(trial, &channel, rude).await,
-        Err(Refused(why)) => Verdict::Skipped(why),
+        Err(NoSettings(why)) => CaseResult::Skipped(why),
     }
 }
 
-async fn judge(trial: &mut Trial<'_>, channel: &Channel, rude: Rude) -> Verdict {
+async fn judge(trial: &mut ConformanceRun<'_>, channel: &TestChannel, rude: Rude) -> CaseResult {
     let batch = [deliveries::single(&channel.setup.address, deliveries::usual("far"))];
     let report = trial.deliver(channel, &batch).await;
     if rude == Rude::Mute && report.crash.is_some() {
@@ -60,22 +60,24 @@ async fn judge(trial: &mut Trial<'_>, channel: &Channel, rude: Rude) -> Verdict 
         return answered(&report).map_err(|why| format!("{why}; {advice}")).into();
     }
     if let Err(why) = answered(&report) {
-        return Verdict::Failed(why);
+        return CaseResult::Failed(why);
     }
     // A connection that is refused leaves no trace; whoever went to the helpful far side goes to this one.
     let met = if rude == Rude::Refuses { trial.seen.connects } else { channel.far.was_called().await };
     for outcome in &report.outcomes {
         match outcome {
-            Outcome::Delivered { .. } => return Verdict::Failed("it said `delivered`, and nobody took it".to_owned()),
+            Outcome::Delivered { .. } => {
+                return CaseResult::Failed("it said `delivered`, and nobody took it".to_owned());
+            }
             // It is about something else than the far side.
-            _ if !met => return Verdict::Skipped(format!("{NO_REQUEST}: {}", said(outcome))),
+            _ if !met => return CaseResult::Skipped(format!("{NO_REQUEST}: {}", said(outcome))),
             // What garbage means is for the protocol to say.
             Outcome::Rejected { .. } if rude == Rude::Garbage => {}
             Outcome::Rejected { .. } | Outcome::AddressGone { .. } => {
-                return Verdict::Failed(format!("a passing failure ends the delivery: {}", said(outcome)));
+                return CaseResult::Failed(format!("a passing failure ends the delivery: {}", said(outcome)));
             }
             Outcome::Retry { .. } | Outcome::ChannelTrouble { .. } | Outcome::Crash { .. } => {}
         }
     }
-    Verdict::Passed
+    CaseResult::Passed
 }

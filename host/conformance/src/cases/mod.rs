@@ -8,13 +8,13 @@ mod overall;
 mod status;
 
 use tidings_domain::outcome::Outcome;
-use tidings_sandbox::Report;
+use tidings_sandbox::CallReport;
 
-use crate::finding::Findings;
-use crate::trial::Trial;
+use crate::finding::ConformanceReport;
+use crate::trial::ConformanceRun;
 
 /// Runs them all.
-pub async fn all(mut trial: Trial<'_>) -> Findings {
+pub async fn all(mut trial: ConformanceRun<'_>) -> ConformanceReport {
     overall::describe(&mut trial).await;
     address::all(&mut trial).await;
     content::all(&mut trial).await;
@@ -30,7 +30,7 @@ const HUNG: &str = "a call before this did not end by itself";
 const NO_REQUEST: &str = "with these settings it connects to nobody";
 
 /// That the call gave an answer.
-fn answered(report: &Report) -> Result<(), String> {
+fn answered(report: &CallReport) -> Result<(), String> {
     match &report.crash {
         None => Ok(()),
         Some((kind, detail)) => Err(format!("no answer ({}): {detail}", kind.as_str())),

@@ -6,10 +6,10 @@ use tidings_domain::manifest::Capability;
 use tidings_domain::outcome::Outcome;
 
 use super::{HUNG, NO_REQUEST, answered, said};
-use crate::far::{Far, Manner, Opening, TOLD};
-use crate::finding::Verdict;
-use crate::sample::{Refused, deliveries};
-use crate::trial::{DEADLINE_MS, Trial};
+use crate::far::{FirstSpeaker, RemoteServer, ServerBehaviour, TOLD};
+use crate::finding::CaseResult;
+use crate::sample::{NoSettings, deliveries};
+use crate::trial::{ConformanceRun, DEADLINE_MS};
 
 /// What the far side asks for in `Retry-After`, in seconds.
 const REST_SECONDS: u64 = 77;
@@ -48,7 +48,7 @@ const STATUSES: [(u16, Rule); 18] = [
     (504, Rule::Passing),
 ];
 
-pub async fn all(trial: &mut Trial<'_>) {
+pub async fn all(trial: &mut ConformanceRun<'_>) {
     for (status, rule) in STATUSES {
         let began = Instant::now();
         let verdict = one(trial, status, rule).await;
@@ -64,29 +64,31 @@ fn name(status: u16) -> String {
     }
 }
 
-async fn one(trial: &mut Trial<'_>, status: u16, rule: Rule) -> Verdict {
+async fn one(trial: &mut ConformanceRun<'_>, status: u16, rule: Rule) -> CaseResult {
     if trial.seen.hung {
-        return Verdict::Skipped(HUNG.to_owned());
+        return CaseResult::Skipped(HUNG.to_owned());
     }
     match ask(trial, status, rule).await {
         Ok(verdict) => verdict,
-        Err(Refused(why)) => Verdict::Skipped(why),
+        Err(NoSettings(why)) => CaseResult::Skipped(why),
     }
 }
 
-async fn ask(trial: &mut Trial<'_>, status: u16, rule: Rule) -> Result<Verdict, Refused> {
+async fn ask(trial: &mut ConformanceRun<'_>, status: u16, rule: Rule) -> Result<CaseResult, NoSettings> {
     // Where a redirect leads: a place without a grant.
-    let elsewhere = Far::start(Manner::helpful(), Opening::Client).await.map_err(|error| Refused(error.to_string()))?;
+    let elsewhere = RemoteServer::start(ServerBehaviour::helpful(), FirstSpeaker::Client)
+        .await
+        .map_err(|error| NoSettings(error.to_string()))?;
     let headers = match status {
         300..=399 => vec![("location", format!("http://127.0.0.1:{}/", elsewhere.port()))],
         429 | 503 => vec![("retry-after", REST_SECONDS.to_string())],
         _ => Vec::new(),
     };
-    let channel = trial.channel(Manner::Polite { status, headers, body: TOLD }, DEADLINE_MS).await?;
+    let channel = trial.channel(ServerBehaviour::Polite { status, headers, body: TOLD }, DEADLINE_MS).await?;
     if !channel.setup.grants.reach.iter().any(|grant| grant.capability == Capability::Http) {
         let http = trial.manifest().grants.iter().any(|grant| grant.capability == Capability::Http);
         let why = if http { channel.setup.out_of_reach() } else { "it asks for no HTTP".to_owned() };
-        return Ok(Verdict::Skipped(why));
+        return Ok(CaseResult::Skipped(why));
     }
     let batch = [deliveries::single(&channel.setup.address, deliveries::usual("status"))];
     let denied_before = trial.seen.denied.len();
@@ -96,11 +98,11 @@ async fn ask(trial: &mut Trial<'_>, status: u16, rule: Rule) -> Result<Verdict, 
         trial.seen.denied.truncate(denied_before);
     }
     if let Err(why) = answered(&report) {
-        return Ok(Verdict::Failed(why));
+        return Ok(CaseResult::Failed(why));
     }
     if !channel.far.was_called().await {
         let outcome = report.outcomes.first().map(said).unwrap_or_default();
-        return Ok(Verdict::Skipped(format!("{NO_REQUEST}: {outcome}")));
+        return Ok(CaseResult::Skipped(format!("{NO_REQUEST}: {outcome}")));
     }
     Ok(report.outcomes.iter().try_for_each(|outcome| judge(outcome, rule)).into())
 }

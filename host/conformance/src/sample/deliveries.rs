@@ -6,7 +6,7 @@ use tidings_domain::delivery::{Confirmation, Content, Delivery, DeliveryId, Stor
 use tidings_domain::message::MessageId;
 use tidings_domain::subscription::Style;
 use tidings_domain::time::Timestamp;
-use tidings_sandbox::{Batch, Links, Parcel};
+use tidings_sandbox::{Batch, DeliveryLinks, DeliveryRequest};
 
 /// Text that breaks what was not written with care, each with what it is.
 pub const ODD: [(&str, &str); 6] = [
@@ -116,7 +116,7 @@ pub fn confirmation(address: &str) -> Delivery {
 
 /// The deliveries as they are handed over, with their links.
 pub fn parcels(deliveries: &[Delivery]) -> Batch {
-    let links = || Links {
+    let links = || DeliveryLinks {
         settings: Some("https://notifications.example.org/filters/1".to_owned()),
         unsubscribe: Some("https://notifications.example.org/unsubscribe/1".to_owned()),
     };
@@ -124,7 +124,7 @@ pub fn parcels(deliveries: &[Delivery]) -> Batch {
         Content::Digest { events, .. } => vec![format!("ralph built quillpad {} times", events.len())],
         Content::Single(_) | Content::Confirmation(_) => Vec::new(),
     };
-    let parcel = |delivery: &Delivery| Parcel {
+    let parcel = |delivery: &Delivery| DeliveryRequest {
         delivery: Arc::new(delivery.clone()),
         links: links(),
         summary: summary(&delivery.content),

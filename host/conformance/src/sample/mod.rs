@@ -5,7 +5,7 @@ mod settings;
 
 use std::collections::BTreeMap;
 
-pub use settings::{Refused, Setup, beyond, setup};
+pub use settings::{NoSettings, TestSettings, beyond, setup};
 
 /// What a schema cannot tell about a plugin, given by whoever tries it. Values may name the far side by `{host}`, `{port}`
 /// and `{url}`.

@@ -15,7 +15,7 @@ const HOST: &str = "127.0.0.1";
 
 /// A channel's settings for a trial.
 #[derive(Clone)]
-pub struct Setup {
+pub struct TestSettings {
     /// Checked, defaults applied.
     pub config: BTreeMap<String, String>,
     pub grants: Grants,
@@ -26,7 +26,7 @@ pub struct Setup {
     pub foreign: Vec<String>,
 }
 
-impl Setup {
+impl TestSettings {
     /// Why nothing can be tried on the network.
     pub fn out_of_reach(&self) -> String {
         if self.foreign.is_empty() { "it asks for no network".to_owned() } else { beyond(&self.foreign) }
@@ -40,10 +40,10 @@ pub fn beyond(places: &[String]) -> String {
 
 /// Why there are no settings to try the plugin with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused(pub String);
+pub struct NoSettings(pub String);
 
 /// The settings for a far side on this port of loopback.
-pub fn setup(manifest: &Manifest, sample: &Sample, port: u16) -> Result<Setup, Refused> {
+pub fn setup(manifest: &Manifest, sample: &Sample, port: u16) -> Result<TestSettings, NoSettings> {
     let far = |text: &str| {
         let url = format!("http://{HOST}:{port}");
         text.replace("{host}", HOST).replace("{port}", &port.to_string()).replace("{url}", &url)
@@ -61,14 +61,14 @@ pub fn setup(manifest: &Manifest, sample: &Sample, port: u16) -> Result<Setup, R
     }
     let config = manifest.configure(&given).map_err(|errors| {
         let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        Refused(format!("no settings to try it with ({}); give them", errors.join("; ")))
+        NoSettings(format!("no settings to try it with ({}); give them", errors.join("; ")))
     })?;
     let address = sample.address.as_deref().map_or_else(|| manifest.address_example.clone(), far);
     let (reach, foreign) = reach(manifest, &config, &address);
     let credentials: Vec<_> =
         manifest.credentials.iter().filter_map(|request| credential(request, manifest, &config)).collect();
     secrets.extend(credentials.iter().map(|credential| credential.value.expose().to_owned()));
-    Ok(Setup { config, grants: Grants { reach, credentials }, address, secrets, foreign })
+    Ok(TestSettings { config, grants: Grants { reach, credentials }, address, secrets, foreign })
 }
 
 /// What the field is to be; none where its default, or nothing, will do. A place that the plugin asks to reach is always

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::condition::Condition;
-use super::entry::Entry;
-use super::group::Group;
-use super::source::Message;
+use super::entry::CatalogueEntry;
+use super::group::DigestGroup;
+use super::source::MessageView;
 use super::topic::Pattern;
 use crate::rules::RuleInfo;
 
@@ -16,7 +16,7 @@ pub struct Application {
     pub name: String,
     pub file: String,
     pub categories: Vec<String>,
-    pub entries: Vec<Entry>,
+    pub entries: Vec<CatalogueEntry>,
     /// Where each entry begins in the file.
     pub lines: Vec<usize>,
     /// Entries by the one topic that they name, without the category.
@@ -26,10 +26,10 @@ pub struct Application {
     /// Entries by patterns.
     pub patterns: Vec<(Pattern, usize)>,
     /// For messages that no entry is about.
-    pub defaults: Entry,
+    pub defaults: CatalogueEntry,
     pub rules: Vec<NamedRule>,
-    pub examples: Vec<Example>,
-    pub groups: Vec<Group>,
+    pub examples: Vec<CatalogueExample>,
+    pub groups: Vec<DigestGroup>,
 }
 
 /// A named rule, compiled.
@@ -42,7 +42,7 @@ pub struct NamedRule {
 
 /// An example, to be checked.
 #[derive(Debug)]
-pub struct Example {
+pub struct CatalogueExample {
     pub line: usize,
     pub message: String,
     /// By the name of a fact or text: its line and value.
@@ -56,13 +56,13 @@ impl Application {
 
     /// The position of the first entry, in the order of the file, that is about messages of this schema; none for the
     /// defaults.
-    pub fn find_schema(&self, schema: &str, message: &Message<'_>) -> Option<usize> {
+    pub fn find_schema(&self, schema: &str, message: &MessageView<'_>) -> Option<usize> {
         let entries = self.schemas.get(schema).into_iter().flatten().copied();
         entries.filter(|entry| self.entries[*entry].applies(message)).min()
     }
 
     /// The position of the first entry, in the order of the file, that is about this message; none for the defaults.
-    pub fn find(&self, message: &Message<'_>) -> Option<usize> {
+    pub fn find(&self, message: &MessageView<'_>) -> Option<usize> {
         let rest = message.rest?;
         let tail = rest.split_once('.').map_or("", |(_, tail)| tail);
         let literal = self.literal.get(tail).into_iter().flatten().copied();
@@ -71,7 +71,7 @@ impl Application {
     }
 
     /// The entry at a position that `find` gave.
-    pub fn entry(&self, position: Option<usize>) -> &Entry {
+    pub fn entry(&self, position: Option<usize>) -> &CatalogueEntry {
         position.and_then(|position| self.entries.get(position)).unwrap_or(&self.defaults)
     }
 }

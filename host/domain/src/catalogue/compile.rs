@@ -6,22 +6,22 @@ use std::sync::Arc;
 
 use toml::Spanned;
 
-use super::application::{Application, Example, NamedRule};
+use super::application::{Application, CatalogueExample, NamedRule};
 use super::conditions::Conditions;
-use super::entry::{self, Each, Entry, Guarded, Texts};
+use super::entry::{self, CatalogueEntry, Each, EntryTexts, Guarded};
 use super::format;
-use super::group::{self, Group, GroupExample};
+use super::group::{self, DigestGroup, GroupExample};
 use super::lint;
-use super::mistake::Report;
+use super::mistake::CatalogueReport;
 use super::parse;
-use super::source::Source;
+use super::source::ValueSource;
 use super::template::{Library, Needs, Template};
 use super::topic::Pattern;
-use crate::rules::{Argument, RuleInfo};
+use crate::rules::{RuleArgument, RuleInfo};
 
 /// Compiles one file. Templates go into the library that all files share.
-pub fn file(name: &str, text: &str, library: &mut Library, report: &mut Report<'_>) -> Option<Application> {
-    let file: format::File = match toml::from_str(text) {
+pub fn file(name: &str, text: &str, library: &mut Library, report: &mut CatalogueReport<'_>) -> Option<Application> {
+    let file: format::RawFile = match toml::from_str(text) {
         Ok(file) => file,
         Err(error) => {
             report.add(error.span().map_or(0, |span| span.start), error.message().to_owned());
@@ -44,7 +44,7 @@ pub fn file(name: &str, text: &str, library: &mut Library, report: &mut Report<'
         Some(categories) => categories.iter().map(|category| category.get_ref().clone()).collect(),
         None => vec![file.application.get_ref().clone()],
     };
-    let rules: HashMap<&str, &format::Condition> =
+    let rules: HashMap<&str, &format::RawCondition> =
         file.rules.iter().map(|rule| (rule.name.get_ref().as_str(), rule.test.get_ref())).collect();
     for (number, raw) in file.topics.iter().enumerate() {
         let entry = EntryCompiler::new(&file.defaults, Some(raw.get_ref()), &rules, report);
@@ -61,7 +61,7 @@ pub fn file(name: &str, text: &str, library: &mut Library, report: &mut Report<'
     for raw in &file.examples {
         let line = report.line(raw.span().start);
         let expect = expectations(&raw.get_ref().expect, report);
-        application.examples.push(Example { line, message: raw.get_ref().message.clone(), expect });
+        application.examples.push(CatalogueExample { line, message: raw.get_ref().message.clone(), expect });
     }
     for (number, raw) in file.groups.iter().enumerate() {
         let group = EntryCompiler::for_group(&file.defaults, raw.get_ref(), &rules, report);
@@ -73,14 +73,14 @@ pub fn file(name: &str, text: &str, library: &mut Library, report: &mut Report<'
 /// What must come out of an example, with its lines.
 fn expectations(
     expect: &BTreeMap<String, Spanned<toml::Value>>,
-    report: &Report<'_>,
+    report: &CatalogueReport<'_>,
 ) -> BTreeMap<String, (usize, toml::Value)> {
     let line = |value: &Spanned<toml::Value>| report.line(value.span().start);
     expect.iter().map(|(key, value)| (key.clone(), (line(value), value.get_ref().clone()))).collect()
 }
 
 /// Files an entry under its schemas and topic patterns.
-fn patterns(application: &mut Application, raw: &Spanned<format::Entry>, report: &mut Report<'_>) {
+fn patterns(application: &mut Application, raw: &Spanned<format::RawEntry>, report: &mut CatalogueReport<'_>) {
     let number = application.entries.len();
     let schemas = raw.get_ref().schemas.as_deref().unwrap_or_default();
     let topics = raw.get_ref().topics.as_deref().unwrap_or_default();
@@ -104,19 +104,19 @@ fn patterns(application: &mut Application, raw: &Spanned<format::Entry>, report:
 
 fn rule(
     application: &str,
-    raw: &format::Rule,
-    defaults: &format::Entry,
-    rules: &HashMap<&str, &format::Condition>,
-    report: &mut Report<'_>,
+    raw: &format::RawRule,
+    defaults: &format::RawEntry,
+    rules: &HashMap<&str, &format::RawCondition>,
+    report: &mut CatalogueReport<'_>,
 ) -> NamedRule {
     let arguments: Vec<&str> = raw.arguments.iter().map(|argument| argument.name.as_str()).collect();
-    let mut names = Names::new([&defaults.names]);
+    let mut names = NamedSources::new([&defaults.names]);
     let compiled = Conditions::new(&arguments, rules, &mut names).compile(raw.test.get_ref());
     let condition = compiled.unwrap_or_else(|what| {
         report.add(raw.test.span().start, what);
         Conditions::never()
     });
-    let argument = |a: &format::Argument| Argument {
+    let argument = |a: &format::RawArgument| RuleArgument {
         name: a.name.clone(),
         kind: a.kind,
         help: a.help.clone(),
@@ -133,21 +133,21 @@ fn rule(
 }
 
 /// The sources named in `let`, compiled when they are first used.
-pub struct Names<'r> {
+pub struct NamedSources<'r> {
     raw: BTreeMap<&'r str, &'r Spanned<String>>,
-    done: HashMap<String, Result<Arc<Source>, String>>,
+    done: HashMap<String, Result<Arc<ValueSource>, String>>,
     open: Vec<String>,
 }
 
-impl<'r> Names<'r> {
+impl<'r> NamedSources<'r> {
     /// Later maps override earlier ones.
-    pub fn new(maps: impl IntoIterator<Item = &'r BTreeMap<String, Spanned<String>>>) -> Names<'r> {
+    pub fn new(maps: impl IntoIterator<Item = &'r BTreeMap<String, Spanned<String>>>) -> NamedSources<'r> {
         let raw = maps.into_iter().flatten().map(|(name, source)| (name.as_str(), source)).collect();
-        Names { raw, done: HashMap::new(), open: Vec::new() }
+        NamedSources { raw, done: HashMap::new(), open: Vec::new() }
     }
 
     /// The source with this name; none where there is no such name.
-    pub fn get(&mut self, name: &str) -> Result<Option<Arc<Source>>, String> {
+    pub fn get(&mut self, name: &str) -> Result<Option<Arc<ValueSource>>, String> {
         if let Some(done) = self.done.get(name) {
             return done.clone().map(Some);
         }
@@ -163,44 +163,44 @@ impl<'r> Names<'r> {
     }
 
     /// Compiles a source that may use the names.
-    pub fn source(&mut self, text: &str) -> Result<Source, String> {
+    pub fn source(&mut self, text: &str) -> Result<ValueSource, String> {
         parse::source(text, &mut |name| self.get(name))
     }
 }
 
 /// Compiles one entry: its own keys, and those of the defaults that it does not have.
 struct EntryCompiler<'c, 'r, 't> {
-    raw: format::Entry,
-    names: Names<'c>,
-    rules: &'c HashMap<&'c str, &'c format::Condition>,
-    report: &'r mut Report<'t>,
+    raw: format::RawEntry,
+    names: NamedSources<'c>,
+    rules: &'c HashMap<&'c str, &'c format::RawCondition>,
+    report: &'r mut CatalogueReport<'t>,
     /// What its templates may name besides the names in `let`.
     known: &'static [&'static str],
 }
 
 impl<'c, 'r, 't> EntryCompiler<'c, 'r, 't> {
     fn new(
-        defaults: &'c format::Entry,
-        own: Option<&'c format::Entry>,
-        rules: &'c HashMap<&'c str, &'c format::Condition>,
-        report: &'r mut Report<'t>,
+        defaults: &'c format::RawEntry,
+        own: Option<&'c format::RawEntry>,
+        rules: &'c HashMap<&'c str, &'c format::RawCondition>,
+        report: &'r mut CatalogueReport<'t>,
     ) -> EntryCompiler<'c, 'r, 't> {
         let raw = own.map_or_else(|| defaults.clone(), |own| own.clone().or(defaults));
-        let names = Names::new([Some(&defaults.names), own.map(|own| &own.names)].into_iter().flatten());
+        let names = NamedSources::new([Some(&defaults.names), own.map(|own| &own.names)].into_iter().flatten());
         EntryCompiler { raw, names, rules, report, known: &entry::NAMES }
     }
 
     fn for_group(
-        defaults: &'c format::Entry,
-        group: &'c format::Group,
-        rules: &'c HashMap<&'c str, &'c format::Condition>,
-        report: &'r mut Report<'t>,
+        defaults: &'c format::RawEntry,
+        group: &'c format::RawGroup,
+        rules: &'c HashMap<&'c str, &'c format::RawCondition>,
+        report: &'r mut CatalogueReport<'t>,
     ) -> EntryCompiler<'c, 'r, 't> {
-        let names = Names::new([&defaults.names, &group.names]);
-        EntryCompiler { raw: format::Entry::default(), names, rules, report, known: &group::NAMES }
+        let names = NamedSources::new([&defaults.names, &group.names]);
+        EntryCompiler { raw: format::RawEntry::default(), names, rules, report, known: &group::NAMES }
     }
 
-    fn group(mut self, spanned: &Spanned<format::Group>, id: &str, library: &mut Library) -> Option<Group> {
+    fn group(mut self, spanned: &Spanned<format::RawGroup>, id: &str, library: &mut Library) -> Option<DigestGroup> {
         let raw = spanned.get_ref();
         let mut topics = Vec::new();
         for topic in &raw.topics {
@@ -234,11 +234,22 @@ impl<'c, 'r, 't> EntryCompiler<'c, 'r, 't> {
             expect: expectations(&example.expect, self.report),
         };
         let names = self.needed(&needs);
-        Some(Group { topics, when, by, names, needs, subtitle: subtitle?, subjective, link, secondary_icon, example })
+        Some(DigestGroup {
+            topics,
+            when,
+            by,
+            names,
+            needs,
+            subtitle: subtitle?,
+            subjective,
+            link,
+            secondary_icon,
+            example,
+        })
     }
 
     /// The sources in `let` that are needed.
-    fn needed(&mut self, needs: &Needs) -> Vec<(String, Source)> {
+    fn needed(&mut self, needs: &Needs) -> Vec<(String, ValueSource)> {
         let mut names = Vec::new();
         for (name, _) in needs.names() {
             if let Ok(Some(source)) = self.names.get(name) {
@@ -248,7 +259,7 @@ impl<'c, 'r, 't> EntryCompiler<'c, 'r, 't> {
         names
     }
 
-    fn compile(mut self, id: &str, library: &mut Library) -> Entry {
+    fn compile(mut self, id: &str, library: &mut Library) -> CatalogueEntry {
         for (name, text) in self.names.raw.clone() {
             if entry::NAMES.contains(&name) {
                 self.report
@@ -259,7 +270,7 @@ impl<'c, 'r, 't> EntryCompiler<'c, 'r, 't> {
             }
         }
         let raw = self.raw.clone();
-        Entry {
+        CatalogueEntry {
             when: raw.when.as_ref().and_then(|when| self.condition(when.get_ref(), when.span().start)),
             usernames: self.sources(raw.usernames.as_deref().unwrap_or_default()),
             packages: self.sources(raw.packages.as_deref().unwrap_or_default()),
@@ -272,12 +283,12 @@ impl<'c, 'r, 't> EntryCompiler<'c, 'r, 't> {
         }
     }
 
-    fn condition(&mut self, raw: &format::Condition, at: usize) -> Option<super::condition::Condition> {
+    fn condition(&mut self, raw: &format::RawCondition, at: usize) -> Option<super::condition::Condition> {
         let compiled = Conditions::new(&[], self.rules, &mut self.names).compile(raw);
         compiled.map_err(|what| self.report.add(at, what)).ok()
     }
 
-    fn source(&mut self, text: &str, at: usize) -> Option<Source> {
+    fn source(&mut self, text: &str, at: usize) -> Option<ValueSource> {
         self.names.source(text).map_err(|what| self.report.add(at, what)).ok()
     }
 
@@ -291,13 +302,13 @@ impl<'c, 'r, 't> EntryCompiler<'c, 'r, 't> {
         compiled
     }
 
-    fn texts(&mut self, raw: &format::Entry, id: &str, library: &mut Library) -> Texts {
+    fn texts(&mut self, raw: &format::RawEntry, id: &str, library: &mut Library) -> EntryTexts {
         let mut needs = Needs::default();
         let mut template = |key: &str, raw: Option<&Spanned<String>>| {
             let raw = raw?;
             self.template(&format!("{id}/{key}"), raw.get_ref(), raw.span().start, library, &mut needs)
         };
-        let mut texts = Texts {
+        let mut texts = EntryTexts {
             title: template("title", raw.title.as_ref()),
             subtitle: template("subtitle", raw.subtitle.as_ref()),
             long_form: template("long_form", raw.long_form.as_ref()),
@@ -305,7 +316,7 @@ impl<'c, 'r, 't> EntryCompiler<'c, 'r, 't> {
             icon: template("icon", raw.icon.as_ref()),
             secondary_icon: template("secondary_icon", raw.secondary_icon.as_ref()),
             thread: template("thread", raw.thread.as_ref()),
-            ..Texts::default()
+            ..EntryTexts::default()
         };
         for (number, object) in raw.objects.iter().flatten().enumerate() {
             let at = object.span().start;

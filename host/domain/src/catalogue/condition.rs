@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::source::{Item, Message, Source};
+use super::source::{MessageView, SourceItem, ValueSource};
 use super::topic;
 
 /// The arguments of a rule by name; a missing one makes the test that needs it false.
@@ -13,7 +13,7 @@ pub type Arguments = BTreeMap<String, String>;
 
 /// Why a condition has no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Broken {
+pub enum ConditionError {
     /// A category was asked of a topic that has none.
     #[error("the topic is too short to have a category")]
     NoCategory,
@@ -22,11 +22,11 @@ pub enum Broken {
 /// Tests joined by AND, in this order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Condition {
-    pub(super) tests: Vec<Test>,
+    pub(super) tests: Vec<ConditionTest>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Test {
+pub(super) enum ConditionTest {
     /// The topic without prefix and environment is this one.
     Topic(String),
     /// The topic ends with this text.
@@ -34,7 +34,7 @@ pub(super) enum Test {
     /// The topic contains this text.
     TopicContains(String),
     Category(String),
-    Field(Source, FieldTest),
+    Field(ValueSource, FieldTest),
     All(Vec<Condition>),
     Any(Vec<Condition>),
     Not(Box<Condition>),
@@ -52,14 +52,14 @@ pub(super) enum FieldTest {
         fold: bool,
     },
     /// It has a value, and none that this source has.
-    DiffersFrom(Source),
+    DiffersFrom(ValueSource),
     Present,
     True,
 }
 
 impl Condition {
     /// Whether all tests hold; broken if one of those before the first that fails is.
-    pub fn holds(&self, message: &Message<'_>, arguments: &Arguments) -> Result<bool, Broken> {
+    pub fn holds(&self, message: &MessageView<'_>, arguments: &Arguments) -> Result<bool, ConditionError> {
         for test in &self.tests {
             if !test.holds(message, arguments)? {
                 return Ok(false);
@@ -69,15 +69,17 @@ impl Condition {
     }
 }
 
-impl Test {
-    fn holds(&self, message: &Message<'_>, arguments: &Arguments) -> Result<bool, Broken> {
+impl ConditionTest {
+    fn holds(&self, message: &MessageView<'_>, arguments: &Arguments) -> Result<bool, ConditionError> {
         Ok(match self {
-            Test::Topic(topic) => message.rest == Some(topic),
-            Test::TopicEnds(end) => message.topic.ends_with(end.as_str()),
-            Test::TopicContains(part) => message.topic.contains(part.as_str()),
-            Test::Category(category) => topic::category(message.rest.ok_or(Broken::NoCategory)?) == category,
-            Test::Field(source, test) => test.holds(source, message, arguments),
-            Test::All(conditions) => {
+            ConditionTest::Topic(topic) => message.rest == Some(topic),
+            ConditionTest::TopicEnds(end) => message.topic.ends_with(end.as_str()),
+            ConditionTest::TopicContains(part) => message.topic.contains(part.as_str()),
+            ConditionTest::Category(category) => {
+                topic::category(message.rest.ok_or(ConditionError::NoCategory)?) == category
+            }
+            ConditionTest::Field(source, test) => test.holds(source, message, arguments),
+            ConditionTest::All(conditions) => {
                 for condition in conditions {
                     if !condition.holds(message, arguments)? {
                         return Ok(false);
@@ -85,7 +87,7 @@ impl Test {
                 }
                 true
             }
-            Test::Any(conditions) => {
+            ConditionTest::Any(conditions) => {
                 for condition in conditions {
                     if condition.holds(message, arguments)? {
                         return Ok(true);
@@ -93,14 +95,14 @@ impl Test {
                 }
                 false
             }
-            Test::Not(condition) => !condition.holds(message, arguments)?,
+            ConditionTest::Not(condition) => !condition.holds(message, arguments)?,
         })
     }
 }
 
 impl FieldTest {
-    fn holds(&self, source: &Source, message: &Message<'_>, arguments: &Arguments) -> bool {
-        let any = |test: &dyn Fn(Item<'_>) -> bool| {
+    fn holds(&self, source: &ValueSource, message: &MessageView<'_>, arguments: &Arguments) -> bool {
+        let any = |test: &dyn Fn(SourceItem<'_>) -> bool| {
             let mut found = false;
             source.values(message, &mut |item| found = found || test(item));
             found
@@ -134,22 +136,22 @@ fn same(word: &str, text: &str, fold: bool) -> bool {
     if fold { word.to_lowercase() == text.to_lowercase() } else { word == text }
 }
 
-fn equals(item: &Item<'_>, wanted: &Value) -> bool {
+fn equals(item: &SourceItem<'_>, wanted: &Value) -> bool {
     match (item, wanted) {
-        (Item::Text(text), Value::String(wanted)) => text == wanted,
-        (Item::Json(Value::Number(number)), Value::Number(wanted)) => number.as_f64() == wanted.as_f64(),
-        (Item::Json(value), wanted) => *value == wanted,
+        (SourceItem::Text(text), Value::String(wanted)) => text == wanted,
+        (SourceItem::Json(Value::Number(number)), Value::Number(wanted)) => number.as_f64() == wanted.as_f64(),
+        (SourceItem::Json(value), wanted) => *value == wanted,
         _ => false,
     }
 }
 
 /// What people mean by a flag that is set: true, a number other than zero, a text that is not empty.
-fn is_true(item: &Item<'_>) -> bool {
+fn is_true(item: &SourceItem<'_>) -> bool {
     match item {
-        Item::Json(Value::Bool(flag)) => *flag,
-        Item::Json(Value::Number(number)) => number.as_f64() != Some(0.0),
-        Item::Json(Value::String(text)) => !text.is_empty(),
-        Item::Text(text) => !text.is_empty(),
-        Item::Json(_) => false,
+        SourceItem::Json(Value::Bool(flag)) => *flag,
+        SourceItem::Json(Value::Number(number)) => number.as_f64() != Some(0.0),
+        SourceItem::Json(Value::String(text)) => !text.is_empty(),
+        SourceItem::Text(text) => !text.is_empty(),
+        SourceItem::Json(_) => false,
     }
 }

@@ -4,41 +4,41 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::compile::Names;
-use super::condition::{Condition, FieldTest, Test};
+use super::compile::NamedSources;
+use super::condition::{Condition, ConditionTest, FieldTest};
 use super::format;
 
 /// What the conditions of one place may refer to.
 pub struct Conditions<'c, 'r> {
     arguments: &'c [&'c str],
-    rules: &'c HashMap<&'c str, &'c format::Condition>,
-    names: &'c mut Names<'r>,
+    rules: &'c HashMap<&'c str, &'c format::RawCondition>,
+    names: &'c mut NamedSources<'r>,
     open: Vec<String>,
 }
 
 impl<'c, 'r> Conditions<'c, 'r> {
     pub const fn new(
         arguments: &'c [&'c str],
-        rules: &'c HashMap<&'c str, &'c format::Condition>,
-        names: &'c mut Names<'r>,
+        rules: &'c HashMap<&'c str, &'c format::RawCondition>,
+        names: &'c mut NamedSources<'r>,
     ) -> Conditions<'c, 'r> {
         Conditions { arguments, rules, names, open: Vec::new() }
     }
 
     /// A condition that never holds.
     pub fn never() -> Condition {
-        Condition { tests: vec![Test::Any(Vec::new())] }
+        Condition { tests: vec![ConditionTest::Any(Vec::new())] }
     }
 
     /// Compiles one condition.
-    pub fn compile(&mut self, raw: &format::Condition) -> Result<Condition, String> {
+    pub fn compile(&mut self, raw: &format::RawCondition) -> Result<Condition, String> {
         let mut tests = Vec::new();
-        tests.extend(raw.category.clone().map(Test::Category));
-        tests.extend(raw.topic.clone().map(Test::Topic));
-        tests.extend(raw.topic_ends.clone().map(Test::TopicEnds));
-        tests.extend(raw.topic_contains.clone().map(Test::TopicContains));
+        tests.extend(raw.category.clone().map(ConditionTest::Category));
+        tests.extend(raw.topic.clone().map(ConditionTest::Topic));
+        tests.extend(raw.topic_ends.clone().map(ConditionTest::TopicEnds));
+        tests.extend(raw.topic_contains.clone().map(ConditionTest::TopicContains));
         if let Some(rule) = &raw.rule {
-            tests.push(Test::All(vec![self.rule(rule)?]));
+            tests.push(ConditionTest::All(vec![self.rule(rule)?]));
         }
         match &raw.field {
             Some(field) => {
@@ -46,19 +46,19 @@ impl<'c, 'r> Conditions<'c, 'r> {
                     Some(other) if Self::asks(raw).len() == 1 => FieldTest::DiffersFrom(self.names.source(other)?),
                     _ => self.field(raw)?,
                 };
-                tests.push(Test::Field(self.names.source(field)?, test));
+                tests.push(ConditionTest::Field(self.names.source(field)?, test));
             }
             None if Self::asks(raw).is_empty() => {}
             None => return Err(format!("`{}` needs a `field`", Self::asks(raw)[0])),
         }
         if let Some(all) = &raw.all {
-            tests.push(Test::All(self.list(all)?));
+            tests.push(ConditionTest::All(self.list(all)?));
         }
         if let Some(any) = &raw.any {
-            tests.push(Test::Any(self.list(any)?));
+            tests.push(ConditionTest::Any(self.list(any)?));
         }
         if let Some(not) = &raw.not {
-            tests.push(Test::Not(Box::new(self.compile(not)?)));
+            tests.push(ConditionTest::Not(Box::new(self.compile(not)?)));
         }
         if tests.is_empty() {
             return Err(
@@ -70,7 +70,7 @@ impl<'c, 'r> Conditions<'c, 'r> {
         Ok(Condition { tests })
     }
 
-    fn list(&mut self, raw: &[format::Condition]) -> Result<Vec<Condition>, String> {
+    fn list(&mut self, raw: &[format::RawCondition]) -> Result<Vec<Condition>, String> {
         raw.iter().map(|raw| self.compile(raw)).collect()
     }
 
@@ -86,7 +86,7 @@ impl<'c, 'r> Conditions<'c, 'r> {
     }
 
     /// The questions about a field that are there.
-    fn asks(raw: &format::Condition) -> Vec<&'static str> {
+    fn asks(raw: &format::RawCondition) -> Vec<&'static str> {
         let asks = [
             ("equals", raw.equals.is_some()),
             ("one_of", raw.one_of.is_some()),
@@ -98,7 +98,7 @@ impl<'c, 'r> Conditions<'c, 'r> {
         asks.into_iter().filter(|(_, there)| *there).map(|(name, _)| name).collect()
     }
 
-    fn field(&self, raw: &format::Condition) -> Result<FieldTest, String> {
+    fn field(&self, raw: &format::RawCondition) -> Result<FieldTest, String> {
         const EXPECTED: &str = "expected exactly one of equals, one_of, contains, in_argument, differs_from, is";
         if Self::asks(raw).len() != 1 {
             return Err(format!("`field` with {} tests: {EXPECTED}", Self::asks(raw).len()));

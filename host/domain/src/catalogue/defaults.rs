@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::mistake::Report;
+use super::mistake::CatalogueReport;
 use crate::rules::RuleInfo;
 use crate::subscription::{Filter, Rule};
 
@@ -40,7 +40,11 @@ enum Named {
 }
 
 /// Reads the file; rules and arguments that `known` does not have are mistakes.
-pub fn read<'k>(text: &str, known: impl Fn(&str) -> Option<&'k RuleInfo>, report: &mut Report<'_>) -> Vec<Filter> {
+pub fn read<'k>(
+    text: &str,
+    known: impl Fn(&str) -> Option<&'k RuleInfo>,
+    report: &mut CatalogueReport<'_>,
+) -> Vec<Filter> {
     let file: File = match toml::from_str(text) {
         Ok(file) => file,
         Err(error) => {

@@ -122,7 +122,7 @@ mod tests {
         assert!(catalogue.rule("shop_order_large").is_some());
     }
 
-    fn lines(mistakes: &[crate::catalogue::Mistake]) -> String {
+    fn lines(mistakes: &[crate::catalogue::CatalogueError]) -> String {
         mistakes.iter().map(|mistake| format!("{mistake}\n")).collect()
     }
 }

@@ -3,14 +3,14 @@
 use minijinja::{Environment, Value};
 
 use super::condition::{Arguments, Condition};
-use super::source::{Item, Message, Source};
+use super::source::{MessageView, SourceItem, ValueSource};
 use super::template::{self, Needs, Template};
 use crate::facts::{Facts, Severity, Text};
 use crate::limits;
 
 /// What is known of some topics of an application.
 #[derive(Debug, Default)]
-pub struct Entry {
+pub struct CatalogueEntry {
     pub when: Option<Condition>,
     pub usernames: Vec<Guarded>,
     pub packages: Vec<Guarded>,
@@ -19,21 +19,21 @@ pub struct Entry {
     pub flatpaks: Vec<Guarded>,
     pub groups: Vec<Guarded>,
     pub agent: Option<Guarded>,
-    pub text: Texts,
+    pub text: EntryTexts,
 }
 
 /// A source that counts for some messages only, perhaps.
 #[derive(Debug)]
 pub struct Guarded {
-    pub source: Source,
+    pub source: ValueSource,
     pub when: Option<Condition>,
 }
 
 /// The templates of an entry.
 #[derive(Debug, Default)]
-pub struct Texts {
+pub struct EntryTexts {
     /// The sources that the templates name.
-    pub names: Vec<(String, Source)>,
+    pub names: Vec<(String, ValueSource)>,
     /// What of the message they look at.
     pub needs: Needs,
     pub title: Option<Template>,
@@ -51,7 +51,7 @@ pub struct Texts {
 pub enum Each {
     Packages,
     Usernames,
-    Source(Source),
+    Source(ValueSource),
 }
 
 /// The names a template may use besides those in `let`; `item` only with `each`, `subtitle` not before it is made.
@@ -70,14 +70,14 @@ pub const NAMES: [&str; 12] = [
     "subtitle",
 ];
 
-impl Entry {
+impl CatalogueEntry {
     /// Whether it is about this message, as far as its `when` goes.
-    pub fn applies(&self, message: &Message<'_>) -> bool {
+    pub fn applies(&self, message: &MessageView<'_>) -> bool {
         self.when.as_ref().is_none_or(|when| holds(when, message))
     }
 
     /// Extracts the facts.
-    pub fn facts(&self, message: &Message<'_>) -> Facts {
+    pub fn facts(&self, message: &MessageView<'_>) -> Facts {
         Facts {
             usernames: gather(&self.usernames, message),
             packages: gather(&self.packages, message),
@@ -98,7 +98,7 @@ impl Entry {
     }
 
     /// Renders the text. A template that fails leaves its fallback and a line in `problems`.
-    pub fn text(&self, environment: &Environment<'static>, message: &Message<'_>, facts: &Facts) -> Text {
+    pub fn text(&self, environment: &Environment<'static>, message: &MessageView<'_>, facts: &Facts) -> Text {
         let texts = &self.text;
         let mut context = texts.context(message, facts);
         let mut problems = Vec::new();
@@ -131,8 +131,8 @@ impl Entry {
     }
 }
 
-impl Texts {
-    fn context(&self, message: &Message<'_>, facts: &Facts) -> Value {
+impl EntryTexts {
+    fn context(&self, message: &MessageView<'_>, facts: &Facts) -> Value {
         let value = |name: &str, needs: &Needs| match name {
             "msg" => needs.of(Some(message.msg)),
             "envelope" => needs.of(Some(message.envelope)),
@@ -155,7 +155,7 @@ impl Texts {
     fn objects(
         &self,
         environment: &Environment<'static>,
-        message: &Message<'_>,
+        message: &MessageView<'_>,
         facts: &Facts,
         context: &Value,
         problems: &mut Vec<String>,
@@ -189,7 +189,7 @@ impl Texts {
 
 /// What a name in `let` is for a template: an array as it is, a list where the source gives one, else the first scalar, else
 /// the part of the message it leads to.
-fn named(source: &Source, needs: &Needs, message: &Message<'_>) -> Value {
+fn named(source: &ValueSource, needs: &Needs, message: &MessageView<'_>) -> Value {
     let part = source.part(message);
     if part.is_some_and(serde_json::Value::is_array) {
         return needs.of(part);
@@ -200,21 +200,21 @@ fn named(source: &Source, needs: &Needs, message: &Message<'_>) -> Value {
     let mut first = None;
     source.values(message, &mut |item| {
         first.get_or_insert_with(|| match item {
-            Item::Json(json) => template::convert(json),
-            Item::Text(text) => Value::from(text.as_ref()),
+            SourceItem::Json(json) => template::convert(json),
+            SourceItem::Text(text) => Value::from(text.as_ref()),
         });
     });
     first.unwrap_or_else(|| needs.of(part))
 }
 
 /// The values of a source in their order.
-fn strings(source: &Source, message: &Message<'_>) -> Vec<String> {
+fn strings(source: &ValueSource, message: &MessageView<'_>) -> Vec<String> {
     let mut found = Vec::new();
     source.values(message, &mut |item| push(&mut found, item));
     found
 }
 
-fn gather(sources: &[Guarded], message: &Message<'_>) -> Vec<String> {
+fn gather(sources: &[Guarded], message: &MessageView<'_>) -> Vec<String> {
     let mut found = Vec::new();
     for guarded in sources {
         if guarded.when.as_ref().is_none_or(|when| holds(when, message)) {
@@ -224,7 +224,7 @@ fn gather(sources: &[Guarded], message: &Message<'_>) -> Vec<String> {
     sorted(found)
 }
 
-fn push(found: &mut Vec<String>, item: Item<'_>) {
+fn push(found: &mut Vec<String>, item: SourceItem<'_>) {
     if found.len() < limits::FACT_ITEMS
         && let Some(text) = item.text().filter(|text| is_name(text))
     {
@@ -243,12 +243,12 @@ fn is_name(text: &str) -> bool {
 }
 
 /// Conditions of entries and sources have no arguments; one that is broken does not hold.
-fn holds(condition: &Condition, message: &Message<'_>) -> bool {
+fn holds(condition: &Condition, message: &MessageView<'_>) -> bool {
     condition.holds(message, &Arguments::new()).unwrap_or(false)
 }
 
 /// The severity that fedora-messaging puts in a message's headers.
-pub fn severity(message: &Message<'_>) -> Option<Severity> {
+pub fn severity(message: &MessageView<'_>) -> Option<Severity> {
     Severity::from_number(message.envelope.get("headers")?.get("fedora_messaging_severity")?.as_u64()?)
 }
 

@@ -6,19 +6,19 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::Catalogue;
-use super::application::{Application, Example};
+use super::application::{Application, CatalogueExample};
 use super::group::GroupExample;
-use super::mistake::Mistake;
+use super::mistake::CatalogueError;
 use crate::aliases::Aliases;
-use crate::digest::{self, Item};
+use crate::digest::{self, DigestItem};
 use crate::facts::Event;
 use crate::message::{Envelope, Frame};
 use crate::rules;
 use crate::time::Timestamp;
 
 /// What is wrong with an application's examples, in the order of the file.
-pub fn check(catalogue: &Catalogue, application: &Application) -> Vec<Mistake> {
-    let mistake = |line: usize, what: String| Mistake { file: application.file.clone(), line, what };
+pub fn check(catalogue: &Catalogue, application: &Application) -> Vec<CatalogueError> {
+    let mistake = |line: usize, what: String| CatalogueError { file: application.file.clone(), line, what };
     let mut mistakes = Vec::new();
     let mut shown = BTreeSet::new();
     for example in &application.examples {
@@ -43,7 +43,7 @@ pub fn check(catalogue: &Catalogue, application: &Application) -> Vec<Mistake> {
 }
 
 /// The entry of an example's message, and everything that comes out of it, by name.
-fn run(catalogue: &Catalogue, example: &Example) -> Result<(Option<usize>, Value), String> {
+fn run(catalogue: &Catalogue, example: &CatalogueExample) -> Result<(Option<usize>, Value), String> {
     let frame = Frame { topic: None, body: example.message.clone().into_bytes() };
     let envelope = Envelope::read(&frame).map_err(|refusal| format!("the example's message is refused: {refusal}"))?;
     let aliases = Aliases::default();
@@ -84,7 +84,7 @@ fn check_group(catalogue: &Catalogue, example: &GroupExample) -> Vec<(usize, Str
         match Envelope::read(&frame) {
             Err(refusal) => return vec![(example.line, format!("a message of the example is refused: {refusal}"))],
             Ok(envelope) => {
-                items.push(Item::of_event(&Event::new(catalogue, &aliases, &envelope), Timestamp::default()));
+                items.push(DigestItem::of_event(&Event::new(catalogue, &aliases, &envelope), Timestamp::default()));
             }
         }
     }

@@ -13,33 +13,33 @@ use crate::rules::ArgumentKind;
 /// One file: one application.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct File {
+pub struct RawFile {
     pub application: Spanned<String>,
     /// What stands behind prefix and environment in its topics; the application's name where it is not given.
     pub categories: Option<Vec<Spanned<String>>>,
     /// Holds for every topic that does not say otherwise.
     #[serde(default)]
-    pub defaults: Entry,
+    pub defaults: RawEntry,
     #[serde(default, rename = "topic")]
-    pub topics: Vec<Spanned<Entry>>,
+    pub topics: Vec<Spanned<RawEntry>>,
     #[serde(default, rename = "group")]
-    pub groups: Vec<Spanned<Group>>,
+    pub groups: Vec<Spanned<RawGroup>>,
     #[serde(default, rename = "rule")]
-    pub rules: Vec<Rule>,
+    pub rules: Vec<RawRule>,
     #[serde(default, rename = "example")]
-    pub examples: Vec<Spanned<Example>>,
+    pub examples: Vec<Spanned<RawExample>>,
 }
 
 /// What is known of some topics.
 #[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Entry {
+pub struct RawEntry {
     /// Patterns for what follows the category. Not in `defaults`.
     pub topics: Option<Vec<Spanned<String>>>,
     /// Names in the `fedora_messaging_schema` header; such a message is recognised whatever its topic. Not in `defaults`.
     pub schemas: Option<Vec<Spanned<String>>>,
     /// Only for messages that meet this. Not in `defaults`.
-    pub when: Option<Spanned<Condition>>,
+    pub when: Option<Spanned<RawCondition>>,
     /// Sources with a name, for use in other sources and in templates.
     #[serde(default, rename = "let")]
     pub names: BTreeMap<String, Spanned<String>>,
@@ -57,19 +57,19 @@ pub struct Entry {
     pub icon: Option<Spanned<String>>,
     pub secondary_icon: Option<Spanned<String>>,
     pub thread: Option<Spanned<String>>,
-    pub objects: Option<Vec<Spanned<Object>>>,
+    pub objects: Option<Vec<Spanned<RawObject>>>,
 }
 
 /// A source, for some messages only perhaps: `"msg.agent"` or `{ from = "msg.agent", when = { … } }`.
 #[derive(Clone)]
 pub struct Sourced {
     pub from: String,
-    pub when: Option<Condition>,
+    pub when: Option<RawCondition>,
 }
 
 /// A path of a thing: a template, or one for each value of a source: `{ each = "packages", text = "packages/{{ item }}" }`.
 #[derive(Clone)]
-pub struct Object {
+pub struct RawObject {
     pub text: String,
     pub each: Option<String>,
 }
@@ -77,7 +77,7 @@ pub struct Object {
 /// Tests joined by AND.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Condition {
+pub struct RawCondition {
     pub topic: Option<String>,
     pub topic_ends: Option<String>,
     pub topic_contains: Option<String>,
@@ -95,9 +95,9 @@ pub struct Condition {
     pub differs_from: Option<String>,
     /// `present` or `true`.
     pub is: Option<String>,
-    pub all: Option<Vec<Condition>>,
-    pub any: Option<Vec<Condition>>,
-    pub not: Option<Box<Condition>>,
+    pub all: Option<Vec<RawCondition>>,
+    pub any: Option<Vec<RawCondition>>,
+    pub not: Option<Box<RawCondition>>,
     /// The name of another rule of this file that must hold too.
     pub rule: Option<String>,
 }
@@ -105,10 +105,10 @@ pub struct Condition {
 /// Messages of a digest that fold into one line.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Group {
+pub struct RawGroup {
     /// Patterns for what follows the category.
     pub topics: Vec<Spanned<String>>,
-    pub when: Option<Spanned<Condition>>,
+    pub when: Option<Spanned<RawCondition>>,
     /// Sources that must each have a value in common; a list of sources has the values of all of them.
     pub by: Vec<Spanned<Sources>>,
     /// Sources with a name; templates have the values of all messages.
@@ -119,7 +119,7 @@ pub struct Group {
     pub subjective: Option<Spanned<String>>,
     pub link: Option<Spanned<String>>,
     pub secondary_icon: Option<Spanned<String>>,
-    pub example: Spanned<GroupExample>,
+    pub example: Spanned<RawGroupExample>,
 }
 
 /// One source or several.
@@ -142,7 +142,7 @@ impl Sources {
 /// Messages that fold, and what must come out of it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct GroupExample {
+pub struct RawGroupExample {
     /// Whole envelopes, as JSON.
     pub messages: Vec<String>,
     pub expect: BTreeMap<String, Spanned<Value>>,
@@ -151,19 +151,19 @@ pub struct GroupExample {
 /// A named rule.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Rule {
+pub struct RawRule {
     pub name: Spanned<String>,
     pub title: String,
     #[serde(default)]
     pub help: String,
     #[serde(default)]
-    pub arguments: Vec<Argument>,
-    pub test: Spanned<Condition>,
+    pub arguments: Vec<RawArgument>,
+    pub test: Spanned<RawCondition>,
 }
 
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Argument {
+pub struct RawArgument {
     pub name: String,
     pub kind: ArgumentKind,
     #[serde(default)]
@@ -174,17 +174,17 @@ pub struct Argument {
 /// A message and what must come out of it.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Example {
+pub struct RawExample {
     /// The whole envelope, as JSON.
     pub message: String,
     /// Fact or text by its name; `false` says that there is none.
     pub expect: BTreeMap<String, Spanned<Value>>,
 }
 
-impl Entry {
+impl RawEntry {
     /// This entry, completed from the defaults. Names are not: they are looked up in both.
-    pub fn or(self, defaults: &Entry) -> Entry {
-        Entry {
+    pub fn or(self, defaults: &RawEntry) -> RawEntry {
+        RawEntry {
             topics: self.topics,
             schemas: self.schemas,
             when: self.when,
@@ -214,7 +214,7 @@ impl<'de> Deserialize<'de> for Sourced {
         #[serde(deny_unknown_fields)]
         struct Table {
             from: String,
-            when: Condition,
+            when: RawCondition,
         }
         let read = text_or_table(deserializer, "a source or `{ from = …, when = … }`")?;
         Ok(match read {
@@ -224,8 +224,8 @@ impl<'de> Deserialize<'de> for Sourced {
     }
 }
 
-impl<'de> Deserialize<'de> for Object {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Object, D::Error> {
+impl<'de> Deserialize<'de> for RawObject {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RawObject, D::Error> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Table {
@@ -234,8 +234,8 @@ impl<'de> Deserialize<'de> for Object {
         }
         let read = text_or_table(deserializer, "a template or `{ each = …, text = … }`")?;
         Ok(match read {
-            TextOr::Text(text) => Object { text, each: None },
-            TextOr::Table(Table { each, text }) => Object { text, each: Some(each) },
+            TextOr::Text(text) => RawObject { text, each: None },
+            TextOr::Table(Table { each, text }) => RawObject { text, each: Some(each) },
         })
     }
 }

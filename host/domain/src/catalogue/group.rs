@@ -7,7 +7,7 @@ use minijinja::{Environment, Error, Value};
 
 use super::condition::{Arguments, Condition};
 use super::entry;
-use super::source::{Item, Message, Source};
+use super::source::{MessageView, SourceItem, ValueSource};
 use super::template::{self, Needs, Template};
 use super::topic::Pattern;
 
@@ -16,13 +16,13 @@ pub const NAMES: [&str; 7] = ["msg", "topic", "count", "usernames", "packages", 
 
 /// One rule of folding.
 #[derive(Debug)]
-pub struct Group {
+pub struct DigestGroup {
     pub topics: Vec<Pattern>,
     pub when: Option<Condition>,
     /// Messages belong together if each of these lists has a value in common with the first message's.
-    pub by: Vec<Vec<Source>>,
+    pub by: Vec<Vec<ValueSource>>,
     /// The sources that the templates name, and what of the messages the templates look at.
-    pub names: Vec<(String, Source)>,
+    pub names: Vec<(String, ValueSource)>,
     pub needs: Needs,
     pub subtitle: Template,
     pub subjective: Option<Template>,
@@ -60,9 +60,9 @@ pub struct GroupText {
     pub secondary_icon: Option<String>,
 }
 
-impl Group {
+impl DigestGroup {
     /// What must meet another message's for both to fold, by source; none where the group is not about this message.
-    pub fn keys(&self, message: &Message<'_>) -> Option<Vec<Vec<String>>> {
+    pub fn keys(&self, message: &MessageView<'_>) -> Option<Vec<Vec<String>>> {
         let tail = message.rest?.split_once('.').map_or("", |(_, tail)| tail);
         let applies = self.topics.iter().any(|pattern| pattern.matches(tail))
             && self.when.as_ref().is_none_or(|when| when.holds(message, &Arguments::new()).unwrap_or(false));
@@ -73,7 +73,7 @@ impl Group {
     pub fn text(
         &self,
         environment: &Environment<'static>,
-        messages: &[Message<'_>],
+        messages: &[MessageView<'_>],
         common: &Common<'_>,
     ) -> Result<Option<GroupText>, Error> {
         let context = self.context(messages, common);
@@ -90,7 +90,7 @@ impl Group {
         }))
     }
 
-    fn context(&self, messages: &[Message<'_>], common: &Common<'_>) -> Value {
+    fn context(&self, messages: &[MessageView<'_>], common: &Common<'_>) -> Value {
         let text = |text: Option<&str>| text.map_or(Value::UNDEFINED, Value::from);
         let value = |name: &str, needs: &Needs| match name {
             "msg" => needs.of(messages.first().map(|message| message.msg)),
@@ -109,7 +109,7 @@ impl Group {
     }
 }
 
-fn texts(sources: &[Source], message: &Message<'_>) -> Vec<String> {
+fn texts(sources: &[ValueSource], message: &MessageView<'_>) -> Vec<String> {
     let mut found = Vec::new();
     for source in sources {
         source.values(message, &mut |item| found.extend(item.text().map(|text| text.into_owned())));
@@ -117,12 +117,12 @@ fn texts(sources: &[Source], message: &Message<'_>) -> Vec<String> {
     found
 }
 
-fn values(source: &Source, message: &Message<'_>) -> Vec<Value> {
+fn values(source: &ValueSource, message: &MessageView<'_>) -> Vec<Value> {
     let mut found = Vec::new();
     source.values(message, &mut |item| {
         found.push(match item {
-            Item::Json(json) => template::convert(json),
-            Item::Text(text) => Value::from(text.as_ref()),
+            SourceItem::Json(json) => template::convert(json),
+            SourceItem::Text(text) => Value::from(text.as_ref()),
         });
     });
     found

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// What is wrong, and where.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Mistake {
+pub struct CatalogueError {
     pub file: String,
     /// Counted from 1.
     pub line: usize,
@@ -12,22 +12,22 @@ pub struct Mistake {
     pub what: String,
 }
 
-impl fmt::Display for Mistake {
+impl fmt::Display for CatalogueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}: {}", self.file, self.line, self.what)
     }
 }
 
 /// Collects the mistakes of one file.
-pub struct Report<'t> {
+pub struct CatalogueReport<'t> {
     file: &'t str,
     text: &'t str,
-    pub mistakes: Vec<Mistake>,
+    pub mistakes: Vec<CatalogueError>,
 }
 
-impl<'t> Report<'t> {
-    pub const fn new(file: &'t str, text: &'t str) -> Report<'t> {
-        Report { file, text, mistakes: Vec::new() }
+impl<'t> CatalogueReport<'t> {
+    pub const fn new(file: &'t str, text: &'t str) -> CatalogueReport<'t> {
+        CatalogueReport { file, text, mistakes: Vec::new() }
     }
 
     /// The name of the file.
@@ -48,6 +48,6 @@ impl<'t> Report<'t> {
     /// Notes a mistake so many lines below a byte position.
     pub fn add_below(&mut self, at: usize, lines: usize, what: String) {
         let line = self.line(at) + lines;
-        self.mistakes.push(Mistake { file: self.file.to_owned(), line, what });
+        self.mistakes.push(CatalogueError { file: self.file.to_owned(), line, what });
     }
 }

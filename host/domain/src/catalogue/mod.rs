@@ -27,7 +27,7 @@ use std::collections::HashMap;
 use minijinja::Environment;
 
 pub use embedded::EMBEDDED;
-pub use mistake::Mistake;
+pub use mistake::CatalogueError;
 
 use crate::aliases::Aliases;
 use crate::facts::{Facts, Text};
@@ -35,9 +35,9 @@ use crate::message::Envelope;
 use crate::rules::{self, RuleInfo};
 use crate::subscription::Filter;
 use application::{Application, NamedRule};
-use group::Group;
-use mistake::Report;
-use source::Message;
+use group::DigestGroup;
+use mistake::CatalogueReport;
+use source::MessageView;
 use template::Library;
 
 /// Which entry of the catalogue a message belongs to.
@@ -64,7 +64,7 @@ pub struct Catalogue {
 
 impl Catalogue {
     /// Compiles a catalogue from files given as (name, text). All mistakes of all files are reported.
-    pub fn load(files: &[(String, String)]) -> Result<Catalogue, Vec<Mistake>> {
+    pub fn load(files: &[(String, String)]) -> Result<Catalogue, Vec<CatalogueError>> {
         let mut library = Library::new();
         let mut catalogue = Catalogue {
             applications: Vec::new(),
@@ -79,7 +79,7 @@ impl Catalogue {
         let (of_newcomers, of_applications): (Vec<_>, Vec<_>) =
             files.iter().partition(|(name, _)| name == defaults::FILE);
         for (name, text) in of_applications {
-            let mut report = Report::new(name, text);
+            let mut report = CatalogueReport::new(name, text);
             let application = compile::file(name, text, &mut library, &mut report);
             if let Some(application) = application {
                 catalogue.add(application, &mut report);
@@ -89,7 +89,7 @@ impl Catalogue {
         catalogue.environment = library.environment;
         catalogue.infos.sort_by(|one, other| one.name.cmp(&other.name));
         for (name, text) in of_newcomers {
-            let mut report = Report::new(name, text);
+            let mut report = CatalogueReport::new(name, text);
             catalogue.defaults = defaults::read(text, |name| catalogue.rule(name), &mut report);
             mistakes.append(&mut report.mistakes);
         }
@@ -100,12 +100,12 @@ impl Catalogue {
     }
 
     /// The catalogue that ships with the program.
-    pub fn embedded() -> Result<Catalogue, Vec<Mistake>> {
+    pub fn embedded() -> Result<Catalogue, Vec<CatalogueError>> {
         let files: Vec<_> = EMBEDDED.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
         Catalogue::load(&files)
     }
 
-    fn add(&mut self, application: Application, report: &mut Report<'_>) {
+    fn add(&mut self, application: Application, report: &mut CatalogueReport<'_>) {
         let number = self.applications.len();
         for category in &application.categories {
             if let Some(taken) = self.by_category.insert(category.clone(), number) {
@@ -151,7 +151,7 @@ impl Catalogue {
         let application = facts.entry.and_then(|id| Some((self.applications.get(id.application)?, id.entry)));
         match application {
             Some((application, entry)) => application.entry(entry).text(&self.environment, &message, facts),
-            None => entry::Entry::default().text(&self.environment, &message, facts),
+            None => entry::CatalogueEntry::default().text(&self.environment, &message, facts),
         }
     }
 
@@ -172,7 +172,7 @@ impl Catalogue {
     }
 
     /// Runs every example of every file. Each difference is a mistake with its file and line.
-    pub fn check_examples(&self) -> Vec<Mistake> {
+    pub fn check_examples(&self) -> Vec<CatalogueError> {
         self.applications.iter().flat_map(|application| examples::check(self, application)).collect()
     }
 
@@ -183,9 +183,9 @@ impl Catalogue {
     }
 
     /// The message as sources and conditions see it.
-    pub(crate) fn message<'a>(&self, envelope: &'a Envelope, aliases: &'a Aliases) -> Message<'a> {
+    pub(crate) fn message<'a>(&self, envelope: &'a Envelope, aliases: &'a Aliases) -> MessageView<'a> {
         let topic = envelope.topic();
-        Message { envelope: envelope.value(), msg: envelope.msg(), topic, rest: self.rest(topic), aliases }
+        MessageView { envelope: envelope.value(), msg: envelope.msg(), topic, rest: self.rest(topic), aliases }
     }
 
     /// A topic without prefix and environment.
@@ -194,7 +194,7 @@ impl Catalogue {
     }
 
     /// All groups that digests fold by, each with the categories of its application.
-    pub(crate) fn groups(&self) -> impl Iterator<Item = (&[String], &Group)> {
+    pub(crate) fn groups(&self) -> impl Iterator<Item = (&[String], &DigestGroup)> {
         self.applications.iter().flat_map(|app| app.groups.iter().map(|group| (app.categories.as_slice(), group)))
     }
 
@@ -203,7 +203,7 @@ impl Catalogue {
     }
 
     /// The application of a message, and its entry: by the schema that the message names, else by its topic.
-    fn find(&self, message: &Message<'_>) -> Option<(usize, Option<usize>)> {
+    fn find(&self, message: &MessageView<'_>) -> Option<(usize, Option<usize>)> {
         let schema =
             message.envelope.get("headers").and_then(|headers| headers.get("fedora_messaging_schema")?.as_str());
         if let Some(schema) = schema

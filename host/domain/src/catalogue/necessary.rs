@@ -1,8 +1,8 @@
 //! What a message must have for a condition to hold, without testing it: a last word or category of its topic, a word in
 //! one of its fields. The match index asks this of named rules. Where nothing can be said, nothing is said.
 
-use super::condition::{Condition, FieldTest, Test};
-use super::source::Source;
+use super::condition::{Condition, ConditionTest, FieldTest};
+use super::source::ValueSource;
 
 /// A part of a topic that a condition needs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,8 +14,8 @@ pub enum TopicKey {
 
 /// A field that a condition compares with the words of an argument.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Words {
-    pub source: Source,
+pub struct RequiredWords {
+    pub source: ValueSource,
     pub argument: String,
     /// Without regard to case.
     pub fold: bool,
@@ -24,39 +24,39 @@ pub struct Words {
 impl Condition {
     /// Keys of which a message must have one; none where it may have any topic.
     pub fn topics(&self) -> Option<Vec<TopicKey>> {
-        let of_each = self.tests.iter().filter_map(Test::topics);
+        let of_each = self.tests.iter().filter_map(ConditionTest::topics);
         of_each.min_by_key(|keys| keys.iter().any(|key| matches!(key, TopicKey::Category(_))))
     }
 
     /// Fields of which one must have a word of its argument; none where the condition can hold without.
-    pub fn words(&self) -> Option<Vec<Words>> {
-        self.tests.iter().find_map(Test::words)
+    pub fn words(&self) -> Option<Vec<RequiredWords>> {
+        self.tests.iter().find_map(ConditionTest::words)
     }
 }
 
-impl Test {
+impl ConditionTest {
     fn topics(&self) -> Option<Vec<TopicKey>> {
         match self {
-            Test::Topic(topic) => Some(vec![last_word(topic)]),
+            ConditionTest::Topic(topic) => Some(vec![last_word(topic)]),
             // Without a dot it may be the end of a word.
-            Test::TopicEnds(end) => end.contains('.').then(|| vec![last_word(end)]),
-            Test::Category(category) => Some(vec![TopicKey::Category(category.clone())]),
-            Test::All(conditions) => {
+            ConditionTest::TopicEnds(end) => end.contains('.').then(|| vec![last_word(end)]),
+            ConditionTest::Category(category) => Some(vec![TopicKey::Category(category.clone())]),
+            ConditionTest::All(conditions) => {
                 let of_each = conditions.iter().filter_map(Condition::topics);
                 of_each.min_by_key(|keys| keys.iter().any(|key| matches!(key, TopicKey::Category(_))))
             }
-            Test::Any(conditions) => each(conditions, Condition::topics),
-            Test::TopicContains(_) | Test::Field(..) | Test::Not(_) => None,
+            ConditionTest::Any(conditions) => each(conditions, Condition::topics),
+            ConditionTest::TopicContains(_) | ConditionTest::Field(..) | ConditionTest::Not(_) => None,
         }
     }
 
-    fn words(&self) -> Option<Vec<Words>> {
+    fn words(&self) -> Option<Vec<RequiredWords>> {
         match self {
-            Test::Field(source, FieldTest::InArgument { argument, fold }) => {
-                Some(vec![Words { source: source.clone(), argument: argument.clone(), fold: *fold }])
+            ConditionTest::Field(source, FieldTest::InArgument { argument, fold }) => {
+                Some(vec![RequiredWords { source: source.clone(), argument: argument.clone(), fold: *fold }])
             }
-            Test::All(conditions) => conditions.iter().find_map(Condition::words),
-            Test::Any(conditions) => each(conditions, Condition::words),
+            ConditionTest::All(conditions) => conditions.iter().find_map(Condition::words),
+            ConditionTest::Any(conditions) => each(conditions, Condition::words),
             _ => None,
         }
     }

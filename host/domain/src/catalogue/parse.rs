@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
-use super::source::{Chain, Head, Root, Source, Step};
+use super::source::{Chain, Head, PathStep, Root, ValueSource};
 use super::transform::{self, Transform};
 
 /// Finds the source that a name in `let` stands for; an error where it has one.
-pub type Scope<'s> = dyn FnMut(&str) -> Result<Option<Arc<Source>>, String> + 's;
+pub type Scope<'s> = dyn FnMut(&str) -> Result<Option<Arc<ValueSource>>, String> + 's;
 
 /// Compiles one source.
-pub fn source(text: &str, scope: &mut Scope<'_>) -> Result<Source, String> {
+pub fn source(text: &str, scope: &mut Scope<'_>) -> Result<ValueSource, String> {
     let mut parser = Parser { text, at: 0 };
     let mut alternatives = vec![parser.sum(scope)?];
     while parser.eat("??") {
@@ -20,7 +20,7 @@ pub fn source(text: &str, scope: &mut Scope<'_>) -> Result<Source, String> {
     if parser.at < text.len() {
         return Err(parser.expected("`.key`, `[…]`, `|`, `??` or the end"));
     }
-    Ok(Source { alternatives })
+    Ok(ValueSource { alternatives })
 }
 
 struct Parser<'t> {
@@ -76,7 +76,7 @@ impl<'t> Parser<'t> {
         Ok(Head::Path(root, self.steps(scope)?))
     }
 
-    fn steps(&mut self, scope: &mut Scope<'_>) -> Result<Vec<Step>, String> {
+    fn steps(&mut self, scope: &mut Scope<'_>) -> Result<Vec<PathStep>, String> {
         let mut steps = Vec::new();
         while let Some(step) = self.step(scope)? {
             steps.push(step);
@@ -84,10 +84,10 @@ impl<'t> Parser<'t> {
         Ok(steps)
     }
 
-    fn step(&mut self, scope: &mut Scope<'_>) -> Result<Option<Step>, String> {
+    fn step(&mut self, scope: &mut Scope<'_>) -> Result<Option<PathStep>, String> {
         if self.eat_close(".") {
             return match self.word() {
-                Some(key) => Ok(Some(Step::Key(key.to_owned()))),
+                Some(key) => Ok(Some(PathStep::Key(key.to_owned()))),
                 None => Err(self.expected("a key behind the dot")),
             };
         }
@@ -95,36 +95,36 @@ impl<'t> Parser<'t> {
             return Ok(None);
         }
         let step = match () {
-            () if self.eat("]") => return Ok(Some(Step::Each)),
+            () if self.eat("]") => return Ok(Some(PathStep::Each)),
             () if self.eat("(") => self.key_of(scope)?,
             () => self.selector()?,
         };
         if self.eat("]") { Ok(Some(step)) } else { Err(self.expected("`]`")) }
     }
 
-    fn key_of(&mut self, scope: &mut Scope<'_>) -> Result<Step, String> {
+    fn key_of(&mut self, scope: &mut Scope<'_>) -> Result<PathStep, String> {
         self.blanks();
         let name = self.word().ok_or_else(|| self.expected("a name from `let`"))?;
         let source = scope(name)?.ok_or_else(|| format!("unknown name `{name}`: expected a name from `let`"))?;
-        if self.eat(")") { Ok(Step::KeyOf(source)) } else { Err(self.expected("`)`")) }
+        if self.eat(")") { Ok(PathStep::KeyOf(source)) } else { Err(self.expected("`)`")) }
     }
 
-    fn selector(&mut self) -> Result<Step, String> {
+    fn selector(&mut self) -> Result<PathStep, String> {
         let Some(word) = self.word() else { return Err(self.expected("`]`, `(`, a position or `key=value`")) };
         if self.eat("~=") {
-            return Ok(Step::Containing { key: word.to_owned(), part: self.value()? });
+            return Ok(PathStep::Containing { key: word.to_owned(), part: self.value()? });
         }
         if word == "-1" {
-            return Ok(Step::Last);
+            return Ok(PathStep::Last);
         }
         if let Ok(index) = word.parse() {
-            return Ok(Step::Index(index));
+            return Ok(PathStep::Index(index));
         }
         let or_absent = self.eat("?=");
         if !or_absent && !self.eat("=") {
-            return Ok(Step::Having(word.to_owned()));
+            return Ok(PathStep::Having(word.to_owned()));
         }
-        Ok(Step::Where { key: word.to_owned(), value: self.value()?, or_absent })
+        Ok(PathStep::Where { key: word.to_owned(), value: self.value()?, or_absent })
     }
 
     /// What a field is compared with: a word or a quoted text.
@@ -206,7 +206,7 @@ impl<'t> Parser<'t> {
 mod tests {
     use serde_json::json;
 
-    use super::super::source::Message;
+    use super::super::source::MessageView;
     use super::*;
     use crate::aliases::Aliases;
 
@@ -228,7 +228,7 @@ mod tests {
             ],
         }});
         let aliases = Aliases::default();
-        let message = Message {
+        let message = MessageView {
             envelope: &envelope,
             msg: &envelope["msg"],
             topic: "org.example.prod.git.receive.kernel.main",

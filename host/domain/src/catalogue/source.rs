@@ -13,7 +13,7 @@ use crate::aliases::Aliases;
 
 /// What a source may look at.
 #[derive(Clone, Copy, Debug)]
-pub struct Message<'a> {
+pub struct MessageView<'a> {
     pub envelope: &'a Value,
     pub msg: &'a Value,
     /// The topic as it came.
@@ -23,7 +23,7 @@ pub struct Message<'a> {
     pub aliases: &'a Aliases,
 }
 
-impl<'a> Message<'a> {
+impl<'a> MessageView<'a> {
     /// What its topic begins with, behind prefix and environment.
     pub fn category(&self) -> Option<&'a str> {
         self.rest.map(topic::category)
@@ -32,27 +32,27 @@ impl<'a> Message<'a> {
 
 /// One value that a source gives.
 #[derive(Clone, Debug)]
-pub enum Item<'a> {
+pub enum SourceItem<'a> {
     /// A scalar of the message that is not a text, or a whole part of it.
     Json(&'a Value),
     Text(Cow<'a, str>),
 }
 
-impl<'a> Item<'a> {
+impl<'a> SourceItem<'a> {
     /// The value as text; numbers and booleans as JSON writes them, anything else not at all.
     pub fn text(self) -> Option<Cow<'a, str>> {
         match self {
-            Item::Text(text) => Some(text),
-            Item::Json(Value::String(text)) => Some(Cow::Borrowed(text)),
-            Item::Json(value @ (Value::Number(_) | Value::Bool(_))) => Some(Cow::Owned(value.to_string())),
-            Item::Json(_) => None,
+            SourceItem::Text(text) => Some(text),
+            SourceItem::Json(Value::String(text)) => Some(Cow::Borrowed(text)),
+            SourceItem::Json(value @ (Value::Number(_) | Value::Bool(_))) => Some(Cow::Owned(value.to_string())),
+            SourceItem::Json(_) => None,
         }
     }
 }
 
 /// A compiled source: alternatives in order.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Source {
+pub struct ValueSource {
     pub(super) alternatives: Vec<Chain>,
 }
 
@@ -66,11 +66,11 @@ pub(super) struct Chain {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Head {
     Literal(String),
-    Path(Root, Vec<Step>),
+    Path(Root, Vec<PathStep>),
     /// Another source, by its name in `let`.
-    Named(Arc<Source>),
+    Named(Arc<ValueSource>),
     /// What is below the part of the message that a name leads to.
-    Below(Arc<Source>, Vec<Step>),
+    Below(Arc<ValueSource>, Vec<PathStep>),
     /// `a + b`: the first values of all of these, put together; nothing where one of them gives none.
     Sum(Vec<Chain>),
 }
@@ -84,7 +84,7 @@ pub(super) enum Root {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Step {
+pub(super) enum PathStep {
     Key(String),
     /// `[0]`
     Index(usize),
@@ -93,7 +93,7 @@ pub(super) enum Step {
     /// `[]`: every element of an array or value of an object.
     Each,
     /// `[(name)]`: what is under the key that another source gives.
-    KeyOf(Arc<Source>),
+    KeyOf(Arc<ValueSource>),
     /// `[key]`: only an object that has something there: not null, false or empty.
     Having(String),
     /// `[key=value]`: only an object with this field; with `?=` also one without the field.
@@ -109,35 +109,35 @@ pub(super) enum Step {
     },
 }
 
-impl Source {
+impl ValueSource {
     /// Whether it may give several values.
     pub fn is_plural(&self) -> bool {
         self.alternatives.iter().any(|chain| {
             chain.transforms.iter().any(Transform::is_plural)
                 || match &chain.head {
                     Head::Literal(_) | Head::Sum(_) => false,
-                    Head::Path(_, steps) | Head::Below(_, steps) => steps.contains(&Step::Each),
+                    Head::Path(_, steps) | Head::Below(_, steps) => steps.contains(&PathStep::Each),
                     Head::Named(source) => source.is_plural(),
                 }
         })
     }
 
     /// Hands every value to `out`; true if there was any. Arrays give their elements, objects and nulls nothing.
-    pub fn values<'a>(&self, message: &Message<'a>, out: &mut dyn FnMut(Item<'a>)) -> bool {
+    pub fn values<'a>(&self, message: &MessageView<'a>, out: &mut dyn FnMut(SourceItem<'a>)) -> bool {
         self.alternatives.iter().any(|chain| chain.values(message, out))
     }
 
     /// The first value that is a text, number or boolean.
-    pub fn first<'a>(&self, message: &Message<'a>) -> Option<Cow<'a, str>> {
+    pub fn first<'a>(&self, message: &MessageView<'a>) -> Option<Cow<'a, str>> {
         self.alternatives.iter().find_map(|chain| chain.first(message))
     }
 
     /// The part of the message that the source leads to, where it is a plain path.
-    pub fn part<'a>(&self, message: &Message<'a>) -> Option<&'a Value> {
-        let below = |start: Option<&'a Value>, steps: &[Step]| {
+    pub fn part<'a>(&self, message: &MessageView<'a>) -> Option<&'a Value> {
+        let below = |start: Option<&'a Value>, steps: &[PathStep]| {
             let mut part = None;
             walk(start?, steps, message, &mut |value| part = part.or(Some(value)));
-            part.filter(|value| !value.is_null() && !steps.contains(&Step::Each))
+            part.filter(|value| !value.is_null() && !steps.contains(&PathStep::Each))
         };
         let plain = self.alternatives.iter().filter(|chain| chain.transforms.is_empty());
         plain.into_iter().find_map(|chain| match &chain.head {
@@ -150,22 +150,22 @@ impl Source {
 }
 
 impl Chain {
-    fn values<'a>(&self, message: &Message<'a>, out: &mut dyn FnMut(Item<'a>)) -> bool {
+    fn values<'a>(&self, message: &MessageView<'a>, out: &mut dyn FnMut(SourceItem<'a>)) -> bool {
         let mut any = false;
         let keys = self.transforms.first() == Some(&Transform::Keys);
         let transforms = if keys { &self.transforms[1..] } else { &self.transforms[..] };
-        let mut emit = |item: Item<'a>| any |= transformed(item, transforms, message.aliases, out);
+        let mut emit = |item: SourceItem<'a>| any |= transformed(item, transforms, message.aliases, out);
         match &self.head {
-            Head::Literal(text) => emit(Item::Text(Cow::Owned(text.clone()))),
+            Head::Literal(text) => emit(SourceItem::Text(Cow::Owned(text.clone()))),
             Head::Named(source) => {
                 source.values(message, &mut emit);
             }
             Head::Sum(parts) => {
                 let sum: Option<String> = parts.iter().map(|part| part.first(message)).collect();
-                sum.into_iter().for_each(|sum| emit(Item::Text(Cow::Owned(sum))));
+                sum.into_iter().for_each(|sum| emit(SourceItem::Text(Cow::Owned(sum))));
             }
             Head::Path(Root::Topic, _) => {
-                message.rest.into_iter().for_each(|rest| emit(Item::Text(Cow::Borrowed(rest))));
+                message.rest.into_iter().for_each(|rest| emit(SourceItem::Text(Cow::Borrowed(rest))));
             }
             Head::Path(root, steps) => below(root.of(message), steps, keys, message, &mut emit),
             Head::Below(source, steps) => below(source.part(message), steps, keys, message, &mut emit),
@@ -173,7 +173,7 @@ impl Chain {
         any
     }
 
-    fn first<'a>(&self, message: &Message<'a>) -> Option<Cow<'a, str>> {
+    fn first<'a>(&self, message: &MessageView<'a>) -> Option<Cow<'a, str>> {
         let mut first = None;
         self.values(message, &mut |item| {
             if first.is_none() {
@@ -185,7 +185,7 @@ impl Chain {
 }
 
 impl Root {
-    const fn of<'a>(self, message: &Message<'a>) -> Option<&'a Value> {
+    const fn of<'a>(self, message: &MessageView<'a>) -> Option<&'a Value> {
         match self {
             Root::Msg => Some(message.msg),
             Root::Envelope => Some(message.envelope),
@@ -197,43 +197,45 @@ impl Root {
 /// The scalars, or the keys, of what the steps lead to.
 fn below<'a>(
     start: Option<&'a Value>,
-    steps: &[Step],
+    steps: &[PathStep],
     keys: bool,
-    message: &Message<'a>,
-    out: &mut dyn FnMut(Item<'a>),
+    message: &MessageView<'a>,
+    out: &mut dyn FnMut(SourceItem<'a>),
 ) {
     let Some(start) = start else { return };
     walk(start, steps, message, &mut |value| if keys { each_key(value, out) } else { scalars(value, out) });
 }
 
-fn walk<'a>(value: &'a Value, steps: &[Step], message: &Message<'a>, out: &mut dyn FnMut(&'a Value)) {
+fn walk<'a>(value: &'a Value, steps: &[PathStep], message: &MessageView<'a>, out: &mut dyn FnMut(&'a Value)) {
     let Some((step, steps)) = steps.split_first() else { return out(value) };
     let mut go = |value: &'a Value| walk(value, steps, message, out);
     match step {
-        Step::Key(key) => value.get(key).into_iter().for_each(go),
-        Step::Index(index) => value.get(index).into_iter().for_each(go),
-        Step::Last => value.as_array().and_then(|values| values.last()).into_iter().for_each(go),
-        Step::Each => match value {
+        PathStep::Key(key) => value.get(key).into_iter().for_each(go),
+        PathStep::Index(index) => value.get(index).into_iter().for_each(go),
+        PathStep::Last => value.as_array().and_then(|values| values.last()).into_iter().for_each(go),
+        PathStep::Each => match value {
             Value::Array(values) => values.iter().for_each(go),
             Value::Object(entries) => entries.values().for_each(go),
             _ => {}
         },
-        Step::KeyOf(source) => source.first(message).and_then(|key| value.get(key.as_ref())).into_iter().for_each(go),
-        Step::Having(key) => {
+        PathStep::KeyOf(source) => {
+            source.first(message).and_then(|key| value.get(key.as_ref())).into_iter().for_each(go)
+        }
+        PathStep::Having(key) => {
             if value.get(key).is_some_and(is_there) {
                 go(value);
             }
         }
-        Step::Containing { key, part } => {
+        PathStep::Containing { key, part } => {
             let element = || key.parse::<usize>().ok().and_then(|index| value.get(index));
             let found = value.get(key).or_else(element).and_then(Value::as_str);
             if found.is_some_and(|text| text.contains(part.as_str())) {
                 go(value);
             }
         }
-        Step::Where { key, value: wanted, or_absent } => match value.get(key) {
+        PathStep::Where { key, value: wanted, or_absent } => match value.get(key) {
             None if *or_absent && value.is_object() => go(value),
-            Some(found) if Item::Json(found).text().is_some_and(|text| text == *wanted) => go(value),
+            Some(found) if SourceItem::Json(found).text().is_some_and(|text| text == *wanted) => go(value),
             _ => {}
         },
     }
@@ -250,27 +252,27 @@ fn is_there(value: &Value) -> bool {
 }
 
 /// The texts, numbers and booleans of a value, arrays opened.
-fn scalars<'a>(value: &'a Value, out: &mut dyn FnMut(Item<'a>)) {
+fn scalars<'a>(value: &'a Value, out: &mut dyn FnMut(SourceItem<'a>)) {
     match value {
         Value::Null | Value::Object(_) => {}
         Value::Array(values) => values.iter().for_each(|value| scalars(value, out)),
         Value::String(text) if text.is_empty() => {}
-        scalar => out(Item::Json(scalar)),
+        scalar => out(SourceItem::Json(scalar)),
     }
 }
 
-fn each_key<'a>(value: &'a Value, out: &mut dyn FnMut(Item<'a>)) {
+fn each_key<'a>(value: &'a Value, out: &mut dyn FnMut(SourceItem<'a>)) {
     for key in value.as_object().into_iter().flat_map(serde_json::Map::keys) {
-        out(Item::Text(Cow::Borrowed(key)));
+        out(SourceItem::Text(Cow::Borrowed(key)));
     }
 }
 
 /// Applies the transformations in order; true if anything came out.
 fn transformed<'a>(
-    item: Item<'a>,
+    item: SourceItem<'a>,
     transforms: &[Transform],
     aliases: &'a Aliases,
-    out: &mut dyn FnMut(Item<'a>),
+    out: &mut dyn FnMut(SourceItem<'a>),
 ) -> bool {
     let Some((transform, rest)) = transforms.split_first() else {
         out(item);
@@ -278,6 +280,6 @@ fn transformed<'a>(
     };
     let Some(text) = item.text() else { return false };
     let mut any = false;
-    transform.apply(text, aliases, &mut |text| any |= transformed(Item::Text(text), rest, aliases, out));
+    transform.apply(text, aliases, &mut |text| any |= transformed(SourceItem::Text(text), rest, aliases, out));
     any
 }

@@ -12,14 +12,14 @@ use crate::text::one_line;
 /// One mistake in a configuration. It never carries the value: that may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {problem}")]
-pub struct ConfigError {
+pub struct PluginConfigError {
     pub field: String,
-    pub problem: ConfigProblem,
+    pub problem: PluginConfigProblem,
 }
 
 /// What is wrong with the value of a field.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ConfigProblem {
+pub enum PluginConfigProblem {
     #[error("there is no such setting")]
     Unknown,
     #[error("a value is required")]
@@ -64,24 +64,27 @@ pub enum RequestError {
 impl Manifest {
     /// The configuration to use: what was given, checked, and the defaults for the rest. Except in a text, an empty value
     /// counts as none. All mistakes come back, not the first alone.
-    pub fn configure(&self, given: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Vec<ConfigError>> {
+    pub fn configure(
+        &self,
+        given: &BTreeMap<String, String>,
+    ) -> Result<BTreeMap<String, String>, Vec<PluginConfigError>> {
         let (mut config, mut errors) = (BTreeMap::new(), Vec::new());
         let known = |name: &&String| self.config.iter().any(|field| &field.name == *name);
         for name in given.keys().filter(|name| !known(name)) {
-            errors.push(ConfigError { field: one_line(name, 100), problem: ConfigProblem::Unknown });
+            errors.push(PluginConfigError { field: one_line(name, 100), problem: PluginConfigProblem::Unknown });
         }
         for field in &self.config {
             let given = given.get(&field.name).filter(|value| field.kind == FieldKind::Text || !value.is_empty());
             let Some(value) = given.or(field.default.as_ref()).filter(|value| !field.required || !value.is_empty())
             else {
                 if field.required {
-                    errors.push(ConfigError { field: field.name.clone(), problem: ConfigProblem::Missing });
+                    errors.push(PluginConfigError { field: field.name.clone(), problem: PluginConfigProblem::Missing });
                 }
                 continue;
             };
             match field.accept(value) {
                 Ok(()) => drop(config.insert(field.name.clone(), value.clone())),
-                Err(problem) => errors.push(ConfigError { field: field.name.clone(), problem }),
+                Err(problem) => errors.push(PluginConfigError { field: field.name.clone(), problem }),
             }
         }
         if errors.is_empty() { Ok(config) } else { Err(errors) }
@@ -90,40 +93,40 @@ impl Manifest {
 
 impl Field {
     /// Whether `value` fits this field.
-    pub fn accept(&self, value: &str) -> Result<(), ConfigProblem> {
+    pub fn accept(&self, value: &str) -> Result<(), PluginConfigProblem> {
         if value.chars().count() > limits::CONFIG_VALUE_CHARS {
-            return Err(ConfigProblem::TooLong);
+            return Err(PluginConfigProblem::TooLong);
         }
         // A secret may be a key of several lines (PEM, JSON); anything else ends up in a header, a log or a page.
         if !self.secret && value.chars().any(char::is_control) {
-            return Err(ConfigProblem::NotOneLine);
+            return Err(PluginConfigProblem::NotOneLine);
         }
-        let check = |good: bool, problem: ConfigProblem| if good { Ok(()) } else { Err(problem) };
+        let check = |good: bool, problem: PluginConfigProblem| if good { Ok(()) } else { Err(problem) };
         match self.kind {
             FieldKind::Text => self.accept_length(value.chars().count() as i64),
-            FieldKind::Integer => self.accept_integer(value.parse().map_err(|_| ConfigProblem::NotANumber)?),
-            FieldKind::Boolean => check(matches!(value, "true" | "false"), ConfigProblem::NotABoolean),
+            FieldKind::Integer => self.accept_integer(value.parse().map_err(|_| PluginConfigProblem::NotANumber)?),
+            FieldKind::Boolean => check(matches!(value, "true" | "false"), PluginConfigProblem::NotABoolean),
             FieldKind::Choice => {
-                check(self.choices.iter().any(|c| c == value), ConfigProblem::NotAChoice(self.choices.clone()))
+                check(self.choices.iter().any(|c| c == value), PluginConfigProblem::NotAChoice(self.choices.clone()))
             }
-            FieldKind::Host => check(HostName::parse(value).is_some(), ConfigProblem::NotAHost),
-            FieldKind::Port => check(parse_port(value).is_some(), ConfigProblem::NotAPort),
-            FieldKind::Url => check(parse_url(value).is_some(), ConfigProblem::NotAUrl),
+            FieldKind::Host => check(HostName::parse(value).is_some(), PluginConfigProblem::NotAHost),
+            FieldKind::Port => check(parse_port(value).is_some(), PluginConfigProblem::NotAPort),
+            FieldKind::Url => check(parse_url(value).is_some(), PluginConfigProblem::NotAUrl),
         }
     }
 
-    fn accept_length(&self, characters: i64) -> Result<(), ConfigProblem> {
+    fn accept_length(&self, characters: i64) -> Result<(), PluginConfigProblem> {
         match (self.min, self.max) {
-            (Some(min), _) if characters < min => Err(ConfigProblem::TooFewCharacters(min)),
-            (_, Some(max)) if characters > max => Err(ConfigProblem::TooManyCharacters(max)),
+            (Some(min), _) if characters < min => Err(PluginConfigProblem::TooFewCharacters(min)),
+            (_, Some(max)) if characters > max => Err(PluginConfigProblem::TooManyCharacters(max)),
             _ => Ok(()),
         }
     }
 
-    fn accept_integer(&self, number: i64) -> Result<(), ConfigProblem> {
+    fn accept_integer(&self, number: i64) -> Result<(), PluginConfigProblem> {
         match (self.min, self.max) {
-            (Some(min), _) if number < min => Err(ConfigProblem::TooSmall(min)),
-            (_, Some(max)) if number > max => Err(ConfigProblem::TooLarge(max)),
+            (Some(min), _) if number < min => Err(PluginConfigProblem::TooSmall(min)),
+            (_, Some(max)) if number > max => Err(PluginConfigProblem::TooLarge(max)),
             _ => Ok(()),
         }
     }
@@ -213,7 +216,7 @@ mod tests {
 
     #[test]
     fn each_kind_accepts_its_values_and_no_other() {
-        use ConfigProblem::*;
+        use PluginConfigProblem::*;
         let text = Field { min: Some(2), max: Some(3), ..field("f", FieldKind::Text) };
         let integer = Field { min: Some(-1), max: Some(10), ..field("f", FieldKind::Integer) };
         let choice = Field { choices: vec!["a".to_owned(), "b".to_owned()], ..field("f", FieldKind::Choice) };

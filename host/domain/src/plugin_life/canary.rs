@@ -64,15 +64,15 @@ pub struct Tally {
 
 /// What to do with a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum CanaryDecision {
     Continue,
-    Promote(Proof),
-    FallBack(Fault),
+    Promote(PromotionReason),
+    FallBack(FallbackReason),
 }
 
 /// Why a candidate is promoted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Proof {
+pub enum PromotionReason {
     /// It did so many calls as well as the active version.
     Calls(u64),
     /// Its time is over and nothing speaks against it; it did so many calls.
@@ -81,60 +81,60 @@ pub enum Proof {
 
 /// Why a candidate is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum FallbackReason {
     Crashes { crashes: u64, calls: u64 },
     Troubles { troubles: u64, calls: u64 },
     Overruled(u64),
 }
 
-impl fmt::Display for Proof {
+impl fmt::Display for PromotionReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Proof::Calls(calls) => write!(f, "it did {calls} calls as well as the active version"),
-            Proof::Time(calls) => write!(f, "nothing spoke against it in its time, with {calls} calls"),
+            PromotionReason::Calls(calls) => write!(f, "it did {calls} calls as well as the active version"),
+            PromotionReason::Time(calls) => write!(f, "nothing spoke against it in its time, with {calls} calls"),
         }
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for FallbackReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fault::Crashes { crashes, calls } => write!(f, "{crashes} of its {calls} calls crashed"),
-            Fault::Troubles { troubles, calls } => {
+            FallbackReason::Crashes { crashes, calls } => write!(f, "{crashes} of its {calls} calls crashed"),
+            FallbackReason::Troubles { troubles, calls } => {
                 write!(f, "{troubles} of its {calls} calls were in trouble, more than of the active version's")
             }
-            Fault::Overruled(n) => write!(f, "it refused {n} deliveries that the active version delivered"),
+            FallbackReason::Overruled(n) => write!(f, "it refused {n} deliveries that the active version delivered"),
         }
     }
 }
 
 /// Judges a candidate that is tried since `since`. Time alone proves nothing: without a call the trial goes on, and the
 /// first call is the candidate's.
-pub fn judge(plan: &CanaryPlan, candidate: &Tally, active: &Tally, since: Timestamp, now: Timestamp) -> Verdict {
+pub fn judge(plan: &CanaryPlan, candidate: &Tally, active: &Tally, since: Timestamp, now: Timestamp) -> CanaryDecision {
     let Tally { calls, crashes, troubles, overruled } = *candidate;
     if crashes >= limits::CANARY_FAULTS && worse((crashes, calls), (active.crashes, active.calls)) {
-        return Verdict::FallBack(Fault::Crashes { crashes, calls });
+        return CanaryDecision::FallBack(FallbackReason::Crashes { crashes, calls });
     }
     if troubles >= limits::CANARY_FAULTS && worse((troubles, calls), (active.troubles, active.calls)) {
-        return Verdict::FallBack(Fault::Troubles { troubles, calls });
+        return CanaryDecision::FallBack(FallbackReason::Troubles { troubles, calls });
     }
     if overruled >= limits::CANARY_FAULTS {
-        return Verdict::FallBack(Fault::Overruled(overruled));
+        return CanaryDecision::FallBack(FallbackReason::Overruled(overruled));
     }
     let over = calls > 0 && now.since(since) >= Duration::from_secs(plan.max_seconds);
     // A single fault is too little to fall back for, and too much to be promoted with unless most calls were good.
     if (crashes + troubles + overruled).saturating_mul(limits::CANARY_GOOD_CALLS) > calls {
         return match (over, crashes, overruled) {
-            (true, 1.., _) => Verdict::FallBack(Fault::Crashes { crashes, calls }),
-            (true, 0, 1..) => Verdict::FallBack(Fault::Overruled(overruled)),
+            (true, 1.., _) => CanaryDecision::FallBack(FallbackReason::Crashes { crashes, calls }),
+            (true, 0, 1..) => CanaryDecision::FallBack(FallbackReason::Overruled(overruled)),
             // Trouble is the far side's as a rule: the trial lasts until that works again.
-            _ => Verdict::Continue,
+            _ => CanaryDecision::Continue,
         };
     }
     match (calls >= plan.min_calls, over) {
-        (true, _) => Verdict::Promote(Proof::Calls(calls)),
-        (false, true) => Verdict::Promote(Proof::Time(calls)),
-        (false, false) => Verdict::Continue,
+        (true, _) => CanaryDecision::Promote(PromotionReason::Calls(calls)),
+        (false, true) => CanaryDecision::Promote(PromotionReason::Time(calls)),
+        (false, false) => CanaryDecision::Continue,
     }
 }
 
@@ -159,28 +159,33 @@ mod tests {
         let down = tally(10, 0, 10, 0);
         let poisoned = tally(100, 50, 0, 0);
         for (candidate, active, seconds, expected) in [
-            (tally(0, 0, 0, 0), good, 0, Verdict::Continue),
-            (tally(19, 0, 0, 0), good, 599, Verdict::Continue),
-            (tally(20, 0, 0, 0), good, 1, Verdict::Promote(Proof::Calls(20))),
-            (tally(3, 0, 0, 0), good, 600, Verdict::Promote(Proof::Time(3))),
+            (tally(0, 0, 0, 0), good, 0, CanaryDecision::Continue),
+            (tally(19, 0, 0, 0), good, 599, CanaryDecision::Continue),
+            (tally(20, 0, 0, 0), good, 1, CanaryDecision::Promote(PromotionReason::Calls(20))),
+            (tally(3, 0, 0, 0), good, 600, CanaryDecision::Promote(PromotionReason::Time(3))),
             // Nobody has called it: it has proved nothing, however long that is.
-            (tally(0, 0, 0, 0), tally(0, 0, 0, 0), 600, Verdict::Continue),
-            (tally(0, 0, 0, 0), good, 86_400, Verdict::Continue),
-            (tally(1, 0, 0, 0), tally(0, 0, 0, 0), 600, Verdict::Promote(Proof::Time(1))),
+            (tally(0, 0, 0, 0), tally(0, 0, 0, 0), 600, CanaryDecision::Continue),
+            (tally(0, 0, 0, 0), good, 86_400, CanaryDecision::Continue),
+            (tally(1, 0, 0, 0), tally(0, 0, 0, 0), 600, CanaryDecision::Promote(PromotionReason::Time(1))),
             // One crash is no verdict, two are.
-            (tally(1, 1, 0, 0), good, 1, Verdict::Continue),
-            (tally(2, 2, 0, 0), good, 1, Verdict::FallBack(Fault::Crashes { crashes: 2, calls: 2 })),
-            (tally(2, 2, 0, 0), tally(0, 0, 0, 0), 1, Verdict::FallBack(Fault::Crashes { crashes: 2, calls: 2 })),
-            (tally(1, 1, 0, 0), good, 600, Verdict::FallBack(Fault::Crashes { crashes: 1, calls: 1 })),
-            (tally(30, 1, 0, 0), good, 1, Verdict::Promote(Proof::Calls(30))),
+            (tally(1, 1, 0, 0), good, 1, CanaryDecision::Continue),
+            (tally(2, 2, 0, 0), good, 1, CanaryDecision::FallBack(FallbackReason::Crashes { crashes: 2, calls: 2 })),
+            (
+                tally(2, 2, 0, 0),
+                tally(0, 0, 0, 0),
+                1,
+                CanaryDecision::FallBack(FallbackReason::Crashes { crashes: 2, calls: 2 }),
+            ),
+            (tally(1, 1, 0, 0), good, 600, CanaryDecision::FallBack(FallbackReason::Crashes { crashes: 1, calls: 1 })),
+            (tally(30, 1, 0, 0), good, 1, CanaryDecision::Promote(PromotionReason::Calls(30))),
             // What crashes both is the messages' fault.
-            (tally(8, 4, 0, 0), poisoned, 1, Verdict::Continue),
+            (tally(8, 4, 0, 0), poisoned, 1, CanaryDecision::Continue),
             // A far side that is down is nobody's fault; trouble of the candidate alone is.
-            (tally(5, 0, 5, 0), down, 1, Verdict::Continue),
-            (tally(5, 0, 5, 0), down, 600, Verdict::Continue),
-            (tally(1, 0, 0, 1), good, 600, Verdict::FallBack(Fault::Overruled(1))),
-            (tally(5, 0, 3, 0), good, 1, Verdict::FallBack(Fault::Troubles { troubles: 3, calls: 5 })),
-            (tally(5, 0, 0, 2), good, 1, Verdict::FallBack(Fault::Overruled(2))),
+            (tally(5, 0, 5, 0), down, 1, CanaryDecision::Continue),
+            (tally(5, 0, 5, 0), down, 600, CanaryDecision::Continue),
+            (tally(1, 0, 0, 1), good, 600, CanaryDecision::FallBack(FallbackReason::Overruled(1))),
+            (tally(5, 0, 3, 0), good, 1, CanaryDecision::FallBack(FallbackReason::Troubles { troubles: 3, calls: 5 })),
+            (tally(5, 0, 0, 2), good, 1, CanaryDecision::FallBack(FallbackReason::Overruled(2))),
         ] {
             let now = Timestamp::from_millis(1_000_000);
             let verdict = judge(&PLAN, &candidate, &active, now, now.after(Duration::from_secs(seconds)));

@@ -17,7 +17,7 @@ pub use policy::FailurePolicy;
 /// What a channel knows of its versions besides the active one. The names of components are SHA-256 in hexadecimal.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Life {
+pub struct ChannelVersions {
     /// The version that is being tried beside the active one.
     pub candidate: Option<Candidate>,
     /// The version that was active before: where rolling back leads.
@@ -44,7 +44,7 @@ pub struct Quarantine {
     pub reason: String,
 }
 
-impl Life {
+impl ChannelVersions {
     /// `component` is active from now on, and `active`, which was until now, can be returned to. A quarantine was the
     /// other version's.
     pub fn switch(&mut self, active: String, component: &str, now: Timestamp) {

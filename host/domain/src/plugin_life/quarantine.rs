@@ -45,12 +45,12 @@ pub enum CallEnd {
 
 /// Why a plugin counts as broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Broken {
+pub struct CrashLimitReached {
     pub crashes: usize,
     pub calls: usize,
 }
 
-impl fmt::Display for Broken {
+impl fmt::Display for CrashLimitReached {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of its last {} calls crashed", self.crashes, self.calls)
     }
@@ -86,7 +86,7 @@ impl CrashWatch {
     }
 
     /// Learns of a call that ended. Answers only to a crash: a call that went well breaks nothing.
-    pub fn observe(&mut self, end: CallEnd) -> Option<Broken> {
+    pub fn observe(&mut self, end: CallEnd) -> Option<CrashLimitReached> {
         let crashed = end != CallEnd::Fine;
         self.last.push_back(end);
         while self.last.len() > self.rule.calls {
@@ -103,7 +103,7 @@ impl CrashWatch {
         });
         let causes = alone.collect::<BTreeSet<_>>().len() + idle;
         let broken = crashes >= self.rule.crashes && causes >= self.rule.deliveries;
-        broken.then_some(Broken { crashes, calls: self.last.len() })
+        broken.then_some(CrashLimitReached { crashes, calls: self.last.len() })
     }
 }
 
@@ -147,7 +147,7 @@ mod tests {
         ] {
             let mut watch = CrashWatch::new(rule);
             let last = calls(ends).into_iter().fold(None, |_, end| watch.observe(end));
-            assert_eq!(last.map(|Broken { crashes, calls }| (crashes, calls)), broken, "{ends}");
+            assert_eq!(last.map(|CrashLimitReached { crashes, calls }| (crashes, calls)), broken, "{ends}");
         }
     }
 
@@ -173,7 +173,7 @@ mod tests {
         assert!(calls("!!").into_iter().all(|end| watch.observe(end).is_none()));
         watch.forget();
         assert!(calls("!!").into_iter().all(|end| watch.observe(end).is_none()));
-        assert_eq!(watch.observe(CallEnd::CrashedIdle), Some(Broken { crashes: 3, calls: 3 }));
+        assert_eq!(watch.observe(CallEnd::CrashedIdle), Some(CrashLimitReached { crashes: 3, calls: 3 }));
     }
 
     #[test]
@@ -181,6 +181,9 @@ mod tests {
         let mut watch = CrashWatch::new(CrashRule { crashes: 5, calls: 10, deliveries: 2 });
         assert!(calls("*ab").into_iter().all(|end| watch.observe(end).is_none()));
         watch.judge_by(CrashRule { crashes: 3, calls: 3, deliveries: 1 });
-        assert_eq!(calls("c").into_iter().find_map(|end| watch.observe(end)), Some(Broken { crashes: 3, calls: 3 }));
+        assert_eq!(
+            calls("c").into_iter().find_map(|end| watch.observe(end)),
+            Some(CrashLimitReached { crashes: 3, calls: 3 })
+        );
     }
 }

@@ -9,8 +9,8 @@ use super::generic;
 use crate::acl::{Acl, Kinds};
 use crate::canonical;
 use crate::catalogue::Catalogue;
-use crate::catalogue::condition::{Arguments, Broken, Condition};
-use crate::catalogue::source::Message;
+use crate::catalogue::condition::{Arguments, Condition, ConditionError};
+use crate::catalogue::source::MessageView;
 use crate::facts::{Event, Facts};
 use crate::limits;
 use crate::subscription::Rule;
@@ -18,14 +18,14 @@ use crate::subscription::Rule;
 /// A rule without its negation, ready to be tested.
 #[derive(Debug)]
 pub struct Compiled {
-    pub test: Test,
+    pub test: RuleTest,
     /// Arguments that are missing: the rule never holds.
     pub missing: Vec<String>,
 }
 
 /// What a rule tests.
 #[derive(Debug)]
-pub enum Test {
+pub enum RuleTest {
     Never,
     User(String),
     NotUsers(Vec<String>),
@@ -41,7 +41,7 @@ pub enum Test {
 /// A message as rules are tested against it.
 pub struct Subject<'s> {
     event: &'s Event<'s>,
-    message: Message<'s>,
+    message: MessageView<'s>,
     acl: &'s dyn Acl,
     payload: OnceCell<String>,
 }
@@ -52,7 +52,7 @@ impl<'s> Subject<'s> {
     }
 
     /// The message as sources and conditions see it.
-    pub const fn message(&self) -> &Message<'s> {
+    pub const fn message(&self) -> &MessageView<'s> {
         &self.message
     }
 
@@ -89,31 +89,33 @@ impl Compiled {
             }
         }
         let test = match (generic::compile(&rule.rule, &rule.arguments), catalogue.named(&rule.rule)) {
-            _ if !missing.is_empty() => Test::Never,
+            _ if !missing.is_empty() => RuleTest::Never,
             (Some(test), _) => test?,
-            (None, Some(named)) => Test::Named(Arc::clone(&named.condition), arguments),
+            (None, Some(named)) => RuleTest::Named(Arc::clone(&named.condition), arguments),
             (None, None) => return Err("there is no rule with this name".to_owned()),
         };
         Ok(Compiled { test, missing })
     }
 
     /// Whether the rule holds for a message.
-    pub fn holds(&self, subject: &Subject<'_>) -> Result<bool, Broken> {
+    pub fn holds(&self, subject: &Subject<'_>) -> Result<bool, ConditionError> {
         let facts = subject.event.facts();
         Ok(match &self.test {
-            Test::Never => false,
-            Test::User(user) => has(&facts.usernames, user),
-            Test::NotUsers(users) => !users.is_empty() && !users.iter().any(|user| has(&facts.usernames, user)),
-            Test::GroupMember(group) => facts.usernames.iter().any(|user| subject.acl.is_member(group, user)),
-            Test::UserPackage(user, kinds) => facts.packages.iter().any(|name| subject.acl.holds(user, name, *kinds)),
-            Test::Package(package) => has(&facts.packages, package),
-            Test::PackageMatches(pattern) => facts.packages.iter().any(|package| pattern.is_match(package)),
-            Test::PayloadMatches(pattern) => pattern.is_match(subject.payload()),
-            Test::LinkContains(parts) => {
+            RuleTest::Never => false,
+            RuleTest::User(user) => has(&facts.usernames, user),
+            RuleTest::NotUsers(users) => !users.is_empty() && !users.iter().any(|user| has(&facts.usernames, user)),
+            RuleTest::GroupMember(group) => facts.usernames.iter().any(|user| subject.acl.is_member(group, user)),
+            RuleTest::UserPackage(user, kinds) => {
+                facts.packages.iter().any(|name| subject.acl.holds(user, name, *kinds))
+            }
+            RuleTest::Package(package) => has(&facts.packages, package),
+            RuleTest::PackageMatches(pattern) => facts.packages.iter().any(|package| pattern.is_match(package)),
+            RuleTest::PayloadMatches(pattern) => pattern.is_match(subject.payload()),
+            RuleTest::LinkContains(parts) => {
                 let link = subject.event.text().link.as_deref().unwrap_or_default();
                 parts.iter().any(|part| link.contains(part.as_str()))
             }
-            Test::Named(condition, arguments) => condition.holds(&subject.message, arguments)?,
+            RuleTest::Named(condition, arguments) => condition.holds(&subject.message, arguments)?,
         })
     }
 }

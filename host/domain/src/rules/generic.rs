@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use regex::{Regex, RegexBuilder};
 
-use super::compiled::Test;
-use super::{Argument, ArgumentKind, RuleInfo};
+use super::compiled::RuleTest;
+use super::{ArgumentKind, RuleArgument, RuleInfo};
 use crate::acl::Kinds;
 use crate::catalogue::condition::list_items;
 use crate::limits;
@@ -15,7 +15,7 @@ struct Generic {
     title: &'static str,
     help: &'static str,
     argument: (&'static str, ArgumentKind),
-    compile: fn(&str) -> Result<Test, String>,
+    compile: fn(&str) -> Result<RuleTest, String>,
 }
 
 const TABLE: [Generic; 10] = [
@@ -24,56 +24,56 @@ const TABLE: [Generic; 10] = [
         title: "A particular user",
         help: "Messages that name this user: as the one who acted, or as one who is concerned.",
         argument: ("fasnick", ArgumentKind::User),
-        compile: |user| Ok(Test::User(user.to_owned())),
+        compile: |user| Ok(RuleTest::User(user.to_owned())),
     },
     Generic {
         name: "not_user_filter",
         title: "Everything except a particular user",
         help: "Messages that name none of these users.",
         argument: ("fasnick", ArgumentKind::Users),
-        compile: |users| Ok(Test::NotUsers(list_items(users).map(str::to_owned).collect())),
+        compile: |users| Ok(RuleTest::NotUsers(list_items(users).map(str::to_owned).collect())),
     },
     Generic {
         name: "fas_group_member_filter",
         title: "Messages regarding any member of a FAS group",
         help: "Messages that name at least one member of this group.",
         argument: ("group", ArgumentKind::Group),
-        compile: |group| Ok(Test::GroupMember(group.to_owned())),
+        compile: |group| Ok(RuleTest::GroupMember(group.to_owned())),
     },
     Generic {
         name: "user_package_filter",
         title: "A particular user's packages (any acl)",
         help: "Messages about a package that this user maintains or watches, himself or by a group.",
         argument: ("fasnick", ArgumentKind::User),
-        compile: |user| Ok(Test::UserPackage(user.to_owned(), Kinds::Any)),
+        compile: |user| Ok(RuleTest::UserPackage(user.to_owned(), Kinds::Any)),
     },
     Generic {
         name: "user_package_commit_filter",
         title: "A particular user's packages (commit acl)",
         help: "Messages about a package that this user may commit to, himself or by a group.",
         argument: ("fasnick", ArgumentKind::User),
-        compile: |user| Ok(Test::UserPackage(user.to_owned(), Kinds::Commit)),
+        compile: |user| Ok(RuleTest::UserPackage(user.to_owned(), Kinds::Commit)),
     },
     Generic {
         name: "user_package_watch_filter",
         title: "A particular user's packages (watchcommits flag)",
         help: "Messages about a package that this user watches, himself or by a group.",
         argument: ("fasnick", ArgumentKind::User),
-        compile: |user| Ok(Test::UserPackage(user.to_owned(), Kinds::Watch)),
+        compile: |user| Ok(RuleTest::UserPackage(user.to_owned(), Kinds::Watch)),
     },
     Generic {
         name: "package_filter",
         title: "A particular package",
         help: "Messages about this package.",
         argument: ("package", ArgumentKind::Package),
-        compile: |package| Ok(Test::Package(package.to_owned())),
+        compile: |package| Ok(RuleTest::Package(package.to_owned())),
     },
     Generic {
         name: "package_regex_filter",
         title: "All packages matching a regular expression",
         help: "Messages about a package in whose name this regular expression is found.",
         argument: ("pattern", ArgumentKind::Pattern),
-        compile: |pattern| regex(pattern).map(Test::PackageMatches),
+        compile: |pattern| regex(pattern).map(RuleTest::PackageMatches),
     },
     Generic {
         name: "regex_filter",
@@ -81,7 +81,7 @@ const TABLE: [Generic; 10] = [
         help: "Messages in whose content this regular expression is found. The content is the payload as JSON without \
                blanks, keys sorted, characters outside ASCII as \\uXXXX.",
         argument: ("pattern", ArgumentKind::Pattern),
-        compile: |pattern| regex(pattern).map(Test::PayloadMatches),
+        compile: |pattern| regex(pattern).map(RuleTest::PayloadMatches),
     },
     Generic {
         name: "trac_hosted_filter",
@@ -90,7 +90,7 @@ const TABLE: [Generic; 10] = [
         argument: ("project", ArgumentKind::List),
         compile: |projects| {
             let links = list_items(projects).map(|project| format!("://fedorahosted.org/{project}/"));
-            Ok(Test::LinkContains(links.collect()))
+            Ok(RuleTest::LinkContains(links.collect()))
         },
     },
 ];
@@ -102,7 +102,7 @@ pub fn generic() -> Vec<RuleInfo> {
         application: None,
         title: rule.title.to_owned(),
         help: rule.help.to_owned(),
-        arguments: vec![Argument {
+        arguments: vec![RuleArgument {
             name: rule.argument.0.to_owned(),
             kind: rule.argument.1,
             help: String::new(),
@@ -113,10 +113,10 @@ pub fn generic() -> Vec<RuleInfo> {
 }
 
 /// The test of a generic rule; none where no generic rule has this name. Without its argument it never holds.
-pub fn compile(name: &str, arguments: &BTreeMap<String, String>) -> Option<Result<Test, String>> {
+pub fn compile(name: &str, arguments: &BTreeMap<String, String>) -> Option<Result<RuleTest, String>> {
     let rule = TABLE.iter().find(|rule| rule.name == name)?;
     let argument = arguments.get(rule.argument.0).filter(|argument| !argument.is_empty());
-    Some(argument.map_or(Ok(Test::Never), |argument| (rule.compile)(argument)))
+    Some(argument.map_or(Ok(RuleTest::Never), |argument| (rule.compile)(argument)))
 }
 
 fn regex(pattern: &str) -> Result<Regex, String> {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::catalogue::condition::Arguments;
 use crate::facts::Event;
 
-pub(crate) use compiled::{Compiled, Subject, Test};
+pub(crate) use compiled::{Compiled, RuleTest, Subject};
 pub use generic::generic;
 
 /// A rule as a rule editor shows it.
@@ -24,12 +24,12 @@ pub struct RuleInfo {
     /// More about it; may be empty.
     pub help: String,
     /// Without one that has no default, the rule is false.
-    pub arguments: Vec<Argument>,
+    pub arguments: Vec<RuleArgument>,
 }
 
 /// An argument of a rule. All are given as text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Argument {
+pub struct RuleArgument {
     pub name: String,
     pub kind: ArgumentKind,
     pub help: String,
@@ -57,7 +57,7 @@ pub enum ArgumentKind {
 
 /// What is wrong with one rule of a user. The other filters are not affected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Problem {
+pub struct RuleProblem {
     pub user: String,
     pub channel: String,
     pub filter: String,

@@ -62,9 +62,9 @@ impl Account {
 
 /// Makes atoms; those of one maker compare with each other only.
 #[derive(Clone, Debug, Default)]
-pub struct Names(RandomState);
+pub struct AtomHasher(RandomState);
 
-impl Names {
+impl AtomHasher {
     pub fn account(&self, name: &str) -> Account {
         Account(self.0.hash_one(('a', name)))
     }

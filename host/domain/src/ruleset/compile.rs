@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use super::atom::{Account, Atom, Names, Role};
-use super::tables::{Rules, What};
+use super::atom::{Account, Atom, AtomHasher, Role};
+use super::tables::{Rules, TermKind};
 use super::tested::{Rarity, Tested};
 use crate::acl::Kinds;
 use crate::catalogue::Catalogue;
-use crate::rules::{Compiled, Test};
+use crate::rules::{Compiled, RuleTest};
 use crate::subscription::borrowed::RuleRef;
 
 /// What a rule of a filter asks.
@@ -40,7 +40,7 @@ pub enum Literal {
 /// Puts what a rule asks into `literals`, joined by AND, and returns the arguments that are missing.
 pub fn rule(
     catalogue: &Catalogue,
-    names: &Names,
+    names: &AtomHasher,
     rules: &mut Rules,
     rule: &RuleRef<'_>,
     literals: &mut Vec<Literal>,
@@ -57,21 +57,23 @@ pub fn rule(
     let account = |user: &str, role, negated| Literal::Account { role, account: names.account(user), negated };
     let constant = |holds| if holds { Literal::Always } else { Literal::Never };
     match &compiled.test {
-        Test::Never => literals.push(constant(negated)),
-        Test::User(user) => literals.push(account(user, Role::Named, negated)),
-        Test::NotUsers(users) if users.is_empty() => literals.push(constant(negated)),
-        Test::NotUsers(users) if !negated => literals.extend(users.iter().map(|user| account(user, Role::Named, true))),
-        Test::UserPackage(user, kinds) => literals.push(account(user, role(*kinds), negated)),
-        Test::Package(package) => literals.push(Literal::Package { atom: names.package(package), negated }),
-        Test::GroupMember(group) => {
+        RuleTest::Never => literals.push(constant(negated)),
+        RuleTest::User(user) => literals.push(account(user, Role::Named, negated)),
+        RuleTest::NotUsers(users) if users.is_empty() => literals.push(constant(negated)),
+        RuleTest::NotUsers(users) if !negated => {
+            literals.extend(users.iter().map(|user| account(user, Role::Named, true)))
+        }
+        RuleTest::UserPackage(user, kinds) => literals.push(account(user, role(*kinds), negated)),
+        RuleTest::Package(package) => literals.push(Literal::Package { atom: names.package(package), negated }),
+        RuleTest::GroupMember(group) => {
             literals.push(Literal::Group { name: group.as_str().into(), atom: names.group(group), negated });
         }
-        Test::NotUsers(_)
-        | Test::PackageMatches(_)
-        | Test::PayloadMatches(_)
-        | Test::LinkContains(_)
-        | Test::Named(..) => {
-            let number = rules.retain(key, || What::Tested(Arc::new(Tested::new(names, &rule.rule, compiled))));
+        RuleTest::NotUsers(_)
+        | RuleTest::PackageMatches(_)
+        | RuleTest::PayloadMatches(_)
+        | RuleTest::LinkContains(_)
+        | RuleTest::Named(..) => {
+            let number = rules.retain(key, || TermKind::Tested(Arc::new(Tested::new(names, &rule.rule, compiled))));
             literals.push(Literal::Rule { number, negated });
         }
     }
@@ -99,8 +101,8 @@ impl Literal {
             Literal::Package { negated: false, .. } => Some(Rarity::Package),
             Literal::Group { negated: false, .. } => Some(Rarity::Group),
             Literal::Rule { number, negated: false } => match &rules.known.get(*number)?.what {
-                What::Tested(tested) => Some(tested.rarity),
-                What::Atom | What::Nothing => None,
+                TermKind::Tested(tested) => Some(tested.rarity),
+                TermKind::Atom | TermKind::Nothing => None,
             },
             _ => None,
         }

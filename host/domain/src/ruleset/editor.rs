@@ -5,24 +5,24 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::Ruleset;
-use super::atom::{Atom, Names};
+use super::atom::{Atom, AtomHasher};
 use super::compile::Literal;
-use super::filed::{Filed, Place, Subscribed, User};
-use super::index::{Entry, Index};
+use super::filed::{FilterPosition, IndexedFilter, Subscribed, User};
+use super::index::{Index, IndexEntry};
 use super::paged::Paged;
 use super::tables::{Rules, Tests};
-use super::texts::Texts;
+use super::texts::InternedTexts;
 use super::triggers::Triggers;
 use crate::catalogue::Catalogue;
 use crate::limits;
-use crate::rules::Problem;
+use crate::rules::RuleProblem;
 use crate::subscription::borrowed::SubscriptionRef;
 
 /// The one writer of a ruleset.
 #[derive(Debug)]
 pub struct Editor {
     pub(super) catalogue: Arc<Catalogue>,
-    pub(super) names: Names,
+    pub(super) names: AtomHasher,
     pub(super) rules: Rules,
     pub(super) tests: Tests,
     pub(super) index: Index,
@@ -35,15 +35,15 @@ pub struct Editor {
     /// Uses of each group.
     pub(super) groups: HashMap<Atom, (Arc<str>, u32)>,
     pub(super) filters: usize,
-    pub(super) texts: Texts,
-    problems: BTreeMap<Arc<str>, Vec<Problem>>,
+    pub(super) texts: InternedTexts,
+    problems: BTreeMap<Arc<str>, Vec<RuleProblem>>,
     /// Entries of a load that is not finished.
     pub(super) loading: Option<Loading>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Loading {
-    entries: Vec<Entry>,
+    entries: Vec<IndexEntry>,
     pub(super) runs: HashMap<Atom, usize>,
 }
 
@@ -67,7 +67,7 @@ impl Editor {
     pub fn new(catalogue: Arc<Catalogue>) -> Editor {
         Editor {
             catalogue,
-            names: Names::default(),
+            names: AtomHasher::default(),
             rules: Rules::default(),
             tests: Tests::default(),
             index: Index::default(),
@@ -78,7 +78,7 @@ impl Editor {
             filings: HashMap::new(),
             groups: HashMap::new(),
             filters: 0,
-            texts: Texts::default(),
+            texts: InternedTexts::default(),
             problems: BTreeMap::new(),
             loading: None,
         }
@@ -112,7 +112,7 @@ impl Editor {
     }
 
     /// Rules that cannot be tested, by user; each leaves its filter without effect.
-    pub fn problems(&self) -> impl Iterator<Item = &Problem> {
+    pub fn problems(&self) -> impl Iterator<Item = &RuleProblem> {
         self.problems.values().flatten()
     }
 
@@ -123,7 +123,10 @@ impl Editor {
             entries: self.index.len(),
             residue: self.index.get(Atom::ANY).len(),
             anywhere: self.triggers.anywhere(),
-            bytes: self.index.bytes() + self.tests.bytes() + self.rules.bytes() + self.filters * size_of::<Filed>(),
+            bytes: self.index.bytes()
+                + self.tests.bytes()
+                + self.rules.bytes()
+                + self.filters * size_of::<IndexedFilter>(),
         }
     }
 
@@ -133,14 +136,14 @@ impl Editor {
         &mut self,
         user: &str,
         subscriptions: impl IntoIterator<Item = SubscriptionRef<'s>>,
-    ) -> &[Problem] {
+    ) -> &[RuleProblem] {
         let known = self.places.get(user).copied();
         let place = known.unwrap_or_else(|| self.free.pop().unwrap_or(self.places.len() as u32));
         let (mut entries, mut problems, mut compiled, mut any) = (Vec::new(), Vec::new(), Vec::new(), false);
         for subscription in subscriptions.into_iter().take(limits::SUBSCRIPTIONS_PER_USER) {
             any = true;
             let position = compiled.len() as u16;
-            let here = |filter| Place::new(place, position, filter);
+            let here = |filter| FilterPosition::new(place, position, filter);
             compiled.push(self.subscription(user, &subscription, here, &mut entries, &mut problems));
         }
         // The old ones are given back last: what both have in common is not made anew.
@@ -170,7 +173,7 @@ impl Editor {
         self.report(user, problems)
     }
 
-    fn report(&mut self, user: &str, problems: Vec<Problem>) -> &[Problem] {
+    fn report(&mut self, user: &str, problems: Vec<RuleProblem>) -> &[RuleProblem] {
         self.problems.remove(user);
         if problems.is_empty() {
             return &[];
@@ -189,14 +192,14 @@ impl Editor {
         &mut self,
         user: &str,
         subscription: &SubscriptionRef<'_>,
-        here: impl Fn(u16) -> Place,
-        entries: &mut Vec<Entry>,
-        problems: &mut Vec<Problem>,
+        here: impl Fn(u16) -> FilterPosition,
+        entries: &mut Vec<IndexEntry>,
+        problems: &mut Vec<RuleProblem>,
     ) -> Subscribed {
         let SubscriptionRef { channel, enabled, addresses, digest, style, filters } = subscription;
         let mut note = |filter: &str, rule: &str, reason: String| {
             let (user, channel) = (user.to_owned(), (*channel).to_owned());
-            problems.push(Problem { user, channel, filter: filter.to_owned(), rule: rule.to_owned(), reason });
+            problems.push(RuleProblem { user, channel, filter: filter.to_owned(), rule: rule.to_owned(), reason });
         };
         for (what, count, limit) in [
             ("filters", filters.len(), limits::FILTERS_PER_SUBSCRIPTION),

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::acl::Acl;
 use crate::catalogue::Catalogue;
-use crate::catalogue::condition::Broken;
+use crate::catalogue::condition::ConditionError;
 use crate::facts::Event;
 use crate::limits;
 use crate::rules::{Compiled, Subject};
@@ -18,13 +18,13 @@ pub struct Explained {
     pub channel: String,
     pub filter: String,
     #[serde(flatten)]
-    pub verdict: Verdict,
+    pub verdict: FilterVerdict,
 }
 
 /// What came of one filter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
-pub enum Verdict {
+pub enum FilterVerdict {
     /// All its rules hold.
     Matched,
     /// An earlier filter of the subscription matched.
@@ -46,39 +46,41 @@ pub fn explain(catalogue: &Catalogue, subscription: &Subscription, event: &Event
     let mut matched = false;
     let one = |filter: &Filter| {
         let verdict = match self::verdict(catalogue, filter, &subject) {
-            _ if !filter.active || !enabled => Verdict::Inactive,
-            _ if matched => Verdict::NotReached,
+            _ if !filter.active || !enabled => FilterVerdict::Inactive,
+            _ if matched => FilterVerdict::NotReached,
             verdict => verdict,
         };
-        matched |= verdict == Verdict::Matched;
+        matched |= verdict == FilterVerdict::Matched;
         Explained { user: user.clone(), channel: channel.clone(), filter: filter.name.clone(), verdict }
     };
     filters.iter().take(limits::FILTERS_PER_SUBSCRIPTION).map(one).collect()
 }
 
-fn verdict(catalogue: &Catalogue, filter: &Filter, subject: &Subject<'_>) -> Verdict {
+fn verdict(catalogue: &Catalogue, filter: &Filter, subject: &Subject<'_>) -> FilterVerdict {
     let Filter { rules, .. } = filter;
     if rules.is_empty() {
-        return Verdict::Empty;
+        return FilterVerdict::Empty;
     }
     if rules.len() > limits::RULES_PER_FILTER {
         let reason = format!("the filter has {} rules, over {}", rules.len(), limits::RULES_PER_FILTER);
-        return Verdict::Broken { rule: String::new(), reason };
+        return FilterVerdict::Broken { rule: String::new(), reason };
     }
     let mut compiled = Vec::with_capacity(rules.len());
     for rule in rules {
         match Compiled::new(catalogue, rule) {
             Ok(test) => compiled.push((rule, test)),
-            Err(reason) => return Verdict::Broken { rule: rule.rule.clone(), reason },
+            Err(reason) => return FilterVerdict::Broken { rule: rule.rule.clone(), reason },
         }
     }
     for (rule, test) in compiled {
         let name = rule.rule.clone();
         match test.holds(subject) {
             Ok(holds) if holds != rule.negated => {}
-            Ok(_) => return Verdict::Failed { rule: name, negated: rule.negated },
-            Err(broken @ Broken::NoCategory) => return Verdict::Broken { rule: name, reason: broken.to_string() },
+            Ok(_) => return FilterVerdict::Failed { rule: name, negated: rule.negated },
+            Err(broken @ ConditionError::NoCategory) => {
+                return FilterVerdict::Broken { rule: name, reason: broken.to_string() };
+            }
         }
     }
-    Verdict::Matched
+    FilterVerdict::Matched
 }

@@ -11,11 +11,11 @@ use crate::subscription::{DigestOptions, Style};
 /// Where a filter is: the user's place, the subscription's among the user's, the filter's among the subscription's. In the
 /// order of places, a subscription's first match comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place(u64);
+pub struct FilterPosition(u64);
 
-impl Place {
-    pub const fn new(user: u32, subscription: u16, filter: u16) -> Place {
-        Place((user as u64) << 32 | (subscription as u64) << 16 | filter as u64)
+impl FilterPosition {
+    pub const fn new(user: u32, subscription: u16, filter: u16) -> FilterPosition {
+        FilterPosition((user as u64) << 32 | (subscription as u64) << 16 | filter as u64)
     }
 
     pub const fn user(self) -> u32 {
@@ -51,12 +51,12 @@ pub struct Subscribed {
     pub style: Style,
     pub addresses: Box<[Box<str>]>,
     /// In the user's order, inactive ones included.
-    pub filters: Box<[Filed]>,
+    pub filters: Box<[IndexedFilter]>,
 }
 
 /// A filter.
 #[derive(Debug)]
-pub struct Filed {
+pub struct IndexedFilter {
     pub name: Arc<str>,
     pub oneshot: bool,
     pub test: u32,
@@ -89,7 +89,7 @@ impl Under {
 pub struct Match<'r> {
     pub(super) user: &'r User,
     pub(super) subscribed: &'r Subscribed,
-    pub(super) filter: &'r Filed,
+    pub(super) filter: &'r IndexedFilter,
 }
 
 impl<'r> Match<'r> {

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::atom::Atom;
 use super::compile::{self, Literal};
 use super::editor::Editor;
-use super::filed::{Filed, Place, Under, User};
-use super::index::Entry;
+use super::filed::{FilterPosition, IndexedFilter, Under, User};
+use super::index::IndexEntry;
 use super::own::Own;
-use super::tables::{Term, What};
+use super::tables::{Term, TermKind};
 use crate::limits;
 use crate::subscription::borrowed::FilterRef;
 
@@ -55,9 +55,9 @@ impl Editor {
         &mut self,
         filter: &FilterRef<'_>,
         literals: Vec<Literal>,
-        place: Place,
-        entries: &mut Vec<Entry>,
-    ) -> Filed {
+        place: FilterPosition,
+        entries: &mut Vec<IndexEntry>,
+    ) -> IndexedFilter {
         let best = literals.iter().enumerate().filter_map(|(position, literal)| {
             let atom = literal.atom(&self.rules)?;
             Some((literal.rarity(&self.rules)?, self.run(atom), position))
@@ -82,18 +82,18 @@ impl Editor {
             }
         }
         let test = self.tests.retain(&self.names, terms, &mut self.rules);
-        let entry = |atom: &Atom| Entry { atom: *atom, place, test, own };
+        let entry = |atom: &Atom| IndexEntry { atom: *atom, place, test, own };
         entries.extend(under.atoms().iter().map(entry));
         self.filters += 1;
-        Filed { name: self.texts.get(&filter.name), oneshot: filter.oneshot, test, own, under }
+        IndexedFilter { name: self.texts.get(&filter.name), oneshot: filter.oneshot, test, own, under }
     }
 
     /// A filter that never matches, kept so that the places of the others stay theirs.
-    pub(super) fn silent(&mut self, filter: &FilterRef<'_>, literals: Option<Vec<Literal>>) -> Filed {
+    pub(super) fn silent(&mut self, filter: &FilterRef<'_>, literals: Option<Vec<Literal>>) -> IndexedFilter {
         literals.into_iter().flatten().for_each(|literal| self.drop_literal(&literal));
         let test = self.tests.retain(&self.names, Vec::new(), &mut self.rules);
         self.filters += 1;
-        Filed {
+        IndexedFilter {
             name: self.texts.get(&filter.name),
             oneshot: filter.oneshot,
             test,
@@ -121,7 +121,7 @@ impl Editor {
 
     fn under_rule(&mut self, number: u32) -> (Under, Own, Vec<Term>) {
         let known = self.rules.known.get(number).cloned().unwrap_or_default();
-        let What::Tested(tested) = known.what else { return (Under::Nothing, Own::default(), Vec::new()) };
+        let TermKind::Tested(tested) = known.what else { return (Under::Nothing, Own::default(), Vec::new()) };
         if let Some(words) = &tested.words {
             Arc::make_mut(&mut self.triggers).add_words(&tested);
             let under = match &**words {
@@ -145,16 +145,16 @@ impl Editor {
         if let (Literal::Group { name, .. }, None) = (literal, self.rules.find(atom)) {
             self.use_group(name, atom);
         }
-        Some(self.rules.retain(atom, || What::Atom))
+        Some(self.rules.retain(atom, || TermKind::Atom))
     }
 
     /// Gives back what a user's filters used; returns their entries, to be taken out of the index.
-    pub(super) fn give_back(&mut self, place: u32, user: &User) -> Vec<Entry> {
+    pub(super) fn give_back(&mut self, place: u32, user: &User) -> Vec<IndexEntry> {
         let mut entries = Vec::new();
         for (position, subscribed) in user.subscriptions.iter().enumerate() {
             for (number, filed) in subscribed.filters.iter().enumerate() {
-                let place = Place::new(place, position as u16, number as u16);
-                let entry = |atom: &Atom| Entry { atom: *atom, place, test: filed.test, own: filed.own };
+                let place = FilterPosition::new(place, position as u16, number as u16);
+                let entry = |atom: &Atom| IndexEntry { atom: *atom, place, test: filed.test, own: filed.own };
                 entries.extend(filed.under.atoms().iter().map(entry));
                 filed.under.atoms().iter().for_each(|atom| self.leave(*atom));
                 if let Some(terms) = self.tests.release(&self.names, filed.test) {
@@ -174,7 +174,7 @@ impl Editor {
         *filings -= 1;
         if *filings == 0 {
             self.filings.remove(&number);
-            if let Some(What::Tested(tested)) = self.rules.known.get(number).map(|known| &known.what) {
+            if let Some(TermKind::Tested(tested)) = self.rules.known.get(number).map(|known| &known.what) {
                 Arc::make_mut(&mut self.triggers).remove(number, tested);
             }
         }
@@ -183,7 +183,7 @@ impl Editor {
 
     fn release_rule(&mut self, number: u32) {
         if let Some(known) = self.rules.release(number)
-            && matches!(known.what, What::Atom)
+            && matches!(known.what, TermKind::Atom)
         {
             self.leave_group(known.atom);
         }

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::atom::Atom;
-use super::filed::Place;
+use super::filed::FilterPosition;
 use super::own::Own;
 
 /// Buckets are 2^17: with a million entries each holds about 8, three lines of the processor's cache.
@@ -17,16 +17,16 @@ const BITS: u32 = (BRANCHES * BUCKETS).ilog2();
 
 /// A filter, filed under an atom: it can only match a message that has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Entry {
+pub struct IndexEntry {
     pub atom: Atom,
-    pub place: Place,
+    pub place: FilterPosition,
     /// The rest of its rules.
     pub test: u32,
     /// What it asks of the account that the atom is about.
     pub own: Own,
 }
 
-type Bucket = Arc<[Entry]>;
+type Bucket = Arc<[IndexEntry]>;
 
 #[derive(Clone, Debug)]
 pub struct Index {
@@ -44,7 +44,7 @@ impl Default for Index {
 
 impl Index {
     /// An index of all these entries at once.
-    pub fn new(mut entries: Vec<Entry>) -> Index {
+    pub fn new(mut entries: Vec<IndexEntry>) -> Index {
         entries.sort_unstable();
         let mut index = Index { len: entries.len(), ..Index::default() };
         for run in entries.chunk_by(|a, b| bucket(a.atom) == bucket(b.atom)) {
@@ -54,7 +54,7 @@ impl Index {
     }
 
     /// The entries under an atom.
-    pub fn get(&self, atom: Atom) -> &[Entry] {
+    pub fn get(&self, atom: Atom) -> &[IndexEntry] {
         let number = bucket(atom);
         let bucket = &self.branches[number / BUCKETS][number % BUCKETS];
         let start = bucket.partition_point(|entry| entry.atom < atom);
@@ -66,7 +66,7 @@ impl Index {
     }
 
     /// Takes entries out and puts others in. What is to be taken out must be there.
-    pub fn change(&mut self, mut out: Vec<Entry>, mut into: Vec<Entry>) {
+    pub fn change(&mut self, mut out: Vec<IndexEntry>, mut into: Vec<IndexEntry>) {
         self.len = self.len + into.len() - out.len();
         out.sort_unstable();
         into.sort_unstable();
@@ -74,12 +74,13 @@ impl Index {
         touched.sort_unstable();
         touched.dedup();
         for number in touched {
-            let here =
-                |entries: &[Entry]| entries.iter().copied().filter(|e| bucket(e.atom) == number).collect::<Vec<_>>();
+            let here = |entries: &[IndexEntry]| {
+                entries.iter().copied().filter(|e| bucket(e.atom) == number).collect::<Vec<_>>()
+            };
             let (out, into) = (here(&out), here(&into));
             let slot = self.bucket_mut(number);
             let kept = slot.iter().filter(|entry| out.binary_search(entry).is_err());
-            let mut entries: Vec<Entry> = kept.copied().chain(into).collect();
+            let mut entries: Vec<IndexEntry> = kept.copied().chain(into).collect();
             // Two sorted runs: the sort finds and merges them.
             entries.sort();
             *slot = entries.into();
@@ -98,7 +99,7 @@ impl Index {
 
     /// The bytes that it takes.
     pub const fn bytes(&self) -> usize {
-        self.len * size_of::<Entry>() + BRANCHES * BUCKETS * size_of::<Bucket>()
+        self.len * size_of::<IndexEntry>() + BRANCHES * BUCKETS * size_of::<Bucket>()
     }
 }
 

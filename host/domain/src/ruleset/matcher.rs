@@ -3,14 +3,14 @@
 
 use super::Ruleset;
 use super::atom::{Atom, Role};
-use super::filed::{Match, Place};
-use super::index::Entry;
-use super::patterns::{Found, Patterns};
-use super::tables::{Term, What};
+use super::filed::{FilterPosition, Match};
+use super::index::IndexEntry;
+use super::patterns::{PatternMatches, Patterns};
+use super::tables::{Term, TermKind};
 use super::tested::{TopicNumbers, word_atom};
 use crate::acl::{Acl, GROUP_PREFIX, Kind};
-use crate::catalogue::condition::Broken;
-use crate::catalogue::source::Message;
+use crate::catalogue::condition::ConditionError;
+use crate::catalogue::source::MessageView;
 use crate::facts::{Event, Facts};
 use crate::rules::Subject;
 
@@ -23,7 +23,7 @@ pub struct Matcher {
     topic: TopicNumbers,
     /// Of the message, sorted.
     atoms: Vec<Atom>,
-    places: Vec<Place>,
+    places: Vec<FilterPosition>,
 }
 
 /// Results for this message by number. An entry is the message's number and two bits, so that those of earlier messages
@@ -145,7 +145,7 @@ impl Matcher {
         }
     }
 
-    fn matches(&mut self, set: &Ruleset, subject: &Subject<'_>, entry: &Entry) -> bool {
+    fn matches(&mut self, set: &Ruleset, subject: &Subject<'_>, entry: &IndexEntry) -> bool {
         let atoms = &self.atoms;
         if !entry.own.holds(entry.atom, |atom| atoms.binary_search(&atom).is_ok()) {
             return false;
@@ -171,11 +171,11 @@ impl Matcher {
         let Some(known) = set.rules.get(number) else { return Verdict::Fails };
         let verdict = match &known.what {
             _ if self.topic.fail(known.gate) => Verdict::Fails,
-            What::Atom if self.atoms.binary_search(&known.atom).is_ok() => Verdict::Holds,
-            What::Tested(tested) => match tested.compiled.holds(subject) {
+            TermKind::Atom if self.atoms.binary_search(&known.atom).is_ok() => Verdict::Holds,
+            TermKind::Tested(tested) => match tested.compiled.holds(subject) {
                 Ok(true) => Verdict::Holds,
                 Ok(false) => Verdict::Fails,
-                Err(Broken::NoCategory) => Verdict::Broken,
+                Err(ConditionError::NoCategory) => Verdict::Broken,
             },
             _ => Verdict::Fails,
         };
@@ -202,7 +202,7 @@ impl Matcher {
 
     /// Filters under words of a field.
     fn look_at_words(&mut self, set: &Ruleset, subject: &Subject<'_>) {
-        let message: &Message<'_> = subject.message();
+        let message: &MessageView<'_> = subject.message();
         for worded in &set.triggers.worded {
             if !worded.concerns(message.topic, message.category()) {
                 continue;
@@ -230,13 +230,15 @@ impl Matcher {
     fn look_at_text(&mut self, set: &Ruleset, subject: &Subject<'_>, patterns: &Patterns, text: &str) {
         for found in patterns.find(text) {
             match found {
-                Found::Rules(rules) => {
+                PatternMatches::Rules(rules) => {
                     for number in rules {
                         self.rules.set(self.message, number, Verdict::Holds);
                         self.look_under(set, subject, number);
                     }
                 }
-                Found::Unknown(rules) => rules.iter().for_each(|number| self.look_under(set, subject, *number)),
+                PatternMatches::Unknown(rules) => {
+                    rules.iter().for_each(|number| self.look_under(set, subject, *number))
+                }
             }
         }
     }

@@ -39,12 +39,12 @@ impl Own {
 
 #[cfg(test)]
 mod tests {
-    use super::super::atom::Names;
+    use super::super::atom::AtomHasher;
     use super::*;
 
     #[test]
     fn roles_are_asked_and_refused_of_the_same_account() {
-        let names = Names::default();
+        let names = AtomHasher::default();
         let (ann, bob) = (names.account("ann"), names.account("bob"));
         let not_mine = Own::under(Role::Holds).and(Role::Named, true);
         let mine = Own::under(Role::Holds).and(Role::Named, false);

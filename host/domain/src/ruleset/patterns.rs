@@ -26,7 +26,7 @@ struct Set {
 }
 
 /// The patterns of one set that are found in a text.
-pub enum Found<'p> {
+pub enum PatternMatches<'p> {
     /// These rules.
     Rules(Vec<u32>),
     /// To be tested one by one.
@@ -86,12 +86,12 @@ impl Patterns {
     }
 
     /// What is found in the text, set by set.
-    pub fn find<'p>(&'p self, text: &str) -> impl Iterator<Item = Found<'p>> {
+    pub fn find<'p>(&'p self, text: &str) -> impl Iterator<Item = PatternMatches<'p>> {
         self.sets.iter().map(move |set| match &set.compiled {
             Some(compiled) => {
-                Found::Rules(compiled.matches(text).into_iter().map(|position| set.rules[position]).collect())
+                PatternMatches::Rules(compiled.matches(text).into_iter().map(|position| set.rules[position]).collect())
             }
-            None => Found::Unknown(&set.rules),
+            None => PatternMatches::Unknown(&set.rules),
         })
     }
 }
@@ -102,8 +102,8 @@ mod tests {
 
     fn found(patterns: &Patterns, text: &str) -> Vec<u32> {
         let rules = patterns.find(text).flat_map(|found| match found {
-            Found::Rules(rules) => rules,
-            Found::Unknown(_) => panic!("the set is compiled"),
+            PatternMatches::Rules(rules) => rules,
+            PatternMatches::Unknown(_) => panic!("the set is compiled"),
         });
         let mut rules: Vec<u32> = rules.collect();
         rules.sort_unstable();

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::atom::{Atom, Names};
+use super::atom::{Atom, AtomHasher};
 use super::paged::Paged;
 use super::tested::{Gate, Tested};
 
@@ -29,7 +29,7 @@ impl Term {
 
 /// What a rule is.
 #[derive(Clone, Debug, Default)]
-pub enum What {
+pub enum TermKind {
     #[default]
     Nothing,
     /// The message has its atom.
@@ -42,12 +42,12 @@ pub enum What {
 pub struct Known {
     pub atom: Atom,
     pub gate: Gate,
-    pub what: What,
+    pub what: TermKind,
 }
 
 impl Default for Known {
     fn default() -> Self {
-        Known { atom: Atom::ANY, gate: Gate::Open, what: What::Nothing }
+        Known { atom: Atom::ANY, gate: Gate::Open, what: TermKind::Nothing }
     }
 }
 
@@ -100,11 +100,11 @@ impl Rules {
     }
 
     /// The rule's number, with one more use. `release` gives it back.
-    pub fn retain(&mut self, atom: Atom, what: impl FnOnce() -> What) -> u32 {
+    pub fn retain(&mut self, atom: Atom, what: impl FnOnce() -> TermKind) -> u32 {
         let number = self.find(atom).unwrap_or_else(|| {
             let number = self.numbers.take();
             let what = what();
-            let gate = if let What::Tested(tested) = &what { tested.gate } else { Gate::Open };
+            let gate = if let TermKind::Tested(tested) = &what { tested.gate } else { Gate::Open };
             self.known.set(number, Known { atom, gate, what });
             self.by_atom.insert(atom, number);
             number
@@ -148,7 +148,7 @@ pub struct Tests {
 impl Tests {
     /// The number of this list with one more use; `terms` hold one use each of their rules, which are given back where
     /// the list was known.
-    pub fn retain(&mut self, names: &Names, mut terms: Vec<Term>, rules: &mut Rules) -> u32 {
+    pub fn retain(&mut self, names: &AtomHasher, mut terms: Vec<Term>, rules: &mut Rules) -> u32 {
         terms.sort_unstable();
         let mut kept: Vec<Term> = Vec::with_capacity(terms.len());
         for term in terms {
@@ -175,7 +175,7 @@ impl Tests {
     }
 
     /// The terms if that was the last use; the caller gives their rules back.
-    pub fn release(&mut self, names: &Names, number: u32) -> Option<Arc<[Term]>> {
+    pub fn release(&mut self, names: &AtomHasher, number: u32) -> Option<Arc<[Term]>> {
         if !self.numbers.release(number) {
             return None;
         }
@@ -200,6 +200,6 @@ impl Tests {
     }
 }
 
-fn content(names: &Names, terms: &[Term]) -> u64 {
+fn content(names: &AtomHasher, terms: &[Term]) -> u64 {
     names.content(terms.iter().map(|term| term.0))
 }

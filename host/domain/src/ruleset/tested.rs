@@ -1,9 +1,9 @@
 //! A rule that no name alone decides: how it is tested, where in the topics it can hold, and how rare that is.
 
-use super::atom::{Atom, Names};
+use super::atom::{Atom, AtomHasher};
 use crate::catalogue::condition::list_items;
-use crate::catalogue::necessary::{TopicKey, Words};
-use crate::rules::{Compiled, Test};
+use crate::catalogue::necessary::{RequiredWords, TopicKey};
+use crate::rules::{Compiled, RuleTest};
 
 /// A filter with more words than this in one argument is not filed under each of them.
 const WORDS: usize = 32;
@@ -58,7 +58,7 @@ pub struct TopicNumbers {
 }
 
 impl TopicNumbers {
-    pub fn new(names: &Names, topic: &str, category: Option<&str>) -> TopicNumbers {
+    pub fn new(names: &AtomHasher, topic: &str, category: Option<&str>) -> TopicNumbers {
         let last_word = topic.rsplit('.').next().unwrap_or(topic);
         TopicNumbers { last_word: names.number(last_word), category: category.map(|category| names.number(category)) }
     }
@@ -85,16 +85,16 @@ pub struct Tested {
 }
 
 impl Tested {
-    pub fn new(names: &Names, name: &str, compiled: Compiled) -> Tested {
+    pub fn new(names: &AtomHasher, name: &str, compiled: Compiled) -> Tested {
         let topics = match &compiled.test {
-            Test::Named(condition, _) => condition.topics(),
+            RuleTest::Named(condition, _) => condition.topics(),
             _ => None,
         };
         let words = words(names, name, &compiled);
         let rarity = match (&compiled.test, &topics) {
             _ if words.is_some() => Rarity::Word,
-            (Test::PackageMatches(_), _) => Rarity::PackagePattern,
-            (Test::PayloadMatches(_) | Test::LinkContains(_), _) => Rarity::Text,
+            (RuleTest::PackageMatches(_), _) => Rarity::PackagePattern,
+            (RuleTest::PayloadMatches(_) | RuleTest::LinkContains(_), _) => Rarity::Text,
             (_, Some(keys)) if keys.iter().all(|key| matches!(key, TopicKey::LastWord(_))) => Rarity::Topic,
             (_, Some(_)) => Rarity::Category,
             _ => Rarity::Condition,
@@ -109,26 +109,26 @@ impl Tested {
 
     pub fn whereabouts(&self) -> Where<'_> {
         match (&self.compiled.test, &self.topics) {
-            (Test::PackageMatches(pattern), _) => Where::Packages(pattern.as_str()),
-            (Test::PayloadMatches(pattern), _) => Where::Payload(pattern.as_str()),
+            (RuleTest::PackageMatches(pattern), _) => Where::Packages(pattern.as_str()),
+            (RuleTest::PayloadMatches(pattern), _) => Where::Payload(pattern.as_str()),
             (_, Some(keys)) => Where::Topics(keys),
             (_, None) => Where::Anywhere,
         }
     }
 
     /// The fields that the words are looked for in.
-    pub fn fields(&self) -> Vec<Words> {
+    pub fn fields(&self) -> Vec<RequiredWords> {
         match &self.compiled.test {
-            Test::Named(condition, _) => condition.words().unwrap_or_default(),
+            RuleTest::Named(condition, _) => condition.words().unwrap_or_default(),
             _ => Vec::new(),
         }
     }
 }
 
-fn words(names: &Names, rule: &str, compiled: &Compiled) -> Option<Box<[Atom]>> {
-    let Test::Named(condition, arguments) = &compiled.test else { return None };
+fn words(names: &AtomHasher, rule: &str, compiled: &Compiled) -> Option<Box<[Atom]>> {
+    let RuleTest::Named(condition, arguments) = &compiled.test else { return None };
     let mut atoms = Vec::new();
-    for Words { argument, fold, .. } in condition.words()? {
+    for RequiredWords { argument, fold, .. } in condition.words()? {
         let list = arguments.get(&argument).map_or("", String::as_str);
         atoms.extend(list_items(list).map(|word| word_atom(names, rule, &argument, word, fold)));
     }
@@ -138,6 +138,6 @@ fn words(names: &Names, rule: &str, compiled: &Compiled) -> Option<Box<[Atom]>> 
 }
 
 /// The atom of a word as rule and message have it in common.
-pub fn word_atom(names: &Names, rule: &str, argument: &str, word: &str, fold: bool) -> Atom {
+pub fn word_atom(names: &AtomHasher, rule: &str, argument: &str, word: &str, fold: bool) -> Atom {
     if fold { names.word(rule, argument, &word.to_lowercase()) } else { names.word(rule, argument, word) }
 }

@@ -7,13 +7,13 @@ use std::sync::Arc;
 const CLEAR_AT_LEAST: usize = 1024;
 
 #[derive(Debug, Default)]
-pub struct Texts {
+pub struct InternedTexts {
     known: HashSet<Arc<str>>,
     /// With so many texts, those that nobody else holds are forgotten.
     clear_at: usize,
 }
 
-impl Texts {
+impl InternedTexts {
     pub fn get(&mut self, text: &str) -> Arc<str> {
         if let Some(known) = self.known.get(text) {
             return Arc::clone(known);
@@ -34,7 +34,7 @@ mod tests {
 
     #[test]
     fn a_text_is_kept_once_and_forgotten_when_nobody_holds_it() {
-        let mut texts = Texts::default();
+        let mut texts = InternedTexts::default();
         let kept = texts.get("kept");
         assert!(Arc::ptr_eq(&kept, &texts.get("kept")));
         (0..10 * CLEAR_AT_LEAST).for_each(|number| _ = texts.get(&number.to_string()));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::patterns::Patterns;
 use super::tested::{Tested, Where};
-use crate::catalogue::necessary::{TopicKey, Words};
+use crate::catalogue::necessary::{RequiredWords, TopicKey};
 
 /// What messages are looked at for; changed only where a rule is the first or last of its kind.
 #[derive(Clone, Debug, Default)]
@@ -27,7 +27,7 @@ pub struct Triggers {
 #[derive(Debug)]
 pub struct Worded {
     pub rule: String,
-    pub words: Vec<Words>,
+    pub words: Vec<RequiredWords>,
     topics: Option<Vec<TopicKey>>,
 }
 

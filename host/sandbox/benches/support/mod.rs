@@ -15,8 +15,8 @@ use tidings_domain::message::{Envelope, Frame};
 use tidings_domain::subscription::Style;
 use tidings_domain::time::Timestamp;
 use tidings_sandbox::{
-    Batch, ChannelHost, ChannelSettings, Compiler, Links, LogLevel, Parcel, Plugin, Sandbox, SandboxOptions,
-    StateError, StreamEntry,
+    Batch, ChannelHost, ChannelSettings, Compiler, DeliveryLinks, DeliveryRequest, LogLevel, Plugin, Sandbox,
+    SandboxOptions, StateError, StreamAppend,
 };
 
 /// A sandbox whose compiled code goes away with it.
@@ -103,7 +103,11 @@ fn delivery(number: usize) -> Delivery {
 }
 
 pub fn parcels(deliveries: &[Delivery]) -> Batch {
-    let parcel = |delivery| Parcel { delivery: Arc::new(delivery), links: Links::default(), summary: Vec::new() };
+    let parcel = |delivery| DeliveryRequest {
+        delivery: Arc::new(delivery),
+        links: DeliveryLinks::default(),
+        summary: Vec::new(),
+    };
     deliveries.iter().cloned().map(parcel).collect()
 }
 
@@ -146,7 +150,7 @@ impl ChannelHost for Nobody {
         Ok(Vec::new())
     }
 
-    async fn append(&self, _: &str, _: Vec<StreamEntry>) -> Result<(), StateError> {
+    async fn append(&self, _: &str, _: Vec<StreamAppend>) -> Result<(), StateError> {
         Ok(())
     }
 

@@ -11,8 +11,8 @@ use tidings_domain::outcome::Outcome;
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Store};
 
+use crate::instance_state::InstanceState;
 use crate::plugin::Batch;
-use crate::room::Room;
 
 /// The package that components of every version name in their imports and exports.
 pub(crate) const PACKAGE: &str = "tidings:channel";
@@ -24,25 +24,25 @@ pub(crate) const EVENT_STREAM: &str = "event-stream";
 
 /// A version of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Version {
+pub(crate) enum ContractVersion {
     V1,
 }
 
-impl Version {
+impl ContractVersion {
     /// Those that are served, the newest last.
-    pub(crate) const ALL: &[Version] = &[Version::V1];
+    pub(crate) const ALL: &[ContractVersion] = &[ContractVersion::V1];
 
     /// As in the names of its interfaces.
     pub(crate) const fn number(self) -> &'static str {
         match self {
-            Version::V1 => v1::VERSION,
+            ContractVersion::V1 => v1::VERSION,
         }
     }
 
     /// The interfaces that a plugin may import.
     pub(crate) const fn imports(self) -> &'static [&'static str] {
         match self {
-            Version::V1 => v1::IMPORTS,
+            ContractVersion::V1 => v1::IMPORTS,
         }
     }
 
@@ -59,16 +59,20 @@ impl Version {
     }
 
     /// Checks the component's imports and exports against this version, types included.
-    pub(crate) fn link(self, linker: &Linker<Room>, component: &Component) -> wasmtime::Result<Linked> {
+    pub(crate) fn link(
+        self,
+        linker: &Linker<InstanceState>,
+        component: &Component,
+    ) -> wasmtime::Result<LinkedComponent> {
         let pre = linker.instantiate_pre(component)?;
         match self {
-            Version::V1 => Ok(Linked::V1(v1::Linked::new(pre)?)),
+            ContractVersion::V1 => Ok(LinkedComponent::V1(v1::LinkedV1::new(pre)?)),
         }
     }
 }
 
 /// Everything that a component may import from any version.
-pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Room>> {
+pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<InstanceState>> {
     let mut linker = Linker::new(engine);
     v1::add_to_linker(&mut linker)?;
     crate::wasi::add_to_linker(&mut linker)?;
@@ -76,44 +80,48 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Room>> {
 }
 
 /// A component that is ready to be instantiated.
-pub(crate) enum Linked {
-    V1(v1::Linked),
+pub(crate) enum LinkedComponent {
+    V1(v1::LinkedV1),
 }
 
-impl Linked {
-    pub(crate) async fn describe(&self, store: &mut Store<Room>) -> wasmtime::Result<Manifest> {
+impl LinkedComponent {
+    pub(crate) async fn describe(&self, store: &mut Store<InstanceState>) -> wasmtime::Result<Manifest> {
         match self {
-            Linked::V1(linked) => linked.describe(store).await,
+            LinkedComponent::V1(linked) => linked.describe(store).await,
         }
     }
 
     pub(crate) async fn check_address(
         &self,
-        store: &mut Store<Room>,
+        store: &mut Store<InstanceState>,
         address: &str,
     ) -> wasmtime::Result<Result<String, String>> {
         match self {
-            Linked::V1(linked) => linked.check_address(store, address).await,
+            LinkedComponent::V1(linked) => linked.check_address(store, address).await,
         }
     }
 
     /// The plugin's own answer, of whatever length.
-    pub(crate) async fn deliver(&self, store: &mut Store<Room>, batch: &Batch) -> wasmtime::Result<Vec<Outcome>> {
+    pub(crate) async fn deliver(
+        &self,
+        store: &mut Store<InstanceState>,
+        batch: &Batch,
+    ) -> wasmtime::Result<Vec<Outcome>> {
         match self {
-            Linked::V1(linked) => linked.deliver(store, batch).await,
+            LinkedComponent::V1(linked) => linked.deliver(store, batch).await,
         }
     }
 
-    pub(crate) async fn reside(&self, store: &mut Store<Room>) -> wasmtime::Result<Resident> {
+    pub(crate) async fn reside(&self, store: &mut Store<InstanceState>) -> wasmtime::Result<ResidentInstance> {
         match self {
-            Linked::V1(linked) => Ok(Resident::V1(v1::Resident::new(linked, store).await?)),
+            LinkedComponent::V1(linked) => Ok(ResidentInstance::V1(v1::ResidentV1::new(linked, store).await?)),
         }
     }
 }
 
 /// Why a resident plugin is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reason {
+pub(crate) enum WakeReason {
     Start,
     Readable,
     Timer,
@@ -121,22 +129,30 @@ pub(crate) enum Reason {
 }
 
 /// A live instance that serves more than one call. It is good until a call of it fails or is dropped.
-pub(crate) enum Resident {
-    V1(v1::Resident),
+pub(crate) enum ResidentInstance {
+    V1(v1::ResidentV1),
 }
 
-impl Resident {
+impl ResidentInstance {
     /// After how long it wants to be woken at the latest.
-    pub(crate) async fn wake(&self, store: &mut Store<Room>, reason: Reason) -> wasmtime::Result<Option<Duration>> {
+    pub(crate) async fn wake(
+        &self,
+        store: &mut Store<InstanceState>,
+        reason: WakeReason,
+    ) -> wasmtime::Result<Option<Duration>> {
         match self {
-            Resident::V1(resident) => resident.wake(store, reason).await,
+            ResidentInstance::V1(resident) => resident.wake(store, reason).await,
         }
     }
 
     /// The plugin's own answer, of whatever length.
-    pub(crate) async fn deliver(&self, store: &mut Store<Room>, batch: &Batch) -> wasmtime::Result<Vec<Outcome>> {
+    pub(crate) async fn deliver(
+        &self,
+        store: &mut Store<InstanceState>,
+        batch: &Batch,
+    ) -> wasmtime::Result<Vec<Outcome>> {
         match self {
-            Resident::V1(resident) => resident.deliver(store, batch).await,
+            ResidentInstance::V1(resident) => resident.deliver(store, batch).await,
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::room::Room;
+use crate::instance_state::InstanceState;
 
-impl Room {
+impl InstanceState {
     /// Milliseconds since 1970-01-01 UTC.
     pub(crate) fn now_ms(&self) -> u64 {
         SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)

@@ -4,11 +4,11 @@
 use serde::de::IgnoredAny;
 use tidings_domain::limits;
 
-use crate::host::{StateError, StreamEntry};
-use crate::room::Room;
+use crate::host::{StateError, StreamAppend};
+use crate::instance_state::InstanceState;
 use crate::violation::Violation;
 
-impl Room {
+impl InstanceState {
     /// Adds to the streams of these places of the batch, all or none.
     pub(crate) async fn append(&mut self, written: Vec<(u32, String)>) -> Result<Result<(), StateError>, Violation> {
         let batch = self.batch.len();
@@ -22,7 +22,7 @@ impl Room {
                 return Ok(Err(StateError::Limit(why)));
             }
             let (address, delivery) = (parcel.delivery.address.clone(), parcel.delivery.id.to_string());
-            entries.push(StreamEntry { address, delivery, data });
+            entries.push(StreamAppend { address, delivery, data });
         }
         let _turn = self.furniture.pace.turn().await;
         Ok(self.furniture.host.append(&self.furniture.channel, entries).await)

@@ -13,12 +13,12 @@ use tidings_domain::text::one_line;
 use tokio::time::timeout;
 use url::Url;
 
-use crate::credentials::{Proof, proof};
+use crate::credentials::{AuthHeader, proof};
+use crate::instance_state::{ChannelContext, InstanceState};
 use crate::network::{Egress, HttpReply, HttpRequest, NetworkError};
-use crate::room::{Furniture, Room};
 
 /// A request as a plugin asks for it.
-pub(crate) struct Ask {
+pub(crate) struct PluginHttpRequest {
     pub method: String,
     pub url: String,
     pub headers: Vec<(String, String)>,
@@ -82,8 +82,8 @@ const OWN_HEADERS: &[&str] = &[
 /// Headers that identify the sender; they are not carried to another origin.
 const IDENTITY: &[HeaderName] = &[header::AUTHORIZATION, header::COOKIE];
 
-impl Room {
-    pub(crate) async fn send(&mut self, ask: Ask) -> Result<HttpReply, HttpError> {
+impl InstanceState {
+    pub(crate) async fn send(&mut self, ask: PluginHttpRequest) -> Result<HttpReply, HttpError> {
         let asked = ask.timeout_ms.map(|millis| Duration::from_millis(u64::from(millis)));
         // Beyond the call's own end there would be nobody left to hear of it.
         let left = self.remaining().mul_f64(limits::CONNECT_SHARE);
@@ -103,7 +103,11 @@ impl Room {
 }
 
 /// The first request and as many redirects as were asked for.
-async fn exchange(furniture: &Furniture, egress: &Egress, ask: Ask) -> Result<HttpReply, Unanswered> {
+async fn exchange(
+    furniture: &ChannelContext,
+    egress: &Egress,
+    ask: PluginHttpRequest,
+) -> Result<HttpReply, Unanswered> {
     let mut redirects = ask.redirects.min(limits::HTTP_REDIRECTS);
     let mut hop = Hop::first(ask)?;
     loop {
@@ -138,7 +142,7 @@ struct Hop {
 
 impl Hop {
     /// CONNECT makes no request, and a server that answers TRACE with what it got would show the plugin its credential.
-    fn first(ask: Ask) -> Result<Hop, HttpError> {
+    fn first(ask: PluginHttpRequest) -> Result<Hop, HttpError> {
         let method = Method::from_bytes(ask.method.as_bytes());
         let method = method.ok().filter(|method| ![Method::CONNECT, Method::TRACE].contains(method));
         let method =
@@ -153,7 +157,7 @@ impl Hop {
     }
 
     /// Sends it with its credential. Where a token that was good before is refused, once more with a new one.
-    async fn send(&self, furniture: &Furniture, egress: &Egress) -> Result<HttpReply, Unanswered> {
+    async fn send(&self, furniture: &ChannelContext, egress: &Egress) -> Result<HttpReply, Unanswered> {
         let permit = permit(&furniture.grants, &self.url)?;
         let Some(name) = &self.credential else { return Ok(egress.http(self.request(&permit, None)).await?) };
         let credential = furniture.grants.credential(name, &permit)?;
@@ -166,7 +170,7 @@ impl Hop {
         Ok(egress.http(self.request(&permit, Some(&shown))).await?)
     }
 
-    fn request<'a>(&'a self, permit: &'a Permit, proof: Option<&Proof>) -> HttpRequest<'a> {
+    fn request<'a>(&'a self, permit: &'a Permit, proof: Option<&AuthHeader>) -> HttpRequest<'a> {
         let mut headers = self.headers.clone();
         if let Some(proof) = proof {
             headers.insert(proof.header.clone(), proof.value.clone());
@@ -242,8 +246,8 @@ fn parse_headers(pairs: &[(String, String)]) -> Result<HeaderMap, HttpError> {
 mod tests {
     use super::*;
 
-    fn ask(method: &str, url: &str, headers: &[(&str, &str)]) -> Ask {
-        Ask {
+    fn ask(method: &str, url: &str, headers: &[(&str, &str)]) -> PluginHttpRequest {
+        PluginHttpRequest {
             method: method.to_owned(),
             url: url.to_owned(),
             headers: headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),

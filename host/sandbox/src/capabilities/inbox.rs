@@ -2,9 +2,9 @@
 
 use tidings_domain::limits;
 
-use crate::room::Furniture;
+use crate::instance_state::ChannelContext;
 
-impl Furniture {
+impl ChannelContext {
     /// An address or a text beyond its bound is cut: whoever sends one gets an answer to what is left of it.
     pub(crate) async fn submit(&self, address: &str, text: &str) -> Vec<String> {
         let cut = |text: &str, max| text.chars().take(max).collect::<String>();

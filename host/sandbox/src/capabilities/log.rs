@@ -6,9 +6,9 @@ use tidings_domain::outcome::Outcome;
 use tidings_domain::text::one_line;
 
 use crate::host::LogLevel;
-use crate::room::{Furniture, Room};
+use crate::instance_state::{ChannelContext, InstanceState};
 
-impl Room {
+impl InstanceState {
     /// A line of the plugin's own; what it printed before comes first.
     pub(crate) fn log(&mut self, level: LogLevel, message: &str) {
         self.print(false);
@@ -25,7 +25,7 @@ impl Room {
     }
 }
 
-impl Furniture {
+impl ChannelContext {
     /// A line in the channel's log.
     pub(crate) fn log(&self, level: LogLevel, text: String) {
         let line = one_line(&self.redaction.apply(text), limits::REASON_CHARS);

@@ -14,8 +14,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 use crate::credentials::{identity, useless};
+use crate::instance_state::{ChannelContext, InstanceState};
 use crate::network::{Egress, NetworkError, TlsMode, TlsWire, Wire};
-use crate::room::{Furniture, Room};
 
 /// How a stream is to be encrypted.
 pub(crate) struct TlsOptions {
@@ -45,7 +45,7 @@ enum Stream {
     Broken,
 }
 
-impl Room {
+impl InstanceState {
     pub(crate) async fn connect(
         &mut self,
         host: &str,
@@ -64,7 +64,7 @@ impl Room {
 }
 
 async fn open(
-    furniture: &Furniture,
+    furniture: &ChannelContext,
     egress: &Egress,
     host: &str,
     port: u16,
@@ -133,7 +133,7 @@ impl Connection {
     /// Turns the stream into TLS in place.
     pub(crate) async fn start_tls(
         &mut self,
-        furniture: &Furniture,
+        furniture: &ChannelContext,
         egress: &Egress,
         options: TlsOptions,
     ) -> Result<(), NetworkError> {

@@ -2,10 +2,10 @@
 
 use tidings_domain::outcome::Outcome;
 
-use crate::room::Room;
+use crate::instance_state::InstanceState;
 use crate::violation::Violation;
 
-impl Room {
+impl InstanceState {
     pub(crate) fn settle(&mut self, index: u32, outcome: Outcome) -> Result<(), Violation> {
         let batch = self.settled.len();
         let place = self.settled.get_mut(index as usize).ok_or(Violation::Settled { index, batch })?;

@@ -3,10 +3,10 @@
 use rand::RngCore as _;
 use tidings_domain::limits;
 
-use crate::room::Room;
+use crate::instance_state::InstanceState;
 use crate::violation::Violation;
 
-impl Room {
+impl InstanceState {
     pub(crate) fn random(&self, count: u32) -> Result<Vec<u8>, Violation> {
         if count > limits::RANDOM_BYTES {
             return Err(Violation::Random { asked: count });

@@ -3,9 +3,9 @@
 use tidings_domain::limits;
 
 use crate::host::StateError;
-use crate::room::Furniture;
+use crate::instance_state::ChannelContext;
 
-impl Furniture {
+impl ChannelContext {
     pub(crate) async fn state_get(&self, key: &str) -> Result<Option<Vec<u8>>, StateError> {
         check_key(key)?;
         let _turn = self.pace.turn().await;

@@ -11,8 +11,8 @@ use tidings_domain::limits;
 use tidings_domain::manifest::Capability;
 
 use crate::capabilities::http::{HttpError, Unanswered};
+use crate::instance_state::ChannelContext;
 use crate::network::Egress;
-use crate::room::Furniture;
 
 pub(crate) use certificate::identity;
 use service_account::ServiceAccount;
@@ -46,7 +46,7 @@ pub fn check_credential(kind: &CredentialKind, value: &str) -> Result<(), Creden
 }
 
 /// A header that proves who asks.
-pub(crate) struct Proof {
+pub(crate) struct AuthHeader {
     pub header: HeaderName,
     /// Marked as sensitive, so that nothing prints it.
     pub value: HeaderValue,
@@ -57,10 +57,10 @@ pub(crate) struct Proof {
 /// What a request carries for this credential, which [`Grants::credential`](tidings_domain::grant::Grants::credential) let
 /// through.
 pub(crate) async fn proof(
-    furniture: &Furniture,
+    furniture: &ChannelContext,
     egress: &Egress,
     credential: &Credential,
-) -> Result<Proof, Unanswered> {
+) -> Result<AuthHeader, Unanswered> {
     match &credential.kind {
         CredentialKind::Header { header } => {
             // Neither the name nor the value is the plugin's: what is wrong with it is the administrator's to see.
@@ -68,11 +68,11 @@ pub(crate) async fn proof(
             let header = HeaderName::from_bytes(header.as_bytes()).map_err(|_| broken())?;
             let mut value = HeaderValue::from_str(credential.value.expose()).map_err(|_| broken())?;
             value.set_sensitive(true);
-            Ok(Proof { header, value, reused: false })
+            Ok(AuthHeader { header, value, reused: false })
         }
         CredentialKind::GoogleServiceAccount => {
             let (value, reused) = furniture.tokens.bearer(&furniture.grants, egress, credential).await?;
-            Ok(Proof { header: AUTHORIZATION, value, reused })
+            Ok(AuthHeader { header: AUTHORIZATION, value, reused })
         }
         CredentialKind::ClientCertificate => Err(useless(credential, Capability::Http).into()),
     }

@@ -14,7 +14,7 @@ use tidings_domain::grant::{Credential, Grants};
 use tidings_domain::limits;
 use tokio::time::timeout;
 
-use super::{Proof, ServiceAccount};
+use super::{AuthHeader, ServiceAccount};
 use crate::capabilities::http::{Unanswered, permit};
 use crate::network::{Egress, HttpReply, HttpRequest, NetworkError};
 
@@ -86,7 +86,7 @@ impl Tokens {
 
     /// The far side refused this proof. Whether another one is worth a try: it was a token that had been good before. A
     /// token that was refused when it was new would be followed by another such.
-    pub(crate) async fn refused(&self, credential: &Credential, proof: &Proof) -> bool {
+    pub(crate) async fn refused(&self, credential: &Credential, proof: &AuthHeader) -> bool {
         if proof.reused {
             let slot = self.slot(&credential.name);
             let mut known = slot.lock().await;

@@ -11,14 +11,14 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::{Answer, Errand, ResidentStats, occupied};
-use crate::abi::{self, Reason};
-use crate::call::{Call, Ended};
+use crate::abi::{self, WakeReason};
+use crate::call::{Call, Completion};
 use crate::plugin::{Batch, Plugin, later};
-use crate::report::{Report, assemble};
+use crate::report::{CallReport, assemble};
 use crate::violation::Crash;
 
 /// A channel's plugin over all its instances.
-pub(super) struct Life {
+pub(super) struct ResidentLifecycle {
     plugin: Plugin,
     stats: Arc<watch::Sender<ResidentStats>>,
     state: State,
@@ -44,7 +44,7 @@ enum Work {
 
 struct Instance {
     call: Call,
-    resident: abi::Resident,
+    resident: abi::ResidentInstance,
     born: Instant,
     /// When the plugin wants to be woken.
     timer: Option<Instant>,
@@ -54,17 +54,17 @@ struct Instance {
     early: u32,
 }
 
-impl Life {
-    pub(super) fn new(plugin: Plugin, stats: Arc<watch::Sender<ResidentStats>>) -> Life {
-        Life { plugin, stats, state: State::Absent { until: Instant::now() }, failures: 0 }
+impl ResidentLifecycle {
+    pub(super) fn new(plugin: Plugin, stats: Arc<watch::Sender<ResidentStats>>) -> ResidentLifecycle {
+        ResidentLifecycle { plugin, stats, state: State::Absent { until: Instant::now() }, failures: 0 }
     }
 
     /// Waits until the plugin is to be woken, and says why. May be dropped and asked again.
-    pub(super) async fn due(&mut self) -> Reason {
+    pub(super) async fn due(&mut self) -> WakeReason {
         let instance = match &mut self.state {
             State::Absent { until } => {
                 sleep_until(*until).await;
-                return Reason::Start;
+                return WakeReason::Start;
             }
             State::Present(instance) => instance,
         };
@@ -77,23 +77,23 @@ impl Life {
         };
         let room = instance.call.store().data_mut();
         let reason = tokio::select! {
-            () = poll_fn(|cx| room.poll_readable(cx)) => Reason::Readable,
-            () = timer => Reason::Timer,
+            () = poll_fn(|cx| room.poll_readable(cx)) => WakeReason::Readable,
+            () = timer => WakeReason::Timer,
         };
         sleep_until(instance.rested).await;
         reason
     }
 
-    /// Wakes the instance, for `time` at most; for [`Reason::Start`], one is made.
-    pub(super) async fn wake(&mut self, reason: Reason, time: Duration) {
+    /// Wakes the instance, for `time` at most; for [`WakeReason::Start`], one is made.
+    pub(super) async fn wake(&mut self, reason: WakeReason, time: Duration) {
         let time = time.min(limits::WAKE_DEADLINE).min(self.plugin.deadline());
         let instance = match &mut self.state {
             State::Present(instance) => instance,
-            State::Absent { .. } if reason == Reason::Start => return self.start(time).await,
+            State::Absent { .. } if reason == WakeReason::Start => return self.start(time).await,
             State::Absent { .. } => return,
         };
-        let early = instance.timer.filter(|at| reason == Reason::Timer && *at < instance.rested).is_some()
-            || (reason == Reason::Readable && instance.rested.elapsed() < limits::EPOCH_TICK);
+        let early = instance.timer.filter(|at| reason == WakeReason::Timer && *at < instance.rested).is_some()
+            || (reason == WakeReason::Readable && instance.rested.elapsed() < limits::EPOCH_TICK);
         instance.early = if early { instance.early.saturating_add(1) } else { 0 };
         if instance.early == limits::WAKE_STORM {
             let (channel, interval) = (&self.plugin.furniture.channel, limits::WAKE_INTERVAL);
@@ -135,7 +135,7 @@ impl Life {
             }
             let start = async {
                 sleep_until(until).await;
-                self.wake(Reason::Start, limits::WAKE_DEADLINE).await;
+                self.wake(WakeReason::Start, limits::WAKE_DEADLINE).await;
             };
             tokio::select! {
                 () = start => {}
@@ -164,7 +164,7 @@ impl Life {
         if let Some(crash) = &crash {
             self.crashed(crash.clone(), Work::Delivery);
         }
-        Ok(Report { outcomes, crash, stats })
+        Ok(CallReport { outcomes, crash, stats })
     }
 
     /// A new instance and its first call.
@@ -179,10 +179,10 @@ impl Life {
         let first = async {
             let store = call.store();
             let resident = linked.reside(store).await?;
-            let next = resident.wake(store, Reason::Start).await?;
+            let next = resident.wake(store, WakeReason::Start).await?;
             Ok((resident, next))
         };
-        let ended: Ended<_> = Call::within(time, first).await;
+        let ended: Completion<_> = Call::within(time, first).await;
         let (answer, used, _) = call.close(ended);
         self.stats.send_modify(|stats| stats.used.add(&used));
         match answer {
@@ -228,7 +228,7 @@ impl Life {
         }
     }
 
-    fn not_now(&self, batch: &Batch, wait: Duration) -> Report {
+    fn not_now(&self, batch: &Batch, wait: Duration) -> CallReport {
         let reason = match (&self.stats.borrow().last_crash, self.failures) {
             (Some((kind, detail)), 1..) => {
                 format!("the plugin is started again after a crash ({}: {detail})", kind.as_str())
@@ -239,7 +239,7 @@ impl Life {
     }
 }
 
-impl Drop for Life {
+impl Drop for ResidentLifecycle {
     fn drop(&mut self) {
         self.stats.send_modify(|stats| stats.alive = false);
     }

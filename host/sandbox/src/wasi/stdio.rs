@@ -14,9 +14,9 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
 /// What was printed and is in no line yet. All streams of an instance's standard output write on the same.
 #[derive(Clone, Default)]
-pub(super) struct Paper(Arc<Mutex<Vec<u8>>>);
+pub(super) struct LogStream(Arc<Mutex<Vec<u8>>>);
 
-impl Paper {
+impl LogStream {
     /// Takes the lines that are complete. Where `all` is wanted, or more is there than one line may have, the rest counts
     /// as one too. Empty lines are left out.
     pub(super) fn lines(&self, all: bool) -> Vec<String> {
@@ -36,7 +36,7 @@ impl Paper {
     }
 }
 
-impl OutputStream for Paper {
+impl OutputStream for LogStream {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
         if bytes.len() > limits::STDIO_BYTES {
             return Err(StreamError::trap("wrote more to standard output than `check-write` allowed"));
@@ -56,17 +56,17 @@ impl OutputStream for Paper {
 }
 
 #[async_trait]
-impl Pollable for Paper {
+impl Pollable for LogStream {
     async fn ready(&mut self) {}
 }
 
-impl IsTerminal for Paper {
+impl IsTerminal for LogStream {
     fn is_terminal(&self) -> bool {
         false
     }
 }
 
-impl StdoutStream for Paper {
+impl StdoutStream for LogStream {
     fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
         Box::new(self.clone())
     }
@@ -76,7 +76,7 @@ impl StdoutStream for Paper {
     }
 }
 
-impl AsyncWrite for Paper {
+impl AsyncWrite for LogStream {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let taken = &bytes[..bytes.len().min(limits::STDIO_BYTES)];
         self.printed().extend_from_slice(taken);
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn what_is_printed_becomes_lines_when_they_end() {
-        let paper = Paper::default();
+        let paper = LogStream::default();
         let print = |text: &[u8]| paper.clone().write(Bytes::copy_from_slice(text)).expect("printed");
         print(b"one\ntw");
         assert_eq!(paper.lines(false), ["one"]);
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_line_without_an_end_does_not_pile_up() {
-        let paper = Paper::default();
+        let paper = LogStream::default();
         let mut most = 0;
         for _ in 0..100 {
             paper.clone().write(Bytes::from(vec![b'x'; limits::STDIO_BYTES])).expect("printed");

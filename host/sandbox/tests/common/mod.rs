@@ -22,8 +22,8 @@ use tidings_domain::outcome::{CrashKind, Outcome};
 use tidings_domain::subscription::Style;
 use tidings_domain::time::Timestamp;
 use tidings_sandbox::{
-    Admitted, Batch, ChannelHost, ChannelSettings, CompileLimits, Compiler, Links, LogLevel, Parcel, Plugin, Report,
-    Resolver, Sandbox, SandboxOptions, StateError, StreamEntry,
+    Admitted, Batch, CallReport, ChannelHost, ChannelSettings, CompileLimits, Compiler, DeliveryLinks, DeliveryRequest,
+    LogLevel, Plugin, Resolver, Sandbox, SandboxOptions, StateError, StreamAppend,
 };
 
 pub const MIB: usize = 1024 * 1024;
@@ -114,12 +114,12 @@ pub fn far() -> PluginLimits {
     }
 }
 
-pub fn crash_of(report: &Report) -> (CrashKind, &str) {
+pub fn crash_of(report: &CallReport) -> (CrashKind, &str) {
     let (kind, detail) = report.crash.as_ref().expect("a crash");
     (*kind, detail)
 }
 
-pub fn rejected(report: &Report) -> &str {
+pub fn rejected(report: &CallReport) -> &str {
     match &report.outcomes[0] {
         Outcome::Rejected { reason } => reason,
         other => panic!("expected a rejection, got {other:?}"),
@@ -164,7 +164,11 @@ pub fn delivery(address: &str) -> Delivery {
 }
 
 pub fn parcels(deliveries: &[Delivery]) -> Batch {
-    let parcel = |delivery| Parcel { delivery: Arc::new(delivery), links: Links::default(), summary: Vec::new() };
+    let parcel = |delivery| DeliveryRequest {
+        delivery: Arc::new(delivery),
+        links: DeliveryLinks::default(),
+        summary: Vec::new(),
+    };
     deliveries.iter().cloned().map(parcel).collect()
 }
 
@@ -172,7 +176,7 @@ pub fn parcels(deliveries: &[Delivery]) -> Batch {
 #[derive(Default)]
 pub struct MemoryHost {
     state: Mutex<BTreeMap<String, Vec<u8>>>,
-    pub entries: Mutex<Vec<StreamEntry>>,
+    pub entries: Mutex<Vec<StreamAppend>>,
     pub lines: Mutex<Vec<String>>,
 }
 
@@ -203,7 +207,7 @@ impl ChannelHost for MemoryHost {
         Ok(self.state.lock().expect("a lock").keys().filter(|key| key.starts_with(prefix)).cloned().collect())
     }
 
-    async fn append(&self, _: &str, entries: Vec<StreamEntry>) -> Result<(), StateError> {
+    async fn append(&self, _: &str, entries: Vec<StreamAppend>) -> Result<(), StateError> {
         self.entries.lock().expect("a lock").extend(entries);
         Ok(())
     }

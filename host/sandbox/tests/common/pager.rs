@@ -7,7 +7,7 @@ use tidings_domain::limits::PluginLimits;
 use tidings_domain::manifest::Capability;
 use tidings_domain::outcome::Outcome;
 use tidings_domain::time::Timestamp;
-use tidings_sandbox::{Admitted, Batch, ChannelHost, ChannelSettings, Links, Parcel, Plugin};
+use tidings_sandbox::{Admitted, Batch, ChannelHost, ChannelSettings, DeliveryLinks, DeliveryRequest, Plugin};
 
 use super::far::Far;
 use super::{Place, delivery, grant};
@@ -40,7 +40,11 @@ pub fn one_of_each(address: &str) -> [Delivery; 3] {
 /// With a summary for the digest among them.
 pub fn parcels(deliveries: &[Delivery]) -> Batch {
     let summary = || vec!["ralph built a".to_owned()];
-    let parcel = |delivery| Parcel { delivery: Arc::new(delivery), links: Links::default(), summary: summary() };
+    let parcel = |delivery| DeliveryRequest {
+        delivery: Arc::new(delivery),
+        links: DeliveryLinks::default(),
+        summary: summary(),
+    };
     deliveries.iter().cloned().map(parcel).collect()
 }
 

@@ -2,14 +2,14 @@
 
 use tidings_domain::limits::{self, PluginLimits};
 use tidings_domain::outcome::{CrashKind, Outcome};
-use tidings_sandbox::Resident;
+use tidings_sandbox::ResidentHandle;
 
 use crate::common::Place;
 use crate::rig::{Server, order, plugin, told};
 
 const MIB: usize = 1024 * 1024;
 
-async fn resident(place: &Place, port: u16, limits: PluginLimits) -> Resident {
+async fn resident(place: &Place, port: u16, limits: PluginLimits) -> ResidentHandle {
     plugin(place, port, &[], limits).await.reside()
 }
 

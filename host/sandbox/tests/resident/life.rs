@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use tidings_domain::limits::{self, PluginLimits};
 use tidings_domain::outcome::{CrashKind, Outcome};
-use tidings_sandbox::{AdmissionError, Report};
+use tidings_sandbox::{AdmissionError, CallReport};
 use tokio::time::{Instant, timeout};
 
 use crate::common::guest::{plugin as by_hand, plugin_of};
 use crate::common::{Place, delivery, parcels};
 use crate::rig::{LIMIT, Server, alone, order, plugin, told, until};
 
-fn crash(report: &Report) -> CrashKind {
+fn crash(report: &CallReport) -> CrashKind {
     report.crash.as_ref().expect("a crash").0
 }
 
 /// How long the channel is to rest, where that is all that the plugin said.
-fn held(report: &Report) -> Option<Duration> {
+fn held(report: &CallReport) -> Option<Duration> {
     match &report.outcomes[..] {
         [Outcome::ChannelTrouble { after, .. }] => *after,
         other => panic!("expected trouble, got {other:?}"),

@@ -7,7 +7,7 @@ use tidings_domain::grant::Grants;
 use tidings_domain::limits::PluginLimits;
 use tidings_domain::manifest::Capability;
 use tidings_domain::outcome::Outcome;
-use tidings_sandbox::{ChannelSettings, Plugin, Report, Resident};
+use tidings_sandbox::{CallReport, ChannelSettings, Plugin, ResidentHandle};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
@@ -30,17 +30,17 @@ pub async fn plugin(place: &Place, port: u16, settings: &[(&str, &str)], limits:
 }
 
 /// A resident without a server.
-pub async fn alone(place: &Place, settings: &[(&str, &str)]) -> Resident {
+pub async fn alone(place: &Place, settings: &[(&str, &str)]) -> ResidentHandle {
     plugin(place, 9, settings, PluginLimits::default()).await.reside()
 }
 
-pub async fn order(resident: &Resident, orders: &[&str]) -> Report {
+pub async fn order(resident: &ResidentHandle, orders: &[&str]) -> CallReport {
     let deliveries: Vec<_> = orders.iter().map(|order| delivery(&format!("{order}@x"))).collect();
     resident.deliver(&parcels(&deliveries)).await
 }
 
 /// What it answered to one order, in its own words.
-pub async fn told(resident: &Resident, what: &str) -> String {
+pub async fn told(resident: &ResidentHandle, what: &str) -> String {
     match order(resident, &[what]).await.outcomes.pop().expect("an outcome") {
         Outcome::Delivered { receipt } => receipt.unwrap_or_default(),
         other => panic!("{what}: {other:?}"),

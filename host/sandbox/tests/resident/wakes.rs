@@ -7,7 +7,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use tidings_domain::limits::{self, PluginLimits};
 use tidings_domain::outcome::{CrashKind, Outcome};
-use tidings_sandbox::Resident;
+use tidings_sandbox::ResidentHandle;
 use tokio::time::{Instant, sleep};
 use tokio_rustls::TlsAcceptor;
 
@@ -15,7 +15,7 @@ use crate::common::Place;
 use crate::rig::{Peer, Server, alone, order, plugin, told, until};
 
 /// A resident that connects when it starts, to this server.
-async fn connected(place: &Place, server: &Server) -> Resident {
+async fn connected(place: &Place, server: &Server) -> ResidentHandle {
     plugin(place, server.port, &[("start", "connect")], PluginLimits::default()).await.reside()
 }
 

@@ -1,7 +1,7 @@
 //! What administrators do: components, channels, deliveries, status.
 
 use serde_json::json;
-use tidings_domain::delivery::{Accepted, DeliveryId, Recipient, StoredEvent};
+use tidings_domain::delivery::{DeliveryId, NewMessage, Recipient, StoredEvent};
 use tidings_domain::message::MessageId;
 use tidings_domain::outcome::Settlement;
 use tidings_domain::subscription::Style;
@@ -64,7 +64,7 @@ async fn a_channel_that_lacks_its_configuration_cannot_be_enabled() {
     assert!(answer.paths().contains(&"host".to_owned()), "{}", answer.text());
 }
 
-fn accepted(number: usize) -> Accepted {
+fn accepted(number: usize) -> NewMessage {
     let body = format!("{{\"topic\": \"a.b.c.d\", \"msg_id\": \"m{number}\"}}");
     let frame = tidings_domain::message::Frame { topic: None, body: body.into_bytes() };
     let envelope = tidings_domain::message::Envelope::read(&frame).expect("it is a message");
@@ -97,7 +97,7 @@ fn accepted(number: usize) -> Accepted {
         digest: None,
     };
     let digest = [number as u8; 32];
-    Accepted { id, topic: "a.b.c.d".into(), digest, event: Some(Arc::new(event)), recipients: [recipient].into() }
+    NewMessage { id, topic: "a.b.c.d".into(), digest, event: Some(Arc::new(event)), recipients: [recipient].into() }
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use serde_json::json;
 use sha2::Digest as _;
 use tidings_domain::grant::Grants;
 use tidings_domain::limits::PluginLimits;
-use tidings_domain::plugin_life::Life;
+use tidings_domain::plugin_life::ChannelVersions;
 use tidings_store::{Channel, ComponentInfo, Signed};
 
 use super::administration::install;
@@ -40,7 +40,7 @@ async fn channel_of(stand: &Stand, name: &str, component: &str, enabled: bool) {
         grants: Grants::default(),
         limits: PluginLimits::default(),
         enabled,
-        life: Life::default(),
+        life: ChannelVersions::default(),
     };
     stand.state.store.put_channel(&channel, clock::now()).await.expect("it is stored");
 }

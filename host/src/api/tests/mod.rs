@@ -24,7 +24,7 @@ use super::*;
 use crate::channels::{Environment, PluginHost};
 use crate::clock;
 use crate::config::{Config, DataDir};
-use crate::dispatch::Dispatch;
+use crate::dispatch::DispatchSettings;
 use crate::fetch::{Fetcher, InstallConfig};
 use crate::trust::{Trust, TrustConfig};
 
@@ -75,12 +75,12 @@ impl Stand {
         config.api.public_url = Some("https://tell.example.org".into());
         let store = tidings_store::open(&config.data_dir.database(), Mode::Daemon).await.expect("a new database");
         let metrics = Arc::new(Metrics::default());
-        let lists = Arc::new(Lists::open(&config.acl, &store).expect("the table of the store"));
+        let lists = Arc::new(AccessLists::open(&config.acl, &store).expect("the table of the store"));
         let changed = Arc::clone(&lists);
         let changed = move |change: &Change| changed.apply(change);
-        let knowledge = Knowledge::load(&config, Arc::clone(&store), Arc::clone(&metrics), changed).await;
+        let knowledge = MatchingState::load(&config, Arc::clone(&store), Arc::clone(&metrics), changed).await;
         let knowledge = Arc::new(knowledge.expect("the catalogue in the program is good"));
-        let links = Arc::new(Links::open(&config).expect("a key"));
+        let links = Arc::new(LinkSigner::open(&config).expect("a key"));
         let sandbox = SandboxOptions {
             cache_dir: config.data_dir.cache(),
             tls_ca_file: None,
@@ -97,7 +97,7 @@ impl Stand {
             knowledge: Arc::clone(&knowledge),
             wakers: Arc::default(),
             metrics: Arc::clone(&metrics),
-            dispatch: Dispatch::from(&config.dispatch),
+            dispatch: DispatchSettings::from(&config.dispatch),
         });
         let install =
             InstallConfig { hosts: vec!["127.0.0.1".into()], plain_http: vec!["127.0.0.1".into()], private: false };

@@ -10,7 +10,7 @@ use tidings_conformance::host::MemoryHost;
 use tidings_conformance::sample::setup;
 use tidings_domain::grant::Grants;
 use tidings_domain::limits::PluginLimits;
-use tidings_domain::words;
+use tidings_domain::permissions_text;
 use tidings_sandbox::ChannelSettings;
 
 use super::super::output::Output;
@@ -24,7 +24,7 @@ pub(super) async fn check(path: &Path, out: &mut Output) -> anyhow::Result<ExitC
     let tried = admit(path).await?;
     let manifest = tried.admitted.manifest();
     let mistake = mistake(&tried).await;
-    let review = words::review(manifest);
+    let review = permissions_text::review(manifest);
     if out.is_json() {
         out.json(&json!({"manifest": manifest, "review": review, "mistake": mistake}))?;
     } else {

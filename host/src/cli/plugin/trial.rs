@@ -7,7 +7,7 @@ use anyhow::{Context as _, anyhow};
 use clap::Args;
 use serde_json::json;
 use tidings_conformance::sample::{beyond, deliveries};
-use tidings_conformance::{Rehearsal, Verdict, rehearse, run_with};
+use tidings_conformance::{CaseResult, Rehearsal, rehearse, run_with};
 use tidings_domain::delivery::StoredEvent;
 use tidings_domain::facts::Event;
 use tidings_domain::message::{Envelope, Frame};
@@ -49,8 +49,10 @@ pub(super) async fn test(args: &TrialArgs, out: &mut Output) -> anyhow::Result<E
             out.line(&format!("FAILED {}: {}", case.name, case.verdict.why()))?;
         }
         unreached(&findings.unreached, out)?;
-        let count = |wanted: fn(&Verdict) -> bool| findings.cases.iter().filter(|case| wanted(&case.verdict)).count();
-        let (passed, failed) = (count(|v| matches!(v, Verdict::Passed)), count(|v| matches!(v, Verdict::Failed(_))));
+        let count =
+            |wanted: fn(&CaseResult) -> bool| findings.cases.iter().filter(|case| wanted(&case.verdict)).count();
+        let (passed, failed) =
+            (count(|v| matches!(v, CaseResult::Passed)), count(|v| matches!(v, CaseResult::Failed(_))));
         out.line(&format!("{passed} passed, {failed} failed, {} skipped", findings.cases.len() - passed - failed))?;
     }
     Ok(if findings.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -2,11 +2,10 @@
 //! called, told to stop). How many calls may be in flight is the window's word; what an outcome means is the retry
 //! policy's; whether a version is good is the trial's.
 
-mod ended;
+mod completion;
 mod lease;
-mod remembered;
+mod rollout_tracker;
 mod settle;
-mod trial;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,13 +21,13 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use self::remembered::Remembered;
-use self::trial::TrialState;
-use super::Sender;
-use super::call::Called;
-use super::fleet::{Findings, Fleet, Version};
+use self::rollout_tracker::RolloutTracker;
+use super::PluginRunner;
+use super::plugin_runner::CallOutcome;
+use super::version_set::{CallableVersion, RolloutReports, VersionSet};
 use crate::clock;
 use crate::config::DispatchConfig;
+use crate::dispatch::bounded_map::BoundedMap;
 use crate::telemetry::Metrics;
 
 /// How long a worker pauses when the store is unavailable.
@@ -40,7 +39,7 @@ const LOOK_AT_LEAST: Duration = Duration::from_secs(30);
 
 /// How deliveries are sent; the settings `dispatch.*`.
 #[derive(Clone, Copy, Debug)]
-pub struct Dispatch {
+pub struct DispatchSettings {
     pub batch: usize,
     pub window: usize,
     pub policy: RetryPolicy,
@@ -48,9 +47,9 @@ pub struct Dispatch {
     pub quarantine: CrashRule,
 }
 
-impl From<&DispatchConfig> for Dispatch {
-    fn from(config: &DispatchConfig) -> Dispatch {
-        Dispatch {
+impl From<&DispatchConfig> for DispatchSettings {
+    fn from(config: &DispatchConfig) -> DispatchSettings {
+        DispatchSettings {
             batch: config.batch,
             window: config.window,
             policy: config.retry_policy(),
@@ -71,7 +70,7 @@ pub struct WorkerStatus {
 pub struct WorkerHandle {
     stop: CancellationToken,
     task: JoinHandle<()>,
-    fleet: watch::Sender<Arc<Fleet>>,
+    fleet: watch::Sender<Arc<VersionSet>>,
     status: Arc<Mutex<WorkerStatus>>,
     grace: Duration,
 }
@@ -89,17 +88,17 @@ impl WorkerHandle {
     }
 
     /// What it sends with, apart from what is on trial.
-    pub fn sender(&self) -> Arc<Sender> {
+    pub fn sender(&self) -> Arc<PluginRunner> {
         Arc::clone(&self.fleet.borrow().active.sender)
     }
 
     /// The versions that it calls.
-    pub fn fleet(&self) -> Arc<Fleet> {
+    pub fn fleet(&self) -> Arc<VersionSet> {
         Arc::clone(&self.fleet.borrow())
     }
 
     /// From now on it calls these versions. Calls in flight are not interrupted.
-    pub fn call(&self, fleet: Fleet) {
+    pub fn call(&self, fleet: VersionSet) {
         self.fleet.send_replace(Arc::new(fleet));
     }
 
@@ -113,10 +112,10 @@ impl WorkerHandle {
 pub struct Worker {
     pub channel: String,
     pub store: Arc<dyn Store>,
-    pub settings: Dispatch,
+    pub settings: DispatchSettings,
     pub waker: Arc<Notify>,
     pub metrics: Arc<Metrics>,
-    pub findings: Findings,
+    pub findings: RolloutReports,
     /// Ends it.
     pub stop: CancellationToken,
 }
@@ -130,28 +129,28 @@ struct Batch {
 
 /// A call that ended, and which version it was.
 struct Ended {
-    version: Version,
+    version: CallableVersion,
     /// It was the candidate's.
     on_trial: bool,
-    called: Called,
+    called: CallOutcome,
 }
 
 /// What the loop keeps between events.
 struct State {
     window: Window,
     /// Deliveries that were in a call that crashed, with how often they crashed alone. They are sent alone.
-    suspects: Remembered<u32>,
+    suspects: BoundedMap<u32>,
     /// Leased, not called yet.
     ready: VecDeque<Batch>,
     /// When to look for due deliveries again; none: now.
     look_at: Option<Timestamp>,
-    trial: TrialState,
+    trial: RolloutTracker,
     status: Arc<Mutex<WorkerStatus>>,
 }
 
 impl Worker {
     /// Starts it. Should it break, it is started again: its leases end, and what they held is sent again.
-    pub fn start(self, fleet: Fleet) -> WorkerHandle {
+    pub fn start(self, fleet: VersionSet) -> WorkerHandle {
         let (stop, grace) = (self.stop.clone(), self.settings.stop_grace);
         fleet.active.sender.begin();
         let status = Arc::new(Mutex::new(WorkerStatus::default()));
@@ -160,7 +159,7 @@ impl Worker {
         WorkerHandle { stop, task, fleet: sender, status, grace }
     }
 
-    async fn supervise(self, fleet: watch::Receiver<Arc<Fleet>>, status: Arc<Mutex<WorkerStatus>>) {
+    async fn supervise(self, fleet: watch::Receiver<Arc<VersionSet>>, status: Arc<Mutex<WorkerStatus>>) {
         while let Err(error) = tokio::spawn(self.clone().run(fleet.clone(), Arc::clone(&status))).await {
             tracing::error!(channel = self.channel, error = %error, "a channel's worker broke and is started again");
             tokio::select! {
@@ -170,14 +169,14 @@ impl Worker {
         }
     }
 
-    async fn run(self, mut fleets: watch::Receiver<Arc<Fleet>>, status: Arc<Mutex<WorkerStatus>>) {
+    async fn run(self, mut fleets: watch::Receiver<Arc<VersionSet>>, status: Arc<Mutex<WorkerStatus>>) {
         let fleet = Arc::clone(&fleets.borrow_and_update());
         let mut state = State {
             window: self.window(&fleet),
-            suspects: Remembered::new(limits::SUSPECTS),
+            suspects: BoundedMap::new(limits::SUSPECTS),
             ready: VecDeque::new(),
             look_at: None,
-            trial: TrialState::new(fleet, self.settings.quarantine, clock::now()),
+            trial: RolloutTracker::new(fleet, self.settings.quarantine, clock::now()),
             status,
         };
         let mut calls = JoinSet::new();
@@ -203,7 +202,7 @@ impl Worker {
     }
 
     /// Goes on with other versions. Another active version's window is new: it does not rest for its predecessor's trouble.
-    fn adopt(&self, state: &mut State, fleet: Arc<Fleet>) {
+    fn adopt(&self, state: &mut State, fleet: Arc<VersionSet>) {
         let window = self.window(&fleet);
         if state.trial.adopt(fleet, clock::now()) {
             state.window = window;
@@ -212,7 +211,7 @@ impl Worker {
         state.look_at = None;
     }
 
-    fn window(&self, fleet: &Fleet) -> Window {
+    fn window(&self, fleet: &VersionSet) -> Window {
         let most = fleet.active.sender.window(self.settings.window);
         Window::new(most, limits::CHANNEL_REST_MIN, self.settings.policy.backoff_max)
     }

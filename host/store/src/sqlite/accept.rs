@@ -1,4 +1,4 @@
-//! Intake's transaction: messages seen, everybody who is to be told, one-shot filters that fired, digests that gather,
+//! The transaction of intake: messages seen, everybody who is to be told, one-shot filters that fired, digests that gather,
 //! and the books. Several messages share it; each is new, a duplicate or in conflict on its own.
 
 use std::collections::hash_map::Entry;
@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, HashMap};
 
 use sqlx::QueryBuilder;
 use sqlx::sqlite::{Sqlite, SqliteConnection};
-use tidings_domain::delivery::{Acceptance, Accepted, Recipient};
+use tidings_domain::delivery::{Acceptance, NewMessage, Recipient};
 
-use super::failure::Failure;
-use super::gather::Gatherings;
+use super::digest_assembly::DigestAssemblies;
+use super::failure::WriteFailure;
+use super::fair_queue;
 use super::oneshot::OneShots;
-use super::turns;
 use super::value::{millis, style_bits};
-use super::writer::Intake;
+use super::writer::PreparedMessage;
 
 /// Rows in one statement, the most first: so few sizes that the statements stay prepared. Parsing one costs as much as
 /// running it. Ten variables for each row, below SQLite's 32,766.
@@ -41,15 +41,18 @@ pub(super) struct NewDelivery<'a> {
 }
 
 /// Accepts the messages; the answers are in their order.
-pub(super) async fn accept(connection: &mut SqliteConnection, intakes: &[Intake]) -> Result<Vec<Acceptance>, Failure> {
+pub(super) async fn accept(
+    connection: &mut SqliteConnection,
+    intakes: &[PreparedMessage],
+) -> Result<Vec<Acceptance>, WriteFailure> {
     let (seqs, mut answers) = insert_messages(connection, intakes).await?;
     let told = intakes.iter().zip(&seqs).filter_map(|(intake, seq)| Some((intake, (*seq)?)));
-    let told: Vec<(&Intake, i64)> = told.filter(|(intake, _)| !intake.message.recipients.is_empty()).collect();
+    let told: Vec<(&PreparedMessage, i64)> = told.filter(|(intake, _)| !intake.message.recipients.is_empty()).collect();
     // New messages have the highest numbers, so `message >= first` names exactly what is written here.
     let Some(first) = told.iter().map(|(_, seq)| *seq).min() else { return Ok(answers) };
 
     let mut oneshots = OneShots::load(connection, &told).await?;
-    let mut gatherings = Gatherings::load(connection, &told).await?;
+    let mut gatherings = DigestAssemblies::load(connection, &told).await?;
     let latest = told.iter().map(|(intake, _)| millis(intake.now)).max().unwrap_or(0);
     let mut rows = Vec::new();
     for (intake, message) in &told {
@@ -69,7 +72,7 @@ pub(super) async fn accept(connection: &mut SqliteConnection, intakes: &[Intake]
     insert_deliveries(connection, &rows).await?;
     oneshots.save(connection, latest).await?;
     gatherings.save(connection).await?;
-    turns::enqueue(connection, first).await?;
+    fair_queue::enqueue(connection, first).await?;
     let counts = count(connection, first).await?;
     for (seq, answer) in seqs.iter().zip(&mut answers) {
         if let (Some(seq), Acceptance::New { deliveries }) = (seq, answer) {
@@ -82,8 +85,8 @@ pub(super) async fn accept(connection: &mut SqliteConnection, intakes: &[Intake]
 /// Writes the messages that are new. For each intake the row's number where it was written, and the answer so far.
 async fn insert_messages(
     connection: &mut SqliteConnection,
-    intakes: &[Intake],
-) -> Result<(Vec<Option<i64>>, Vec<Acceptance>), Failure> {
+    intakes: &[PreparedMessage],
+) -> Result<(Vec<Option<i64>>, Vec<Acceptance>), WriteFailure> {
     // The first of each id, as an id may come twice in one group.
     let mut first: HashMap<&str, usize> = HashMap::with_capacity(intakes.len());
     let mut rows = Vec::with_capacity(intakes.len());
@@ -98,7 +101,7 @@ async fn insert_messages(
         let mut query =
             QueryBuilder::<Sqlite>::new("INSERT INTO messages (id, topic, digest, seen_at, subtitle, event) ");
         query.push_values(rows, |mut row, intake| {
-            let Accepted { id, topic, digest, event, .. } = &intake.message;
+            let NewMessage { id, topic, digest, event, .. } = &intake.message;
             row.push_bind(id.as_str()).push_bind(topic.as_str()).push_bind(&digest[..]).push_bind(millis(intake.now));
             let subtitle = event.as_ref().filter(|_| intake.event.is_some()).map(|event| event.subtitle.as_str());
             row.push_bind(subtitle).push_bind(intake.event.as_deref());
@@ -114,7 +117,7 @@ async fn insert_messages(
         (first.get(id) == Some(&index)).then(|| new.get(id).copied()).flatten()
     });
     let seqs: Vec<Option<i64>> = seqs.collect();
-    let answers = intakes.iter().zip(&seqs).map(|(Intake { message, .. }, seq)| {
+    let answers = intakes.iter().zip(&seqs).map(|(PreparedMessage { message, .. }, seq)| {
         let id = message.id.as_str();
         let before = match (known.get(id), first.get(id).and_then(|index| intakes.get(*index))) {
             (Some(digest), _) => digest.as_slice(),
@@ -132,7 +135,7 @@ async fn insert_messages(
 }
 
 /// The digests of messages seen before.
-async fn digests(connection: &mut SqliteConnection, ids: &[&str]) -> Result<HashMap<String, Vec<u8>>, Failure> {
+async fn digests(connection: &mut SqliteConnection, ids: &[&str]) -> Result<HashMap<String, Vec<u8>>, WriteFailure> {
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
@@ -148,7 +151,7 @@ async fn digests(connection: &mut SqliteConnection, ids: &[&str]) -> Result<Hash
 
 /// Writes the deliveries, except to a destination that its owner gave up after the message was matched. Two users with
 /// one address get one delivery.
-async fn insert_deliveries(connection: &mut SqliteConnection, rows: &[NewDelivery<'_>]) -> Result<(), Failure> {
+async fn insert_deliveries(connection: &mut SqliteConnection, rows: &[NewDelivery<'_>]) -> Result<(), WriteFailure> {
     for rows in runs(rows) {
         let mut query = QueryBuilder::<Sqlite>::new(
             "WITH new (id, message, channel, user, address, filter, style, accepted_at, due_at, gathered) AS (",
@@ -176,7 +179,7 @@ async fn insert_deliveries(connection: &mut SqliteConnection, rows: &[NewDeliver
 
 /// Bumps the counts of deliveries ever accepted and of those pending, and counts each message's. Counted are the rows as
 /// they are in the table.
-async fn count(connection: &mut SqliteConnection, first: i64) -> Result<HashMap<i64, usize>, Failure> {
+async fn count(connection: &mut SqliteConnection, first: i64) -> Result<HashMap<i64, usize>, WriteFailure> {
     let rows: Vec<(i64, String, i64)> = sqlx::query_as(
         "SELECT message, channel, count(*) FROM deliveries WHERE message >= ? GROUP BY message, channel",
     )

@@ -10,7 +10,7 @@ use sqlx::sqlite::{Sqlite, SqliteConnection};
 use tidings_domain::acl::{AclTable, Holders};
 use tidings_domain::time::Timestamp;
 
-use super::failure::Failure;
+use super::failure::WriteFailure;
 use super::value::{millis, to_json};
 use super::{SqliteStore, feed};
 use crate::{AccessLists, Change, GroupRow, PackageRow, Result};
@@ -72,14 +72,14 @@ impl Table {
 /// Entries to be written: names with their documents, by name.
 type Entries = Vec<(String, String)>;
 
-fn entries<T: Serialize>(lists: &HashMap<String, T>) -> Result<Entries, Failure> {
+fn entries<T: Serialize>(lists: &HashMap<String, T>) -> Result<Entries, WriteFailure> {
     let entries = lists.iter().map(|(name, list)| Ok((name.clone(), to_json("access list", list)?)));
-    let mut entries = entries.collect::<Result<Entries, Failure>>()?;
+    let mut entries = entries.collect::<Result<Entries, WriteFailure>>()?;
     entries.sort_unstable();
     Ok(entries)
 }
 
-async fn put(connection: &mut SqliteConnection, table: Table, entries: &Entries, now: i64) -> Result<(), Failure> {
+async fn put(connection: &mut SqliteConnection, table: Table, entries: &Entries, now: i64) -> Result<(), WriteFailure> {
     let [into, on_conflict] = table.put();
     for entries in entries.chunks(ROWS) {
         let mut query = QueryBuilder::<Sqlite>::new(into);
@@ -97,7 +97,7 @@ impl SqliteStore {
         let doing = "reads access lists";
         let mut connection = self.reader(doing).await?;
         let row = sqlx::query_as(table.one()).bind(name).fetch_optional(&mut *connection).await;
-        row.map_err(|error| Failure::Sql(error).into_error(doing))
+        row.map_err(|error| WriteFailure::Sql(error).into_error(doing))
     }
 
     async fn access_page(&self, table: Table, after: Option<&str>, limit: u32) -> Result<Vec<(String, Vec<u8>)>> {
@@ -105,12 +105,12 @@ impl SqliteStore {
         let mut connection = self.reader(doing).await?;
         // No name is empty.
         let rows = sqlx::query_as(table.page()).bind(after.unwrap_or_default()).bind(limit).fetch_all(&mut *connection);
-        rows.await.map_err(|error| Failure::Sql(error).into_error(doing))
+        rows.await.map_err(|error| WriteFailure::Sql(error).into_error(doing))
     }
 
     async fn write_access_lists(&self, lists: &AclTable, replace: bool, now: Timestamp) -> Result<()> {
         let doing = "writes access lists";
-        let written = |failure: Failure| failure.into_error(doing);
+        let written = |failure: WriteFailure| failure.into_error(doing);
         let packages = entries(&lists.packages).map_err(written)?;
         let groups = entries(&lists.groups).map_err(written)?;
         let now = millis(now);

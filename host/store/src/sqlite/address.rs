@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use sqlx::sqlite::SqliteConnection;
 use tidings_domain::limits::ADDRESS_MOVE_REST;
 
-use super::failure::Failure;
+use super::failure::WriteFailure;
 use super::feed;
 use super::value::{id_bytes, millis, timestamp, to_json};
 use crate::{Change, Lease};
@@ -20,7 +20,7 @@ pub(super) struct Subscriber {
 
 impl Subscriber {
     /// The address does not exist any more: it leaves the subscription, and what waits for it is cancelled.
-    pub(super) async fn leaves(&self, connection: &mut SqliteConnection, address: &str) -> Result<(), Failure> {
+    pub(super) async fn leaves(&self, connection: &mut SqliteConnection, address: &str) -> Result<(), WriteFailure> {
         self.edit_addresses(connection, address, None).await?;
         sqlx::query(
             "UPDATE deliveries SET state = 'cancelled', lease = NULL, gathered = NULL, updated_at = ?, \
@@ -47,7 +47,7 @@ impl Subscriber {
         lease: &Lease,
         new: &str,
         reason: &str,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), WriteFailure> {
         let old = lease.delivery().address.as_str();
         self.edit_addresses(connection, old, Some(new)).await?;
         let first = lease.delivery().attempt == 1 && old != new;
@@ -94,7 +94,7 @@ impl Subscriber {
 
     /// After a move a digest may have lost its leader, and two that gathered may have met: every group has one leader
     /// again, and what gathers there is due now.
-    async fn mend_groups(&self, connection: &mut SqliteConnection, address: &str) -> Result<(), Failure> {
+    async fn mend_groups(&self, connection: &mut SqliteConnection, address: &str) -> Result<(), WriteFailure> {
         sqlx::query(
             "UPDATE deliveries SET not_before = ?1, due_at = ?1 \
              WHERE channel = ?2 AND user = ?3 AND address = ?4 AND gathered IS NOT NULL",
@@ -126,7 +126,7 @@ impl Subscriber {
         connection: &mut SqliteConnection,
         old: &str,
         new: Option<&str>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), WriteFailure> {
         let stored: Option<String> =
             sqlx::query_scalar("SELECT addresses FROM subscriptions WHERE user = ? AND channel = ?")
                 .bind(&self.user)

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 
 use sqlx::sqlite::{Sqlite, SqliteConnection};
 use sqlx::{FromRow, QueryBuilder};
-use tidings_domain::delivery::{DeliveryId, State};
+use tidings_domain::delivery::{DeliveryId, DeliveryState};
 use tidings_domain::limits::PRUNE_BATCH;
 
-use super::failure::Failure;
-use super::turns::{self, Pair};
+use super::failure::WriteFailure;
+use super::fair_queue::{self, ChannelUser};
 use super::value::{count, delivery_id, id_bytes, size, state, timestamp, to_json};
 use super::{confirmation, feed, stream};
 use crate::{Books, DeliveryQuery, DeliveryRow};
 
 /// The books by channel.
-pub(super) async fn books(connection: &mut SqliteConnection) -> Result<BTreeMap<String, Books>, Failure> {
+pub(super) async fn books(connection: &mut SqliteConnection) -> Result<BTreeMap<String, Books>, WriteFailure> {
     // One statement, so that both counts are of the same moment.
     let rows: Vec<(String, String, i64)> = sqlx::query_as(
         "SELECT channel, 'accepted', n FROM books_accepted UNION ALL SELECT channel, state, kept + pruned FROM books",
@@ -24,12 +24,12 @@ pub(super) async fn books(connection: &mut SqliteConnection) -> Result<BTreeMap<
     let mut all = BTreeMap::<String, Books>::new();
     for (channel, word, n) in rows {
         let books = all.entry(channel).or_default();
-        let place = match State::parse(&word) {
+        let place = match DeliveryState::parse(&word) {
             None => &mut books.accepted,
-            Some(State::Pending) => &mut books.pending,
-            Some(State::Delivered) => &mut books.delivered,
-            Some(State::Dead) => &mut books.dead,
-            Some(State::Cancelled) => &mut books.cancelled,
+            Some(DeliveryState::Pending) => &mut books.pending,
+            Some(DeliveryState::Delivered) => &mut books.delivered,
+            Some(DeliveryState::Dead) => &mut books.dead,
+            Some(DeliveryState::Cancelled) => &mut books.cancelled,
         };
         *place = count(n);
     }
@@ -55,7 +55,7 @@ struct Row {
 }
 
 impl Row {
-    fn read(self) -> Result<DeliveryRow, Failure> {
+    fn read(self) -> Result<DeliveryRow, WriteFailure> {
         Ok(DeliveryRow {
             id: delivery_id(&self.id)?,
             channel: self.channel,
@@ -79,13 +79,13 @@ impl Row {
 pub(super) async fn deliveries(
     connection: &mut SqliteConnection,
     query: &DeliveryQuery,
-) -> Result<Vec<DeliveryRow>, Failure> {
+) -> Result<Vec<DeliveryRow>, WriteFailure> {
     let rows: Vec<Row> = listing(query)?.build_query_as().fetch_all(connection).await?;
     rows.into_iter().map(Row::read).collect()
 }
 
 /// The statement that lists these deliveries.
-pub(super) fn listing(query: &DeliveryQuery) -> Result<QueryBuilder<Sqlite>, Failure> {
+pub(super) fn listing(query: &DeliveryQuery) -> Result<QueryBuilder<Sqlite>, WriteFailure> {
     let mut sql = QueryBuilder::<Sqlite>::new(
         "SELECT d.id, d.channel, d.user, d.address, d.filter, d.state, d.attempts, d.accepted_at, d.not_before, \
          d.updated_at, d.note, m.id AS message_id, m.topic, m.subtitle \
@@ -93,7 +93,7 @@ pub(super) fn listing(query: &DeliveryQuery) -> Result<QueryBuilder<Sqlite>, Fai
     );
     match query.state {
         // Said again in the words of the partial index, which a bound value does not match.
-        Some(state @ (State::Dead | State::Cancelled)) => {
+        Some(state @ (DeliveryState::Dead | DeliveryState::Cancelled)) => {
             sql.push(" AND d.state IN ('dead', 'cancelled') AND d.state = ").push_bind(state.as_str());
         }
         Some(state) => {
@@ -129,8 +129,8 @@ pub(super) async fn retry_dead(
     channel: Option<&str>,
     id: Option<&DeliveryId>,
     now: i64,
-) -> Result<u64, Failure> {
-    let rows: Vec<Pair> = sqlx::query_as(
+) -> Result<u64, WriteFailure> {
+    let rows: Vec<ChannelUser> = sqlx::query_as(
         "UPDATE deliveries SET state = 'pending', attempts = 0, accepted_at = ?1, not_before = ?1, due_at = ?1, \
          updated_at = ?1 WHERE state IN ('dead', 'cancelled') AND state = 'dead' AND (?2 IS NULL OR channel = ?2) AND (?3 IS NULL \
          OR id = ?3 OR digest = ?3 OR digest = (SELECT x.digest FROM deliveries x WHERE x.id = ?3)) \
@@ -142,20 +142,20 @@ pub(super) async fn retry_dead(
     .fetch_all(&mut *connection)
     .await?;
     let revived = rows.len() as u64;
-    turns::refresh(connection, &rows.into_iter().collect()).await?;
+    fair_queue::refresh(connection, &rows.into_iter().collect()).await?;
     Ok(revived)
 }
 
 /// A message that pruning looked at: when it was seen, and its number.
-pub(super) type Place = (i64, i64);
+pub(super) type PruneCursor = (i64, i64);
 
 /// Forgets the next messages after `from` that are over. Returns how many, and where to go on if there may be more.
 pub(super) async fn prune(
     connection: &mut SqliteConnection,
     seen_before: i64,
-    from: Place,
-) -> Result<(u64, Option<Place>), Failure> {
-    let over: Vec<Place> = sqlx::query_as(
+    from: PruneCursor,
+) -> Result<(u64, Option<PruneCursor>), WriteFailure> {
+    let over: Vec<PruneCursor> = sqlx::query_as(
         "SELECT seen_at, seq FROM messages WHERE seen_at < ? AND (seen_at, seq) > (?, ?) AND NOT EXISTS \
          (SELECT 1 FROM deliveries d WHERE d.message = messages.seq AND d.state IN ('pending', 'dead')) \
          ORDER BY seen_at, seq LIMIT ?",
@@ -182,7 +182,7 @@ pub(super) async fn prune(
 }
 
 /// Forgets marks of deleted subscriptions, turns of users for whom nothing waits, and old changes.
-pub(super) async fn sweep(connection: &mut SqliteConnection, before: i64) -> Result<(), Failure> {
+pub(super) async fn sweep(connection: &mut SqliteConnection, before: i64) -> Result<(), WriteFailure> {
     sqlx::query("DELETE FROM subscriptions WHERE deleted_at < ?").bind(before).execute(&mut *connection).await?;
     sqlx::query("DELETE FROM turns WHERE ready_at IS NULL").execute(&mut *connection).await?;
     stream::prune(connection, before).await?;
@@ -191,12 +191,12 @@ pub(super) async fn sweep(connection: &mut SqliteConnection, before: i64) -> Res
 }
 
 /// Writes a counter that means nothing, to see that writing works; returns its value.
-pub(super) async fn bump(connection: &mut SqliteConnection) -> Result<i64, Failure> {
+pub(super) async fn bump(connection: &mut SqliteConnection) -> Result<i64, WriteFailure> {
     let n = sqlx::query_scalar("UPDATE counters SET n = n + 1 WHERE name = 'check' RETURNING n");
     Ok(n.fetch_one(connection).await?)
 }
 
 /// The value that `bump` wrote last.
-pub(super) async fn bumped(connection: &mut SqliteConnection) -> Result<i64, Failure> {
+pub(super) async fn bumped(connection: &mut SqliteConnection) -> Result<i64, WriteFailure> {
     Ok(sqlx::query_scalar("SELECT n FROM counters WHERE name = 'check'").fetch_one(connection).await?)
 }

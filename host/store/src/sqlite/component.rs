@@ -6,7 +6,7 @@ use sqlx::FromRow;
 use sqlx::sqlite::SqliteConnection;
 use tidings_domain::limits::COMPONENT_PART_BYTES;
 
-use super::failure::{Failure, damaged};
+use super::failure::{WriteFailure, damaged};
 use super::registry::missing;
 use super::value::{count, from_json, millis, size, timestamp, to_json};
 use crate::{ComponentInfo, Signed, StoreError};
@@ -25,7 +25,7 @@ struct ComponentRow {
 }
 
 impl ComponentRow {
-    fn read(self) -> Result<ComponentInfo, Failure> {
+    fn read(self) -> Result<ComponentInfo, WriteFailure> {
         let signed = self.signed_by.zip(self.signing_key);
         Ok(ComponentInfo {
             digest: self.digest,
@@ -39,7 +39,7 @@ impl ComponentRow {
 
 /// Whether the component is there. A signature that comes with it takes the place of the one that it had: it may be by
 /// another key.
-pub(super) async fn sign(connection: &mut SqliteConnection, info: &ComponentInfo) -> Result<bool, Failure> {
+pub(super) async fn sign(connection: &mut SqliteConnection, info: &ComponentInfo) -> Result<bool, WriteFailure> {
     let signed = info.signed.as_ref();
     let known = sqlx::query(
         "UPDATE components SET signed_by = coalesce(?, signed_by), signing_key = coalesce(?, signing_key) \
@@ -65,7 +65,7 @@ pub(super) async fn put_part(
     digest: &str,
     part: i64,
     bytes: &[u8],
-) -> Result<(), Failure> {
+) -> Result<(), WriteFailure> {
     sqlx::query(
         "INSERT INTO component_parts (digest, part, bytes) SELECT ?1, ?2, ?3 \
          WHERE NOT EXISTS (SELECT 1 FROM components WHERE digest = ?1) ON CONFLICT DO NOTHING",
@@ -79,7 +79,7 @@ pub(super) async fn put_part(
 }
 
 /// Makes a component exist whose parts are there; whoever installed the same file meanwhile made it exist already.
-pub(super) async fn put(connection: &mut SqliteConnection, info: &ComponentInfo) -> Result<(), Failure> {
+pub(super) async fn put(connection: &mut SqliteConnection, info: &ComponentInfo) -> Result<(), WriteFailure> {
     if sign(connection, info).await? {
         return Ok(());
     }
@@ -108,7 +108,7 @@ pub(super) async fn put(connection: &mut SqliteConnection, info: &ComponentInfo)
 }
 
 /// Forgets parts of which no component came: the daemon ended while it kept them.
-pub(super) async fn forget_unfinished(connection: &mut SqliteConnection) -> Result<(), Failure> {
+pub(super) async fn forget_unfinished(connection: &mut SqliteConnection) -> Result<(), WriteFailure> {
     sqlx::query("DELETE FROM component_parts WHERE digest NOT IN (SELECT digest FROM components)")
         .execute(connection)
         .await?;
@@ -116,13 +116,13 @@ pub(super) async fn forget_unfinished(connection: &mut SqliteConnection) -> Resu
 }
 
 /// All components, oldest first.
-pub(super) async fn all(connection: &mut SqliteConnection) -> Result<Vec<ComponentInfo>, Failure> {
+pub(super) async fn all(connection: &mut SqliteConnection) -> Result<Vec<ComponentInfo>, WriteFailure> {
     let sql = format!("{COLUMNS} ORDER BY installed_at, digest");
     let rows: Vec<ComponentRow> = sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(connection).await?;
     rows.into_iter().map(ComponentRow::read).collect()
 }
 
-pub(super) async fn get(connection: &mut SqliteConnection, digest: &str) -> Result<ComponentInfo, Failure> {
+pub(super) async fn get(connection: &mut SqliteConnection, digest: &str) -> Result<ComponentInfo, WriteFailure> {
     let sql = format!("{COLUMNS} WHERE digest = ?");
     let row: Option<ComponentRow> =
         sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(digest).fetch_optional(connection).await?;
@@ -130,7 +130,7 @@ pub(super) async fn get(connection: &mut SqliteConnection, digest: &str) -> Resu
 }
 
 /// A component's file, which still has its digest: what runs is what was judged when it was installed.
-pub(super) async fn file(connection: &mut SqliteConnection, digest: &str) -> Result<Vec<u8>, Failure> {
+pub(super) async fn file(connection: &mut SqliteConnection, digest: &str) -> Result<Vec<u8>, WriteFailure> {
     get(connection, digest).await?;
     let parts: Vec<Vec<u8>> = sqlx::query_scalar("SELECT bytes FROM component_parts WHERE digest = ? ORDER BY part")
         .bind(digest)
@@ -149,7 +149,7 @@ pub(super) async fn file(connection: &mut SqliteConnection, digest: &str) -> Res
 }
 
 /// Forgets a component and its file, unless a channel needs it.
-pub(super) async fn delete(connection: &mut SqliteConnection, digest: &str) -> Result<(), Failure> {
+pub(super) async fn delete(connection: &mut SqliteConnection, digest: &str) -> Result<(), WriteFailure> {
     let user: Option<String> = sqlx::query_scalar(
         "SELECT name FROM channels WHERE component = ?1 OR json_extract(life, '$.candidate.component') = ?1 \
          OR json_extract(life, '$.previous') = ?1 ORDER BY name LIMIT 1",

@@ -5,7 +5,7 @@ use sqlx::sqlite::SqliteConnection;
 use tidings_domain::subscription::{Edit, Style, Subscription};
 use tidings_domain::time::Timestamp;
 
-use super::failure::Failure;
+use super::failure::WriteFailure;
 use super::value::millis;
 use super::{SqliteStore, subscriptions};
 use crate::{Answered, Confirmations, Question, Result, SubscriptionRow};
@@ -29,7 +29,7 @@ impl Confirmations for SqliteStore {
     }
 }
 
-async fn ask(connection: &mut SqliteConnection, asked: &Question, since: i64, now: i64) -> Result<bool, Failure> {
+async fn ask(connection: &mut SqliteConnection, asked: &Question, since: i64, now: i64) -> Result<bool, WriteFailure> {
     let written = sqlx::query(
         "INSERT INTO confirmations (user, channel, address, code, asked_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
          ON CONFLICT (user, channel) DO UPDATE SET address = ?3, code = ?4, asked_at = ?5, expires_at = ?6 \
@@ -52,7 +52,7 @@ async fn answer(
     answered: &Answered,
     yes: bool,
     now: i64,
-) -> Result<Option<String>, Failure> {
+) -> Result<Option<String>, WriteFailure> {
     let (channel, address, user, code) = match answered {
         Answered::Message { channel, address, code } => (channel, address, None, Some(code)),
         Answered::Link { user, channel, address } => (channel, address, Some(user), None),
@@ -81,7 +81,7 @@ async fn join(
     channel: &str,
     address: &str,
     now: i64,
-) -> Result<(), Failure> {
+) -> Result<(), WriteFailure> {
     let rows = subscriptions::rows_of(connection, user).await?;
     if rows.iter().any(|row| row.channel == channel) {
         let edit = Edit::AddAddress(address.to_owned());
@@ -100,7 +100,7 @@ async fn join(
 }
 
 /// Forgets questions that nobody answered in time.
-pub(super) async fn expire(connection: &mut SqliteConnection, now: i64) -> Result<(), Failure> {
+pub(super) async fn expire(connection: &mut SqliteConnection, now: i64) -> Result<(), WriteFailure> {
     sqlx::query("DELETE FROM confirmations WHERE expires_at < ?").bind(now).execute(connection).await?;
     Ok(())
 }

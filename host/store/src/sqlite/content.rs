@@ -10,8 +10,8 @@ use tidings_domain::delivery::{Content, Delivery, StoredEvent};
 use tidings_domain::limits::DIGEST_BYTES;
 use tidings_domain::time::Timestamp;
 
-use super::failure::Failure;
-use super::turns;
+use super::failure::WriteFailure;
+use super::fair_queue;
 use super::value::{delivery_id, millis, size, style, timestamp};
 use crate::{Lease, LeaseRequest};
 
@@ -51,7 +51,7 @@ pub(super) async fn load(
     token: i64,
     request: &LeaseRequest,
     until: Timestamp,
-) -> Result<Vec<Lease>, Failure> {
+) -> Result<Vec<Lease>, WriteFailure> {
     let rows: Vec<Row> = sqlx::query_as(LEADERS).bind(token).fetch_all(&mut *connection).await?;
     let singles = rows.iter().filter(|row| row.digest.is_none()).map(|row| row.message);
     let singles: Vec<i64> = singles.collect::<BTreeSet<_>>().into_iter().collect();
@@ -85,7 +85,7 @@ struct Common {
     filter: Option<String>,
 }
 
-fn delivery(row: Row, content: Content, common: Option<Common>) -> Result<Delivery, Failure> {
+fn delivery(row: Row, content: Content, common: Option<Common>) -> Result<Delivery, WriteFailure> {
     let (style_bits, filter) = match common {
         Some(common) => (common.style, common.filter),
         None => (row.style, Some(row.filter)),
@@ -108,7 +108,7 @@ async fn digest_content(
     digest: &[u8],
     token: i64,
     request: &LeaseRequest,
-) -> Result<Option<(Content, Option<Common>)>, Failure> {
+) -> Result<Option<(Content, Option<Common>)>, WriteFailure> {
     let members: i64 = sqlx::query_scalar("SELECT count(*) FROM deliveries WHERE digest = ? AND lease = ?")
         .bind(digest)
         .bind(token)
@@ -144,7 +144,7 @@ async fn digest_content(
 async fn events(
     connection: &mut SqliteConnection,
     messages: &[i64],
-) -> Result<HashMap<i64, Arc<StoredEvent>>, Failure> {
+) -> Result<HashMap<i64, Arc<StoredEvent>>, WriteFailure> {
     let mut events = HashMap::with_capacity(messages.len());
     for messages in messages.chunks(MESSAGES) {
         let mut query = QueryBuilder::<Sqlite>::new("SELECT seq, event FROM messages WHERE seq IN (");
@@ -169,7 +169,12 @@ async fn events(
 }
 
 /// Nothing of this unit can be read: it is dead, and an administrator sees why.
-async fn give_up(connection: &mut SqliteConnection, channel: &str, row: Row, now: Timestamp) -> Result<(), Failure> {
+async fn give_up(
+    connection: &mut SqliteConnection,
+    channel: &str,
+    row: Row,
+    now: Timestamp,
+) -> Result<(), WriteFailure> {
     sqlx::query(
         "UPDATE deliveries SET state = 'dead', lease = NULL, gathered = NULL, updated_at = ?, \
          note = 'its stored message cannot be read' WHERE state = 'pending' AND (seq = ? OR digest = ?)",
@@ -180,5 +185,5 @@ async fn give_up(connection: &mut SqliteConnection, channel: &str, row: Row, now
     .execute(&mut *connection)
     .await?;
     let pair = (channel.to_owned(), row.user);
-    turns::refresh(connection, &BTreeSet::from([pair])).await
+    fair_queue::refresh(connection, &BTreeSet::from([pair])).await
 }

@@ -9,20 +9,20 @@ use crate::StoreError;
 
 /// An error on its way out of a transaction.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(super) enum WriteFailure {
     Sql(Error),
     Store(StoreError),
 }
 
-impl From<Error> for Failure {
-    fn from(error: Error) -> Failure {
-        Failure::Sql(error)
+impl From<Error> for WriteFailure {
+    fn from(error: Error) -> WriteFailure {
+        WriteFailure::Sql(error)
     }
 }
 
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Failure {
-        Failure::Store(error)
+impl From<StoreError> for WriteFailure {
+    fn from(error: StoreError) -> WriteFailure {
+        WriteFailure::Store(error)
     }
 }
 
@@ -32,12 +32,12 @@ const TOO_BIG: i32 = 18;
 const CONSTRAINT: i32 = 19;
 const NOT_A_DATABASE: i32 = 26;
 
-impl Failure {
+impl WriteFailure {
     /// Whether the data is at fault: the same call alone, or a group without it, would end differently.
     pub(super) fn is_own(&self) -> bool {
         match self {
-            Failure::Sql(error) => matches!(code(error), Some(CONSTRAINT | TOO_BIG)),
-            Failure::Store(error) => !matches!(error, StoreError::Unavailable { .. }),
+            WriteFailure::Sql(error) => matches!(code(error), Some(CONSTRAINT | TOO_BIG)),
+            WriteFailure::Store(error) => !matches!(error, StoreError::Unavailable { .. }),
         }
     }
 
@@ -45,8 +45,8 @@ impl Failure {
     /// counts as unavailable: whoever waits for the store keeps what it has until somebody looks.
     pub(super) fn into_error(self, doing: &'static str) -> StoreError {
         match self {
-            Failure::Store(error) => error,
-            Failure::Sql(error) => match code(&error) {
+            WriteFailure::Store(error) => error,
+            WriteFailure::Sql(error) => match code(&error) {
                 Some(CONSTRAINT | TOO_BIG) => StoreError::Refused { what: "row", detail: error.to_string() },
                 _ => StoreError::Unavailable { doing, source: Arc::new(error) },
             },
@@ -69,6 +69,6 @@ fn code(error: &Error) -> Option<i32> {
 }
 
 /// The error for a column that does not hold what this program writes.
-pub(super) fn damaged(what: &'static str, detail: impl std::fmt::Display) -> Failure {
-    Failure::Store(StoreError::Damaged { what, detail: detail.to_string() })
+pub(super) fn damaged(what: &'static str, detail: impl std::fmt::Display) -> WriteFailure {
+    WriteFailure::Store(StoreError::Damaged { what, detail: detail.to_string() })
 }

@@ -10,7 +10,7 @@ use tidings_domain::limits::{CHANGES_KEPT, CHANGES_PAGE, CHANGES_SINGLY};
 use tokio::sync::watch;
 
 use super::SqliteStore;
-use super::failure::Failure;
+use super::failure::WriteFailure;
 use crate::{Change, ChangeFeed, Changes, Result, Revision};
 
 /// Changes in one statement: three variables each, far below SQLite's 32,766.
@@ -54,7 +54,7 @@ pub(super) async fn publish(
     connection: &mut SqliteConnection,
     changes: impl IntoIterator<Item = Change>,
     now: i64,
-) -> Result<(), Failure> {
+) -> Result<(), WriteFailure> {
     let changes: Vec<Change> = changes.into_iter().collect();
     for changes in changes.chunks(ROWS) {
         let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO changes (kind, key, at) ");
@@ -73,18 +73,18 @@ pub(super) async fn publish_many(
     changes: Vec<Change>,
     all: Change,
     now: i64,
-) -> Result<(), Failure> {
+) -> Result<(), WriteFailure> {
     if changes.len() > CHANGES_SINGLY {
         return publish(connection, [all], now).await;
     }
     publish(connection, changes, now).await
 }
 
-pub(super) async fn revision(connection: &mut SqliteConnection) -> Result<Revision, Failure> {
+pub(super) async fn revision(connection: &mut SqliteConnection) -> Result<Revision, WriteFailure> {
     Ok(Revision::new(sqlx::query_scalar(LATEST).fetch_one(connection).await?))
 }
 
-async fn changes(connection: &mut SqliteConnection, after: Revision) -> Result<Changes, Failure> {
+async fn changes(connection: &mut SqliteConnection, after: Revision) -> Result<Changes, WriteFailure> {
     let rows: Vec<(i64, String, String)> = sqlx::query_as(BEHIND)
         .bind(after.seq())
         .bind(CHANGES_PAGE.saturating_add(1))
@@ -109,7 +109,7 @@ fn latest_of_each(changes: Vec<Change>) -> Vec<Change> {
 }
 
 /// Forgets changes that are much older than the newest: from the front, so that what is left has no gap.
-pub(super) async fn prune(connection: &mut SqliteConnection) -> Result<(), Failure> {
+pub(super) async fn prune(connection: &mut SqliteConnection) -> Result<(), WriteFailure> {
     let kept = i64::try_from(CHANGES_KEPT.as_millis()).unwrap_or(i64::MAX);
     sqlx::query(
         "DELETE FROM changes WHERE seq < (SELECT seq FROM changes WHERE at >= \

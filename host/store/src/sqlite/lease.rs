@@ -5,8 +5,8 @@ use sqlx::sqlite::SqliteConnection;
 use tidings_domain::delivery::DeliveryId;
 
 use super::content;
-use super::failure::Failure;
-use super::turns;
+use super::failure::WriteFailure;
+use super::fair_queue;
 use super::value::{delivery_id, id_bytes, millis, size};
 use crate::{Lease, LeaseRequest};
 
@@ -45,7 +45,7 @@ pub(super) async fn lease(
     connection: &mut SqliteConnection,
     request: &LeaseRequest,
     clock_went_back: bool,
-) -> Result<Vec<Lease>, Failure> {
+) -> Result<Vec<Lease>, WriteFailure> {
     let until = request.now.after(request.lifetime);
     if clock_went_back {
         shorten(connection, millis(until)).await?;
@@ -70,7 +70,7 @@ pub(super) async fn lease(
 
 impl Claim<'_> {
     /// One round: every ready user gets the same share of what is free. Empty when nobody is ready.
-    async fn round(&self, connection: &mut SqliteConnection, free: usize) -> Result<Vec<Claimed>, Failure> {
+    async fn round(&self, connection: &mut SqliteConnection, free: usize) -> Result<Vec<Claimed>, WriteFailure> {
         let channel = self.request.channel.as_str();
         loop {
             let ready: Vec<String> = sqlx::query_scalar(READY)
@@ -107,7 +107,7 @@ impl Claim<'_> {
 
     /// Claims the other members of a digest with its leader. One that still gathered is closed: from here on it has an id
     /// and keeps its members. A digest of one is a single delivery.
-    async fn complete(&self, connection: &mut SqliteConnection, row: Claimed) -> Result<(), Failure> {
+    async fn complete(&self, connection: &mut SqliteConnection, row: Claimed) -> Result<(), WriteFailure> {
         let (channel, user, address, gathering, digest) = row;
         if let Some(digest) = digest {
             sqlx::query("UPDATE deliveries SET lease = ?, due_at = ? WHERE digest = ? AND state = 'pending'")
@@ -152,22 +152,22 @@ impl Claim<'_> {
 
 /// The clock went back: no lease may live longer than one given now, and nobody waits for a moment of service that has
 /// become the future.
-async fn shorten(connection: &mut SqliteConnection, until: i64) -> Result<(), Failure> {
+async fn shorten(connection: &mut SqliteConnection, until: i64) -> Result<(), WriteFailure> {
     sqlx::query("UPDATE deliveries SET due_at = ?1 WHERE lease IS NOT NULL AND due_at > ?1")
         .bind(until)
         .execute(&mut *connection)
         .await?;
-    turns::reset(connection).await
+    fair_queue::reset(connection).await
 }
 
 /// Gives up all leases: they belong to a process that is gone. Returns how many there were.
-pub(super) async fn release_all(connection: &mut SqliteConnection) -> Result<i64, Failure> {
+pub(super) async fn release_all(connection: &mut SqliteConnection) -> Result<i64, WriteFailure> {
     let leases = sqlx::query_scalar("SELECT count(*) FROM deliveries WHERE lease IS NOT NULL AND lead = 1")
         .fetch_one(&mut *connection)
         .await?;
     sqlx::query("UPDATE deliveries SET lease = NULL, due_at = not_before WHERE lease IS NOT NULL")
         .execute(&mut *connection)
         .await?;
-    turns::reset(connection).await?;
+    fair_queue::reset(connection).await?;
     Ok(leases)
 }

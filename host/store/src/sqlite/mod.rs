@@ -8,12 +8,12 @@ mod admin;
 mod component;
 mod confirmation;
 mod content;
+mod digest_assembly;
 mod failure;
+mod failure_policy;
+mod fair_queue;
 mod feed;
-mod gather;
-mod late;
 mod lease;
-mod link;
 mod oneshot;
 mod open;
 mod plugin_state;
@@ -24,9 +24,9 @@ mod stream;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
-mod turns;
 mod value;
 mod versions;
+mod write_connection;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -37,17 +37,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{Sqlite, SqlitePool, SqlitePoolOptions};
-use tidings_domain::delivery::{Acceptance, Accepted, DeliveryId};
+use tidings_domain::delivery::{Acceptance, DeliveryId, NewMessage};
 use tidings_domain::limits::{STORE_BUSY, STORE_READERS};
 use tidings_domain::outcome::Settlement;
 use tidings_domain::subscription::{Edit, Subscription};
 use tidings_domain::time::Timestamp;
 use tokio::sync::watch;
 
-use self::failure::Failure;
-use self::link::Link;
+use self::failure::WriteFailure;
 use self::subscriptions::Behind;
 use self::value::{count, millis, timestamp};
+use self::write_connection::WriteConnection;
 use self::writer::Writer;
 use crate::keys::{KeyFile, Keys};
 use crate::{
@@ -95,13 +95,13 @@ impl SqliteStore {
             .idle_timeout(None)
             .max_lifetime(None)
             .connect_lazy_with(open::reading(path));
-        let link = Link::new(opened.options, opened.connection, sender);
+        let link = WriteConnection::new(opened.options, opened.connection, sender);
         let writer = Writer::start(link, opened.lock);
         Ok(SqliteStore { writer, keys, readers, latest: AtomicU64::new(0), changed })
     }
 
     async fn reader(&self, doing: &'static str) -> Result<PoolConnection<Sqlite>> {
-        self.readers.acquire().await.map_err(|error| Failure::Sql(error).into_error(doing))
+        self.readers.acquire().await.map_err(|error| WriteFailure::Sql(error).into_error(doing))
     }
 
     async fn page_of_subscriptions(&self, behind: Behind<'_>, limit: u32) -> Result<Vec<SubscriptionRow>> {
@@ -125,7 +125,7 @@ impl SqliteStore {
 
 #[async_trait]
 impl Store for SqliteStore {
-    async fn accept(&self, message: Accepted, now: Timestamp) -> Result<Acceptance> {
+    async fn accept(&self, message: NewMessage, now: Timestamp) -> Result<Acceptance> {
         self.writer.accept(message, now).await
     }
 
@@ -145,7 +145,7 @@ impl Store for SqliteStore {
     async fn next_due(&self, channel: &str) -> Result<Option<Timestamp>> {
         let doing = "looks for the next delivery";
         let mut connection = self.reader(doing).await?;
-        let next = turns::next_due(&mut connection, channel).await.map_err(|failure| failure.into_error(doing))?;
+        let next = fair_queue::next_due(&mut connection, channel).await.map_err(|failure| failure.into_error(doing))?;
         Ok(next.map(timestamp))
     }
 
@@ -344,7 +344,7 @@ impl Store for SqliteStore {
         max_bytes: u64,
     ) -> Result<bool> {
         let (channel, key, value) = (channel.to_owned(), key.to_owned(), value.to_vec());
-        let room = plugin_state::Room { keys: max_keys, bytes: max_bytes };
+        let room = plugin_state::StateQuota { keys: max_keys, bytes: max_bytes };
         let work = self.writer.write("writes a plugin's state", move |connection| {
             Box::pin(async move { plugin_state::set(connection, &channel, &key, &value, &room).await })
         });

@@ -7,10 +7,10 @@ use sqlx::sqlite::SqliteConnection;
 use tidings_domain::delivery::Recipient;
 use tidings_domain::subscription::Filter;
 
-use super::failure::Failure;
+use super::failure::WriteFailure;
 use super::feed;
 use super::value::to_json;
-use super::writer::Intake;
+use super::writer::PreparedMessage;
 use crate::Change;
 
 /// The subscriptions whose one-shot filters matched, as they are stored.
@@ -44,8 +44,8 @@ impl OneShots {
     /// Loads what the one-shot recipients of these messages need; nothing where there are none.
     pub(super) async fn load(
         connection: &mut SqliteConnection,
-        messages: &[(&Intake, i64)],
-    ) -> Result<OneShots, Failure> {
+        messages: &[(&PreparedMessage, i64)],
+    ) -> Result<OneShots, WriteFailure> {
         let recipients = messages.iter().flat_map(|(intake, _)| intake.message.recipients.iter());
         let keys: BTreeSet<(&str, &str)> =
             recipients.filter(|r| r.oneshot).map(|r| (r.user.as_str(), r.channel.as_str())).collect();
@@ -74,7 +74,7 @@ impl OneShots {
     }
 
     /// Writes the filters that were deactivated, and tells of it.
-    pub(super) async fn save(&self, connection: &mut SqliteConnection, now: i64) -> Result<(), Failure> {
+    pub(super) async fn save(&self, connection: &mut SqliteConnection, now: i64) -> Result<(), WriteFailure> {
         for ((user, channel), stored) in self.subscriptions.iter().filter(|(_, stored)| stored.changed) {
             sqlx::query("UPDATE subscriptions SET filters = ?, updated_at = ? WHERE user = ? AND channel = ?")
                 .bind(to_json("subscription", &stored.filters)?)

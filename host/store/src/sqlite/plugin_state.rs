@@ -2,11 +2,11 @@
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::failure::Failure;
+use super::failure::WriteFailure;
 use super::value::size;
 
 /// What a channel may keep.
-pub(super) struct Room {
+pub(super) struct StateQuota {
     pub(super) keys: u32,
     /// Bytes of keys and values.
     pub(super) bytes: u64,
@@ -16,7 +16,7 @@ pub(super) async fn get(
     connection: &mut SqliteConnection,
     channel: &str,
     key: &str,
-) -> Result<Option<Vec<u8>>, Failure> {
+) -> Result<Option<Vec<u8>>, WriteFailure> {
     let value = sqlx::query_scalar("SELECT value FROM plugin_state WHERE channel = ? AND key = ?")
         .bind(channel)
         .bind(key)
@@ -31,8 +31,8 @@ pub(super) async fn set(
     channel: &str,
     key: &str,
     value: &[u8],
-    room: &Room,
-) -> Result<bool, Failure> {
+    room: &StateQuota,
+) -> Result<bool, WriteFailure> {
     // What the channel keeps, less the value that this one replaces.
     let (keys, bytes): (i64, i64) = sqlx::query_as(
         "SELECT coalesce(sum(keys), 0), coalesce(sum(bytes), 0) FROM ( \
@@ -61,7 +61,7 @@ pub(super) async fn set(
     Ok(true)
 }
 
-pub(super) async fn delete(connection: &mut SqliteConnection, channel: &str, key: &str) -> Result<(), Failure> {
+pub(super) async fn delete(connection: &mut SqliteConnection, channel: &str, key: &str) -> Result<(), WriteFailure> {
     sqlx::query("DELETE FROM plugin_state WHERE channel = ? AND key = ?")
         .bind(channel)
         .bind(key)
@@ -75,7 +75,7 @@ pub(super) async fn keys(
     connection: &mut SqliteConnection,
     channel: &str,
     prefix: &str,
-) -> Result<Vec<String>, Failure> {
+) -> Result<Vec<String>, WriteFailure> {
     let keys = sqlx::query_scalar(
         "SELECT key FROM plugin_state WHERE channel = ?1 AND key >= ?2 AND substr(key, 1, length(?2)) = ?2 ORDER BY key",
     )

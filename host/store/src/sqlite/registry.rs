@@ -11,7 +11,7 @@ use tidings_domain::manifest::Manifest;
 use tidings_domain::plugin_life::ChannelEvent;
 use tidings_domain::secret::Secret;
 
-use super::failure::{Failure, damaged};
+use super::failure::{WriteFailure, damaged};
 use super::feed;
 use super::value::{from_json, millis, timestamp, to_json};
 use super::versions;
@@ -64,7 +64,7 @@ struct Secrets {
 }
 
 impl ChannelRow {
-    fn read(self, keys: &Keys) -> Result<Channel, Failure> {
+    fn read(self, keys: &Keys) -> Result<Channel, WriteFailure> {
         let mut config: BTreeMap<String, String> = from_json("channel", &self.config)?;
         let grants: StoredGrants = from_json("channel", &self.grants)?;
         // The parser's words could quote a secret.
@@ -79,7 +79,7 @@ impl ChannelRow {
             let value = value.ok_or_else(|| damaged("channel", format!("credential {name} has no value")))?;
             Ok(Credential { name, kind, host, value: Secret::new(value) })
         });
-        let credentials = credentials.collect::<Result<Vec<_>, Failure>>()?;
+        let credentials = credentials.collect::<Result<Vec<_>, WriteFailure>>()?;
         Ok(Channel {
             name: self.name,
             component: self.component,
@@ -94,7 +94,7 @@ impl ChannelRow {
 }
 
 /// All channels, by name.
-pub(super) async fn channels(connection: &mut SqliteConnection, keys: &Keys) -> Result<Vec<Channel>, Failure> {
+pub(super) async fn channels(connection: &mut SqliteConnection, keys: &Keys) -> Result<Vec<Channel>, WriteFailure> {
     let rows: Vec<ChannelRow> = sqlx::query_as(
         "SELECT name, component, enabled, config, grants, limits, secrets, life FROM channels ORDER BY name",
     )
@@ -103,7 +103,11 @@ pub(super) async fn channels(connection: &mut SqliteConnection, keys: &Keys) -> 
     rows.into_iter().map(|row| row.read(keys)).collect()
 }
 
-pub(super) async fn channel(connection: &mut SqliteConnection, keys: &Keys, name: &str) -> Result<Channel, Failure> {
+pub(super) async fn channel(
+    connection: &mut SqliteConnection,
+    keys: &Keys,
+    name: &str,
+) -> Result<Channel, WriteFailure> {
     let row: Option<ChannelRow> = sqlx::query_as(
         "SELECT name, component, enabled, config, grants, limits, secrets, life FROM channels WHERE name = ?",
     )
@@ -119,7 +123,7 @@ pub(super) async fn put_channel(
     channel: &Channel,
     event: Option<&ChannelEvent>,
     now: i64,
-) -> Result<(), Failure> {
+) -> Result<(), WriteFailure> {
     let (config, secrets) = split(connection, channel).await?;
     let credentials =
         channel.grants.credentials.iter().map(|Credential { name, kind, host, value: _ }| StoredCredential {
@@ -152,7 +156,11 @@ pub(super) async fn put_channel(
 
 /// Forgets a channel that is disabled and for which nothing waits, with its history and what its plugin kept. What was
 /// delivered stays in the books, and subscriptions for the name wait for another channel of it.
-pub(super) async fn delete_channel(connection: &mut SqliteConnection, name: &str, now: i64) -> Result<(), Failure> {
+pub(super) async fn delete_channel(
+    connection: &mut SqliteConnection,
+    name: &str,
+    now: i64,
+) -> Result<(), WriteFailure> {
     let row: Option<(bool, bool, Option<String>)> = sqlx::query_as(
         "SELECT enabled, EXISTS (SELECT 1 FROM deliveries d WHERE d.channel = c.name AND d.state = 'pending'), \
          (SELECT o.name FROM channels o WHERE json_extract(o.life, '$.policy.channel') = c.name) \
@@ -185,7 +193,7 @@ pub(super) async fn delete_channel(connection: &mut SqliteConnection, name: &str
 async fn split<'a>(
     connection: &mut SqliteConnection,
     channel: &'a Channel,
-) -> Result<(BTreeMap<&'a str, &'a str>, Secrets), Failure> {
+) -> Result<(BTreeMap<&'a str, &'a str>, Secrets), WriteFailure> {
     let manifest: Option<String> = sqlx::query_scalar("SELECT manifest FROM components WHERE digest = ?")
         .bind(&channel.component)
         .fetch_optional(connection)
@@ -218,7 +226,7 @@ struct TokenRow {
 }
 
 impl TokenRow {
-    fn read(self) -> Result<Token, Failure> {
+    fn read(self) -> Result<Token, WriteFailure> {
         Ok(Token {
             hash: self.hash.try_into().map_err(|_| damaged("token", "its hash does not have 32 bytes"))?,
             id: self.id,
@@ -229,7 +237,7 @@ impl TokenRow {
     }
 }
 
-pub(super) async fn put_token(connection: &mut SqliteConnection, token: &Token) -> Result<(), Failure> {
+pub(super) async fn put_token(connection: &mut SqliteConnection, token: &Token) -> Result<(), WriteFailure> {
     let written = sqlx::query(
         "INSERT INTO tokens (id, name, hash, created_at, expires_at) VALUES (?, ?, ?, ?, ?) \
          ON CONFLICT (id) DO NOTHING",
@@ -247,7 +255,7 @@ pub(super) async fn put_token(connection: &mut SqliteConnection, token: &Token) 
     }
 }
 
-pub(super) async fn token(connection: &mut SqliteConnection, id: &str) -> Result<Option<Token>, Failure> {
+pub(super) async fn token(connection: &mut SqliteConnection, id: &str) -> Result<Option<Token>, WriteFailure> {
     let row: Option<TokenRow> =
         sqlx::query_as("SELECT id, name, hash, created_at, expires_at FROM tokens WHERE id = ?")
             .bind(id)
@@ -257,7 +265,7 @@ pub(super) async fn token(connection: &mut SqliteConnection, id: &str) -> Result
 }
 
 /// All tokens, oldest first.
-pub(super) async fn tokens(connection: &mut SqliteConnection) -> Result<Vec<Token>, Failure> {
+pub(super) async fn tokens(connection: &mut SqliteConnection) -> Result<Vec<Token>, WriteFailure> {
     let rows: Vec<TokenRow> =
         sqlx::query_as("SELECT id, name, hash, created_at, expires_at FROM tokens ORDER BY created_at, id")
             .fetch_all(connection)
@@ -265,11 +273,11 @@ pub(super) async fn tokens(connection: &mut SqliteConnection) -> Result<Vec<Toke
     rows.into_iter().map(TokenRow::read).collect()
 }
 
-pub(super) async fn delete_token(connection: &mut SqliteConnection, id: &str) -> Result<bool, Failure> {
+pub(super) async fn delete_token(connection: &mut SqliteConnection, id: &str) -> Result<bool, WriteFailure> {
     let deleted = sqlx::query("DELETE FROM tokens WHERE id = ?").bind(id).execute(connection).await?;
     Ok(deleted.rows_affected() > 0)
 }
 
-pub(super) fn missing(what: &'static str, name: &str) -> Failure {
+pub(super) fn missing(what: &'static str, name: &str) -> WriteFailure {
     StoreError::Missing { what, name: name.to_owned() }.into()
 }

@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::failure::opening;
 use super::{Mode, SqliteStore};
-use crate::keys::{KeyFile, Keys, Lacking, is_sealed};
+use crate::keys::{KeyFile, Keys, MissingKeyFile, is_sealed};
 use crate::{Result, Store as _};
 
 /// The keys of the database at `path`, and for the daemon every secret sealed with the first of them. A key file is made
@@ -22,10 +22,10 @@ pub(super) async fn prepare(
     let failed = |error: sqlx::Error| opening(error, &path.display().to_string(), "reads what is sealed");
     let rows = secrets(connection).await.map_err(failed)?;
     let lacking = match (file, mode) {
-        (KeyFile::At(_), _) => Lacking::Refuse,
-        _ if rows.iter().any(|(_, text)| is_sealed(text)) => Lacking::Refuse,
-        (KeyFile::Beside, Mode::Daemon) => Lacking::Make,
-        (KeyFile::Beside, Mode::Tool) => Lacking::Leave,
+        (KeyFile::At(_), _) => MissingKeyFile::Refuse,
+        _ if rows.iter().any(|(_, text)| is_sealed(text)) => MissingKeyFile::Refuse,
+        (KeyFile::Beside, Mode::Daemon) => MissingKeyFile::Make,
+        (KeyFile::Beside, Mode::Tool) => MissingKeyFile::Leave,
     };
     let keys = Keys::open(&file.path(path), lacking)?;
     // All are opened before one is written.

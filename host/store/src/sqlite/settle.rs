@@ -1,18 +1,18 @@
-//! Outcomes' transaction. A lease counts for what its token still holds; one that was taken over changes nothing, except
+//! The transaction of outcomes. A lease counts for what its token still holds; one that was taken over changes nothing, except
 //! that what was delivered is delivered.
 
 use std::collections::{BTreeSet, HashSet};
 
 use sqlx::QueryBuilder;
 use sqlx::sqlite::{Sqlite, SqliteConnection};
-use tidings_domain::delivery::{Content, State};
+use tidings_domain::delivery::{Content, DeliveryState};
 use tidings_domain::outcome::Settlement;
 
 use super::address::Subscriber;
-use super::failure::Failure;
-use super::turns::{self, Pair};
+use super::failure::WriteFailure;
+use super::fair_queue::{self, ChannelUser};
 use super::value::{id_bytes, millis};
-use super::writer::Outcomes;
+use super::writer::SettledBatch;
 use crate::Lease;
 
 /// Units in one statement: seven variables each, below SQLite's 32,766.
@@ -23,7 +23,7 @@ struct Change<'a> {
     row: i64,
     id: Vec<u8>,
     token: i64,
-    state: State,
+    state: DeliveryState,
     /// When it is due again; none: as it was.
     not_before: Option<i64>,
     /// Attempts used up.
@@ -39,7 +39,7 @@ enum Unit {
 }
 
 /// Settles the leases of one caller; returns how many were stale.
-pub(super) async fn settle(connection: &mut SqliteConnection, outcomes: &Outcomes) -> Result<usize, Failure> {
+pub(super) async fn settle(connection: &mut SqliteConnection, outcomes: &SettledBatch) -> Result<usize, WriteFailure> {
     let now = millis(outcomes.now);
     let mut stale = 0;
     let (mut singles, mut digests, mut gone) = (Vec::new(), Vec::new(), Vec::new());
@@ -56,7 +56,7 @@ pub(super) async fn settle(connection: &mut SqliteConnection, outcomes: &Outcome
             None => gone.push((lease, settlement)),
         }
     }
-    let mut pairs = BTreeSet::<Pair>::new();
+    let mut pairs = BTreeSet::<ChannelUser>::new();
     stale += apply(connection, Unit::Single, &singles, now, &mut pairs).await?;
     stale += apply(connection, Unit::Digest, &digests, now, &mut pairs).await?;
     for (lease, settlement) in again {
@@ -67,7 +67,7 @@ pub(super) async fn settle(connection: &mut SqliteConnection, outcomes: &Outcome
         }
     }
     stale += addresses_gone(connection, &gone, now, &mut pairs).await?;
-    turns::refresh(connection, &pairs).await?;
+    fair_queue::refresh(connection, &pairs).await?;
     Ok(stale)
 }
 
@@ -77,8 +77,8 @@ async fn addresses_gone(
     connection: &mut SqliteConnection,
     gone: &[(&Lease, &Settlement)],
     now: i64,
-    pairs: &mut BTreeSet<Pair>,
-) -> Result<usize, Failure> {
+    pairs: &mut BTreeSet<ChannelUser>,
+) -> Result<usize, WriteFailure> {
     let mut held = Vec::with_capacity(gone.len());
     for (lease, settlement) in gone {
         let Settlement::AddressGone { replacement, reason } = settlement else { continue };
@@ -102,10 +102,10 @@ async fn addresses_gone(
 }
 
 /// Gives leases back untried.
-pub(super) async fn release(connection: &mut SqliteConnection, leases: &[Lease]) -> Result<(), Failure> {
-    let mut pairs = BTreeSet::<Pair>::new();
+pub(super) async fn release(connection: &mut SqliteConnection, leases: &[Lease]) -> Result<(), WriteFailure> {
+    let mut pairs = BTreeSet::<ChannelUser>::new();
     for lease in leases {
-        let rows: Vec<Pair> = sqlx::query_as(
+        let rows: Vec<ChannelUser> = sqlx::query_as(
             "UPDATE deliveries SET lease = NULL, due_at = not_before WHERE lease = ?1 AND (id = ?2 OR digest = ?2) \
              RETURNING channel, user",
         )
@@ -115,7 +115,7 @@ pub(super) async fn release(connection: &mut SqliteConnection, leases: &[Lease])
         .await?;
         pairs.extend(rows);
     }
-    turns::refresh(connection, &pairs).await
+    fair_queue::refresh(connection, &pairs).await
 }
 
 fn is_digest(lease: &Lease) -> bool {
@@ -123,30 +123,30 @@ fn is_digest(lease: &Lease) -> bool {
 }
 
 /// What the settlement writes; none where the address is gone, which concerns more than this unit.
-fn change<'a>(lease: &Lease, settlement: &'a Settlement) -> Result<Option<Change<'a>>, Failure> {
+fn change<'a>(lease: &Lease, settlement: &'a Settlement) -> Result<Option<Change<'a>>, WriteFailure> {
     let (state, not_before, used, note) = match settlement {
-        Settlement::Delivered { receipt } => (State::Delivered, None, 1, receipt.as_deref()),
+        Settlement::Delivered { receipt } => (DeliveryState::Delivered, None, 1, receipt.as_deref()),
         Settlement::Again { not_before, reason, counts } => {
-            (State::Pending, Some(millis(*not_before)), i64::from(*counts), Some(reason.as_str()))
+            (DeliveryState::Pending, Some(millis(*not_before)), i64::from(*counts), Some(reason.as_str()))
         }
-        Settlement::Held { reason } => (State::Pending, None, 0, Some(reason.as_str())),
+        Settlement::Held { reason } => (DeliveryState::Pending, None, 0, Some(reason.as_str())),
         Settlement::Dead { reason } => return dead(lease, reason).map(Some),
         Settlement::AddressGone { .. } => return Ok(None),
     };
     written(lease, state, not_before, used, note).map(Some)
 }
 
-fn dead<'a>(lease: &Lease, reason: &'a str) -> Result<Change<'a>, Failure> {
-    written(lease, State::Dead, None, 1, Some(reason))
+fn dead<'a>(lease: &Lease, reason: &'a str) -> Result<Change<'a>, WriteFailure> {
+    written(lease, DeliveryState::Dead, None, 1, Some(reason))
 }
 
 fn written<'a>(
     lease: &Lease,
-    state: State,
+    state: DeliveryState,
     not_before: Option<i64>,
     used: i64,
     note: Option<&'a str>,
-) -> Result<Change<'a>, Failure> {
+) -> Result<Change<'a>, WriteFailure> {
     let id = id_bytes(&lease.delivery().id)?;
     Ok(Change { row: lease.row(), id, token: lease.token(), state, not_before, used, note })
 }
@@ -157,8 +157,8 @@ async fn apply(
     unit: Unit,
     changes: &[Change<'_>],
     now: i64,
-    pairs: &mut BTreeSet<Pair>,
-) -> Result<usize, Failure> {
+    pairs: &mut BTreeSet<ChannelUser>,
+) -> Result<usize, WriteFailure> {
     let mut applied = 0;
     for changes in changes.chunks(UNITS) {
         let mut update = update(unit, changes, now);
@@ -197,7 +197,7 @@ fn update(unit: Unit, changes: &[Change<'_>], now: i64) -> QueryBuilder<Sqlite> 
 }
 
 /// Channel and user of the rows that the lease still holds.
-async fn holder(connection: &mut SqliteConnection, lease: &Lease) -> Result<Option<Pair>, Failure> {
+async fn holder(connection: &mut SqliteConnection, lease: &Lease) -> Result<Option<ChannelUser>, WriteFailure> {
     let holder = sqlx::query_as(
         "SELECT channel, user FROM deliveries WHERE lease = ?1 AND state = 'pending' AND (id = ?2 OR digest = ?2) LIMIT 1",
     )
@@ -211,7 +211,14 @@ async fn holder(connection: &mut SqliteConnection, lease: &Lease) -> Result<Opti
 /// The statements that settle one unit, for the check of their plans.
 #[cfg(test)]
 pub(super) fn statements() -> [String; 2] {
-    let change =
-        Change { row: 1, id: vec![0; 16], token: 1, state: State::Delivered, not_before: None, used: 1, note: None };
+    let change = Change {
+        row: 1,
+        id: vec![0; 16],
+        token: 1,
+        state: DeliveryState::Delivered,
+        not_before: None,
+        used: 1,
+        note: None,
+    };
     [Unit::Single, Unit::Digest].map(|unit| update(unit, std::slice::from_ref(&change), 1).into_string())
 }

@@ -8,7 +8,7 @@ use tidings_domain::limits::{STREAM_ENTRIES, STREAM_PAGE};
 use tidings_domain::time::Timestamp;
 
 use super::SqliteStore;
-use super::failure::Failure;
+use super::failure::WriteFailure;
 use super::value::millis;
 use crate::{EventStreams, NewEntry, Result, StreamEntry};
 
@@ -34,7 +34,7 @@ async fn append(
     channel: &str,
     entries: &[NewEntry],
     now: i64,
-) -> Result<(), Failure> {
+) -> Result<(), WriteFailure> {
     for entry in entries {
         sqlx::query(
             "INSERT INTO stream_entries (channel, address, delivery, at, data) VALUES (?, ?, ?, ?, ?) \
@@ -68,7 +68,7 @@ async fn entries(
     channel: &str,
     address: &str,
     behind: u64,
-) -> Result<Vec<StreamEntry>, Failure> {
+) -> Result<Vec<StreamEntry>, WriteFailure> {
     let rows: Vec<(i64, String)> = sqlx::query_as(
         "SELECT seq, data FROM stream_entries WHERE channel = ?1 AND address = ?2 AND seq > iif(?3 > \
          (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'stream_entries'), 0, ?3) \
@@ -84,7 +84,7 @@ async fn entries(
 }
 
 /// Forgets what is older than that.
-pub(super) async fn prune(connection: &mut SqliteConnection, before: i64) -> Result<(), Failure> {
+pub(super) async fn prune(connection: &mut SqliteConnection, before: i64) -> Result<(), WriteFailure> {
     sqlx::query("DELETE FROM stream_entries WHERE at < ?").bind(before).execute(connection).await?;
     Ok(())
 }

@@ -9,8 +9,8 @@ use sqlx::sqlite::{Sqlite, SqliteConnection};
 use tidings_domain::limits::SUBSCRIPTION_PAGE_BYTES;
 use tidings_domain::subscription::{Edit, Subscription};
 
-use super::failure::Failure;
-use super::{feed, gather, turns};
+use super::failure::WriteFailure;
+use super::{digest_assembly, fair_queue, feed};
 use crate::{Change, SubscriptionRow};
 
 /// Subscriptions in one statement: seven variables each, below SQLite's 32,766.
@@ -33,7 +33,7 @@ pub(super) async fn page(
     connection: &mut SqliteConnection,
     behind: Behind<'_>,
     limit: u32,
-) -> Result<Vec<SubscriptionRow>, Failure> {
+) -> Result<Vec<SubscriptionRow>, WriteFailure> {
     let query = match behind {
         Behind::Row(user, channel) => sqlx::query_as::<_, Columns>(PAGE).bind(user).bind(channel),
         Behind::User(user) => sqlx::query_as::<_, Columns>(PAGE_OF_USERS).bind(user),
@@ -64,7 +64,10 @@ pub(super) const PAGE_OF_USERS: &str = "SELECT user, channel, enabled, addresses
      FROM subscriptions WHERE deleted_at IS NULL AND user > ? ORDER BY user, channel";
 
 /// One user's, by channel.
-pub(super) async fn rows_of(connection: &mut SqliteConnection, user: &str) -> Result<Vec<SubscriptionRow>, Failure> {
+pub(super) async fn rows_of(
+    connection: &mut SqliteConnection,
+    user: &str,
+) -> Result<Vec<SubscriptionRow>, WriteFailure> {
     let rows: Vec<Columns> = sqlx::query_as(
         "SELECT user, channel, enabled, addresses, settings, filters FROM subscriptions \
          WHERE user = ? AND deleted_at IS NULL ORDER BY channel",
@@ -80,7 +83,7 @@ pub(super) async fn owner(
     connection: &mut SqliteConnection,
     channel: &str,
     address: &str,
-) -> Result<Option<String>, Failure> {
+) -> Result<Option<String>, WriteFailure> {
     let query = "SELECT user FROM subscriptions WHERE channel = ? AND deleted_at IS NULL \
          AND EXISTS (SELECT 1 FROM json_each(addresses) WHERE value = ?) ORDER BY user LIMIT 1";
     Ok(sqlx::query_scalar(query).bind(channel).bind(address).fetch_optional(connection).await?)
@@ -92,7 +95,7 @@ pub(super) async fn put(
     connection: &mut SqliteConnection,
     subscriptions: Vec<SubscriptionRow>,
     now: i64,
-) -> Result<(), Failure> {
+) -> Result<(), WriteFailure> {
     let rows: BTreeMap<(String, String), SubscriptionRow> =
         subscriptions.into_iter().map(|row| ((row.channel.clone(), row.user.clone()), row)).collect();
     let rows: Vec<&SubscriptionRow> = rows.values().collect();
@@ -107,7 +110,7 @@ pub(super) async fn put(
     feed::publish_many(connection, changes, Change::AllSubscriptions, now).await
 }
 
-async fn write(connection: &mut SqliteConnection, rows: &[&SubscriptionRow], now: i64) -> Result<(), Failure> {
+async fn write(connection: &mut SqliteConnection, rows: &[&SubscriptionRow], now: i64) -> Result<(), WriteFailure> {
     let mut documents = Vec::with_capacity(rows.len());
     for row in rows {
         documents.push((row, row.addresses_text()?, row.settings_text()?, row.filters()?));
@@ -132,7 +135,7 @@ async fn write(connection: &mut SqliteConnection, rows: &[&SubscriptionRow], now
 async fn waiting<'a>(
     connection: &mut SqliteConnection,
     rows: &[&'a SubscriptionRow],
-) -> Result<Vec<&'a SubscriptionRow>, Failure> {
+) -> Result<Vec<&'a SubscriptionRow>, WriteFailure> {
     let mut query = QueryBuilder::<Sqlite>::new("WITH pair (channel, user) AS (");
     query.push_values(rows, |mut values, row| {
         values.push_bind(&row.channel).push_bind(&row.user);
@@ -141,17 +144,18 @@ async fn waiting<'a>(
         ") SELECT turns.channel, turns.user FROM pair CROSS JOIN turns ON turns.channel = pair.channel \
          AND turns.user = pair.user WHERE turns.ready_at IS NOT NULL",
     );
-    let turns: Vec<turns::Pair> = query.build_query_as().persistent(rows.len() == 1).fetch_all(connection).await?;
-    let turns: BTreeSet<turns::Pair> = turns.into_iter().collect();
+    let turns: Vec<fair_queue::ChannelUser> =
+        query.build_query_as().persistent(rows.len() == 1).fetch_all(connection).await?;
+    let turns: BTreeSet<fair_queue::ChannelUser> = turns.into_iter().collect();
     let waits = |row: &&&'a SubscriptionRow| turns.contains(&(row.channel.clone(), row.user.clone()));
     Ok(rows.iter().filter(waits).copied().collect())
 }
 
 /// What waits follows what was written.
-async fn follow(connection: &mut SqliteConnection, row: &SubscriptionRow, now: i64) -> Result<(), Failure> {
+async fn follow(connection: &mut SqliteConnection, row: &SubscriptionRow, now: i64) -> Result<(), WriteFailure> {
     let kept = if row.enabled { row.addresses_text()? } else { "[]" };
     cancel(connection, &row.user, &row.channel, kept, now).await?;
-    gather::retime(connection, &row.channel, &row.user, row.options()?.digest, now).await?;
+    digest_assembly::retime(connection, &row.channel, &row.user, row.options()?.digest, now).await?;
     refresh(connection, &row.user, &row.channel).await
 }
 
@@ -162,7 +166,7 @@ pub(super) async fn edit(
     channel: &str,
     edit: &Edit,
     now: i64,
-) -> Result<bool, Failure> {
+) -> Result<bool, WriteFailure> {
     let rows = rows_of(connection, user).await?;
     let Some(row) = rows.into_iter().find(|row| row.channel == channel) else { return Ok(false) };
     let mut subscription: Subscription = row.read()?;
@@ -179,7 +183,7 @@ pub(super) async fn delete(
     user: &str,
     channel: &str,
     now: i64,
-) -> Result<bool, Failure> {
+) -> Result<bool, WriteFailure> {
     let deleted = sqlx::query(
         "UPDATE subscriptions SET enabled = 0, deleted_at = ?1, updated_at = ?1, addresses = '[]', filters = '[]' \
          WHERE user = ?2 AND channel = ?3 AND deleted_at IS NULL",
@@ -205,7 +209,7 @@ async fn cancel(
     channel: &str,
     kept: &str,
     now: i64,
-) -> Result<(), Failure> {
+) -> Result<(), WriteFailure> {
     sqlx::query(
         "UPDATE deliveries SET state = 'cancelled', lease = NULL, gathered = NULL, updated_at = ?, \
          note = 'the subscription does not want it any more' \
@@ -220,6 +224,6 @@ async fn cancel(
     Ok(())
 }
 
-async fn refresh(connection: &mut SqliteConnection, user: &str, channel: &str) -> Result<(), Failure> {
-    turns::refresh(connection, &BTreeSet::from([(channel.to_owned(), user.to_owned())])).await
+async fn refresh(connection: &mut SqliteConnection, user: &str, channel: &str) -> Result<(), WriteFailure> {
+    fair_queue::refresh(connection, &BTreeSet::from([(channel.to_owned(), user.to_owned())])).await
 }

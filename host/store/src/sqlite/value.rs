@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tidings_domain::delivery::{DeliveryId, State};
+use tidings_domain::delivery::{DeliveryId, DeliveryState};
 use tidings_domain::subscription::Style;
 use tidings_domain::time::Timestamp;
 
-use super::failure::{Failure, damaged};
+use super::failure::{WriteFailure, damaged};
 
 /// Milliseconds; a time beyond SQLite's integers is the last one.
 pub(super) fn millis(time: Timestamp) -> i64 {
@@ -28,16 +28,16 @@ pub(super) fn count(n: i64) -> u64 {
 }
 
 /// The 16 bytes of an id.
-pub(super) fn id_bytes(id: &DeliveryId) -> Result<Vec<u8>, Failure> {
+pub(super) fn id_bytes(id: &DeliveryId) -> Result<Vec<u8>, WriteFailure> {
     hex::decode(id.as_str()).map_err(|error| damaged("delivery id", error))
 }
 
-pub(super) fn delivery_id(bytes: &[u8]) -> Result<DeliveryId, Failure> {
+pub(super) fn delivery_id(bytes: &[u8]) -> Result<DeliveryId, WriteFailure> {
     DeliveryId::parse(&hex::encode(bytes)).ok_or_else(|| damaged("delivery id", "it does not have 16 bytes"))
 }
 
-pub(super) fn state(word: &str) -> Result<State, Failure> {
-    State::parse(word).ok_or_else(|| damaged("delivery", format!("unknown state {word:?}")))
+pub(super) fn state(word: &str) -> Result<DeliveryState, WriteFailure> {
+    DeliveryState::parse(word).ok_or_else(|| damaged("delivery", format!("unknown state {word:?}")))
 }
 
 pub(super) fn style_bits(style: Style) -> i64 {
@@ -48,10 +48,10 @@ pub(super) fn style(bits: i64) -> Style {
     Style { markup: bits & 1 != 0, triggered_by: bits & 2 != 0, verbose: bits & 4 != 0 }
 }
 
-pub(super) fn to_json(what: &'static str, value: &impl Serialize) -> Result<String, Failure> {
+pub(super) fn to_json(what: &'static str, value: &impl Serialize) -> Result<String, WriteFailure> {
     serde_json::to_string(value).map_err(|error| damaged(what, error))
 }
 
-pub(super) fn from_json<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T, Failure> {
+pub(super) fn from_json<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T, WriteFailure> {
     serde_json::from_str(text).map_err(|error| damaged(what, error))
 }

@@ -9,8 +9,8 @@ use tidings_domain::plugin_life::{ChannelEvent, EventKind, VersionState};
 use tidings_domain::time::Timestamp;
 
 use super::SqliteStore;
-use super::failure::{Failure, damaged};
-use super::late::Late;
+use super::failure::{WriteFailure, damaged};
+use super::failure_policy::FailureFilter;
 use super::registry;
 use super::value::{millis, timestamp};
 use crate::{Channel, ChannelLife, ChannelVersion, Result as StoreResult};
@@ -46,7 +46,7 @@ impl ChannelLife for SqliteStore {
         reason: &str,
         now: Timestamp,
     ) -> StoreResult<u64> {
-        self.sweep(Late::new(channel, accepted_before, reason, now), None).await
+        self.sweep(FailureFilter::new(channel, accepted_before, reason, now), None).await
     }
 
     async fn move_late(
@@ -57,13 +57,13 @@ impl ChannelLife for SqliteStore {
         reason: &str,
         now: Timestamp,
     ) -> StoreResult<u64> {
-        self.sweep(Late::new(channel, accepted_before, reason, now), Some(to.to_owned())).await
+        self.sweep(FailureFilter::new(channel, accepted_before, reason, now), Some(to.to_owned())).await
     }
 }
 
 impl SqliteStore {
     /// Drops what is late, or moves it, in transactions of a bounded size until nothing is left to do.
-    async fn sweep(&self, late: Late, to: Option<String>) -> StoreResult<u64> {
+    async fn sweep(&self, late: FailureFilter, to: Option<String>) -> StoreResult<u64> {
         let doing = "carries out a failure policy";
         let (mut done, late) = (0, Arc::new(late));
         // Most sweeps find nothing: they shall not wait for the writer, nor cost a commit.
@@ -98,7 +98,7 @@ pub(super) async fn record(
     channel: &Channel,
     event: Option<&ChannelEvent>,
     now: i64,
-) -> Result<(), Failure> {
+) -> Result<(), WriteFailure> {
     let life = &channel.life;
     let candidate = life.candidate.as_ref().map(|candidate| candidate.component.as_str());
     // A version that is tried again is on trial, also where it is what rolling back leads to.
@@ -146,7 +146,7 @@ async fn set(
     component: &str,
     state: VersionState,
     now: i64,
-) -> Result<(), Failure> {
+) -> Result<(), WriteFailure> {
     sqlx::query(
         "INSERT INTO channel_versions (channel, component, state, since) VALUES (?, ?, ?, ?) \
          ON CONFLICT (channel, component) DO UPDATE SET state = excluded.state, since = excluded.since",
@@ -161,7 +161,7 @@ async fn set(
 }
 
 /// Adds to the channel's history, and forgets what is beyond its length.
-async fn tell(connection: &mut SqliteConnection, channel: &str, event: &ChannelEvent) -> Result<(), Failure> {
+async fn tell(connection: &mut SqliteConnection, channel: &str, event: &ChannelEvent) -> Result<(), WriteFailure> {
     sqlx::query("INSERT INTO channel_events (channel, at, event, component, detail) VALUES (?, ?, ?, ?, ?)")
         .bind(channel)
         .bind(millis(event.at))
@@ -182,7 +182,7 @@ async fn tell(connection: &mut SqliteConnection, channel: &str, event: &ChannelE
 }
 
 /// All versions of the channel, those that changed last first.
-async fn versions(connection: &mut SqliteConnection, name: &str) -> Result<Vec<ChannelVersion>, Failure> {
+async fn versions(connection: &mut SqliteConnection, name: &str) -> Result<Vec<ChannelVersion>, WriteFailure> {
     let rows: Vec<(String, String, i64)> = sqlx::query_as(
         "SELECT component, state, since FROM channel_versions WHERE channel = ? ORDER BY since DESC, state, component",
     )
@@ -198,7 +198,7 @@ async fn versions(connection: &mut SqliteConnection, name: &str) -> Result<Vec<C
 }
 
 /// The latest events of the channel, newest first.
-async fn events(connection: &mut SqliteConnection, name: &str, limit: u32) -> Result<Vec<ChannelEvent>, Failure> {
+async fn events(connection: &mut SqliteConnection, name: &str, limit: u32) -> Result<Vec<ChannelEvent>, WriteFailure> {
     let rows: Vec<(i64, String, String, String)> = sqlx::query_as(
         "SELECT at, event, component, detail FROM channel_events WHERE channel = ? ORDER BY seq DESC LIMIT ?",
     )

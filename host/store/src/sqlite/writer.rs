@@ -8,24 +8,24 @@ use std::slice;
 use std::sync::Arc;
 
 use sqlx::sqlite::SqliteConnection;
-use tidings_domain::delivery::{Acceptance, Accepted, DeliveryId};
+use tidings_domain::delivery::{Acceptance, DeliveryId, NewMessage};
 use tidings_domain::limits::{INTAKE_BATCH, STORE_GROUP_BYTES, STORE_GROUP_ROWS, STORE_QUEUE};
 use tidings_domain::outcome::Settlement;
 use tidings_domain::time::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
-use super::failure::Failure;
-use super::link::{Link, Step};
+use super::failure::WriteFailure;
 use super::value::{id_bytes, to_json};
+use super::write_connection::{ConnectionFuture, WriteConnection};
 use super::{accept, settle};
 use crate::{Lease, Result, StoreError};
 
 /// Any other write: it begins and ends its own transaction and answers its caller.
-type Errand = Box<dyn for<'c> FnOnce(&'c mut Link) -> Step<'c, ()> + Send>;
+type WriteJob = Box<dyn for<'c> FnOnce(&'c mut WriteConnection) -> ConnectionFuture<'c, ()> + Send>;
 
 /// A message to accept, with what can be made of it before its turn comes, by its caller and so beside the writer.
-pub(super) struct Intake {
-    pub(super) message: Accepted,
+pub(super) struct PreparedMessage {
+    pub(super) message: NewMessage,
     pub(super) now: Timestamp,
     /// The event as it is stored; none where nobody is told.
     pub(super) event: Option<String>,
@@ -33,8 +33,8 @@ pub(super) struct Intake {
     pub(super) ids: Vec<Vec<u8>>,
 }
 
-impl Intake {
-    fn new(message: Accepted, now: Timestamp) -> Result<Intake, Failure> {
+impl PreparedMessage {
+    fn new(message: NewMessage, now: Timestamp) -> Result<PreparedMessage, WriteFailure> {
         let event = match &message.event {
             _ if message.recipients.is_empty() => None,
             Some(event) => Some(to_json("event", &**event)?),
@@ -48,12 +48,12 @@ impl Intake {
             .iter()
             .map(|recipient| id_bytes(&DeliveryId::derive(&message.id, &recipient.channel, &recipient.address)));
         let ids = ids.collect::<Result<_, _>>()?;
-        Ok(Intake { message, now, event, ids })
+        Ok(PreparedMessage { message, now, event, ids })
     }
 }
 
 /// Outcomes of one caller.
-pub(super) struct Outcomes {
+pub(super) struct SettledBatch {
     pub(super) settled: Vec<(Lease, Settlement)>,
     pub(super) now: Timestamp,
 }
@@ -61,9 +61,9 @@ pub(super) struct Outcomes {
 type Reply<T> = oneshot::Sender<Result<T>>;
 
 enum Job {
-    Accept(Intake, Reply<Acceptance>),
-    Settle(Outcomes, Reply<usize>),
-    Errand(Errand),
+    Accept(PreparedMessage, Reply<Acceptance>),
+    Settle(SettledBatch, Reply<usize>),
+    Other(WriteJob),
     Close(oneshot::Sender<()>),
 }
 
@@ -74,28 +74,30 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the task. It keeps `lock` until the connection is closed.
-    pub(super) fn start(link: Link, lock: Option<File>) -> Writer {
+    pub(super) fn start(link: WriteConnection, lock: Option<File>) -> Writer {
         let (jobs, waiting) = mpsc::channel(STORE_QUEUE);
-        tokio::spawn(Task { waiting, link }.run(lock));
+        tokio::spawn(WriterTask { waiting, link }.run(lock));
         Writer { jobs }
     }
 
-    pub(super) async fn accept(&self, message: Accepted, now: Timestamp) -> Result<Acceptance> {
-        let intake = Intake::new(message, now).map_err(|failure| failure.into_error("accepts a message"))?;
+    pub(super) async fn accept(&self, message: NewMessage, now: Timestamp) -> Result<Acceptance> {
+        let intake = PreparedMessage::new(message, now).map_err(|failure| failure.into_error("accepts a message"))?;
         self.ask(|reply| Job::Accept(intake, reply)).await?
     }
 
     pub(super) async fn settle(&self, settled: Vec<(Lease, Settlement)>, now: Timestamp) -> Result<usize> {
-        self.ask(|reply| Job::Settle(Outcomes { settled, now }, reply)).await?
+        self.ask(|reply| Job::Settle(SettledBatch { settled, now }, reply)).await?
     }
 
     /// Runs `work` in a transaction of its own. `doing` completes "unavailable while it …".
     pub(super) async fn write<T: Send + 'static>(
         &self,
         doing: &'static str,
-        work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> Step<'c, Result<T, Failure>> + Send + 'static,
+        work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> ConnectionFuture<'c, Result<T, WriteFailure>>
+        + Send
+        + 'static,
     ) -> Result<T> {
-        let errand = |reply: oneshot::Sender<Result<T, Failure>>| -> Errand {
+        let errand = |reply: oneshot::Sender<Result<T, WriteFailure>>| -> WriteJob {
             Box::new(move |link| {
                 Box::pin(async move {
                     // A caller that went away does not need the answer.
@@ -103,7 +105,7 @@ impl Writer {
                 })
             })
         };
-        let outcome = self.ask(|reply| Job::Errand(errand(reply))).await?;
+        let outcome = self.ask(|reply| Job::Other(errand(reply))).await?;
         outcome.map_err(|failure| failure.into_error(doing))
     }
 
@@ -127,9 +129,9 @@ fn closed<E>(_: E) -> StoreError {
 /// What shares a transaction, with the ways to answer, in the same order.
 #[derive(Default)]
 struct Group {
-    intakes: Vec<Intake>,
+    intakes: Vec<PreparedMessage>,
     acceptors: Vec<Reply<Acceptance>>,
-    outcomes: Vec<Outcomes>,
+    outcomes: Vec<SettledBatch>,
     settlers: Vec<Reply<usize>>,
     /// Rows to be written, roughly.
     rows: usize,
@@ -167,12 +169,12 @@ impl Group {
     }
 }
 
-struct Task {
+struct WriterTask {
     waiting: mpsc::Receiver<Job>,
-    link: Link,
+    link: WriteConnection,
 }
 
-impl Task {
+impl WriterTask {
     async fn run(mut self, lock: Option<File>) {
         let mut closing = None;
         let mut next = None;
@@ -185,7 +187,7 @@ impl Task {
                 },
             };
             match job {
-                Job::Errand(errand) => errand(&mut self.link).await,
+                Job::Other(errand) => errand(&mut self.link).await,
                 Job::Close(reply) => closing = Some(reply),
                 entry => next = self.group(entry).await,
             }
@@ -241,7 +243,7 @@ impl Task {
     }
 
     /// One transaction: the answers to all of them, or an error and nothing written.
-    async fn apply(&mut self, intakes: &[Intake], outcomes: &[Outcomes]) -> Result<Answers, Failure> {
+    async fn apply(&mut self, intakes: &[PreparedMessage], outcomes: &[SettledBatch]) -> Result<Answers, WriteFailure> {
         let connection = self.link.begin().await?;
         let answers = write(connection, intakes, outcomes).await;
         self.link.end(answers).await
@@ -253,9 +255,9 @@ type Answers = (Vec<Acceptance>, Vec<usize>);
 
 async fn write(
     connection: &mut SqliteConnection,
-    intakes: &[Intake],
-    outcomes: &[Outcomes],
-) -> Result<Answers, Failure> {
+    intakes: &[PreparedMessage],
+    outcomes: &[SettledBatch],
+) -> Result<Answers, WriteFailure> {
     let accepted = if intakes.is_empty() { Vec::new() } else { accept::accept(connection, intakes).await? };
     let mut settled = Vec::with_capacity(outcomes.len());
     for outcomes in outcomes {

@@ -1,6 +1,6 @@
 //! Digests: deliveries that gather, become due together, and stay together.
 
-use tidings_domain::delivery::{DeliveryId, State, StoredEvent};
+use tidings_domain::delivery::{DeliveryId, DeliveryState, StoredEvent};
 use tidings_domain::subscription::DigestOptions;
 
 use crate::fixture::{LIFETIME, again, at, dead, delivered, gathered, message_id, messages, store, subscription, to};
@@ -171,6 +171,9 @@ async fn a_subscription_that_ends_cancels_its_digests_gathering_and_in_flight() 
     assert_eq!(fixture.store.next_due("email").await.unwrap(), None);
     assert!(!fixture.settle(in_flight.clone(), again(1), MINUTE + 6).await);
     assert!(fixture.settle(in_flight, delivered(), MINUTE + 7).await, "it did go out");
-    let states: Vec<State> = fixture.rows().await.into_iter().map(|row| row.state).collect();
-    assert_eq!(states, [State::Delivered, State::Delivered, State::Cancelled, State::Cancelled]);
+    let states: Vec<DeliveryState> = fixture.rows().await.into_iter().map(|row| row.state).collect();
+    assert_eq!(
+        states,
+        [DeliveryState::Delivered, DeliveryState::Delivered, DeliveryState::Cancelled, DeliveryState::Cancelled]
+    );
 }

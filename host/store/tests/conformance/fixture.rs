@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tidings_domain::delivery::{Acceptance, Accepted, Content, Recipient, State, StoredEvent};
+use tidings_domain::delivery::{Acceptance, Content, DeliveryState, NewMessage, Recipient, StoredEvent};
 use tidings_domain::message::MessageId;
 use tidings_domain::outcome::Settlement;
 use tidings_domain::subscription::{DigestOptions, Filter, Rule, Style, Subscription};
@@ -35,7 +35,7 @@ pub fn message_id(text: &str) -> MessageId {
 }
 
 /// A message for these recipients; its content follows from its id.
-pub fn message(id: &str, recipients: Vec<Recipient>) -> Accepted {
+pub fn message(id: &str, recipients: Vec<Recipient>) -> NewMessage {
     let event = StoredEvent {
         id: message_id(id),
         topic: "org.fedoraproject.prod.git.receive".into(),
@@ -58,7 +58,7 @@ pub fn message(id: &str, recipients: Vec<Recipient>) -> Accepted {
     for (place, byte) in digest.iter_mut().zip(id.bytes()) {
         *place = byte;
     }
-    Accepted {
+    NewMessage {
         id: message_id(id),
         topic: event.topic.clone(),
         digest,
@@ -159,7 +159,7 @@ impl Fixture {
     }
 
     /// Message, address and state of all deliveries, oldest first.
-    pub async fn states(&self) -> Vec<(String, String, State)> {
+    pub async fn states(&self) -> Vec<(String, String, DeliveryState)> {
         self.rows().await.into_iter().map(|row| (row.message_id, row.address, row.state)).collect()
     }
 
@@ -169,10 +169,10 @@ impl Fixture {
         assert!(books.balance(), "{books:?}");
         let rows = self.rows().await;
         let counted = |state| rows.iter().filter(|row| row.state == state && row.channel == "email").count() as u64;
-        assert_eq!(books.pending, counted(State::Pending));
-        assert_eq!(books.delivered, counted(State::Delivered));
-        assert_eq!(books.dead, counted(State::Dead));
-        assert_eq!(books.cancelled, counted(State::Cancelled));
+        assert_eq!(books.pending, counted(DeliveryState::Pending));
+        assert_eq!(books.delivered, counted(DeliveryState::Delivered));
+        assert_eq!(books.dead, counted(DeliveryState::Dead));
+        assert_eq!(books.cancelled, counted(DeliveryState::Cancelled));
         books
     }
 }

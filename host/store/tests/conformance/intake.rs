@@ -1,6 +1,6 @@
 //! Accepting messages: once each, with everybody who is to be told.
 
-use tidings_domain::delivery::{Acceptance, Recipient, State};
+use tidings_domain::delivery::{Acceptance, DeliveryState, Recipient};
 use tidings_store::{DeliveryQuery, DeliveryRow};
 
 use crate::fixture::{at, delivered, filter, message, store, subscription, to};
@@ -161,7 +161,7 @@ async fn a_users_deliveries_are_listed_whether_they_wait_or_are_over() {
         fixture.store.deliveries(query).await.unwrap()
     };
     let expected: Vec<_> = fixture.rows().await.into_iter().rev().filter(|row| row.user == "ann").collect();
-    let (over, waits) = (State::Delivered, State::Pending);
+    let (over, waits) = (DeliveryState::Delivered, DeliveryState::Pending);
     let all: Vec<_> = expected.iter().map(|row| row.id.clone()).collect();
     let of = |rows: Vec<DeliveryRow>| rows.into_iter().map(|row| row.id).collect::<Vec<_>>();
     let in_state =

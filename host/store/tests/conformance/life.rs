@@ -1,9 +1,9 @@
 //! Versions and history of channels, and deliveries that a channel kept waiting.
 
-use tidings_domain::delivery::{Recipient, State};
+use tidings_domain::delivery::{DeliveryState, Recipient};
 use tidings_domain::limits;
 use tidings_domain::plugin_life::{
-    CanaryPlan, Candidate, ChannelEvent, EventKind, FailurePolicy, Life, Quarantine, VersionState,
+    CanaryPlan, Candidate, ChannelEvent, ChannelVersions, EventKind, FailurePolicy, Quarantine, VersionState,
 };
 use tidings_domain::subscription::{Style, Subscription};
 use tidings_store::Channel;
@@ -29,15 +29,15 @@ async fn versions(fixture: &Fixture) -> Vec<(String, VersionState)> {
 async fn each_step_of_an_upgrade_leaves_every_version_in_one_place() {
     use VersionState::{Active, Candidate, Failed, Previous, Retired};
     let fixture = store().await;
-    let step = async |component: &str, life: Life, told: Option<ChannelEvent>, now: u64| {
+    let step = async |component: &str, life: ChannelVersions, told: Option<ChannelEvent>, now: u64| {
         let wish = Channel { component: component.into(), life, ..channel("email") };
         fixture.store.change_channel(&wish, told, at(now)).await.unwrap();
         versions(&fixture).await
     };
-    let life = |candidate, previous: Option<&str>| Life {
+    let life = |candidate, previous: Option<&str>| ChannelVersions {
         candidate,
         previous: previous.map(str::to_owned),
-        ..Life::default()
+        ..ChannelVersions::default()
     };
     let is = |expected: &[(&str, VersionState)]| -> Vec<(String, VersionState)> {
         expected.iter().map(|(name, state)| ((*name).to_owned(), *state)).collect()
@@ -68,7 +68,7 @@ async fn each_step_of_an_upgrade_leaves_every_version_in_one_place() {
 #[tokio::test]
 async fn what_a_channel_knows_of_its_life_comes_back() {
     let fixture = store().await;
-    let life = Life {
+    let life = ChannelVersions {
         candidate: candidate("b"),
         previous: Some("z".into()),
         switched_at: Some(at(3)),
@@ -97,14 +97,14 @@ async fn the_history_is_told_newest_first_and_is_bounded() {
     assert_eq!(fixture.store.channel_events("irc", 10).await.unwrap(), [other]);
 }
 
-async fn states(fixture: &Fixture) -> Vec<(String, String, State)> {
+async fn states(fixture: &Fixture) -> Vec<(String, String, DeliveryState)> {
     let rows = fixture.rows().await.into_iter();
     let mut rows: Vec<_> = rows.map(|row| (row.message_id, row.channel, row.state)).collect();
     rows.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
     rows
 }
 
-fn is(expected: &[(&str, &str, State)]) -> Vec<(String, String, State)> {
+fn is(expected: &[(&str, &str, DeliveryState)]) -> Vec<(String, String, DeliveryState)> {
     expected.iter().map(|(message, channel, state)| ((*message).into(), (*channel).into(), *state)).collect()
 }
 
@@ -119,11 +119,11 @@ async fn what_is_late_is_dropped_and_what_is_young_in_a_call_or_still_gathering_
     fixture.accept(1000, "young", vec![to("amara")]).await;
     assert_eq!(fixture.store.drop_late("email", at(500), "too old", at(2000)).await.unwrap(), 1);
     let expected = [
-        ("called", "email", State::Pending),
-        ("gathers", "email", State::Pending),
-        ("gathers-too", "email", State::Pending),
-        ("late", "email", State::Dead),
-        ("young", "email", State::Pending),
+        ("called", "email", DeliveryState::Pending),
+        ("gathers", "email", DeliveryState::Pending),
+        ("gathers-too", "email", DeliveryState::Pending),
+        ("late", "email", DeliveryState::Dead),
+        ("young", "email", DeliveryState::Pending),
     ];
     assert_eq!(states(&fixture).await, is(&expected));
     let late = fixture.rows().await.into_iter().find(|row| row.message_id == "late").unwrap();
@@ -178,15 +178,15 @@ async fn what_is_late_goes_to_the_users_first_address_on_the_other_channel_once(
         found.map(|row| (row.state, row.address.clone(), row.accepted_at, row.not_before))
     };
     let (state, address, accepted_at, not_before) = find("one", "amara", "irc").unwrap();
-    assert_eq!((state, address.as_str()), (State::Pending, "amara-nick"));
+    assert_eq!((state, address.as_str()), (DeliveryState::Pending, "amara-nick"));
     assert_eq!((accepted_at, not_before), (at(10), at(1000)), "its age goes on, and it is due now");
-    assert_eq!(find("one", "amara", "email").unwrap().0, State::Cancelled);
-    assert_eq!(find("two", "lena", "email").unwrap().0, State::Cancelled);
+    assert_eq!(find("one", "amara", "email").unwrap().0, DeliveryState::Cancelled);
+    assert_eq!(find("two", "lena", "email").unwrap().0, DeliveryState::Cancelled);
     assert_eq!(rows.iter().filter(|row| row.message_id == "two" && row.channel == "irc").count(), 1);
     for held in ["off", "none"] {
-        assert_eq!(find("one", held, "email").unwrap().0, State::Pending, "{held}");
+        assert_eq!(find("one", held, "email").unwrap().0, DeliveryState::Pending, "{held}");
     }
-    assert_eq!(find("young", "amara", "email").unwrap().0, State::Pending);
+    assert_eq!(find("young", "amara", "email").unwrap().0, DeliveryState::Pending);
     fixture.books().await;
     let irc = fixture.store.books().await.unwrap().remove("irc").unwrap();
     assert!(irc.balance() && irc.accepted == 2 && irc.pending == 2, "{irc:?}");
@@ -206,7 +206,7 @@ async fn two_channels_that_fall_back_to_each_other_do_not_lose_what_both_gave_up
     fixture.accept(10, "one", vec![to("amara")]).await;
     assert_eq!(fixture.store.move_late("email", "irc", at(500), "by irc", at(1000)).await.unwrap(), 1);
     assert_eq!(fixture.store.move_late("irc", "email", at(500), "by email", at(1001)).await.unwrap(), 0);
-    let expected = [("one", "email", State::Cancelled), ("one", "irc", State::Pending)];
+    let expected = [("one", "email", DeliveryState::Cancelled), ("one", "irc", DeliveryState::Pending)];
     assert_eq!(states(&fixture).await, is(&expected), "it is held where it is");
 }
 
@@ -222,11 +222,11 @@ async fn what_a_lease_that_ended_held_is_late_as_well() {
         "it may be in a call"
     );
     assert_eq!(fixture.store.drop_late("email", at(500), "too old", at(until)).await.unwrap(), 1);
-    assert_eq!(states(&fixture).await, is(&[("lost", "email", State::Dead)]));
+    assert_eq!(states(&fixture).await, is(&[("lost", "email", DeliveryState::Dead)]));
     fixture.books().await;
     // What was delivered all the same is delivered.
     fixture.settle(lease, delivered(), until + 1).await;
-    assert_eq!(states(&fixture).await, is(&[("lost", "email", State::Delivered)]));
+    assert_eq!(states(&fixture).await, is(&[("lost", "email", DeliveryState::Delivered)]));
     fixture.books().await;
 }
 
@@ -236,7 +236,7 @@ async fn nothing_goes_to_a_channel_that_holds_its_own_deliveries() {
     fixture.store.put_subscription(&on_irc("amara", &["amara-nick"]), at(1)).await.unwrap();
     fixture.accept(10, "one", vec![to("amara")]).await;
     let quarantine = Some(Quarantine { since: at(4), reason: "it crashed".into() });
-    let held = Life { quarantine, ..Life::default() };
+    let held = ChannelVersions { quarantine, ..ChannelVersions::default() };
     let moved = async |now| fixture.store.move_late("email", "irc", at(500), "by irc", at(now)).await.unwrap();
     assert_eq!(moved(1000).await, 0, "there is none");
     for (name, target) in [

@@ -1,6 +1,6 @@
 //! Settling leases: what each outcome leaves behind, and what a stale lease may still do.
 
-use tidings_domain::delivery::{Recipient, State};
+use tidings_domain::delivery::{DeliveryState, Recipient};
 use tidings_domain::limits::ADDRESS_MOVE_REST;
 use tidings_domain::outcome::Settlement;
 
@@ -13,12 +13,12 @@ async fn each_settlement_leaves_its_state() {
     let untried = Settlement::Again { not_before: at(5000), reason: "channel down".into(), counts: false };
     let held = Settlement::Held { reason: "channel rests".into() };
     let cases = [
-        (delivered(), State::Delivered, 1, "250 ok", None),
-        (dead(), State::Dead, 1, "550 no", None),
-        (again(5000), State::Pending, 1, "450 later", Some(at(5000))),
-        (untried, State::Pending, 0, "channel down", Some(at(5000))),
+        (delivered(), DeliveryState::Delivered, 1, "250 ok", None),
+        (dead(), DeliveryState::Dead, 1, "550 no", None),
+        (again(5000), DeliveryState::Pending, 1, "450 later", Some(at(5000))),
+        (untried, DeliveryState::Pending, 0, "channel down", Some(at(5000))),
         // It is due as before, and the user's turn comes behind everybody who was ready when it was leased.
-        (held, State::Pending, 0, "channel rests", Some(at(1000))),
+        (held, DeliveryState::Pending, 0, "channel rests", Some(at(1000))),
     ];
     for (settlement, state, attempts, note, next) in cases {
         let fixture = store().await;
@@ -61,11 +61,11 @@ async fn the_next_attempt_has_the_same_id_and_the_next_number() {
 #[tokio::test]
 async fn a_lease_that_was_taken_over_changes_nothing_but_delivered_is_delivered() {
     let settlements = [
-        (again(9), State::Pending),
-        (dead(), State::Pending),
-        (gone(None), State::Pending),
-        (gone(Some("new@x")), State::Pending),
-        (delivered(), State::Delivered),
+        (again(9), DeliveryState::Pending),
+        (dead(), DeliveryState::Pending),
+        (gone(None), DeliveryState::Pending),
+        (gone(Some("new@x")), DeliveryState::Pending),
+        (delivered(), DeliveryState::Delivered),
     ];
     for (settlement, state) in settlements {
         let fixture = store().await;
@@ -74,11 +74,15 @@ async fn a_lease_that_was_taken_over_changes_nothing_but_delivered_is_delivered(
         let stale = fixture.lease_one(1000).await;
         let fresh = fixture.lease_one(1000 + LIFETIME).await;
         let counted = fixture.settle(stale, settlement.clone(), 1001 + LIFETIME).await;
-        assert_eq!(counted, state == State::Delivered, "{settlement:?}");
+        assert_eq!(counted, state == DeliveryState::Delivered, "{settlement:?}");
         assert_eq!(fixture.rows().await[0].state, state, "{settlement:?}");
         assert_eq!(fixture.subscriptions().await[0].addresses, ["ann@example.org"]);
         // The one who took over: its word counts unless the delivery is settled by now.
-        assert_eq!(fixture.settle(fresh, dead(), 1002 + LIFETIME).await, state == State::Pending, "{settlement:?}");
+        assert_eq!(
+            fixture.settle(fresh, dead(), 1002 + LIFETIME).await,
+            state == DeliveryState::Pending,
+            "{settlement:?}"
+        );
         fixture.books().await;
     }
 }
@@ -100,7 +104,7 @@ async fn a_stale_and_a_valid_lease_of_one_delivery_may_be_settled_together() {
     let fresh = fixture.lease_one(1000 + LIFETIME).await;
     let both = vec![(stale, dead()), (fresh, delivered())];
     assert_eq!(fixture.store.settle(both, at(1001 + LIFETIME)).await.unwrap(), 1);
-    assert_eq!(fixture.rows().await[0].state, State::Delivered);
+    assert_eq!(fixture.rows().await[0].state, DeliveryState::Delivered);
 }
 
 #[tokio::test]
@@ -138,11 +142,11 @@ async fn an_address_that_is_gone_takes_its_deliveries_with_it() {
     assert!(fixture.settle(lease, gone(None), 1000).await);
     let states: Vec<_> = fixture.rows().await.into_iter().map(|row| (row.message_id, row.address, row.state)).collect();
     let expected = [
-        ("m1", "old@x", State::Dead),
-        ("m2", "old@x", State::Cancelled),
-        ("m2", "other@x", State::Pending),
-        ("m3", "old@x", State::Cancelled),
-        ("m4", "bob@x", State::Pending),
+        ("m1", "old@x", DeliveryState::Dead),
+        ("m2", "old@x", DeliveryState::Cancelled),
+        ("m2", "other@x", DeliveryState::Pending),
+        ("m3", "old@x", DeliveryState::Cancelled),
+        ("m4", "bob@x", DeliveryState::Pending),
     ];
     assert_eq!(states, expected.map(|(message, address, state)| (message.to_owned(), address.to_owned(), state)));
     assert_eq!(fixture.store.subscriptions_of("ann").await.unwrap()[0].addresses, ["other@x"]);
@@ -219,11 +223,11 @@ async fn of_two_deliveries_of_one_message_that_meet_at_an_address_one_is_cancell
     assert_eq!(fixture.store.subscriptions_of("ann").await.unwrap()[0].addresses, ["other@x"]);
     let states = fixture.states().await;
     let expected = [
-        ("m1", "other@x", State::Pending),
-        ("m2", "old@x", State::Cancelled),
-        ("m2", "other@x", State::Pending),
-        ("m3", "other@x", State::Pending),
-        ("m4", "bob@x", State::Pending),
+        ("m1", "other@x", DeliveryState::Pending),
+        ("m2", "old@x", DeliveryState::Cancelled),
+        ("m2", "other@x", DeliveryState::Pending),
+        ("m3", "other@x", DeliveryState::Pending),
+        ("m4", "bob@x", DeliveryState::Pending),
     ];
     assert_eq!(states, expected.map(|(message, address, state)| (message.to_owned(), address.to_owned(), state)));
     fixture.books().await;
@@ -301,9 +305,9 @@ async fn deliveries_are_listed_newest_first_by_state_channel_and_user_and_page_b
         rows.into_iter().map(|row| row.message_id).collect::<Vec<_>>().join(" ")
     };
     assert_eq!(list(all.clone()).await, "m5 m4 m3 m2 m1 m0");
-    assert_eq!(list(DeliveryQuery { state: Some(State::Dead), ..all.clone() }).await, "m0");
-    assert_eq!(list(DeliveryQuery { state: Some(State::Pending), ..all.clone() }).await, "m5 m4 m3 m2 m1");
-    assert_eq!(list(DeliveryQuery { state: Some(State::Delivered), ..all.clone() }).await, "");
+    assert_eq!(list(DeliveryQuery { state: Some(DeliveryState::Dead), ..all.clone() }).await, "m0");
+    assert_eq!(list(DeliveryQuery { state: Some(DeliveryState::Pending), ..all.clone() }).await, "m5 m4 m3 m2 m1");
+    assert_eq!(list(DeliveryQuery { state: Some(DeliveryState::Delivered), ..all.clone() }).await, "");
     assert_eq!(list(DeliveryQuery { channel: Some("irc".into()), ..all.clone() }).await, "m5 m4");
     assert_eq!(list(DeliveryQuery { user: Some("bob".into()), ..all.clone() }).await, "m5 m3 m1");
     let page = DeliveryQuery { limit: 2, ..DeliveryQuery::default() };

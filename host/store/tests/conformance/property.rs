@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use tidings_domain::delivery::{Acceptance, Recipient, State};
+use tidings_domain::delivery::{Acceptance, DeliveryState, Recipient};
 use tidings_domain::outcome::Settlement;
 use tidings_store::{Books, Lease};
 
@@ -68,7 +68,7 @@ type Key = (String, String);
 struct Unit {
     user: &'static str,
     members: BTreeSet<Key>,
-    state: State,
+    state: DeliveryState,
     not_before: u64,
     /// When its lease ends, and the number of the claim that holds it.
     lease: Option<(u64, u64)>,
@@ -85,7 +85,7 @@ impl Unit {
         self.members.first().map_or("", |(_, address)| address)
     }
 
-    fn end(&mut self, state: State) {
+    fn end(&mut self, state: DeliveryState) {
         self.state = state;
         self.lease = None;
         self.open = false;
@@ -145,10 +145,10 @@ impl Model {
         let mut books = Books { accepted: self.accepted, ..self.pruned.clone() };
         for unit in &self.units {
             let place = match unit.state {
-                State::Pending => &mut books.pending,
-                State::Delivered => &mut books.delivered,
-                State::Dead => &mut books.dead,
-                State::Cancelled => &mut books.cancelled,
+                DeliveryState::Pending => &mut books.pending,
+                DeliveryState::Delivered => &mut books.delivered,
+                DeliveryState::Dead => &mut books.dead,
+                DeliveryState::Cancelled => &mut books.cancelled,
             };
             *place += unit.members.len() as u64;
         }
@@ -164,7 +164,7 @@ impl Model {
             _ => {
                 let not_before = if gathers { now + INTERVAL * 1000 } else { now };
                 let members = BTreeSet::new();
-                let (state, first_at) = (State::Pending, now);
+                let (state, first_at) = (DeliveryState::Pending, now);
                 self.units.push(Unit { user, members, state, not_before, lease: None, open: gathers, first_at });
                 self.units.last_mut().unwrap()
             }
@@ -177,8 +177,8 @@ impl Model {
 
     fn cancel(&mut self, user: &str, keep: &[String]) {
         let unwanted = |unit: &&mut Unit| unit.user == user && !keep.iter().any(|address| address == unit.address());
-        for unit in self.units.iter_mut().filter(|unit| unit.state == State::Pending).filter(unwanted) {
-            unit.end(State::Cancelled);
+        for unit in self.units.iter_mut().filter(|unit| unit.state == DeliveryState::Pending).filter(unwanted) {
+            unit.end(DeliveryState::Cancelled);
         }
     }
 }
@@ -212,7 +212,7 @@ async fn accept(fixture: &Fixture, model: &mut Model, message: u8, users: u8) {
 
 async fn lease(fixture: &Fixture, model: &mut Model, max: usize) {
     let now = model.now;
-    let due = |unit: &&mut Unit| unit.state == State::Pending && unit.due_at() <= now;
+    let due = |unit: &&mut Unit| unit.state == DeliveryState::Pending && unit.due_at() <= now;
     let expected = model.units.iter_mut().filter(due).count();
     let leases = fixture.lease(now, max).await;
     assert_eq!(leases.len(), expected.min(max));
@@ -244,21 +244,21 @@ async fn settle(fixture: &Fixture, model: &mut Model, held: Held, word: Word) {
         assert!(!counted, "its rows were pruned");
         return;
     };
-    let holds = unit.state == State::Pending && unit.lease.is_some_and(|(_, claim)| claim == held.claim);
-    let truth = matches!(word, Word::Delivered) && unit.state != State::Delivered;
+    let holds = unit.state == DeliveryState::Pending && unit.lease.is_some_and(|(_, claim)| claim == held.claim);
+    let truth = matches!(word, Word::Delivered) && unit.state != DeliveryState::Delivered;
     assert_eq!(counted, holds || truth);
     if !counted {
         return;
     }
     match word {
-        Word::Delivered => unit.end(State::Delivered),
-        Word::Dead => unit.end(State::Dead),
+        Word::Delivered => unit.end(DeliveryState::Delivered),
+        Word::Dead => unit.end(DeliveryState::Dead),
         Word::Again { after } => {
             unit.lease = None;
             unit.not_before = now + after;
         }
         Word::Gone => {
-            unit.end(State::Dead);
+            unit.end(DeliveryState::Dead);
             let (user, gone) = (unit.user, unit.address().to_owned());
             let keep: Vec<String> = addresses(user).into_iter().filter(|address| *address != gone).collect();
             if let Some(Wish::Addresses(addresses)) = model.subscriptions.get_mut(user) {
@@ -286,7 +286,7 @@ async fn subscribe(fixture: &Fixture, model: &mut Model, user: &'static str, wis
 
 async fn prune(fixture: &Fixture, model: &mut Model) {
     let before = model.now.saturating_sub(50_000);
-    let kept = |unit: &Unit| matches!(unit.state, State::Pending | State::Dead);
+    let kept = |unit: &Unit| matches!(unit.state, DeliveryState::Pending | DeliveryState::Dead);
     let needed: BTreeSet<String> = model
         .units
         .iter()
@@ -307,9 +307,9 @@ async fn prune(fixture: &Fixture, model: &mut Model) {
         unit.members.retain(|(name, _)| !over.contains(name));
         let gone = (all - unit.members.len()) as u64;
         match unit.state {
-            State::Delivered => model.pruned.delivered += gone,
-            State::Cancelled => model.pruned.cancelled += gone,
-            State::Pending | State::Dead => assert_eq!(gone, 0),
+            DeliveryState::Delivered => model.pruned.delivered += gone,
+            DeliveryState::Cancelled => model.pruned.cancelled += gone,
+            DeliveryState::Pending | DeliveryState::Dead => assert_eq!(gone, 0),
         }
     }
     model.units.retain(|unit| !unit.members.is_empty());
@@ -352,11 +352,12 @@ async fn take(fixture: &Fixture, model: &mut Model, step: Step) {
             }
         }
         Step::Retry => {
-            let dead: Vec<&mut Unit> = model.units.iter_mut().filter(|unit| unit.state == State::Dead).collect();
+            let dead: Vec<&mut Unit> =
+                model.units.iter_mut().filter(|unit| unit.state == DeliveryState::Dead).collect();
             let count: usize = dead.iter().map(|unit| unit.members.len()).sum();
             assert_eq!(fixture.store.retry_dead(None, None, at(model.now)).await.unwrap(), count as u64);
             for unit in dead {
-                (unit.state, unit.not_before, unit.first_at) = (State::Pending, model.now, model.now);
+                (unit.state, unit.not_before, unit.first_at) = (DeliveryState::Pending, model.now, model.now);
             }
         }
         Step::Prune => prune(fixture, model).await,
@@ -378,7 +379,7 @@ async fn run(steps: Vec<Step>) {
         let books = fixture.store.books().await.unwrap().remove("email").unwrap_or_default();
         assert!(books.balance(), "after {shown}: {books:?}");
         assert_eq!(books, model.books(), "after {shown}");
-        let next = model.units.iter().filter(|unit| unit.state == State::Pending).map(Unit::due_at).min();
+        let next = model.units.iter().filter(|unit| unit.state == DeliveryState::Pending).map(Unit::due_at).min();
         let stored = fixture.store.next_due("email").await.unwrap().map(|next| next.as_millis());
         // Of moments that are past, any stands for now.
         assert_eq!(stored.map(|next| next.max(model.now)), next.map(|next| next.max(model.now)), "after {shown}");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tidings_domain::grant::{Credential, CredentialKind, Grant, Grants};
 use tidings_domain::limits::PluginLimits;
 use tidings_domain::manifest::{Capability, Manifest};
-use tidings_domain::plugin_life::{CanaryPlan, Candidate, FailurePolicy, Life};
+use tidings_domain::plugin_life::{CanaryPlan, Candidate, ChannelVersions, FailurePolicy};
 use tidings_domain::secret::Secret;
 use tidings_store::{Channel, ComponentInfo, Signed, StoreError, Token};
 
@@ -40,7 +40,7 @@ pub fn channel(name: &str) -> Channel {
         },
         limits: PluginLimits { deadline_ms: 7, ..PluginLimits::default() },
         enabled: true,
-        life: Life::default(),
+        life: ChannelVersions::default(),
     }
 }
 
@@ -111,9 +111,13 @@ async fn a_component_is_forgotten_unless_a_channel_has_it() {
     fixture.store.put_component(&info, bytes).await.unwrap();
     let candidate = Candidate { component: digest.clone(), plan: CanaryPlan::default(), since: at(1) };
     for (name, component, life) in [
-        ("active", digest.clone(), Life::default()),
-        ("on trial", "c".repeat(64), Life { candidate: Some(candidate), ..Life::default() }),
-        ("to return to", "c".repeat(64), Life { previous: Some(digest.clone()), ..Life::default() }),
+        ("active", digest.clone(), ChannelVersions::default()),
+        ("on trial", "c".repeat(64), ChannelVersions { candidate: Some(candidate), ..ChannelVersions::default() }),
+        (
+            "to return to",
+            "c".repeat(64),
+            ChannelVersions { previous: Some(digest.clone()), ..ChannelVersions::default() },
+        ),
     ] {
         fixture.store.put_channel(&Channel { component, life, ..channel("email") }, at(2)).await.unwrap();
         let refused = fixture.store.delete_component(&digest).await;
@@ -143,7 +147,7 @@ async fn a_channel_is_forgotten_when_nothing_needs_it_any_more() {
     refused("enabled").await;
     put(Channel { enabled: false, ..channel("email") }).await;
     let policy = FailurePolicy::FallBack { channel: "email".into(), after_seconds: 60 };
-    put(Channel { life: Life { policy, ..Life::default() }, ..channel("irc") }).await;
+    put(Channel { life: ChannelVersions { policy, ..ChannelVersions::default() }, ..channel("irc") }).await;
     refused("irc").await;
     put(channel("irc")).await;
     fixture.accept(10, "one", vec![to("amara")]).await;

@@ -1,6 +1,6 @@
 //! Subscriptions: kept as written, and what waits for them follows their edits.
 
-use tidings_domain::delivery::{Recipient, State};
+use tidings_domain::delivery::{DeliveryState, Recipient};
 use tidings_domain::limits::SUBSCRIPTION_PAGE_BYTES;
 use tidings_domain::subscription::{DigestOptions, Edit, Rule, Style, Subscription};
 
@@ -56,16 +56,16 @@ async fn what_waits_for_an_address_that_was_given_up_is_cancelled() {
     wish.addresses.remove(0);
     fixture.store.put_subscription(&wish, at(200)).await.unwrap();
     let states = async || fixture.rows().await.into_iter().map(|row| row.state).collect::<Vec<_>>();
-    assert_eq!(states().await, [State::Cancelled, State::Pending, State::Pending]);
+    assert_eq!(states().await, [DeliveryState::Cancelled, DeliveryState::Pending, DeliveryState::Pending]);
     wish.enabled = false;
     fixture.store.put_subscription(&wish, at(300)).await.unwrap();
-    assert_eq!(states().await, [State::Cancelled, State::Cancelled, State::Pending]);
+    assert_eq!(states().await, [DeliveryState::Cancelled, DeliveryState::Cancelled, DeliveryState::Pending]);
     assert_eq!(fixture.books().await.cancelled, 2);
 }
 
 #[tokio::test]
 async fn what_is_in_flight_when_it_is_cancelled_may_still_turn_out_delivered() {
-    for (settlement, state) in [(delivered(), State::Delivered), (again(5), State::Cancelled)] {
+    for (settlement, state) in [(delivered(), DeliveryState::Delivered), (again(5), DeliveryState::Cancelled)] {
         let fixture = store().await;
         fixture.store.put_subscription(&subscription("ann", &["ann@example.org"]), at(1)).await.unwrap();
         fixture.accept(100, "m1", vec![to("ann")]).await;
@@ -98,7 +98,7 @@ async fn an_edit_keeps_the_rest_and_cancels_what_waits_for_an_address_that_left(
     let edit = async |edit: Edit| fixture.store.edit_subscription("ann", "email", &edit, at(200)).await.unwrap();
     assert!(edit(Edit::RemoveAddress("a@x".into())).await);
     assert!(!edit(Edit::RemoveAddress("a@x".into())).await, "it is gone already");
-    assert_eq!(fixture.rows().await[0].state, State::Cancelled);
+    assert_eq!(fixture.rows().await[0].state, DeliveryState::Cancelled);
     assert!(edit(Edit::Enable(false)).await);
     assert!(!edit(Edit::Enable(false)).await);
     let left = Subscription { addresses: vec!["b@x".into()], enabled: false, ..wish };
@@ -167,8 +167,8 @@ async fn many_are_written_as_each_alone_would_be() {
     edited[3].addresses = vec!["new@x".into()];
     edited.push(Subscription { enabled: false, ..edited[7].clone() });
     fixture.store.put_subscriptions(&edited, at(200)).await.unwrap();
-    let states: Vec<State> = fixture.rows().await.into_iter().map(|row| row.state).collect();
-    assert_eq!(states, [State::Cancelled, State::Pending]);
+    let states: Vec<DeliveryState> = fixture.rows().await.into_iter().map(|row| row.state).collect();
+    assert_eq!(states, [DeliveryState::Cancelled, DeliveryState::Pending]);
     edited[7] = edited.pop().unwrap();
     assert_eq!(fixture.subscriptions().await, edited, "the last one counts, and what was deleted is there again");
     assert_eq!(fixture.store.next_due("email").await.unwrap(), Some(at(100)));

@@ -8,7 +8,7 @@ use tidings_tests::channel;
 use tidings_tests::scene::{LIMIT, Scene};
 use tidings_tests::web::fcm::{Fcm, PROJECT, REPLACED, REPLACEMENT, UNREGISTERED, error};
 use tidings_tests::web::push::{App, EXPIRED, Push};
-use tidings_tests::web::{Fault, Reply, Seen};
+use tidings_tests::web::{Reply, SeenRequest, WebFault};
 
 use super::{FAR_DATE, grants, plugin, say, test_send, wait_for};
 
@@ -38,7 +38,7 @@ async fn in_scene(scene: Scene) -> (Scene, Fcm) {
     (scene, fcm)
 }
 
-fn sends(seen: &[Seen]) -> Vec<&Seen> {
+fn sends(seen: &[SeenRequest]) -> Vec<&SeenRequest> {
     seen.iter().filter(|one| one.target.ends_with("messages:send")).collect()
 }
 
@@ -63,7 +63,7 @@ async fn a_message_arrives_on_the_phone_with_one_token_for_all_and_the_same_in_e
     scene.publish(["first".to_owned()]).await.unwrap();
     scene.dealt_with(1).await.unwrap();
     scene.queue_empty("android").await.unwrap();
-    let faults = [say(500), Fault::Reset, Fault::LoseReply];
+    let faults = [say(500), WebFault::Reset, WebFault::LoseReply];
     let before = fcm.web.seen().len();
     let count = faults.len();
     for fault in faults {
@@ -106,8 +106,8 @@ async fn each_answer_of_fcm_has_its_outcome() {
     ] {
         // Each is sent by a channel of its own: first the token, then the message meets its fault.
         let token = json!({"access_token": "ya29.scripted", "expires_in": 3599, "token_type": "Bearer"});
-        fcm.web.fault(Fault::Say(Reply::json(200, &token)));
-        fcm.web.fault(Fault::Say(reply));
+        fcm.web.fault(WebFault::Say(Reply::json(200, &token)));
+        fcm.web.fault(WebFault::Say(reply));
         let (got, seconds) = test_send(&scene, "android", PHONE).await;
         assert_eq!(got, outcome);
         assert!(wait.map_or(seconds.is_none(), |wait| seconds.is_some_and(|s| wait.contains(&s))), "{seconds:?}");
@@ -115,7 +115,7 @@ async fn each_answer_of_fcm_has_its_outcome() {
     assert_eq!(test_send(&scene, "android", UNREGISTERED).await.0, "address_gone");
     assert_eq!(test_send(&scene, "android", REPLACED).await.0, "address_gone");
     // Without a token there is nothing to send, and nothing to send it for.
-    for fault in [Fault::Say(Reply::json(400, &json!({"error": "invalid_grant"}))), say(503), Fault::Reset] {
+    for fault in [WebFault::Say(Reply::json(400, &json!({"error": "invalid_grant"}))), say(503), WebFault::Reset] {
         let before = sends(&fcm.web.seen()).len();
         fcm.web.fault(fault);
         assert_eq!(test_send(&scene, "android", PHONE).await.0, "channel_trouble");
@@ -151,7 +151,7 @@ async fn a_quota_slows_the_whole_project_and_costs_no_delivery() {
         scene.wants_everything(user, "android", &[&format!("{PHONE}-{user}")]).await.unwrap();
     }
     let token = json!({"access_token": "ya29.scripted", "expires_in": 3599, "token_type": "Bearer"});
-    fcm.web.fault(Fault::Say(Reply::json(200, &token)));
+    fcm.web.fault(WebFault::Say(Reply::json(200, &token)));
     fcm.web.fault(wait_for(429, REST_SECONDS));
     scene.publish(["lanternd".to_owned()]).await.unwrap();
     scene.dealt_with(1).await.unwrap();
@@ -216,7 +216,7 @@ async fn an_app_behind_unifiedpush_reads_what_was_encrypted_for_it() {
     scene.wants_everything("amara", "android", &[&address]).await.unwrap();
     scene.wants_everything("bjorn", "android", &[&web.url("/bjorn")]).await.unwrap();
     // The first attempt is taken, but nobody hears of it: its topic makes the second one take its place.
-    web.fault(Fault::LoseReply);
+    web.fault(WebFault::LoseReply);
     scene.publish(["lanternd".to_owned()]).await.unwrap();
     scene.dealt_with(1).await.unwrap();
     let books = scene.queue_empty("android").await.unwrap();
@@ -238,7 +238,7 @@ async fn an_app_behind_unifiedpush_reads_what_was_encrypted_for_it() {
     web.fault(wait_for(429, "120"));
     let (outcome, seconds) = test_send(&scene, "android", &web.url("/bjorn")).await;
     assert_eq!((outcome.as_str(), seconds), ("retry", Some(120)), "the recipient's own server slows nobody else");
-    web.fault(Fault::Late(Duration::from_millis(1)));
+    web.fault(WebFault::Late(Duration::from_millis(1)));
     assert_eq!(test_send(&scene, "android", &web.url("/bjorn")).await.0, "delivered");
     assert!(fcm.taken().is_empty());
 }

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use tidings_tests::channel;
 use tidings_tests::scene::{LIMIT, Scene, subscription};
 use tidings_tests::wait;
-use tidings_tests::web::Fault;
-use tidings_tests::web::matrix::{BOT, Matrix, Room, error};
+use tidings_tests::web::WebFault;
+use tidings_tests::web::matrix::{BOT, Matrix, MatrixRoom, error};
 
 use super::{bearer, grants, plugin, say, test_send, wait_for};
 
@@ -35,7 +35,7 @@ async fn one_more(scene: &mut Scene, server: &Matrix, count: usize) {
     scene.queue_empty("matrix").await.unwrap();
 }
 
-fn texts(room: &Room) -> Vec<&str> {
+fn texts(room: &MatrixRoom) -> Vec<&str> {
     room.messages.iter().filter_map(|(_, content)| content["body"].as_str()).collect()
 }
 
@@ -74,7 +74,7 @@ async fn what_is_sent_again_is_one_message_in_the_room() {
     scene.wants_everything("amara", "matrix", &[AMARA]).await.unwrap();
     one_more(&mut scene, &server, 1).await;
     let before = server.web.seen().len();
-    for fault in [say(502), Fault::Reset, Fault::LoseReply, Fault::Late(Duration::from_secs(20))] {
+    for fault in [say(502), WebFault::Reset, WebFault::LoseReply, WebFault::Late(Duration::from_secs(20))] {
         server.web.fault(fault);
     }
     one_more(&mut scene, &server, 2).await;
@@ -125,14 +125,14 @@ async fn each_error_of_the_server_has_its_outcome() {
         let mut body: Value = serde_json::from_str(&reply.body).unwrap();
         body["retry_after_ms"] = json!(wait);
         reply.body = body.to_string();
-        Fault::Say(reply)
+        WebFault::Say(reply)
     };
     for (fault, outcome, wait) in [
         (limited(Some(42_500)), "channel_trouble", Some(42)),
         (limited(None), "channel_trouble", None),
         (wait_for(429, "120"), "channel_trouble", Some(120)),
-        (Fault::Say(error(401, "M_UNKNOWN_TOKEN", "Unknown token")), "channel_trouble", None),
-        (Fault::Say(error(413, "M_TOO_LARGE", "event too large")), "rejected", None),
+        (WebFault::Say(error(401, "M_UNKNOWN_TOKEN", "Unknown token")), "channel_trouble", None),
+        (WebFault::Say(error(413, "M_TOO_LARGE", "event too large")), "rejected", None),
         (wait_for(502, "7"), "retry", Some(7)),
     ] {
         server.web.fault(fault);

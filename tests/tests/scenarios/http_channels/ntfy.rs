@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tidings_tests::channel;
 use tidings_tests::scene::{LIMIT, Scene, subscription};
-use tidings_tests::web::Fault;
+use tidings_tests::web::WebFault;
 use tidings_tests::web::ntfy::{Ntfy, error};
 
 use super::{FAR_DATE, bearer, grants, plugin, say, test_send, wait_for};
@@ -33,7 +33,7 @@ async fn wants_all_of_it(scene: &Scene, topic: &str) {
 async fn a_message_arrives_on_its_topic_under_one_id_however_often_it_was_sent() {
     let (mut scene, server) = ntfy().await;
     wants_all_of_it(&scene, "amara-Zk3vQ8").await;
-    let faults = [say(500), Fault::Reset, Fault::LoseReply, Fault::Late(Duration::from_secs(20))];
+    let faults = [say(500), WebFault::Reset, WebFault::LoseReply, WebFault::Late(Duration::from_secs(20))];
     let count = faults.len();
     for fault in faults {
         server.web.fault(fault);
@@ -63,9 +63,9 @@ async fn each_answer_of_the_server_has_its_outcome() {
     for (fault, outcome, wait) in [
         (wait_for(429, "120"), "channel_trouble", Some(120..=120)),
         (wait_for(429, FAR_DATE), "channel_trouble", Some(86_400..=u64::MAX)),
-        (Fault::Say(error(429, 42908, "limit reached: daily message quota reached")), "channel_trouble", None),
-        (Fault::Say(error(401, 40101, "unauthorized")), "channel_trouble", None),
-        (Fault::Say(error(400, 40009, "invalid request: topic invalid")), "rejected", None),
+        (WebFault::Say(error(429, 42908, "limit reached: daily message quota reached")), "channel_trouble", None),
+        (WebFault::Say(error(401, 40101, "unauthorized")), "channel_trouble", None),
+        (WebFault::Say(error(400, 40009, "invalid request: topic invalid")), "rejected", None),
         (wait_for(503, "7"), "retry", Some(7..=7)),
     ] {
         server.web.fault(fault);
@@ -74,7 +74,7 @@ async fn each_answer_of_the_server_has_its_outcome() {
         assert!(wait.map_or(seconds.is_none(), |wait| seconds.is_some_and(|s| wait.contains(&s))), "{seconds:?}");
     }
     // What is too large for this server goes out shortly; a topic of somebody else's is no trouble of the others.
-    server.web.fault(Fault::Say(error(413, 41303, "JSON body too large")));
+    server.web.fault(WebFault::Say(error(413, 41303, "JSON body too large")));
     assert_eq!(test_send(&scene, "ntfy", "amara").await.0, "delivered");
     assert_eq!(test_send(&scene, "ntfy", "reserved").await.0, "retry");
     assert_eq!(test_send(&scene, "ntfy", "amara").await.0, "delivered");

@@ -10,15 +10,15 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use tidings_tests::channel;
 use tidings_tests::scene::{LIMIT, Scene};
-use tidings_tests::web::{Fault, Reply, Seen, Web};
+use tidings_tests::web::{Reply, SeenRequest, WebFault, WebServer};
 
 use super::{FAR_DATE, grants, plugin, say, test_send, wait_for};
 
 const KEY: [u8; 32] = *b"a key of thirty-two octets, yes!";
 
 /// A scene with the channel `hooks`, and the endpoint that answers 204.
-async fn hooks(more: Value) -> (Scene, Web) {
-    let web = Web::start(|_| Reply::status(204)).await.unwrap();
+async fn hooks(more: Value) -> (Scene, WebServer) {
+    let web = WebServer::start(|_| Reply::status(204)).await.unwrap();
     let scene = Scene::set().await.unwrap();
     let mut config = json!({"secret": format!("whsec_{}", STANDARD.encode(KEY)), "plain_http": "true"});
     for (name, value) in more.as_object().unwrap() {
@@ -30,7 +30,7 @@ async fn hooks(more: Value) -> (Scene, Web) {
 }
 
 /// That the request was signed with the key, over exactly these octets.
-fn verify(seen: &Seen) {
+fn verify(seen: &SeenRequest) {
     let (id, time) = (seen.header("webhook-id"), seen.header("webhook-timestamp"));
     let mut mac = Hmac::<Sha256>::new_from_slice(&KEY).unwrap();
     mac.update(format!("{id}.{time}.").as_bytes());
@@ -42,7 +42,7 @@ fn verify(seen: &Seen) {
     assert_eq!((seen.method.as_str(), seen.header("content-type")), ("POST", "application/json"));
 }
 
-fn ids(seen: &[Seen]) -> BTreeSet<String> {
+fn ids(seen: &[SeenRequest]) -> BTreeSet<String> {
     seen.iter().map(|one| one.header("webhook-id").to_owned()).collect()
 }
 
@@ -51,7 +51,8 @@ async fn a_webhook_gets_each_delivery_signed_and_under_the_same_id_until_it_take
     let (mut scene, web) = hooks(json!({})).await;
     scene.wants_everything("amara", "hooks", &[&web.url("/amara")]).await.unwrap();
     // What did not arrive, or was not confirmed, comes again; a slow endpoint is waited for in vain only so long.
-    let faults = [say(500), Fault::Reset, wait_for(429, "1"), Fault::LoseReply, Fault::Late(Duration::from_secs(20))];
+    let faults =
+        [say(500), WebFault::Reset, wait_for(429, "1"), WebFault::LoseReply, WebFault::Late(Duration::from_secs(20))];
     let count = faults.len();
     for fault in faults {
         web.fault(fault);
@@ -80,7 +81,7 @@ async fn a_final_answer_of_one_endpoint_is_the_end_for_that_delivery_alone() {
         scene.wants_everything(user, "hooks", &[&web.url(&format!("/{user}"))]).await.unwrap();
     }
     let elsewhere = Reply::status(302).with("location", web.url("/elsewhere"));
-    let finals = [Fault::Say(elsewhere), say(401), say(404)];
+    let finals = [WebFault::Say(elsewhere), say(401), say(404)];
     for (number, fault) in (1..).zip(finals) {
         web.fault(fault);
         scene.publish(["lanternd".to_owned()]).await.unwrap();

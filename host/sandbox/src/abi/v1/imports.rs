@@ -7,22 +7,22 @@ use wasmtime::component::Resource;
 use super::bindings::streaming::tidings::channel::event_stream;
 use super::bindings::tidings::channel::{clock, config, http, inbox, log, net, progress, random, state, types};
 use super::convert;
-use crate::capabilities::http::{Ask, HttpError};
+use crate::capabilities::http::{HttpError, PluginHttpRequest};
 use crate::capabilities::net::{Connection, TlsOptions};
 use crate::host::{LogLevel, StateError};
+use crate::instance_state::InstanceState;
 use crate::network::NetworkError;
-use crate::room::Room;
 
-impl types::Host for Room {}
+impl types::Host for InstanceState {}
 
-impl progress::Host for Room {
+impl progress::Host for InstanceState {
     fn settled(&mut self, index: u32, outcome: types::Outcome) -> Result<()> {
         self.host_call()?;
         Ok(self.settle(index, convert::outcome(outcome))?)
     }
 }
 
-impl log::Host for Room {
+impl log::Host for InstanceState {
     fn log(&mut self, level: log::Level, message: String) -> Result<()> {
         self.host_call()?;
         let level = match level {
@@ -31,43 +31,43 @@ impl log::Host for Room {
             log::Level::Warning => LogLevel::Warning,
             log::Level::Error => LogLevel::Error,
         };
-        Room::log(self, level, &message);
+        InstanceState::log(self, level, &message);
         Ok(())
     }
 }
 
-impl clock::Host for Room {
+impl clock::Host for InstanceState {
     fn now_ms(&mut self) -> Result<u64> {
         self.host_call()?;
-        Ok(Room::now_ms(self))
+        Ok(InstanceState::now_ms(self))
     }
 
     fn monotonic_ms(&mut self) -> Result<u64> {
         self.host_call()?;
-        Ok(Room::monotonic_ms(self))
+        Ok(InstanceState::monotonic_ms(self))
     }
 
     fn remaining_ms(&mut self) -> Result<u64> {
         self.host_call()?;
-        Ok(Room::remaining_ms(self))
+        Ok(InstanceState::remaining_ms(self))
     }
 }
 
-impl random::Host for Room {
+impl random::Host for InstanceState {
     fn bytes(&mut self, count: u32) -> Result<Vec<u8>> {
         self.host_call()?;
         Ok(self.random(count)?)
     }
 }
 
-impl config::Host for Room {
+impl config::Host for InstanceState {
     fn get(&mut self, name: String) -> Result<Option<String>> {
         self.host_call()?;
         Ok(self.setting(&name))
     }
 }
 
-impl net::Host for Room {
+impl net::Host for InstanceState {
     async fn connect(
         &mut self,
         host: String,
@@ -75,14 +75,14 @@ impl net::Host for Room {
         tls: Option<net::TlsOptions>,
     ) -> Result<Result<Resource<Connection>, net::Error>> {
         self.host_call()?;
-        match Room::connect(self, &host, port, tls.map(tls_options)).await {
+        match InstanceState::connect(self, &host, port, tls.map(tls_options)).await {
             Ok(connection) => Ok(Ok(self.table.push(connection)?)),
             Err(error) => Ok(Err(error.into())),
         }
     }
 }
 
-impl net::HostConnection for Room {
+impl net::HostConnection for InstanceState {
     async fn read(&mut self, this: Resource<Connection>, max: u32) -> Result<Result<Vec<u8>, net::Error>> {
         self.host_call()?;
         let connection = self.table.get_mut(&this)?;
@@ -138,10 +138,10 @@ impl From<NetworkError> for net::Error {
     }
 }
 
-impl http::Host for Room {
+impl http::Host for InstanceState {
     async fn send(&mut self, request: http::Request) -> Result<Result<http::Response, http::Error>> {
         self.host_call()?;
-        let ask = Ask {
+        let ask = PluginHttpRequest {
             method: request.method,
             url: request.url,
             headers: request.headers,
@@ -150,7 +150,7 @@ impl http::Host for Room {
             redirects: request.redirects,
             timeout_ms: request.timeout_ms,
         };
-        let reply = Room::send(self, ask).await;
+        let reply = InstanceState::send(self, ask).await;
         let response = |reply: crate::network::HttpReply| http::Response {
             status: reply.status,
             headers: reply.headers,
@@ -174,7 +174,7 @@ impl From<HttpError> for http::Error {
     }
 }
 
-impl state::Host for Room {
+impl state::Host for InstanceState {
     async fn get(&mut self, key: String) -> Result<Result<Option<Vec<u8>>, state::Error>> {
         self.host_call()?;
         Ok(self.furniture.state_get(&key).await.map_err(Into::into))
@@ -205,18 +205,18 @@ impl From<StateError> for state::Error {
     }
 }
 
-impl inbox::Host for Room {
+impl inbox::Host for InstanceState {
     async fn submit(&mut self, address: String, text: String) -> Result<Vec<String>> {
         self.host_call()?;
         Ok(self.furniture.submit(&address, &text).await)
     }
 }
 
-impl event_stream::Host for Room {
+impl event_stream::Host for InstanceState {
     async fn append(&mut self, entries: Vec<event_stream::Entry>) -> Result<Result<(), event_stream::Error>> {
         self.host_call()?;
         let entries = entries.into_iter().map(|entry| (entry.index, entry.data)).collect();
-        Ok(Room::append(self, entries).await?.map_err(Into::into))
+        Ok(InstanceState::append(self, entries).await?.map_err(Into::into))
     }
 }
 

@@ -4,26 +4,26 @@
 use tidings_domain::delivery::{self, StoredEvent};
 use wasmtime::component::{ComponentType, Lower};
 
-use crate::plugin::Parcel;
+use crate::plugin::DeliveryRequest;
 
 /// Room for what a later revision may tell; nothing yet.
 type Extra = &'static [(&'static str, &'static str)];
 
 #[derive(ComponentType, Lower)]
 #[component(record)]
-pub(super) struct Delivery<'a> {
+pub(super) struct DeliveryRecord<'a> {
     id: &'a str,
     attempt: u32,
     #[component(name = "accepted-ms")]
     accepted_ms: u64,
-    recipient: Recipient<'a>,
-    content: Content<'a>,
+    recipient: RecipientRecord<'a>,
+    content: ContentRecord<'a>,
     extra: Extra,
 }
 
 #[derive(ComponentType, Lower)]
 #[component(record)]
-pub(super) struct Recipient<'a> {
+pub(super) struct RecipientRecord<'a> {
     user: &'a str,
     address: &'a str,
     #[component(name = "filter-name")]
@@ -42,26 +42,26 @@ pub(super) struct Recipient<'a> {
 #[derive(ComponentType, Lower)]
 #[component(variant)]
 #[allow(clippy::large_enum_variant, reason = "nearly all are single, and none outlives its call")]
-pub(super) enum Content<'a> {
+pub(super) enum ContentRecord<'a> {
     #[component(name = "single")]
-    Single(Event<'a>),
+    Single(EventRecord<'a>),
     #[component(name = "digest")]
-    Digest(Digest<'a>),
+    Digest(DigestRecord<'a>),
     #[component(name = "confirmation")]
-    Confirmation(Confirmation<'a>),
+    Confirmation(ConfirmationRecord<'a>),
 }
 
 #[derive(ComponentType, Lower)]
 #[component(record)]
-pub(super) struct Digest<'a> {
-    events: Vec<Event<'a>>,
+pub(super) struct DigestRecord<'a> {
+    events: Vec<EventRecord<'a>>,
     summary: &'a [String],
     omitted: u32,
 }
 
 #[derive(ComponentType, Lower)]
 #[component(record)]
-pub(super) struct Confirmation<'a> {
+pub(super) struct ConfirmationRecord<'a> {
     code: &'a str,
     #[component(name = "accept-link")]
     accept_link: &'a str,
@@ -73,7 +73,7 @@ pub(super) struct Confirmation<'a> {
 
 #[derive(ComponentType, Lower)]
 #[component(record)]
-pub(super) struct Event<'a> {
+pub(super) struct EventRecord<'a> {
     id: &'a str,
     topic: &'a str,
     application: &'a str,
@@ -96,14 +96,14 @@ pub(super) struct Event<'a> {
     extra: Extra,
 }
 
-impl<'a> Delivery<'a> {
-    pub(super) fn of(parcel: &'a Parcel) -> Self {
+impl<'a> DeliveryRecord<'a> {
+    pub(super) fn of(parcel: &'a DeliveryRequest) -> Self {
         let delivery = &parcel.delivery;
-        Delivery {
+        DeliveryRecord {
             id: delivery.id.as_str(),
             attempt: delivery.attempt,
             accepted_ms: delivery.accepted_at.as_millis(),
-            recipient: Recipient {
+            recipient: RecipientRecord {
                 user: &delivery.user,
                 address: &delivery.address,
                 filter_name: delivery.filter.as_deref(),
@@ -114,21 +114,21 @@ impl<'a> Delivery<'a> {
                 verbose: delivery.style.verbose,
                 extra: &[],
             },
-            content: Content::of(&delivery.content, &parcel.summary),
+            content: ContentRecord::of(&delivery.content, &parcel.summary),
             extra: &[],
         }
     }
 }
 
-impl<'a> Content<'a> {
+impl<'a> ContentRecord<'a> {
     fn of(content: &'a delivery::Content, summary: &'a [String]) -> Self {
         match content {
-            delivery::Content::Single(event) => Content::Single(Event::of(event)),
+            delivery::Content::Single(event) => ContentRecord::Single(EventRecord::of(event)),
             delivery::Content::Digest { events, omitted } => {
-                let events = events.iter().map(|event| Event::of(event)).collect();
-                Content::Digest(Digest { events, summary, omitted: *omitted })
+                let events = events.iter().map(|event| EventRecord::of(event)).collect();
+                ContentRecord::Digest(DigestRecord { events, summary, omitted: *omitted })
             }
-            delivery::Content::Confirmation(question) => Content::Confirmation(Confirmation {
+            delivery::Content::Confirmation(question) => ContentRecord::Confirmation(ConfirmationRecord {
                 code: &question.code,
                 accept_link: &question.accept_link,
                 reject_link: &question.reject_link,
@@ -138,9 +138,9 @@ impl<'a> Content<'a> {
     }
 }
 
-impl<'a> Event<'a> {
+impl<'a> EventRecord<'a> {
     fn of(event: &'a StoredEvent) -> Self {
-        Event {
+        EventRecord {
             id: event.id.as_str(),
             topic: &event.topic,
             application: event.application.as_deref().unwrap_or_default(),

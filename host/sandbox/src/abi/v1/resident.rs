@@ -7,10 +7,10 @@ use tidings_domain::outcome::Outcome;
 use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, ComponentType, Instance, Lift, Lower, TypedFunc};
 
-use super::{Linked, deliver_to};
-use crate::abi::{self, Version};
+use super::{LinkedV1, deliver_to};
+use crate::abi::{self, ContractVersion};
+use crate::instance_state::InstanceState;
 use crate::plugin::Batch;
-use crate::room::Room;
 
 /// `reason` in the contract, in its order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ComponentType, Lift, Lower)]
@@ -27,47 +27,51 @@ enum Reason {
     Stop,
 }
 
-impl From<abi::Reason> for Reason {
-    fn from(reason: abi::Reason) -> Self {
+impl From<abi::WakeReason> for Reason {
+    fn from(reason: abi::WakeReason) -> Self {
         match reason {
-            abi::Reason::Start => Reason::Start,
-            abi::Reason::Readable => Reason::Readable,
-            abi::Reason::Timer => Reason::Timer,
-            abi::Reason::Stop => Reason::Stop,
+            abi::WakeReason::Start => Reason::Start,
+            abi::WakeReason::Readable => Reason::Readable,
+            abi::WakeReason::Timer => Reason::Timer,
+            abi::WakeReason::Stop => Reason::Stop,
         }
     }
 }
 
 /// A live instance. It is good until a call of it fails or is dropped.
-pub(crate) struct Resident {
+pub(crate) struct ResidentV1 {
     instance: Instance,
     deliver: ComponentExportIndex,
     wake: TypedFunc<(Reason,), (Option<u64>,)>,
 }
 
-impl Resident {
-    pub(crate) async fn new(linked: &Linked, store: &mut Store<Room>) -> wasmtime::Result<Resident> {
+impl ResidentV1 {
+    pub(crate) async fn new(linked: &LinkedV1, store: &mut Store<InstanceState>) -> wasmtime::Result<ResidentV1> {
         let instance = linked.instantiate(store).await?;
         let missing = |what: &str| wasmtime::Error::msg(format!("it does not export `{what}`"));
-        let interface = Version::V1.interface(abi::RESIDENT);
+        let interface = ContractVersion::V1.interface(abi::RESIDENT);
         let exports = instance.get_export_index(&mut *store, None, &interface).ok_or_else(|| missing(&interface))?;
         let wake = instance.get_export_index(&mut *store, Some(&exports), "wake").ok_or_else(|| missing("wake"))?;
         let wake = instance.get_typed_func(&mut *store, wake)?;
-        Ok(Resident { instance, deliver: linked.deliver, wake })
+        Ok(ResidentV1 { instance, deliver: linked.deliver, wake })
     }
 
     /// After how long it wants to be woken at the latest.
     pub(crate) async fn wake(
         &self,
-        store: &mut Store<Room>,
-        reason: abi::Reason,
+        store: &mut Store<InstanceState>,
+        reason: abi::WakeReason,
     ) -> wasmtime::Result<Option<Duration>> {
         let (next,) = self.wake.call_async(store, (reason.into(),)).await?;
         Ok(next.map(Duration::from_millis))
     }
 
     /// The plugin's own answer, of whatever length.
-    pub(crate) async fn deliver(&self, store: &mut Store<Room>, batch: &Batch) -> wasmtime::Result<Vec<Outcome>> {
+    pub(crate) async fn deliver(
+        &self,
+        store: &mut Store<InstanceState>,
+        batch: &Batch,
+    ) -> wasmtime::Result<Vec<Outcome>> {
         deliver_to(&self.instance, &self.deliver, store, batch).await
     }
 }

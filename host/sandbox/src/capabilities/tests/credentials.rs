@@ -11,7 +11,7 @@ use tidings_domain::limits;
 
 use super::http::{ask, network, ok, server};
 use super::*;
-use crate::capabilities::http::Ask;
+use crate::capabilities::http::PluginHttpRequest;
 use crate::capabilities::net::TlsOptions;
 use crate::credentials::tests::{key_file, verified};
 use crate::network::NetworkError;
@@ -25,15 +25,15 @@ fn token(token: &str, seconds: u64) -> Vec<u8> {
 }
 
 /// A room with a service account whose token endpoint is at `tokens`, and leave for these ports of `localhost`.
-fn holding(tokens: u16, ports: &[u16]) -> Room {
+fn holding(tokens: u16, ports: &[u16]) -> InstanceState {
     let plain = |port: &u16| Grant { plain_http: true, ..grant(Capability::Http, "localhost", *port) };
     let file = key_file(&format!("http://localhost:{tokens}/token"));
     let credentials = vec![secret("account", CredentialKind::GoogleServiceAccount, &file)];
     room(Grants { reach: ports.iter().map(plain).collect(), credentials }, PluginLimits::default(), trusting())
 }
 
-fn to(port: u16) -> Ask {
-    Ask { credential: Some("account".to_owned()), ..ask(&format!("http://localhost:{port}/send")) }
+fn to(port: u16) -> PluginHttpRequest {
+    PluginHttpRequest { credential: Some("account".to_owned()), ..ask(&format!("http://localhost:{port}/send")) }
 }
 
 /// The tokens that were shown, in order.
@@ -87,7 +87,7 @@ async fn requests_at_the_same_time_share_one_exchange() {
     let (tokens, asked) = server(false, vec![token("t1", 3600), token("t2", 3600)]).await;
     let (api, requests) = server(false, (0..4).map(|_| ok("")).collect()).await;
     let mut first = holding(tokens, &[tokens, api]);
-    let mut others: Vec<Room> = (0..3).map(|_| holding(tokens, &[tokens, api])).collect();
+    let mut others: Vec<InstanceState> = (0..3).map(|_| holding(tokens, &[tokens, api])).collect();
     for room in &mut others {
         room.furniture = first.furniture.clone();
     }

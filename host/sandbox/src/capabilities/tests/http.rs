@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use tidings_domain::limits;
 
 use super::*;
-use crate::capabilities::http::{Ask, HttpError};
+use crate::capabilities::http::{HttpError, PluginHttpRequest};
 use crate::network::{HttpReply, NetworkError};
 
 /// Answers each connection with the next of `replies`, over TLS or not, and keeps the requests.
@@ -61,8 +61,8 @@ fn redirect(to: &str) -> Vec<u8> {
     format!("HTTP/1.1 307 Temporary Redirect\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n").into_bytes()
 }
 
-pub(super) fn ask(url: &str) -> Ask {
-    Ask {
+pub(super) fn ask(url: &str) -> PluginHttpRequest {
+    PluginHttpRequest {
         method: "POST".to_owned(),
         url: url.to_owned(),
         headers: vec![("Content-Type".to_owned(), "text/plain".to_owned())],
@@ -74,7 +74,7 @@ pub(super) fn ask(url: &str) -> Ask {
 }
 
 /// Grants for `localhost` at `plain` without TLS and at `encrypted` with it, and a credential for it.
-fn reaching(plain: u16, encrypted: u16) -> Room {
+fn reaching(plain: u16, encrypted: u16) -> InstanceState {
     let plain = Grant { plain_http: true, ..grant(Capability::Http, "localhost", plain) };
     let reach = vec![plain, grant(Capability::Http, "localhost", encrypted)];
     let credentials = vec![credential("token", "Bearer key"), credential("broken", "line\r\nbreak")];
@@ -94,8 +94,10 @@ async fn a_request_goes_out_and_its_response_comes_back() {
         let (port, requests) = server(tls, vec![ok("pong")]).await;
         let scheme = if tls { "https" } else { "http" };
         let mut room = reaching(port, port);
-        let asked =
-            Ask { credential: Some("token".to_owned()), ..ask(&format!("{scheme}://localhost:{port}/a?b=c#d")) };
+        let asked = PluginHttpRequest {
+            credential: Some("token".to_owned()),
+            ..ask(&format!("{scheme}://localhost:{port}/a?b=c#d"))
+        };
         let reply = room.send(asked).await.expect("a reply");
         assert_eq!((reply.status, reply.body.as_slice()), (200, b"pong".as_slice()));
         assert!(reply.headers.contains(&("x-test".to_owned(), "yes".to_owned())));
@@ -123,13 +125,14 @@ async fn what_is_not_granted_is_denied_before_anything_is_sent() {
         ("http://ⓛocalhost/".to_owned(), None, "no grant of `http` for localhost:80"),
         (format!("http://localhost:{port}/"), Some("key"), "no credential `key`"),
     ] {
-        let asked = Ask { credential: credential.map(str::to_owned), ..ask(&url) };
+        let asked = PluginHttpRequest { credential: credential.map(str::to_owned), ..ask(&url) };
         let error = network(room.send(asked).await);
         assert!(matches!(&error, NetworkError::Denied(why) if why.contains(expected)), "{url}: {error}");
     }
     assert_eq!(room.stats.egress_denials, 8);
     assert!(requests.lock().expect("a lock").is_empty());
-    let broken = Ask { credential: Some("broken".to_owned()), ..ask(&format!("http://localhost:{port}/")) };
+    let broken =
+        PluginHttpRequest { credential: Some("broken".to_owned()), ..ask(&format!("http://localhost:{port}/")) };
     let refused = room.send(broken).await;
     assert_eq!(refused, Err(HttpError::Invalid("the credential `broken` is no header".to_owned())));
 }
@@ -147,7 +150,7 @@ async fn row_49_each_redirect_is_checked_and_the_credential_stays_at_its_origin(
     };
     room.furniture.grants = Arc::new(all);
     let url = format!("http://localhost:{plain}/a");
-    let asked = Ask { credential: Some("token".to_owned()), redirects: 5, ..ask(&url) };
+    let asked = PluginHttpRequest { credential: Some("token".to_owned()), redirects: 5, ..ask(&url) };
     let reply = room.send(asked).await.expect("a reply");
     assert_eq!((reply.status, reply.body.as_slice()), (200, b"done".as_slice()));
     let carries = |request: &String| request.to_lowercase().contains("authorization:");
@@ -167,7 +170,7 @@ async fn row_49_a_redirect_to_where_nothing_is_granted_is_denied() {
     ] {
         let (port, _) = server(false, vec![redirect(target)]).await;
         let mut room = reaching(port, port);
-        let asked = Ask { redirects: 1, ..ask(&format!("http://localhost:{port}/")) };
+        let asked = PluginHttpRequest { redirects: 1, ..ask(&format!("http://localhost:{port}/")) };
         let error = network(room.send(asked).await);
         assert!(matches!(error, NetworkError::Denied(_)), "{target}: {error}");
     }
@@ -179,7 +182,7 @@ async fn redirects_end_where_they_were_told_to() {
     let mut room = reaching(port, port);
     let url = format!("http://localhost:{port}/");
     assert_eq!(room.send(ask(&url)).await.map(|reply| reply.status), Ok(307), "none asked for: the reply itself");
-    let asked = Ask { redirects: 1, ..ask(&url) };
+    let asked = PluginHttpRequest { redirects: 1, ..ask(&url) };
     let reply = room.send(asked).await.expect("a reply");
     assert_eq!(reply.headers.iter().find(|(name, _)| name == "location").map(|(_, to)| to.as_str()), Some("/3"));
 }
@@ -211,7 +214,7 @@ async fn a_reply_beyond_its_bounds_is_an_error_and_not_memory() {
 async fn an_exchange_ends_at_its_timeout_and_its_connection_with_it() {
     let (listener, port) = listen().await;
     let mut room = reaching(port, port);
-    let asked = Ask { timeout_ms: Some(100), ..ask(&format!("http://localhost:{port}/")) };
+    let asked = PluginHttpRequest { timeout_ms: Some(100), ..ask(&format!("http://localhost:{port}/")) };
     let (answer, mut peer) = tokio::join!(room.send(asked), accept(&listener));
     assert_eq!(network(answer), NetworkError::Timeout);
     let mut sent = Vec::new();

@@ -20,9 +20,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use crate::Nobody;
+use crate::instance_state::{ChannelContext, InstanceState};
 use crate::network::{Egress, Tls};
 use crate::plugin::Batch;
-use crate::room::{Furniture, Room};
 
 /// A certificate for `localhost`, made once, and the file that trusts it.
 struct Authority {
@@ -91,9 +91,9 @@ fn secret(name: &str, kind: CredentialKind, value: &str) -> Credential {
     Credential { name: name.to_owned(), kind, value: Secret::new(value.to_owned()), host: "localhost".to_owned() }
 }
 
-fn room(grants: Grants, limits: PluginLimits, tls: Arc<Tls>) -> Room {
+fn room(grants: Grants, limits: PluginLimits, tls: Arc<Tls>) -> InstanceState {
     let egress = Egress::new(tls, &limits);
-    let furniture = Furniture {
+    let furniture = ChannelContext {
         lookups: Default::default(),
         pace: Arc::default(),
         channel: "test".into(),
@@ -104,5 +104,5 @@ fn room(grants: Grants, limits: PluginLimits, tls: Arc<Tls>) -> Room {
         limits,
         host: Arc::new(Nobody),
     };
-    Room::new(furniture, egress, Batch::default(), Duration::from_secs(60))
+    InstanceState::new(furniture, egress, Batch::default(), Duration::from_secs(60))
 }

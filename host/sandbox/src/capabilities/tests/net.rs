@@ -6,11 +6,11 @@ use super::*;
 use crate::capabilities::net::{Connection, TlsOptions};
 use crate::network::NetworkError;
 
-fn reaching(port: u16) -> Room {
+fn reaching(port: u16) -> InstanceState {
     limited(port, PluginLimits::default())
 }
 
-fn limited(port: u16, limits: PluginLimits) -> Room {
+fn limited(port: u16, limits: PluginLimits) -> InstanceState {
     let reach = vec![grant(Capability::Net, "localhost", port), grant(Capability::Net, "127.0.0.1", port)];
     room(Grants { reach, credentials: Vec::new() }, limits, trusting())
 }

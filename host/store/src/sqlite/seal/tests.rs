@@ -56,7 +56,7 @@ fn channel() -> Channel {
         grants: Grants::default(),
         limits: PluginLimits::default(),
         enabled: false,
-        life: tidings_domain::plugin_life::Life::default(),
+        life: tidings_domain::plugin_life::ChannelVersions::default(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sqlx::{ConnectOptions as _, Connection as _};
-use tidings_domain::delivery::State;
+use tidings_domain::delivery::DeliveryState;
 use tidings_domain::outcome::Settlement;
 use tokio::task::JoinSet;
 
@@ -154,7 +154,7 @@ async fn what_cannot_be_read_is_dead_and_does_not_stop_the_others() {
     fixture.execute("UPDATE messages SET event = CAST(x'ff' AS TEXT) WHERE id = 'm2'").await;
     let leases = fixture.lease(10).await;
     assert_eq!(leases.iter().map(|lease| lease.delivery().user.as_str()).collect::<Vec<_>>(), ["cy"]);
-    let query = DeliveryQuery { state: Some(State::Dead), limit: 10, ..DeliveryQuery::default() };
+    let query = DeliveryQuery { state: Some(DeliveryState::Dead), limit: 10, ..DeliveryQuery::default() };
     let dead = fixture.store.deliveries(query).await.unwrap();
     assert_eq!(dead.iter().map(|row| row.user.as_str()).collect::<Vec<_>>(), ["bob", "ann"]);
     assert!(dead.iter().all(|row| row.note.as_deref() == Some("its stored message cannot be read")));

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tidings_domain::delivery::{Accepted, Recipient, StoredEvent};
+use tidings_domain::delivery::{NewMessage, Recipient, StoredEvent};
 use tidings_domain::message::MessageId;
 use tidings_domain::subscription::Style;
 use tidings_domain::time::Timestamp;
@@ -72,7 +72,7 @@ fn at(millis: u64) -> Timestamp {
     Timestamp::from_millis(millis)
 }
 
-fn message(id: &str, users: &[&str], body_bytes: usize) -> Accepted {
+fn message(id: &str, users: &[&str], body_bytes: usize) -> NewMessage {
     let message_id: MessageId = serde_json::from_value(id.into()).unwrap();
     let event = StoredEvent {
         id: message_id.clone(),
@@ -101,7 +101,7 @@ fn message(id: &str, users: &[&str], body_bytes: usize) -> Accepted {
         style: Style::default(),
         digest: None,
     });
-    Accepted {
+    NewMessage {
         id: message_id,
         topic: event.topic.clone(),
         digest: [1; 32],

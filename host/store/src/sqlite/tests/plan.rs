@@ -4,7 +4,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use super::Fixture;
 use crate::DeliveryQuery;
-use crate::sqlite::{admin, feed, lease, settle, subscriptions, turns};
+use crate::sqlite::{admin, fair_queue, feed, lease, settle, subscriptions};
 
 async fn plan(fixture: &Fixture, sql: String) -> String {
     let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
@@ -32,8 +32,8 @@ async fn the_statements_of_the_queue_use_its_indexes() {
         ("ready", lease::READY.to_owned(), vec!["turns_ready"]),
         ("claim", lease::CLAIM.to_owned(), vec!["turns_ready", "deliveries_due"]),
         ("served", lease::SERVED.to_owned(), vec!["turns_ready", "deliveries_due"]),
-        ("next due", turns::NEXT_DUE.to_owned(), vec!["turns_ready"]),
-        ("refresh", turns::statement(), vec!["deliveries_due"]),
+        ("next due", fair_queue::NEXT_DUE.to_owned(), vec!["turns_ready"]),
+        ("refresh", fair_queue::statement(), vec!["deliveries_due"]),
         ("changes", feed::BEHIND.to_owned(), vec!["INTEGER PRIMARY KEY"]),
         ("latest change", feed::LATEST.to_owned(), vec!["SEARCH changes"]),
         ("page", subscriptions::PAGE.to_owned(), vec!["(user,channel)>(?,?)"]),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tidings_domain::grant::{Credential, CredentialKind, Grants};
 use tidings_domain::limits::PluginLimits;
-use tidings_domain::plugin_life::Life;
+use tidings_domain::plugin_life::ChannelVersions;
 use tidings_domain::secret::Secret;
 
 use super::{Fixture, at};
@@ -37,7 +37,7 @@ fn channel() -> Channel {
         grants: Grants { reach: Vec::new(), credentials: vec![credential] },
         limits: PluginLimits::default(),
         enabled: true,
-        life: Life::default(),
+        life: ChannelVersions::default(),
     }
 }
 

@@ -12,14 +12,14 @@ use tidings_store::Question;
 
 use super::{ChannelError, Channels};
 use crate::clock;
-use crate::links::Destination;
+use crate::link_signer::LinkSubject;
 
 /// What codes are made of: nothing that is taken for another in print.
 const LETTERS: &[u8] = b"ABCDEFGHJKMNPQRTUVWXYZ23456789";
 
 /// What became of a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum ConfirmationRequest {
     /// It was handed to the channel's plugin, with this outcome.
     Sent { address: String, expires_at: Timestamp, outcome: Outcome },
     /// The address is in the subscription already.
@@ -33,28 +33,33 @@ pub enum Asked {
 impl Channels {
     /// Asks the owner of `address` whether `user`'s notifications are wanted there. It takes the place of an earlier question
     /// to the same user on the same channel.
-    pub async fn ask_owner(&self, user: &str, channel: &str, address: &str) -> Result<Asked, ChannelError> {
+    pub async fn ask_owner(
+        &self,
+        user: &str,
+        channel: &str,
+        address: &str,
+    ) -> Result<ConfirmationRequest, ChannelError> {
         let address = self.check_address_of(user, channel, address).await?;
         let mut subscriptions = self.environment.store.subscriptions_of(user).await?.into_iter();
         if let Some(Subscription { addresses, .. }) = subscriptions.find(|one| one.channel == channel) {
             if addresses.contains(&address) {
-                return Ok(Asked::There);
+                return Ok(ConfirmationRequest::There);
             }
             if addresses.len() >= limits::ADDRESSES_PER_SUBSCRIPTION {
-                return Ok(Asked::Full);
+                return Ok(ConfirmationRequest::Full);
             }
         }
         let now = clock::now();
         let (code, expires_at) = (code(), now.after(CONFIRMATION_AGE));
-        let what = Destination { user: user.to_owned(), channel: channel.to_owned(), address };
+        let what = LinkSubject { user: user.to_owned(), channel: channel.to_owned(), address };
         let links = self.environment.links.confirm_links(&what);
         let (accept_link, reject_link) = links.ok_or_else(|| {
             ChannelError::NotReady("owners of addresses answer by a link: `api.public_url` must be set".into())
         })?;
-        let Destination { user, channel, address } = what;
+        let LinkSubject { user, channel, address } = what;
         let question = Question { user, channel, address, code, expires_at };
         if !self.environment.store.ask(&question, now.before(CONFIRMATION_REST), now).await? {
-            return Ok(Asked::TooSoon);
+            return Ok(ConfirmationRequest::TooSoon);
         }
         let Question { user, channel, address, code, .. } = question;
         let id = MessageId::made(&format!("confirm-{channel}-{}", now.as_millis()));
@@ -69,7 +74,7 @@ impl Channels {
             content: Content::Confirmation(Confirmation { code, accept_link, reject_link, expires_at }),
         };
         let outcome = self.send_now(&channel, delivery).await?;
-        Ok(Asked::Sent { address, expires_at, outcome })
+        Ok(ConfirmationRequest::Sent { address, expires_at, outcome })
     }
 }
 

@@ -14,18 +14,18 @@ use wasmtime::component::ResourceTable;
 
 use crate::capabilities::net::Connection;
 use crate::credentials::Tokens;
+use crate::growth::Growth;
 use crate::host::{ChannelHost, LogLevel};
-use crate::meter::Growth;
 use crate::network::{Egress, Lookups};
-use crate::pace::Pace;
 use crate::plugin::Batch;
-use crate::report::Stats;
+use crate::rate_limit::RateLimit;
+use crate::report::CallStats;
 use crate::violation::Violation;
 use crate::wasi::Wasi;
 
 /// What one channel's plugin is given, the same in each of its calls.
 #[derive(Clone)]
-pub(crate) struct Furniture {
+pub(crate) struct ChannelContext {
     pub channel: Arc<str>,
     pub config: Arc<BTreeMap<String, String>>,
     pub grants: Arc<Grants>,
@@ -34,20 +34,20 @@ pub(crate) struct Furniture {
     /// The channel's secrets, which are in no text that leaves the sandbox.
     pub redaction: Redaction,
     pub lookups: Lookups,
-    pub pace: Arc<Pace>,
+    pub pace: Arc<RateLimit>,
     pub limits: PluginLimits,
     pub host: Arc<dyn ChannelHost>,
 }
 
 /// One instance, and the call that it is in. Host functions are methods on it, one file for each interface in `capabilities`.
-pub(crate) struct Room {
-    pub(crate) furniture: Furniture,
+pub(crate) struct InstanceState {
+    pub(crate) furniture: ChannelContext,
     pub(crate) table: ResourceTable,
     /// Made when it is first used: most plugins know nothing of WASI.
     pub(crate) wasi: Option<Box<Wasi>>,
     pub(crate) growth: Growth,
     pub(crate) egress: Egress,
-    pub(crate) stats: Stats,
+    pub(crate) stats: CallStats,
     pub(crate) batch: Batch,
     /// What the plugin said of each place of its batch before it answered.
     pub(crate) settled: Vec<Option<Outcome>>,
@@ -57,19 +57,19 @@ pub(crate) struct Room {
     entered: bool,
 }
 
-impl Room {
+impl InstanceState {
     /// A room for a call with this batch that ends `time` from now.
-    pub(crate) fn new(furniture: Furniture, egress: Egress, batch: Batch, time: Duration) -> Room {
+    pub(crate) fn new(furniture: ChannelContext, egress: Egress, batch: Batch, time: Duration) -> InstanceState {
         let started = Instant::now();
         let mut table = ResourceTable::new();
         table.set_max_capacity(furniture.limits.connections as usize);
-        Room {
+        InstanceState {
             table,
             wasi: None,
             growth: Growth::new(&furniture.limits),
             furniture,
             egress,
-            stats: Stats::default(),
+            stats: CallStats::default(),
             settled: vec![None; batch.len()],
             batch,
             born: started,
@@ -83,7 +83,7 @@ impl Room {
     pub(crate) fn begin(&mut self, batch: Batch, time: Duration) {
         self.started = Instant::now();
         self.deadline = self.started + time;
-        self.stats = Stats::default();
+        self.stats = CallStats::default();
         self.settled = vec![None; batch.len()];
         self.batch = batch;
         self.egress.begin();
@@ -149,7 +149,7 @@ impl Room {
     }
 
     /// What the call used.
-    pub(crate) fn report(&mut self) -> (Stats, Vec<Option<Outcome>>) {
+    pub(crate) fn report(&mut self) -> (CallStats, Vec<Option<Outcome>>) {
         self.print(true);
         self.stats.duration = self.elapsed();
         self.stats.peak_memory_bytes = self.growth.peak_memory();

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tidings_acl::{
-    AclCache, Asked, DistGit, FasJson, GroupSource, JsonFile, Missing, Need, PackageSource, Pkgdb, Provider,
-    ProviderError, Settings, View,
+    AclCache, AclSettings, DistGit, FasJson, GroupSet, GroupSource, JsonFile, Missing, Need, PackageSource, Pkgdb,
+    Provider, ProviderError, View,
 };
 use tidings_domain::acl::{Cause, Holders, Key, invalidated};
 use tidings_domain::facts::Facts;
@@ -22,7 +22,7 @@ use crate::telemetry::chain;
 const STORE_PAUSE: Duration = Duration::from_millis(500);
 
 /// The lists, and the files among their providers.
-pub struct Lists {
+pub struct AccessLists {
     cache: AclCache,
     files: Vec<Arc<JsonFile>>,
     /// Files and the store alone: no list takes long.
@@ -31,30 +31,30 @@ pub struct Lists {
 
 /// What one message needs of them.
 #[derive(Clone, Debug, Default)]
-pub struct Needed {
+pub struct RequiredLists {
     pub packages: Vec<String>,
-    groups: Option<Arc<Asked>>,
+    groups: Option<Arc<GroupSet>>,
 }
 
-impl Needed {
+impl RequiredLists {
     /// The lists of the message's packages, and of the groups that rules ask about where it names somebody.
-    pub fn new(facts: &Facts, asked: &Arc<Asked>) -> Needed {
+    pub fn new(facts: &Facts, asked: &Arc<GroupSet>) -> RequiredLists {
         let groups = (!facts.usernames.is_empty()).then(|| Arc::clone(asked));
-        Needed { packages: facts.packages.clone(), groups }
+        RequiredLists { packages: facts.packages.clone(), groups }
     }
 
-    pub fn package(name: &str) -> Needed {
-        Needed { packages: vec![name.to_owned()], groups: None }
+    pub fn package(name: &str) -> RequiredLists {
+        RequiredLists { packages: vec![name.to_owned()], groups: None }
     }
 
-    pub fn group(name: &str) -> Needed {
-        Needed { packages: Vec::new(), groups: Some(Arc::new(Asked::new([name.into()]))) }
+    pub fn group(name: &str) -> RequiredLists {
+        RequiredLists { packages: Vec::new(), groups: Some(Arc::new(GroupSet::new([name.into()]))) }
     }
 }
 
-impl Lists {
+impl AccessLists {
     /// The providers of the configuration, behind an empty cache.
-    pub fn open(settings: &Settings, store: &Arc<dyn Store>) -> anyhow::Result<Lists> {
+    pub fn open(settings: &AclSettings, store: &Arc<dyn Store>) -> anyhow::Result<AccessLists> {
         let mut files = Vec::new();
         let mut file = |path| {
             let file = Arc::new(JsonFile::open(path)?);
@@ -74,17 +74,17 @@ impl Lists {
         };
         let local = matches!(settings.packages, PackageSource::Store | PackageSource::File { .. })
             && matches!(settings.groups, GroupSource::Store | GroupSource::File { .. });
-        Ok(Lists { local, cache: AclCache::new(packages, groups, settings, Handle::current()), files })
+        Ok(AccessLists { local, cache: AclCache::new(packages, groups, settings, Handle::current()), files })
     }
 
     /// What a message with these facts needs, if it is here now.
-    pub fn ready(&self, facts: &Facts, asked: &Asked) -> Option<View> {
+    pub fn ready(&self, facts: &Facts, asked: &GroupSet) -> Option<View> {
         let groups = (!facts.usernames.is_empty()).then_some(asked);
         self.cache.ready(&Need { packages: &facts.packages, groups })
     }
 
     /// The same, after it was fetched; `acl.wait` at most.
-    pub async fn view(&self, needed: &Needed) -> View {
+    pub async fn view(&self, needed: &RequiredLists) -> View {
         self.cache.view(&Need { packages: &needed.packages, groups: needed.groups.as_deref() }).await
     }
 

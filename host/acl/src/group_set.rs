@@ -6,22 +6,22 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 
-use crate::entry::Entry;
+use crate::entry::ListEntry;
 use crate::provider::Members;
 
 /// The groups of one set of rules. Whoever matches keeps it between messages, and makes another where the groups are
 /// others.
 #[derive(Debug, Default)]
-pub struct Asked {
+pub struct GroupSet {
     /// Sorted.
     pub(crate) names: Arc<[Arc<str>]>,
     pub(crate) memberships: ArcSwapOption<Memberships>,
 }
 
-impl Asked {
-    pub fn new(names: impl IntoIterator<Item = Arc<str>>) -> Asked {
+impl GroupSet {
+    pub fn new(names: impl IntoIterator<Item = Arc<str>>) -> GroupSet {
         let names: BTreeSet<Arc<str>> = names.into_iter().collect();
-        Asked { names: names.into_iter().collect(), memberships: ArcSwapOption::empty() }
+        GroupSet { names: names.into_iter().collect(), memberships: ArcSwapOption::empty() }
     }
 
     /// Whether these are the groups.
@@ -36,13 +36,13 @@ pub(crate) struct Memberships {
     pub(crate) version: u64,
     pub(crate) due: u64,
     /// In the order of the names; none where a group's list is missing.
-    groups: Vec<Option<Arc<Entry<Members>>>>,
+    groups: Vec<Option<Arc<ListEntry<Members>>>>,
     names: Arc<[Arc<str>]>,
     by_user: HashMap<String, Vec<u32>>,
 }
 
 impl Memberships {
-    pub(crate) fn new(asked: &Asked, version: u64, groups: Vec<Option<Arc<Entry<Members>>>>) -> Memberships {
+    pub(crate) fn new(asked: &GroupSet, version: u64, groups: Vec<Option<Arc<ListEntry<Members>>>>) -> Memberships {
         let mut by_user: HashMap<String, Vec<u32>> = HashMap::new();
         for (number, entry) in (0..).zip(&groups) {
             for member in entry.iter().filter_map(|entry| entry.list.as_ref()).flatten() {

@@ -11,7 +11,7 @@ const STEP: Duration = Duration::from_nanos(1_000_000_000 / limits::STORE_CALLS_
 
 /// The turns of one channel, over all its calls.
 #[derive(Default)]
-pub(crate) struct Pace(Mutex<Due>);
+pub(crate) struct RateLimit(Mutex<Due>);
 
 /// When the turn after the last one that was given is due; it lies in the past where something is saved up.
 #[derive(Default)]
@@ -24,7 +24,7 @@ pub(crate) struct Turn<'a> {
     _held: MutexGuard<'a, Due>,
 }
 
-impl Pace {
+impl RateLimit {
     /// Waits for a turn.
     pub(crate) async fn turn(&self) -> Turn<'_> {
         let mut due = self.0.lock().await;
@@ -60,7 +60,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_channel_asks_one_thing_at_a_time() {
-        let pace = Pace::default();
+        let pace = RateLimit::default();
         let turn = pace.turn().await;
         let short = Duration::from_millis(20);
         assert!(tokio::time::timeout(short, pace.turn()).await.is_err(), "the other one has not been answered");

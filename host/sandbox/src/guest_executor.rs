@@ -20,14 +20,14 @@ type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// The lane of one channel.
 #[derive(Default)]
-pub(crate) struct Lane {
+pub(crate) struct GuestExecutor {
     /// Made when it is first needed: most channels never compute for long. None: the machine had no thread for it.
     thread: OnceLock<Option<Runtime>>,
     /// The last call that ended had computed: the next one begins here.
     computes: Arc<AtomicBool>,
 }
 
-impl Lane {
+impl GuestExecutor {
     /// Does a call's work to its end. Dropping this ends the work, at its next tick at the latest.
     pub(crate) async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
         let mut work: Work<T> = Box::pin(work);
@@ -84,7 +84,7 @@ impl Lane {
     }
 }
 
-impl Drop for Lane {
+impl Drop for GuestExecutor {
     fn drop(&mut self) {
         // Waiting for its threads is not for whoever drops the last plugin of a channel.
         if let Some(Some(thread)) = self.thread.take() {
@@ -122,7 +122,7 @@ mod tests {
     }
 
     /// The threads on which the parts of a call ran: one that computes for so long in its first part, and waits between them.
-    async fn parts(lane: &Lane, first: Duration) -> [bool; 2] {
+    async fn parts(lane: &GuestExecutor, first: Duration) -> [bool; 2] {
         let in_lane = || here() == "guest";
         let work = async move {
             let one = in_lane();
@@ -135,7 +135,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_computes_goes_on_in_the_lane_and_begins_there_the_next_time() {
-        let lane = Lane::default();
+        let lane = GuestExecutor::default();
         let long = 2 * limits::GUEST_BURST;
         assert_eq!(parts(&lane, Duration::ZERO).await, [false, false]);
         assert!(lane.thread.get().is_none(), "a call that does not compute needs no thread");
@@ -147,14 +147,14 @@ mod tests {
 
     #[tokio::test]
     async fn who_computes_and_ends_begins_in_the_lane_the_next_time() {
-        let lane = Lane::default();
+        let lane = GuestExecutor::default();
         lane.run(async { compute(2 * limits::GUEST_BURST) }).await;
         assert_eq!(parts(&lane, Duration::ZERO).await, [true, true]);
     }
 
     #[tokio::test]
     async fn the_lane_is_less_urgent() {
-        let lane = Lane::default();
+        let lane = GuestExecutor::default();
         let before = nice(0).expect("it is told");
         lane.run(async { compute(2 * limits::GUEST_BURST) }).await;
         assert_eq!(lane.run(async { nice(0) }).await, Ok((before + limits::LANE_NICE).min(19)));
@@ -163,7 +163,7 @@ mod tests {
 
     #[tokio::test]
     async fn work_that_nobody_waits_for_ends() {
-        let lane = Lane::default();
+        let lane = GuestExecutor::default();
         lane.run(async { compute(2 * limits::GUEST_BURST) }).await;
         let (held, gone) = tokio::sync::oneshot::channel::<()>();
         let endless = async move {

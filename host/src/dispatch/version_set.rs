@@ -7,15 +7,15 @@ use tidings_domain::plugin_life::CanaryPlan;
 use tidings_domain::time::Timestamp;
 use tokio::sync::mpsc;
 
-use super::Sender;
+use super::PluginRunner;
 use crate::telemetry::VersionLabel;
 
 /// One version, ready to be called.
 #[derive(Clone)]
-pub struct Version {
+pub struct CallableVersion {
     /// SHA-256 of its component.
     pub component: Arc<str>,
-    pub sender: Arc<Sender>,
+    pub sender: Arc<PluginRunner>,
     pub label: VersionLabel,
     /// It lives as long as its channel, and a second one beside it would be a second user of the far side.
     pub resident: bool,
@@ -23,20 +23,20 @@ pub struct Version {
 
 /// The versions of a channel.
 #[derive(Clone)]
-pub struct Fleet {
+pub struct VersionSet {
     /// No other fleet of this daemon has it: what is found about one says nothing about the next, though the versions are
     /// the same and only their configuration or grants are not.
     pub number: u64,
-    pub active: Version,
-    pub trial: Trial,
+    pub active: CallableVersion,
+    pub trial: Rollout,
 }
 
-impl Fleet {
+impl VersionSet {
     /// The version on trial beside the active one.
-    pub fn candidate(&self) -> Option<&Version> {
+    pub fn candidate(&self) -> Option<&CallableVersion> {
         match &self.trial {
-            Trial::Canary { candidate, .. } => Some(candidate),
-            Trial::None | Trial::Watch { .. } => None,
+            Rollout::Canary { candidate, .. } => Some(candidate),
+            Rollout::None | Rollout::Watch { .. } => None,
         }
     }
 
@@ -48,11 +48,11 @@ impl Fleet {
 
 /// What is being tried.
 #[derive(Clone)]
-pub enum Trial {
+pub enum Rollout {
     None,
     /// A candidate beside the active version, from the moment that the worker gets it.
     Canary {
-        candidate: Version,
+        candidate: CallableVersion,
         plan: CanaryPlan,
     },
     /// The active version itself, until then; there is one to return to.
@@ -63,18 +63,18 @@ pub enum Trial {
 
 /// What a worker found out about a version. It sends one for each fleet, and leaves the version alone from then on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub struct RolloutReport {
     pub channel: String,
     /// The number of the fleet.
     pub fleet: u64,
     pub component: Arc<str>,
-    pub verdict: Found,
+    pub verdict: RolloutVerdict,
     pub reason: String,
 }
 
 /// What is to be done with the version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum RolloutVerdict {
     /// The candidate is good.
     Proved,
     /// The candidate is not.
@@ -84,4 +84,4 @@ pub enum Found {
 }
 
 /// Where findings go.
-pub type Findings = mpsc::Sender<Finding>;
+pub type RolloutReports = mpsc::Sender<RolloutReport>;

@@ -8,9 +8,9 @@ use sqlx::sqlite::{Sqlite, SqliteConnection};
 use tidings_domain::delivery::Recipient;
 use tidings_domain::subscription::DigestOptions;
 
-use super::failure::Failure;
-use super::turns::{self, Pair};
-use super::writer::Intake;
+use super::failure::WriteFailure;
+use super::fair_queue::{self, ChannelUser};
+use super::writer::PreparedMessage;
 
 /// Channel, user and address.
 type Destination = (String, String, String);
@@ -19,7 +19,7 @@ type Destination = (String, String, String);
 const DESTINATIONS: usize = 1000;
 
 /// The open groups that new deliveries join.
-pub(super) struct Gatherings {
+pub(super) struct DigestAssemblies {
     groups: BTreeMap<Destination, Group>,
 }
 
@@ -34,12 +34,12 @@ struct Group {
     full: bool,
 }
 
-impl Gatherings {
+impl DigestAssemblies {
     /// Loads the open groups of the digest recipients of these messages; nothing where there are none.
     pub(super) async fn load(
         connection: &mut SqliteConnection,
-        messages: &[(&Intake, i64)],
-    ) -> Result<Gatherings, Failure> {
+        messages: &[(&PreparedMessage, i64)],
+    ) -> Result<DigestAssemblies, WriteFailure> {
         let recipients = messages.iter().flat_map(|(intake, _)| intake.message.recipients.iter());
         let keys: BTreeSet<Destination> = recipients
             .filter(|recipient| recipient.digest.is_some())
@@ -63,7 +63,7 @@ impl Gatherings {
                 ((channel, user, address), Group { last, due_at, ..Group::default() })
             }));
         }
-        Ok(Gatherings { groups })
+        Ok(DigestAssemblies { groups })
     }
 
     /// A new delivery joins its group, or begins one: when it is due, and its place.
@@ -83,7 +83,7 @@ impl Gatherings {
     }
 
     /// Names the leader of each group that grew, and makes those due whose count was reached.
-    pub(super) async fn save(self, connection: &mut SqliteConnection) -> Result<(), Failure> {
+    pub(super) async fn save(self, connection: &mut SqliteConnection) -> Result<(), WriteFailure> {
         let grown: Vec<(Destination, Group)> = self.groups.into_iter().filter(|(_, group)| group.grew).collect();
         for groups in grown.chunks(DESTINATIONS) {
             let mut query = QueryBuilder::<Sqlite>::new("WITH key (channel, user, address) AS (");
@@ -97,7 +97,7 @@ impl Gatherings {
             );
             query.build().persistent(false).execute(&mut *connection).await?;
         }
-        let mut full = BTreeSet::<Pair>::new();
+        let mut full = BTreeSet::<ChannelUser>::new();
         for ((channel, user, address), group) in grown.into_iter().filter(|(_, group)| group.full) {
             sqlx::query(
                 "UPDATE deliveries SET not_before = ?1, due_at = ?1 \
@@ -111,7 +111,7 @@ impl Gatherings {
             .await?;
             full.insert((channel, user));
         }
-        turns::refresh(connection, &full).await
+        fair_queue::refresh(connection, &full).await
     }
 }
 
@@ -129,7 +129,7 @@ pub(super) async fn retime(
     user: &str,
     options: Option<DigestOptions>,
     now: i64,
-) -> Result<(), Failure> {
+) -> Result<(), WriteFailure> {
     let open: Vec<(String, i64, i64)> = sqlx::query_as(
         "SELECT address, min(accepted_at), count(*) FROM deliveries \
          WHERE channel = ? AND user = ? AND gathered IS NOT NULL GROUP BY address",

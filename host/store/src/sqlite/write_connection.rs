@@ -8,31 +8,31 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::sync::watch;
 
-use super::failure::Failure;
+use super::failure::WriteFailure;
 use super::feed;
 use crate::Revision;
 
 /// A future that borrows the connection.
-pub(super) type Step<'c, T> = Pin<Box<dyn Future<Output = T> + Send + 'c>>;
+pub(super) type ConnectionFuture<'c, T> = Pin<Box<dyn Future<Output = T> + Send + 'c>>;
 
-pub(super) struct Link {
+pub(super) struct WriteConnection {
     options: SqliteConnectOptions,
     connection: Option<SqliteConnection>,
     /// Told of each commit's place in the feed of changes.
     changed: watch::Sender<Revision>,
 }
 
-impl Link {
+impl WriteConnection {
     pub(super) fn new(
         options: SqliteConnectOptions,
         connection: SqliteConnection,
         changed: watch::Sender<Revision>,
-    ) -> Link {
-        Link { options, connection: Some(connection), changed }
+    ) -> WriteConnection {
+        WriteConnection { options, connection: Some(connection), changed }
     }
 
     /// Begins a transaction, with the write lock from the start.
-    pub(super) async fn begin(&mut self) -> Result<&mut SqliteConnection, Failure> {
+    pub(super) async fn begin(&mut self) -> Result<&mut SqliteConnection, WriteFailure> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.options.connect().await?,
@@ -43,10 +43,12 @@ impl Link {
     }
 
     /// Commits where `outcome` is good, and rolls back where it is not or where the commit fails.
-    pub(super) async fn end<T>(&mut self, outcome: Result<T, Failure>) -> Result<T, Failure> {
+    pub(super) async fn end<T>(&mut self, outcome: Result<T, WriteFailure>) -> Result<T, WriteFailure> {
         let Some(connection) = self.connection.as_mut() else { return outcome };
         let outcome = match outcome {
-            Ok(value) => sqlx::query("COMMIT").execute(&mut *connection).await.map(|_| value).map_err(Failure::from),
+            Ok(value) => {
+                sqlx::query("COMMIT").execute(&mut *connection).await.map(|_| value).map_err(WriteFailure::from)
+            }
             Err(failure) => Err(failure),
         };
         if outcome.is_err() {
@@ -62,8 +64,8 @@ impl Link {
     /// One transaction around `work`.
     pub(super) async fn transact<T>(
         &mut self,
-        work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> Step<'c, Result<T, Failure>>,
-    ) -> Result<T, Failure> {
+        work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> ConnectionFuture<'c, Result<T, WriteFailure>>,
+    ) -> Result<T, WriteFailure> {
         let connection = self.begin().await?;
         let outcome = work(connection).await;
         self.end(outcome).await

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use tidings_domain::manifest::{ConfigError, ConfigProblem, Manifest};
+use tidings_domain::manifest::{Manifest, PluginConfigError, PluginConfigProblem};
 use tidings_store::Channel;
 
 use super::ChannelError;
@@ -34,7 +34,8 @@ pub(super) fn complete(
 /// Whether the values that are there are good; others may still lack.
 pub(super) fn well_formed(manifest: &Manifest, config: &BTreeMap<String, String>) -> Result<(), ChannelError> {
     let Err(found) = manifest.configure(&known(manifest, config)) else { return Ok(()) };
-    let wrong: Vec<ConfigError> = found.into_iter().filter(|error| error.problem != ConfigProblem::Missing).collect();
+    let wrong: Vec<PluginConfigError> =
+        found.into_iter().filter(|error| error.problem != PluginConfigProblem::Missing).collect();
     if wrong.is_empty() { Ok(()) } else { Err(mistakes(wrong)) }
 }
 
@@ -46,8 +47,11 @@ pub(super) fn edit(
 ) -> Result<(), ChannelError> {
     let given = values.iter().filter(|(_, value)| value.is_some()).map(|(name, _)| name);
     let unknown = given.filter(|name| manifest.config.iter().all(|field| field.name != **name));
-    let unknown: Vec<ConfigError> = unknown
-        .map(|name| ConfigError { field: tidings_domain::text::one_line(name, 100), problem: ConfigProblem::Unknown })
+    let unknown: Vec<PluginConfigError> = unknown
+        .map(|name| PluginConfigError {
+            field: tidings_domain::text::one_line(name, 100),
+            problem: PluginConfigProblem::Unknown,
+        })
         .collect();
     if !unknown.is_empty() {
         return Err(mistakes(unknown));
@@ -84,6 +88,6 @@ pub(super) fn put_back(channel: &mut Channel) {
     }
 }
 
-pub(super) fn mistakes(found: Vec<ConfigError>) -> ChannelError {
+pub(super) fn mistakes(found: Vec<PluginConfigError>) -> ChannelError {
     ChannelError::Config(found.iter().map(ToString::to_string).collect())
 }

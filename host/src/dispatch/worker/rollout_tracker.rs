@@ -7,21 +7,21 @@ use std::time::Duration;
 use tidings_domain::delivery::DeliveryId;
 use tidings_domain::limits;
 use tidings_domain::outcome::{CrashKind, Outcome};
-use tidings_domain::plugin_life::canary::{self, Tally, Verdict};
+use tidings_domain::plugin_life::canary::{self, CanaryDecision, Tally};
 use tidings_domain::plugin_life::quarantine::{CallEnd, CrashRule, CrashWatch};
 use tidings_domain::time::Timestamp;
 use tidings_domain::window::CallResult;
 use tidings_sandbox::ResidentStats;
 
-use super::super::call::Called;
-use super::super::fleet::{Finding, Fleet, Found, Trial, Version};
-use super::remembered::Remembered;
+use super::super::plugin_runner::CallOutcome;
+use super::super::version_set::{CallableVersion, Rollout, RolloutReport, RolloutVerdict, VersionSet};
 use super::{State, Worker};
 use crate::clock;
+use crate::dispatch::bounded_map::BoundedMap;
 
 /// What is known of the versions in the fleet.
-pub(super) struct TrialState {
-    fleet: Arc<Fleet>,
+pub(super) struct RolloutTracker {
+    fleet: Arc<VersionSet>,
     /// When the worker got it. A trial is as old as that: while nothing runs, nothing is tried.
     since: Timestamp,
     settled: CrashRule,
@@ -32,20 +32,20 @@ pub(super) struct TrialState {
     /// Calls that were begun with the candidate, and with any version.
     begun: (u64, u64),
     /// Deliveries that a candidate failed with, and whether it refused them: they are the active version's.
-    spared: Remembered<bool>,
+    spared: BoundedMap<bool>,
     /// Crashes of the active version with nothing to deliver that were learned of.
     idle_crashes: u64,
     /// What is to be reported next.
-    found: Option<(Found, Arc<str>, String)>,
+    found: Option<(RolloutVerdict, Arc<str>, String)>,
     /// The candidate, or the active version, is left alone until there is another fleet.
     candidate_done: bool,
     halted: bool,
 }
 
-impl TrialState {
-    pub(super) fn new(fleet: Arc<Fleet>, settled: CrashRule, now: Timestamp) -> TrialState {
+impl RolloutTracker {
+    pub(super) fn new(fleet: Arc<VersionSet>, settled: CrashRule, now: Timestamp) -> RolloutTracker {
         let rule = rule(&fleet, settled);
-        TrialState {
+        RolloutTracker {
             idle_crashes: fleet.active.sender.life().map_or(0, |stats| stats.idle_crashes),
             fleet,
             since: now,
@@ -54,7 +54,7 @@ impl TrialState {
             active: Tally::default(),
             candidate: Tally::default(),
             begun: (0, 0),
-            spared: Remembered::new(limits::SUSPECTS),
+            spared: BoundedMap::new(limits::SUSPECTS),
             found: None,
             candidate_done: false,
             halted: false,
@@ -63,9 +63,9 @@ impl TrialState {
 
     /// Goes on with other versions. What a candidate failed with stays the active version's; the next candidate is not
     /// blamed for it. Says whether another version is active now.
-    pub(super) fn adopt(&mut self, fleet: Arc<Fleet>, now: Timestamp) -> bool {
+    pub(super) fn adopt(&mut self, fleet: Arc<VersionSet>, now: Timestamp) -> bool {
         let changed = fleet.active.component != self.fleet.active.component;
-        let mut next = TrialState::new(fleet, self.settled, now);
+        let mut next = RolloutTracker::new(fleet, self.settled, now);
         std::mem::swap(&mut next.spared, &mut self.spared);
         next.spared.values_mut().for_each(|refused| *refused = false);
         *self = next;
@@ -73,7 +73,7 @@ impl TrialState {
     }
 
     /// The active version.
-    pub(super) fn active(&self) -> &Version {
+    pub(super) fn active(&self) -> &CallableVersion {
         &self.fleet.active
     }
 
@@ -103,9 +103,9 @@ impl TrialState {
     }
 
     /// The version for the next batch, and whether it is on trial. One that was `tested` is no candidate's.
-    pub(super) fn next(&mut self, tested: bool) -> (Version, bool) {
+    pub(super) fn next(&mut self, tested: bool) -> (CallableVersion, bool) {
         let (candidate, all) = &mut self.begun;
-        if let Trial::Canary { candidate: version, plan, .. } = &self.fleet.trial
+        if let Rollout::Canary { candidate: version, plan, .. } = &self.fleet.trial
             && !tested
             && !self.candidate_done
             && plan.takes_next(*candidate, *all)
@@ -120,13 +120,13 @@ impl TrialState {
 
     /// Whether the active version may be taken back because of what it does now.
     pub(super) fn watching(&self, now: Timestamp) -> bool {
-        matches!(self.fleet.trial, Trial::Watch { until } if now < until)
+        matches!(self.fleet.trial, Rollout::Watch { until } if now < until)
     }
 
     /// When the trial is to be judged although nothing happens; none where that is over and only a call can decide.
     pub(super) fn judged_at(&self, now: Timestamp) -> Option<Timestamp> {
         match &self.fleet.trial {
-            Trial::Canary { plan, .. } if !self.candidate_done => {
+            Rollout::Canary { plan, .. } if !self.candidate_done => {
                 Some(self.since.after(Duration::from_secs(plan.max_seconds))).filter(|at| now < *at)
             }
             _ => None,
@@ -144,10 +144,10 @@ impl TrialState {
     }
 
     /// Learns from a call of a version, unless it is not in the fleet any more.
-    pub(super) fn observe(&mut self, version: &Version, on_trial: bool, called: &Called) {
+    pub(super) fn observe(&mut self, version: &CallableVersion, on_trial: bool, called: &CallOutcome) {
         let result = called.result();
         let tally = match &self.fleet.trial {
-            Trial::Canary { candidate, .. } if on_trial && candidate.component == version.component => {
+            Rollout::Canary { candidate, .. } if on_trial && candidate.component == version.component => {
                 &mut self.candidate
             }
             _ if !on_trial && self.fleet.active.component == version.component => &mut self.active,
@@ -194,24 +194,24 @@ impl TrialState {
         self.halted = true;
         self.candidate_done = true;
         let reason = format!("{broken}, the last with {kind}: {detail}");
-        self.found = Some((Found::Broken, Arc::clone(&self.fleet.active.component), reason));
+        self.found = Some((RolloutVerdict::Broken, Arc::clone(&self.fleet.active.component), reason));
     }
 
     /// Judges what is on trial.
     fn judge(&mut self, now: Timestamp) {
         match &self.fleet.trial {
-            Trial::None => {}
-            Trial::Watch { until } => {
+            Rollout::None => {}
+            Rollout::Watch { until } => {
                 if now >= *until && self.watch.rule() != self.settled {
                     self.watch.judge_by(self.settled);
                 }
             }
-            Trial::Canary { .. } if self.candidate_done => {}
-            Trial::Canary { candidate, plan } => {
+            Rollout::Canary { .. } if self.candidate_done => {}
+            Rollout::Canary { candidate, plan } => {
                 let (found, reason) = match canary::judge(plan, &self.candidate, &self.active, self.since, now) {
-                    Verdict::Continue => return,
-                    Verdict::Promote(proof) => (Found::Proved, proof.to_string()),
-                    Verdict::FallBack(fault) => (Found::Failed, fault.to_string()),
+                    CanaryDecision::Continue => return,
+                    CanaryDecision::Promote(proof) => (RolloutVerdict::Proved, proof.to_string()),
+                    CanaryDecision::FallBack(fault) => (RolloutVerdict::Failed, fault.to_string()),
                 };
                 self.candidate_done = true;
                 self.found = Some((found, Arc::clone(&candidate.component), reason));
@@ -221,10 +221,10 @@ impl TrialState {
 }
 
 /// The rule by which the active version is judged at first.
-fn rule(fleet: &Fleet, settled: CrashRule) -> CrashRule {
+fn rule(fleet: &VersionSet, settled: CrashRule) -> CrashRule {
     match fleet.trial {
-        Trial::Watch { .. } => CrashRule::watched(),
-        Trial::None | Trial::Canary { .. } => settled,
+        Rollout::Watch { .. } => CrashRule::watched(),
+        Rollout::None | Rollout::Canary { .. } => settled,
     }
 }
 
@@ -234,7 +234,7 @@ impl Worker {
         state.trial.judge(clock::now());
         let Some((verdict, component, reason)) = state.trial.found.take() else { return };
         let fleet = state.trial.fleet.number;
-        let finding = Finding { channel: self.channel.clone(), fleet, component, verdict, reason };
+        let finding = RolloutReport { channel: self.channel.clone(), fleet, component, verdict, reason };
         tokio::select! {
             sent = self.findings.send(finding) => if sent.is_err() {
                 tracing::error!(channel = self.channel, "nobody hears what was found about a version");

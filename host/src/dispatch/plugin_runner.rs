@@ -8,43 +8,43 @@ use tidings_domain::digest;
 use tidings_domain::limits;
 use tidings_domain::outcome::{CrashKind, Outcome};
 use tidings_domain::window::CallResult;
-use tidings_sandbox::{Batch, Links as ParcelLinks, Parcel, ResidentStats, Stats};
+use tidings_sandbox::{Batch, CallStats, DeliveryLinks, DeliveryRequest, ResidentStats};
 use tidings_store::Lease;
 use tokio_util::sync::CancellationToken;
 
-use super::Carrier;
-use crate::knowledge::Knowledge;
-use crate::links::Links;
+use super::InstanceKind;
+use crate::link_signer::LinkSigner;
+use crate::matching_state::MatchingState;
 
 /// Sends deliveries through what carries one channel.
-pub struct Sender {
+pub struct PluginRunner {
     channel: String,
-    carrier: Carrier,
-    links: Arc<Links>,
-    knowledge: Arc<Knowledge>,
+    carrier: InstanceKind,
+    links: Arc<LinkSigner>,
+    knowledge: Arc<MatchingState>,
     deadline: Duration,
 }
 
 /// A call that ended.
-pub struct Called {
+pub struct CallOutcome {
     pub tried: Vec<(Lease, Outcome)>,
     /// Cut off before anything was known of them.
     pub untried: Vec<Lease>,
     pub took: Duration,
     /// What it used; none where it was cut off.
-    pub stats: Option<Stats>,
+    pub stats: Option<CallStats>,
 }
 
-impl Sender {
+impl PluginRunner {
     /// `deadline` is the plugin's limit for one call; the catalogue in `knowledge` folds digests.
     pub fn new(
         channel: String,
-        carrier: Carrier,
-        links: Arc<Links>,
-        knowledge: Arc<Knowledge>,
+        carrier: InstanceKind,
+        links: Arc<LinkSigner>,
+        knowledge: Arc<MatchingState>,
         deadline: Duration,
-    ) -> Sender {
-        Sender { channel, carrier, links, knowledge, deadline }
+    ) -> PluginRunner {
+        PluginRunner { channel, carrier, links, knowledge, deadline }
     }
 
     /// How long one call may take.
@@ -78,7 +78,7 @@ impl Sender {
     }
 
     /// What a resident plugin used apart from deliveries, since this was asked last.
-    pub(super) fn take_used(&self) -> Option<Stats> {
+    pub(super) fn take_used(&self) -> Option<CallStats> {
         self.carrier.take_used()
     }
 
@@ -92,7 +92,7 @@ impl Sender {
 
     /// Calls the plugin with a batch. When `cut_off` fires, the call is dropped with its connections; what the plugin had
     /// settled until then counts.
-    pub(super) async fn call(self: Arc<Self>, batch: Vec<Lease>, cut_off: CancellationToken) -> Called {
+    pub(super) async fn call(self: Arc<Self>, batch: Vec<Lease>, cut_off: CancellationToken) -> CallOutcome {
         let began = std::time::Instant::now();
         let parcels: Batch = batch.iter().map(|lease| self.parcel(lease.delivery())).collect();
         let (outcomes, stats) = match self.carrier.deliver_until(&parcels, cut_off.cancelled()).await {
@@ -108,7 +108,7 @@ impl Sender {
             }
         }
         self.check_replacements(&mut tried).await;
-        Called { tried, untried, took, stats }
+        CallOutcome { tried, untried, took, stats }
     }
 
     /// Where the far side named another address instead of one that is gone, the plugin is asked whether it is one. What
@@ -132,7 +132,7 @@ impl Sender {
         }
     }
 
-    fn parcel(&self, delivery: &Arc<Delivery>) -> Parcel {
+    fn parcel(&self, delivery: &Arc<Delivery>) -> DeliveryRequest {
         let settings =
             delivery.filter.as_ref().and_then(|filter| self.links.settings_link(&delivery.user, &self.channel, filter));
         let unsubscribe = self.links.unsubscribe_link(&delivery.user, &self.channel, &delivery.address);
@@ -143,11 +143,11 @@ impl Sender {
             }
             Content::Single(_) | Content::Confirmation(_) => Vec::new(),
         };
-        Parcel { delivery: Arc::clone(delivery), links: ParcelLinks { settings, unsubscribe }, summary }
+        DeliveryRequest { delivery: Arc::clone(delivery), links: DeliveryLinks { settings, unsubscribe }, summary }
     }
 }
 
-impl Called {
+impl CallOutcome {
     /// What the call says about its channel: trouble weighs more than a crash, a crash more than success.
     pub fn result(&self) -> CallResult {
         let mut result = CallResult::Fine;

@@ -6,16 +6,16 @@ use std::collections::{HashMap, VecDeque};
 use tidings_domain::delivery::DeliveryId;
 
 /// Something about each of at most `limit` deliveries.
-pub(super) struct Remembered<T> {
+pub(super) struct BoundedMap<T> {
     limit: usize,
     known: HashMap<DeliveryId, T>,
     /// In the order that they came in; also some that are not known any more.
     order: VecDeque<DeliveryId>,
 }
 
-impl<T> Remembered<T> {
-    pub(super) fn new(limit: usize) -> Remembered<T> {
-        Remembered { limit, known: HashMap::new(), order: VecDeque::new() }
+impl<T> BoundedMap<T> {
+    pub(super) fn new(limit: usize) -> BoundedMap<T> {
+        BoundedMap { limit, known: HashMap::new(), order: VecDeque::new() }
     }
 
     pub(super) fn contains(&self, id: &DeliveryId) -> bool {
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn the_oldest_is_forgotten_for_a_new_one_and_there_is_always_room() {
-        let mut remembered = Remembered::new(3);
+        let mut remembered = BoundedMap::new(3);
         for number in 0..10 {
             remembered.insert(&id(number), number);
             assert_eq!(remembered.get(&id(number)), Some(&number));
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn what_comes_and_goes_takes_no_room() {
-        let mut remembered = Remembered::new(3);
+        let mut remembered = BoundedMap::new(3);
         for number in 0..10 {
             remembered.insert(&id(number), number);
             remembered.insert(&id(number), number + 100);

@@ -17,7 +17,7 @@ const KEY_BYTES: usize = 32;
 const MAC_BYTES: usize = 32;
 
 /// Makes links, and reads its own back.
-pub struct Links {
+pub struct LinkSigner {
     key: Secret<[u8; KEY_BYTES]>,
     public_url: Option<String>,
     settings: Option<String>,
@@ -25,7 +25,7 @@ pub struct Links {
 
 /// A user's address on a channel: what a signed link is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Destination {
+pub struct LinkSubject {
     pub user: String,
     pub channel: String,
     pub address: String,
@@ -53,12 +53,12 @@ impl Purpose {
     }
 }
 
-impl Links {
+impl LinkSigner {
     /// Reads the signing key from the data directory; makes one at the first start.
-    pub fn open(config: &Config) -> Result<Links, std::io::Error> {
+    pub fn open(config: &Config) -> Result<LinkSigner, std::io::Error> {
         let key = read_or_make_key(&config.data_dir.0.join("links.key"))?;
         let trimmed = |url: &String| url.trim_end_matches('/').to_owned();
-        Ok(Links {
+        Ok(LinkSigner {
             key,
             public_url: config.api.public_url.as_ref().map(trimmed),
             settings: config.links.settings.clone(),
@@ -78,32 +78,32 @@ impl Links {
     /// Where one click stops deliveries to an address, if `api.public_url` is set.
     pub fn unsubscribe_link(&self, user: &str, channel: &str, address: &str) -> Option<String> {
         let url = self.public_url.as_ref()?;
-        let what = Destination { user: user.into(), channel: channel.into(), address: address.into() };
+        let what = LinkSubject { user: user.into(), channel: channel.into(), address: address.into() };
         Some(format!("{url}/unsubscribe/{}", self.sign(Purpose::Unsubscribe, &what)?))
     }
 
     /// Where the owner of an address accepts it, and where it is rejected, if `api.public_url` is set.
-    pub fn confirm_links(&self, what: &Destination) -> Option<(String, String)> {
+    pub fn confirm_links(&self, what: &LinkSubject) -> Option<(String, String)> {
         let (url, token) = (self.public_url.as_ref()?, self.sign(Purpose::Confirm, what)?);
         Some((format!("{url}/confirm/{token}"), format!("{url}/reject/{token}")))
     }
 
     /// The path of a destination's event stream, and the URL if `api.public_url` is set.
-    pub fn stream_link(&self, what: &Destination) -> Option<(String, Option<String>)> {
+    pub fn stream_link(&self, what: &LinkSubject) -> Option<(String, Option<String>)> {
         let path = format!("/stream/{}", self.sign(Purpose::Follow, what)?);
         let url = self.public_url.as_ref().map(|url| format!("{url}{path}"));
         Some((path, url))
     }
 
     /// What a link's token is about; none where this key did not sign it for that.
-    pub fn read_token(&self, purpose: Purpose, token: &str) -> Option<Destination> {
+    pub fn read_token(&self, purpose: Purpose, token: &str) -> Option<LinkSubject> {
         let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
         let (tag, payload) = bytes.split_at_checked(MAC_BYTES)?;
         self.mac(purpose, payload)?.verify_slice(tag).ok()?;
         serde_json::from_slice(payload).ok()
     }
 
-    fn sign(&self, purpose: Purpose, what: &Destination) -> Option<String> {
+    fn sign(&self, purpose: Purpose, what: &LinkSubject) -> Option<String> {
         let payload = serde_json::to_vec(what).ok()?;
         let mut bytes = self.mac(purpose, &payload)?.finalize().into_bytes().to_vec();
         bytes.extend(payload);
@@ -154,8 +154,8 @@ fn read_or_make_key(path: &Path) -> Result<Secret<[u8; KEY_BYTES]>, std::io::Err
 mod tests {
     use super::*;
 
-    fn links(key: u8) -> Links {
-        Links {
+    fn links(key: u8) -> LinkSigner {
+        LinkSigner {
             key: Secret::new([key; KEY_BYTES]),
             public_url: Some("https://tell.example.org".into()),
             settings: Some("https://apps.example.org/{user}/{channel}?filter={filter}".into()),
@@ -166,7 +166,7 @@ mod tests {
     fn an_unsubscribe_link_ends_what_it_was_made_for_and_cannot_be_forged() {
         let link = links(1).unsubscribe_link("ralph", "email", "ralph@example.org").expect("there is a public URL");
         let token = link.strip_prefix("https://tell.example.org/unsubscribe/").expect("it leads to the server");
-        let what = Destination { user: "ralph".into(), channel: "email".into(), address: "ralph@example.org".into() };
+        let what = LinkSubject { user: "ralph".into(), channel: "email".into(), address: "ralph@example.org".into() };
         assert_eq!(links(1).read_token(Purpose::Unsubscribe, token), Some(what));
         assert_eq!(links(2).read_token(Purpose::Unsubscribe, token), None);
         let mut changed = token.to_owned();
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_link_is_good_for_its_purpose_alone() {
-        let what = Destination { user: "ralph".into(), channel: "browser".into(), address: "ralph".into() };
+        let what = LinkSubject { user: "ralph".into(), channel: "browser".into(), address: "ralph".into() };
         let (path, url) = links(1).stream_link(&what).expect("a link");
         assert_eq!(url, Some(format!("https://tell.example.org{path}")));
         let token = path.strip_prefix("/stream/").expect("the stream's path");

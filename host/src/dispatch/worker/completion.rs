@@ -9,11 +9,11 @@ use tidings_sandbox::ResidentStats;
 use tidings_store::Lease;
 use tokio::task::JoinError;
 
-use super::super::call::Called;
-use super::super::fleet::Version;
-use super::remembered::Remembered;
+use super::super::plugin_runner::CallOutcome;
+use super::super::version_set::CallableVersion;
 use super::{Ended, State, Worker};
 use crate::clock;
+use crate::dispatch::bounded_map::BoundedMap;
 use crate::telemetry::{ChannelLabel, OutcomeLabel};
 
 impl Worker {
@@ -102,7 +102,7 @@ impl Worker {
     }
 
     /// Publishes whether the channel rests, and says so in the log when it begins.
-    fn note(&self, state: &State, called: &Called, now: Timestamp) {
+    fn note(&self, state: &State, called: &CallOutcome, now: Timestamp) {
         let resting = state.window.resting_until(now).map(|until| (until, called.trouble().unwrap_or_default()));
         let mut status = state.status.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let (Some((until, reason)), None) = (&resting, &status.resting) {
@@ -126,13 +126,13 @@ impl Worker {
 
     /// Counts what a resident used apart from deliveries.
     pub(super) fn count_wakes(&self, state: &State) {
-        let Version { sender, label, .. } = state.trial.active();
+        let CallableVersion { sender, label, .. } = state.trial.active();
         if let Some(used) = sender.take_used() {
             self.metrics.versions.used(label, &used);
         }
     }
 
-    fn measure(&self, called: &Called) {
+    fn measure(&self, called: &CallOutcome) {
         let label = ChannelLabel { channel: self.channel.clone() };
         self.metrics.calls.get_or_create(&label).inc();
         self.metrics.call_seconds.get_or_create(&label).observe(called.took.as_secs_f64());
@@ -152,7 +152,7 @@ impl Worker {
 }
 
 /// Keeps the list of deliveries that are sent alone; forgetting one only costs its company a repetition.
-fn suspect(suspects: &mut Remembered<u32>, id: &DeliveryId, outcome: &Outcome, counts: bool) {
+fn suspect(suspects: &mut BoundedMap<u32>, id: &DeliveryId, outcome: &Outcome, counts: bool) {
     match outcome {
         Outcome::Crash { .. } => {
             let before = suspects.get(id).copied().unwrap_or(0);

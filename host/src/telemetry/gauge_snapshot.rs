@@ -8,7 +8,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use tidings_acl::{Figures, LOAD_BUCKETS, ListFigures};
-use tidings_bus::{EndpointStatus, State};
+use tidings_bus::{EndpointState, EndpointStatus};
 use tidings_domain::ruleset::Sizes;
 use tidings_domain::time::Timestamp;
 use tidings_store::Books;
@@ -19,7 +19,7 @@ type Gauges<L> = Family<L, Gauge<f64, AtomicU64>>;
 
 /// How everything is.
 #[derive(Debug)]
-pub struct Present<'a> {
+pub struct GaugeSnapshot<'a> {
     pub bus: &'a [EndpointStatus],
     pub books: &'a BTreeMap<String, Books>,
     /// When the earliest pending delivery of a channel is due.
@@ -72,7 +72,7 @@ struct CauseLabel {
     cause: &'static str,
 }
 
-impl Present<'_> {
+impl GaugeSnapshot<'_> {
     pub(super) fn registry(&self) -> Registry {
         let mut registry = Registry::with_prefix("tidings");
         self.bus(&mut registry);
@@ -92,7 +92,9 @@ impl Present<'_> {
             registry.register(name, help, family);
         };
         let silence = |endpoint: &EndpointStatus| endpoint.silence(self.now).as_secs_f64();
-        endpoints("bus_subscribed", "Whether the endpoint is subscribed", &|e| f64::from(e.state == State::Subscribed));
+        endpoints("bus_subscribed", "Whether the endpoint is subscribed", &|e| {
+            f64::from(e.state == EndpointState::Subscribed)
+        });
         endpoints("bus_messages", "Messages handed to intake since the start", &|e| e.messages as f64);
         endpoints("bus_silence_seconds", "How long nothing has come", &silence);
         endpoints("bus_reconnects", "Connections that replaced a lost one", &|e| e.reconnects as f64);

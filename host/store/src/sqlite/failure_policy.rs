@@ -11,10 +11,10 @@ use tidings_domain::message::MessageId;
 use tidings_domain::subscription::Style;
 use tidings_domain::time::Timestamp;
 
-use super::failure::Failure;
-use super::turns::{self, Pair};
+use super::failure::WriteFailure;
+use super::fair_queue::{self, ChannelUser};
 use super::value::{id_bytes, millis, style_bits};
-use crate::subscription::Settings;
+use crate::subscription::SettingsDocument;
 
 /// The late rows of channel ?1, accepted before ?2, at ?3.
 const LATE: &str = "d.channel = ?1 AND d.state = 'pending' AND (d.lease IS NULL OR d.due_at <= ?3) \
@@ -49,21 +49,21 @@ fn movable() -> String {
 const ORDER: &str = "ORDER BY d.user, d.lead, d.due_at";
 
 /// Which deliveries of which channel.
-pub(super) struct Late {
+pub(super) struct FailureFilter {
     channel: String,
     accepted_before: i64,
     reason: String,
     now: i64,
 }
 
-impl Late {
-    pub(super) fn new(channel: &str, accepted_before: Timestamp, reason: &str, now: Timestamp) -> Late {
+impl FailureFilter {
+    pub(super) fn new(channel: &str, accepted_before: Timestamp, reason: &str, now: Timestamp) -> FailureFilter {
         let (channel, reason) = (channel.to_owned(), reason.to_owned());
-        Late { channel, accepted_before: millis(accepted_before), reason, now: millis(now) }
+        FailureFilter { channel, accepted_before: millis(accepted_before), reason, now: millis(now) }
     }
 
     /// Whether there may be something to do, without the writer. What has nowhere to go is nothing to do.
-    pub(super) async fn any(&self, connection: &mut SqliteConnection, to: Option<&str>) -> Result<bool, Failure> {
+    pub(super) async fn any(&self, connection: &mut SqliteConnection, to: Option<&str>) -> Result<bool, WriteFailure> {
         let sql = match to {
             Some(_) => format!("SELECT EXISTS (SELECT 1 FROM {} AND {LATE})", movable()),
             None => format!("SELECT EXISTS (SELECT 1 FROM deliveries d WHERE {LATE})"),
@@ -74,12 +74,12 @@ impl Late {
     }
 
     /// Makes some of them dead; returns how many.
-    pub(super) async fn give_up(&self, connection: &mut SqliteConnection) -> Result<u64, Failure> {
+    pub(super) async fn give_up(&self, connection: &mut SqliteConnection) -> Result<u64, WriteFailure> {
         let sql = format!(
             "UPDATE deliveries SET state = 'dead', gathered = NULL, lease = NULL, updated_at = ?3, note = ?5 \
              WHERE seq IN (SELECT d.seq FROM deliveries d WHERE {LATE} {ORDER} LIMIT ?4) RETURNING channel, user"
         );
-        let rows: Vec<Pair> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        let rows: Vec<ChannelUser> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .bind(&self.channel)
             .bind(self.accepted_before)
             .bind(self.now)
@@ -88,20 +88,20 @@ impl Late {
             .fetch_all(&mut *connection)
             .await?;
         let dropped = rows.len() as u64;
-        turns::refresh(connection, &rows.into_iter().collect()).await?;
+        fair_queue::refresh(connection, &rows.into_iter().collect()).await?;
         Ok(dropped)
     }
 
     /// Moves some of them to their users' first addresses on the channel `to`, as single deliveries that are due now;
     /// returns how many left their channel. Those of users who have no address there stay, and so do those whose message
     /// was given up there. Where `to` is disabled or quarantined, all stay.
-    pub(super) async fn move_to(&self, connection: &mut SqliteConnection, to: &str) -> Result<u64, Failure> {
-        let mut pairs = BTreeSet::<Pair>::new();
+    pub(super) async fn move_to(&self, connection: &mut SqliteConnection, to: &str) -> Result<u64, WriteFailure> {
+        let mut pairs = BTreeSet::<ChannelUser>::new();
         let rows = self.movable(connection, to).await?;
         let (mut left, mut made) = (0, 0);
         for row in rows {
             made += self.copy(connection, to, &row).await?;
-            let moved: Vec<Pair> = sqlx::query_as(
+            let moved: Vec<ChannelUser> = sqlx::query_as(
                 "UPDATE deliveries SET state = 'cancelled', gathered = NULL, lease = NULL, updated_at = ?, note = ? \
                  WHERE seq = ? RETURNING channel, user",
             )
@@ -122,11 +122,11 @@ impl Late {
         ] {
             sqlx::query(sql).bind(to).bind(made).execute(&mut *connection).await?;
         }
-        turns::refresh(connection, &pairs).await?;
+        fair_queue::refresh(connection, &pairs).await?;
         Ok(left)
     }
 
-    async fn movable(&self, connection: &mut SqliteConnection, to: &str) -> Result<Vec<Movable>, Failure> {
+    async fn movable(&self, connection: &mut SqliteConnection, to: &str) -> Result<Vec<Movable>, WriteFailure> {
         let sql = format!(
             "SELECT d.seq, d.message, m.id AS message_id, d.user, d.filter, d.accepted_at, \
              {ADDRESS} AS address, CAST(s.settings AS BLOB) AS settings FROM {} AND {LATE} {ORDER} LIMIT ?4",
@@ -144,9 +144,9 @@ impl Late {
     }
 
     /// The same message for the other channel, unless it goes there already; how many rows were made.
-    async fn copy(&self, connection: &mut SqliteConnection, to: &str, row: &Movable) -> Result<i64, Failure> {
+    async fn copy(&self, connection: &mut SqliteConnection, to: &str, row: &Movable) -> Result<i64, WriteFailure> {
         // How it would like to read the message is the least of it: one subscription does not stop the others.
-        let settings: Result<Settings, _> = serde_json::from_slice(&row.settings);
+        let settings: Result<SettingsDocument, _> = serde_json::from_slice(&row.settings);
         let style = settings.map_or_else(|_| Style::default(), |settings| settings.style);
         let id = DeliveryId::derive(&MessageId::made(&row.message_id), to, &row.address);
         let made = sqlx::query(

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use tidings_acl::Asked;
-use tidings_domain::rules::Problem;
+use tidings_acl::GroupSet;
+use tidings_domain::rules::RuleProblem;
 use tidings_domain::ruleset::{Editor, Ruleset, Sizes};
 use tidings_domain::subscription::borrowed::{FilterRef, SubscriptionRef};
 use tidings_store::{Change, Changes, Revision, Store, StoreError, SubscriptionOptions, SubscriptionRow};
@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::references::References;
+use crate::static_data::StaticData;
 use crate::telemetry::{Metrics, chain};
 
 /// How often the feed is asked for what other processes changed; what this one changes is known at once.
@@ -28,26 +28,26 @@ const LOAD_REPORT: usize = 100_000;
 /// One consistent state of it all.
 #[derive(Debug)]
 pub struct Snapshot {
-    pub references: Arc<References>,
+    pub references: Arc<StaticData>,
     pub rules: Ruleset,
     /// The groups that the rules ask about.
-    pub asked: Arc<Asked>,
+    pub asked: Arc<GroupSet>,
     /// How much there is of the rules.
     pub sizes: Sizes,
 }
 
 impl Snapshot {
     /// The editor's state; with the groups of `before`, if they are the same.
-    fn new(references: Arc<References>, editor: &Editor, before: Option<&Snapshot>) -> Arc<Snapshot> {
+    fn new(references: Arc<StaticData>, editor: &Editor, before: Option<&Snapshot>) -> Arc<Snapshot> {
         let rules = editor.ruleset();
         let asked = before.map(|before| &before.asked).filter(|asked| asked.are(rules.groups()));
-        let asked = asked.map_or_else(|| Arc::new(Asked::new(rules.groups().cloned())), Arc::clone);
+        let asked = asked.map_or_else(|| Arc::new(GroupSet::new(rules.groups().cloned())), Arc::clone);
         Arc::new(Snapshot { references, rules, asked, sizes: editor.sizes() })
     }
 }
 
 /// The current snapshot, and the ways to change it.
-pub struct Knowledge {
+pub struct MatchingState {
     current: ArcSwap<Snapshot>,
     /// Held while the store is read and the snapshot replaced, so that a slow reader never overwrites a later edit.
     edit: Mutex<Writing>,
@@ -64,21 +64,21 @@ struct Writing {
     upto: Revision,
 }
 
-impl Knowledge {
+impl MatchingState {
     /// Reads the files of the configuration and all rules of the store. `lists` is told when access lists changed.
     pub async fn load(
         config: &Config,
         store: Arc<dyn Store>,
         metrics: Arc<Metrics>,
         lists: impl Fn(&Change) + Send + Sync + 'static,
-    ) -> anyhow::Result<Knowledge> {
-        let references = Arc::new(References::read(&config.catalogue).map_err(anyhow::Error::msg)?);
+    ) -> anyhow::Result<MatchingState> {
+        let references = Arc::new(StaticData::read(&config.catalogue).map_err(anyhow::Error::msg)?);
         // The place in the feed comes first: an edit while the rules are read is found behind it.
         let upto = store.revision().await?;
         let editor = load_rules(&*store, &references).await?;
         let current = ArcSwap::new(Snapshot::new(references, &editor, None));
         let edit = Mutex::new(Writing { editor, upto });
-        let knowledge = Knowledge { current, edit, store, metrics, lists: Box::new(lists) };
+        let knowledge = MatchingState { current, edit, store, metrics, lists: Box::new(lists) };
         knowledge.catch_up().await?;
         Ok(knowledge)
     }
@@ -157,7 +157,7 @@ impl Knowledge {
     /// Reads the files again, and compiles all rules against them. Where one is bad the old ones stay in force. Edits go
     /// on while it reads.
     pub async fn reload(&self, config: &Config) -> anyhow::Result<()> {
-        let references = Arc::new(References::read(&config.catalogue).map_err(anyhow::Error::msg)?);
+        let references = Arc::new(StaticData::read(&config.catalogue).map_err(anyhow::Error::msg)?);
         let upto = self.store.revision().await?;
         let editor = load_rules(&*self.store, &references).await?;
         {
@@ -192,13 +192,13 @@ impl Knowledge {
     }
 
     /// Rules that cannot be tested, for whoever asks.
-    pub async fn problems(&self) -> Vec<Problem> {
+    pub async fn problems(&self) -> Vec<RuleProblem> {
         self.edit.lock().await.editor.problems().cloned().collect()
     }
 }
 
 /// All rules of the store, compiled.
-async fn load_rules(store: &dyn Store, references: &References) -> Result<Editor, StoreError> {
+async fn load_rules(store: &dyn Store, references: &StaticData) -> Result<Editor, StoreError> {
     let began = Instant::now();
     let mut editor = Editor::loading(Arc::clone(&references.catalogue));
     let (mut after, mut reported) = (None::<String>, 0);
@@ -253,7 +253,7 @@ fn filters(row: &SubscriptionRow) -> Result<Vec<FilterRef<'_>>, String> {
     FilterRef::read_all(text).map_err(|error| error.to_string())
 }
 
-fn log(problems: &[Problem]) {
+fn log(problems: &[RuleProblem]) {
     for problem in problems {
         tracing::warn!(
             user = problem.user,

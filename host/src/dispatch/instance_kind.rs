@@ -8,41 +8,41 @@ use std::time::Duration;
 use tidings_domain::limits;
 use tidings_domain::manifest::Lifetime;
 use tidings_domain::outcome::{CrashKind, Outcome};
-use tidings_sandbox::{Batch, Plugin, Report, Resident, ResidentStats, Stats};
+use tidings_sandbox::{Batch, CallReport, CallStats, Plugin, ResidentHandle, ResidentStats};
 
 /// What is called with a batch.
-pub enum Carrier {
+pub enum InstanceKind {
     /// A fresh instance of the plugin for each batch.
     PerCall(Plugin),
     /// One instance over all batches.
-    Resident(Lodging),
+    Resident(LazyResident),
 }
 
 /// A resident plugin, and its life once that has begun.
-pub struct Lodging {
+pub struct LazyResident {
     plugin: Plugin,
-    life: OnceLock<Resident>,
+    life: OnceLock<ResidentHandle>,
 }
 
-impl Carrier {
+impl InstanceKind {
     /// As the plugin's manifest has it. Nothing runs yet.
-    pub fn of(plugin: Plugin) -> Carrier {
+    pub fn of(plugin: Plugin) -> InstanceKind {
         match plugin.lifetime() {
-            Lifetime::PerCall => Carrier::PerCall(plugin),
-            Lifetime::Resident => Carrier::Resident(Lodging { plugin, life: OnceLock::new() }),
+            Lifetime::PerCall => InstanceKind::PerCall(plugin),
+            Lifetime::Resident => InstanceKind::Resident(LazyResident { plugin, life: OnceLock::new() }),
         }
     }
 
     /// Starts what is to run also where nothing is to be delivered. Must be called within a runtime.
     pub(super) fn begin(&self) {
-        if let Carrier::Resident(lodging) = self {
+        if let InstanceKind::Resident(lodging) = self {
             lodging.life();
         }
     }
 
     /// Ends what runs: a resident plugin gets its last call, within `grace`.
     pub(super) async fn end(&self, grace: Duration) {
-        if let Carrier::Resident(Lodging { life, .. }) = self
+        if let InstanceKind::Resident(LazyResident { life, .. }) = self
             && let Some(resident) = life.get()
         {
             resident.stop(grace).await;
@@ -52,8 +52,8 @@ impl Carrier {
     /// How many batches may be under way at once, where `configured` are allowed.
     pub(super) fn window(&self, configured: usize) -> usize {
         match self {
-            Carrier::PerCall(_) => configured,
-            Carrier::Resident(_) => configured.min(1),
+            InstanceKind::PerCall(_) => configured,
+            InstanceKind::Resident(_) => configured.min(1),
         }
     }
 
@@ -62,18 +62,18 @@ impl Carrier {
         &self,
         batch: &Batch,
         cut_off: impl Future<Output = ()>,
-    ) -> Result<Report, Vec<Option<Outcome>>> {
+    ) -> Result<CallReport, Vec<Option<Outcome>>> {
         match self {
-            Carrier::PerCall(plugin) => plugin.deliver_until(batch, cut_off).await,
-            Carrier::Resident(lodging) => lodging.life().deliver_until(batch, cut_off).await,
+            InstanceKind::PerCall(plugin) => plugin.deliver_until(batch, cut_off).await,
+            InstanceKind::Resident(lodging) => lodging.life().deliver_until(batch, cut_off).await,
         }
     }
 
     /// Hands over a batch that has nothing to do with the queue: to the resident that runs, else to one that lives for it.
-    pub(super) async fn deliver_once(&self, batch: &Batch) -> Report {
+    pub(super) async fn deliver_once(&self, batch: &Batch) -> CallReport {
         match self {
-            Carrier::PerCall(plugin) => plugin.deliver(batch).await,
-            Carrier::Resident(Lodging { plugin, life }) => match life.get() {
+            InstanceKind::PerCall(plugin) => plugin.deliver(batch).await,
+            InstanceKind::Resident(LazyResident { plugin, life }) => match life.get() {
                 Some(resident) => resident.deliver(batch).await,
                 None => {
                     let resident = plugin.reside();
@@ -88,16 +88,16 @@ impl Carrier {
     /// What its instances did, where it is one that lives on and has begun.
     pub(super) fn life(&self) -> Option<ResidentStats> {
         match self {
-            Carrier::PerCall(_) => None,
-            Carrier::Resident(Lodging { life, .. }) => life.get().map(Resident::stats),
+            InstanceKind::PerCall(_) => None,
+            InstanceKind::Resident(LazyResident { life, .. }) => life.get().map(ResidentHandle::stats),
         }
     }
 }
 
-impl Carrier {
+impl InstanceKind {
     /// Waits until a resident plugin has crashed more often than `seen` times with nothing to deliver.
     pub(super) async fn idle_crash(&self, seen: u64) -> ResidentStats {
-        if let Carrier::Resident(Lodging { life, .. }) = self
+        if let InstanceKind::Resident(LazyResident { life, .. }) = self
             && let Some(resident) = life.get()
         {
             return resident.idle_crash(seen).await;
@@ -106,10 +106,10 @@ impl Carrier {
     }
 
     /// What a resident plugin used apart from deliveries, since this was asked last.
-    pub(super) fn take_used(&self) -> Option<Stats> {
+    pub(super) fn take_used(&self) -> Option<CallStats> {
         match self {
-            Carrier::PerCall(_) => None,
-            Carrier::Resident(Lodging { life, .. }) => life.get().map(Resident::take_used),
+            InstanceKind::PerCall(_) => None,
+            InstanceKind::Resident(LazyResident { life, .. }) => life.get().map(ResidentHandle::take_used),
         }
     }
 
@@ -120,7 +120,7 @@ impl Carrier {
         address: &str,
     ) -> Result<Result<String, String>, (CrashKind, String)> {
         let plugin = match self {
-            Carrier::PerCall(plugin) | Carrier::Resident(Lodging { plugin, .. }) => plugin,
+            InstanceKind::PerCall(plugin) | InstanceKind::Resident(LazyResident { plugin, .. }) => plugin,
         };
         let checked = plugin.check_address(address).await?;
         let is_theirs = |normal: &String| !plugin.manifest().address_is_account || normal == user;
@@ -128,8 +128,8 @@ impl Carrier {
     }
 }
 
-impl Lodging {
-    fn life(&self) -> &Resident {
+impl LazyResident {
+    fn life(&self) -> &ResidentHandle {
         self.life.get_or_init(|| self.plugin.reside())
     }
 }

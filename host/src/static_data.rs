@@ -13,14 +13,14 @@ use crate::config::CatalogueConfig;
 
 /// What messages are read with.
 #[derive(Debug)]
-pub struct References {
+pub struct StaticData {
     pub catalogue: Arc<Catalogue>,
     pub aliases: Aliases,
 }
 
-impl References {
+impl StaticData {
     /// Reads what the configuration names, else the catalogue in the program and no aliases.
-    pub fn read(config: &CatalogueConfig) -> Result<References, String> {
+    pub fn read(config: &CatalogueConfig) -> Result<StaticData, String> {
         let catalogue = match &config.dir {
             None => Catalogue::embedded(),
             Some(dir) => Catalogue::load(&beside_shipped(read_catalogue(dir)?)),
@@ -33,7 +33,7 @@ impl References {
             None => Aliases::default(),
             Some(file) => parse(file, Aliases::from_json)?,
         };
-        Ok(References { catalogue: Arc::new(catalogue), aliases })
+        Ok(StaticData { catalogue: Arc::new(catalogue), aliases })
     }
 }
 

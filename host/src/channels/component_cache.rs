@@ -18,9 +18,9 @@ type Place = Arc<OnceCell<Admitted>>;
 
 /// Components that were admitted, by digest.
 #[derive(Default)]
-pub(super) struct Shelf(Mutex<HashMap<String, Place>>);
+pub(super) struct ComponentCache(Mutex<HashMap<String, Place>>);
 
-impl Shelf {
+impl ComponentCache {
     fn places(&self) -> MutexGuard<'_, HashMap<String, Place>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

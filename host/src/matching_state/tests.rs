@@ -30,8 +30,8 @@ impl Stand {
         Stand { _dir: dir, config, store }
     }
 
-    async fn load(&self) -> Arc<Knowledge> {
-        let loaded = Knowledge::load(&self.config, Arc::clone(&self.store), Arc::default(), |_| {}).await;
+    async fn load(&self) -> Arc<MatchingState> {
+        let loaded = MatchingState::load(&self.config, Arc::clone(&self.store), Arc::default(), |_| {}).await;
         Arc::new(loaded.expect("the catalogue in the program is good"))
     }
 
@@ -58,7 +58,7 @@ fn subscription(user: &str, rules: &[&str]) -> Subscription {
 fn told(snapshot: &Snapshot, topic: &str) -> Vec<String> {
     let body = json!({ "topic": format!("org.fedoraproject.prod.{topic}"), "msg": {} }).to_string().into_bytes();
     let envelope = Envelope::read(&Frame { topic: None, body }).expect("a message");
-    let References { catalogue, aliases } = &*snapshot.references;
+    let StaticData { catalogue, aliases } = &*snapshot.references;
     let event = Event::new(catalogue, aliases, &envelope);
     snapshot.rules.matches(&event, &AclTable::default()).into_iter().map(|recipient| recipient.user).collect()
 }

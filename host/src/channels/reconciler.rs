@@ -14,14 +14,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::{ChannelError, Channels, Slot, failed};
 use crate::clock;
-use crate::dispatch::{Finding, Fleet};
+use crate::dispatch::{RolloutReport, VersionSet};
 use crate::telemetry::chain;
 
 /// The pause before something is tried again that the store did not take.
 const AGAIN: Duration = Duration::from_millis(500);
 
 /// Acts on findings until `stop`, or until the channels are gone.
-pub(super) async fn act(channels: Weak<Channels>, mut findings: mpsc::Receiver<Finding>, stop: CancellationToken) {
+pub(super) async fn act(
+    channels: Weak<Channels>,
+    mut findings: mpsc::Receiver<RolloutReport>,
+    stop: CancellationToken,
+) {
     loop {
         let finding = tokio::select! {
             () = stop.cancelled() => return,
@@ -50,7 +54,7 @@ pub(super) async fn sweep(channels: Weak<Channels>, stop: CancellationToken) {
 
 impl Channels {
     /// The worker of a broken version calls nothing until this is done: it is tried until it can be.
-    async fn act(&self, finding: &Finding, stop: &CancellationToken) {
+    async fn act(&self, finding: &RolloutReport, stop: &CancellationToken) {
         while let Err(error) = self.act_on(finding).await {
             tracing::error!(channel = finding.channel, error = %chain(&error), "a finding could not be acted on");
             if !error.is_passing() {
@@ -126,7 +130,7 @@ impl Channels {
     }
 }
 
-fn calls_versions_of(fleet: &Fleet, channel: &Channel) -> bool {
+fn calls_versions_of(fleet: &VersionSet, channel: &Channel) -> bool {
     let candidate = channel.life.candidate.as_ref().map(|candidate| candidate.component.as_str());
     *fleet.active.component == *channel.component && fleet.candidate().map(|version| &*version.component) == candidate
 }
