@@ -9,6 +9,7 @@ mod confirmation;
 mod error;
 mod host;
 mod inbox;
+pub(crate) mod limits;
 mod logs;
 mod questions;
 mod reconciler;
@@ -21,7 +22,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tidings_domain::limits;
 use tidings_domain::manifest::Lifetime;
 use tidings_domain::time::Timestamp;
 use tidings_sandbox::{Admitted, ChannelSettings, Sandbox};
@@ -272,7 +272,8 @@ impl Channels {
                 }
             }
         }
-        let watched = channel.life.watched_until(limits::WATCH_TIME).filter(|until| clock::now() < *until);
+        let watched =
+            channel.life.watched_until(tidings_domain::limits::WATCH_TIME).filter(|until| clock::now() < *until);
         Ok(VersionSet { number, active, trial: watched.map_or(Rollout::None, |until| Rollout::Watch { until }) })
     }
 
@@ -350,6 +351,6 @@ fn failed(channel: &str, before: Option<Failure>, error: &ChannelError) -> Failu
 
 /// Whether a channel may be called so.
 pub fn is_channel_name(name: &str) -> bool {
-    (1..=limits::CHANNEL_NAME_CHARS).contains(&name.len())
+    (1..=tidings_domain::limits::CHANNEL_NAME_CHARS).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }

@@ -4,13 +4,13 @@
 //! A variable `TIDINGS__API__LISTEN` sets `api.listen`. Its value is read as TOML where it is that, else as text.
 
 mod dispatch;
+pub(crate) mod limits;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
-use tidings_domain::limits;
 use tidings_store::KeyFile;
 
 use crate::fetch::{FetchPolicy, InstallConfig};
@@ -168,7 +168,7 @@ pub struct SandboxConfig {
 
 impl Default for SandboxConfig {
     fn default() -> Self {
-        SandboxConfig { max_instances: limits::SANDBOX_INSTANCES }
+        SandboxConfig { max_instances: tidings_sandbox::limits::SANDBOX_INSTANCES }
     }
 }
 
@@ -257,7 +257,7 @@ impl Config {
                 mistakes.push(mistake.to_owned());
             }
         };
-        let most = limits::SANDBOX_INSTANCES_MAX;
+        let most = tidings_sandbox::limits::SANDBOX_INSTANCES_MAX;
         let instances = self.sandbox.max_instances;
         check((2..=most).contains(&instances), &format!("sandbox.max_instances must be 2 to {most}"));
         check(is_word_path(&self.bus.topic_prefix), "bus.topic_prefix must be words joined by dots");

@@ -3,6 +3,7 @@
 //! administrator's word and the rules for addresses allow, as plugins do.
 
 mod http;
+pub(crate) mod limits;
 mod oci;
 mod policy;
 mod reference;
@@ -15,7 +16,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
-use tidings_domain::limits;
 use url::Url;
 
 pub use policy::FetchPolicy;
@@ -123,7 +123,7 @@ impl Fetcher {
     }
 
     async fn file_at(&self, url: &Url, sha256: &ComponentDigest) -> Result<Fetched, FetchError> {
-        let file = self.web.get(&FetchRequest::of(url, limits::COMPONENT_BYTES)).await?;
+        let file = self.web.get(&FetchRequest::of(url, tidings_domain::limits::COMPONENT_BYTES)).await?;
         check(&file, sha256).await?;
         let mut beside = url.clone();
         beside.set_path(&format!("{}.minisig", url.path()));

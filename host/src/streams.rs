@@ -1,10 +1,12 @@
 //! Who follows which event stream at this moment, so that a new entry is shown at once. Only a hint: entries are in the
 //! store, and followers also look by themselves.
 
+pub(crate) mod limits;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tidings_domain::limits::{STREAM_FOLLOWERS, STREAM_FOLLOWERS_EACH};
+use crate::streams::limits::{STREAM_FOLLOWERS, STREAM_FOLLOWERS_EACH};
 use tokio::sync::watch;
 
 /// A channel and an address.

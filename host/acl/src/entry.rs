@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
+use crate::limits;
 use tidings_domain::acl::{GROUP_PREFIX, Holders};
-use tidings_domain::limits;
 
 use crate::provider::Members;
 

@@ -6,6 +6,7 @@ mod breaker;
 mod cache;
 mod entry;
 mod group_set;
+pub mod limits;
 mod lists;
 mod metrics;
 mod provider;

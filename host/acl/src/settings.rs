@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::limits;
 use serde::{Deserialize, Deserializer};
-use tidings_domain::limits;
 use tidings_domain::secret::Secret;
 use url::Url;
 

@@ -2,6 +2,7 @@
 //! names `zeromq`. It moves bytes: it checks the number and the size of a message's parts, and never looks into a body.
 
 mod endpoint;
+pub mod limits;
 mod link;
 mod publisher;
 mod replay;

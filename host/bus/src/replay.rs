@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tidings_domain::limits;
 use tidings_domain::message::{Frame, Refusal};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, BufReader};
 use tokio_util::sync::CancellationToken;
@@ -96,7 +95,7 @@ async fn next_line(input: &mut (impl AsyncBufRead + Unpin)) -> std::io::Result<L
         let newline = chunk.iter().position(|byte| *byte == b'\n');
         let text = &chunk[..newline.unwrap_or(chunk.len())];
         // One more than the bound is kept: it may be the carriage return before the newline.
-        too_long |= line.len() + text.len() > limits::MESSAGE_BYTES + 1;
+        too_long |= line.len() + text.len() > tidings_domain::limits::MESSAGE_BYTES + 1;
         if too_long {
             line = Vec::new();
         } else {
@@ -164,7 +163,7 @@ mod tests {
     async fn row_8_a_line_too_long_is_refused_and_the_next_one_read() {
         for (newline, excess, fits) in [("\n", 0, true), ("\r\n", 0, true), ("\n", 1, false), ("\n", 5_000_000, false)]
         {
-            let mut input = vec![b'x'; limits::MESSAGE_BYTES + excess];
+            let mut input = vec![b'x'; tidings_domain::limits::MESSAGE_BYTES + excess];
             input.extend_from_slice(newline.as_bytes());
             input.extend_from_slice(b"{}\n");
             let (end, bodies, refused) = replay(input, 8192).await;
@@ -191,7 +190,7 @@ mod tests {
     async fn stopping_ends_a_replay_that_waits_for_input_or_for_room() {
         let (silent, _kept_open) = tokio::io::duplex(64);
         let endless = tokio::io::repeat(b'\n');
-        let full = std::io::Cursor::new(b"{}\n".repeat(limits::BUS_BUFFER + 10));
+        let full = std::io::Cursor::new(b"{}\n".repeat(crate::limits::BUS_BUFFER + 10));
         let sources: [Box<dyn AsyncBufRead + Send + Unpin>; 3] =
             [Box::new(BufReader::new(silent)), Box::new(BufReader::new(endless)), Box::new(full)];
         for input in sources {

@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::limits;
 use async_trait::async_trait;
-use tidings_domain::limits;
 use tidings_domain::message::{Frame, Refusal};
 use tidings_domain::time::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -78,7 +78,8 @@ pub struct SourceSink {
 pub struct SinkClosed;
 
 // A message that fits by itself must always find room in the end.
-const _: () = assert!(limits::MESSAGE_BYTES + limits::TOPIC_BYTES < limits::BUS_BUFFER_BYTES);
+const _: () =
+    assert!(tidings_domain::limits::MESSAGE_BYTES + tidings_domain::limits::TOPIC_BYTES < limits::BUS_BUFFER_BYTES);
 const _: () = assert!(limits::BUS_BUFFER_BYTES <= u32::MAX as usize);
 
 /// A buffer of `limits::BUS_BUFFER` frames and `limits::BUS_BUFFER_BYTES` bytes.
@@ -132,9 +133,9 @@ impl SourceSink {
 }
 
 fn oversized(topic: &[u8], body: &[u8]) -> Option<Refusal> {
-    if body.len() > limits::MESSAGE_BYTES {
+    if body.len() > tidings_domain::limits::MESSAGE_BYTES {
         Some(Refusal::TooLarge)
-    } else if topic.len() > limits::TOPIC_BYTES {
+    } else if topic.len() > tidings_domain::limits::TOPIC_BYTES {
         Some(Refusal::BadTopic)
     } else {
         None
@@ -155,8 +156,9 @@ mod tests {
     async fn row_8_a_message_in_the_wrong_shape_is_counted_and_goes_no_further() {
         let (sink, mut queue) = buffer();
         let origin = origin();
-        let (fits, long) = (vec![b'x'; limits::MESSAGE_BYTES], vec![b'x'; limits::MESSAGE_BYTES + 1]);
-        let topic = vec![b't'; limits::TOPIC_BYTES + 1];
+        let (fits, long) =
+            (vec![b'x'; tidings_domain::limits::MESSAGE_BYTES], vec![b'x'; tidings_domain::limits::MESSAGE_BYTES + 1]);
+        let topic = vec![b't'; tidings_domain::limits::TOPIC_BYTES + 1];
         let cases: [(Vec<&[u8]>, Option<Refusal>); 6] = [
             (vec![b"topic"], Some(Refusal::WrongParts)),
             (vec![], Some(Refusal::WrongParts)),
@@ -182,14 +184,14 @@ mod tests {
     async fn the_buffer_is_bounded_in_bytes_as_well_as_in_frames() {
         let (sink, mut queue) = buffer();
         let origin = origin();
-        let frame = Frame { topic: None, body: vec![b'x'; limits::MESSAGE_BYTES] };
+        let frame = Frame { topic: None, body: vec![b'x'; tidings_domain::limits::MESSAGE_BYTES] };
         let fill = async {
             loop {
                 sink.offer(&origin, frame.clone()).await.unwrap();
             }
         };
         tokio::time::timeout(Duration::from_millis(300), fill).await.unwrap_err();
-        assert_eq!(queue.len(), limits::BUS_BUFFER_BYTES / limits::MESSAGE_BYTES);
+        assert_eq!(queue.len(), limits::BUS_BUFFER_BYTES / tidings_domain::limits::MESSAGE_BYTES);
         assert!(origin.endpoint.status().waits > 0);
 
         let taken = queue.recv().await.unwrap();

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use tidings_domain::limits;
+use crate::limits;
 use tidings_domain::manifest::{Lifetime, ManifestError};
 use tidings_domain::outcome::CrashKind;
 use tidings_domain::text::one_line;
@@ -17,7 +17,7 @@ use crate::wasi;
 /// Why a file is not admitted, for the person who sent it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AdmissionError {
-    #[error("the file has {bytes} bytes; a component has at most {}", limits::COMPONENT_BYTES)]
+    #[error("the file has {bytes} bytes; a component has at most {}", tidings_domain::limits::COMPONENT_BYTES)]
     TooLarge { bytes: usize },
     #[error("the file is not WebAssembly")]
     NotWasm,
@@ -64,7 +64,7 @@ pub(crate) struct Outline {
 
 /// Looks at the file without running or compiling anything.
 pub(crate) fn inspect(file: &[u8]) -> Result<Outline, AdmissionError> {
-    if file.len() > limits::COMPONENT_BYTES {
+    if file.len() > tidings_domain::limits::COMPONENT_BYTES {
         return Err(AdmissionError::TooLarge { bytes: file.len() });
     }
     if !file.starts_with(b"\0asm") {
@@ -233,5 +233,5 @@ fn names(name: impl Fn(ContractVersion) -> String) -> String {
 }
 
 fn malformed(error: wasmparser::BinaryReaderError) -> AdmissionError {
-    AdmissionError::Malformed(one_line(&error.to_string(), limits::REASON_CHARS))
+    AdmissionError::Malformed(one_line(&error.to_string(), tidings_domain::limits::REASON_CHARS))
 }

@@ -5,7 +5,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use tidings_domain::limits;
+use crate::limits;
 use tidings_domain::outcome::{CrashKind, Outcome};
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::{Engine, Store, UpdateDeadline};

@@ -12,7 +12,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidings_domain::limits;
+use crate::limits;
 use tidings_domain::text::one_line;
 use tokio::process::Command;
 use tokio::task::spawn_blocking;
@@ -123,7 +123,9 @@ impl Compiler {
 fn in_process(file: &[u8]) -> Result<Vec<u8>, CompileError> {
     let engine = engine::compiler().map_err(|error| CompileError::Unavailable(format!("{error:#}")))?;
     let code = engine.precompile_component(file);
-    let code = code.map_err(|error| CompileError::Refused(one_line(&format!("{error:#}"), limits::REASON_CHARS)))?;
+    let code = code.map_err(|error| {
+        CompileError::Refused(one_line(&format!("{error:#}"), tidings_domain::limits::REASON_CHARS))
+    })?;
     Ok(cache::seal(&code))
 }
 
@@ -169,7 +171,7 @@ fn judge(status: ExitStatus, said: &str, limits: &CompileLimits) -> Result<(), C
     if status.success() {
         return Ok(());
     }
-    let said = one_line(said.trim(), limits::REASON_CHARS);
+    let said = one_line(said.trim(), tidings_domain::limits::REASON_CHARS);
     if status.code() == Some(DOES_NOT_COMPILE.into()) {
         return Err(CompileError::Refused(said));
     }

@@ -3,7 +3,7 @@
 
 use std::thread;
 
-use tidings_domain::limits;
+use crate::limits;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::SandboxError;
@@ -55,8 +55,8 @@ fn pool(instances: u32) -> PoolingAllocationConfig {
         .max_memories_per_component(limits::CORE_MEMORIES)
         .max_tables_per_component(limits::CORE_TABLES)
         .max_tables_per_module(limits::CORE_TABLES)
-        .max_memory_size(limits::PLUGIN_MEMORY_CEILING)
-        .table_elements(limits::PLUGIN_TABLE_CEILING)
+        .max_memory_size(tidings_domain::limits::PLUGIN_MEMORY_CEILING)
+        .table_elements(tidings_domain::limits::PLUGIN_TABLE_CEILING)
         .async_stack_keep_resident(limits::WARM_STACK_BYTES);
     if PoolingAllocationConfig::is_pagemap_scan_available() {
         // Linux tells which pages a guest has written (since 6.7): those are put back as they were, and the next guest finds

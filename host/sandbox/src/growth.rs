@@ -1,7 +1,8 @@
 //! Growth of linear memory and tables, summed over all of an instance: beyond the limit the call ends with a typed error,
 //! so that it is known why.
 
-use tidings_domain::limits::{self, PluginLimits};
+use crate::limits;
+use tidings_domain::limits::PluginLimits;
 use wasmtime::ResourceLimiter;
 
 use crate::violation::Violation;
@@ -23,8 +24,8 @@ impl Growth {
     pub(crate) fn new(limits: &PluginLimits) -> Growth {
         let gauge = |limit, ceiling: usize| Gauge { used: 0, peak: 0, limit: ceiling.min(limit) };
         Growth {
-            memory: gauge(limits.memory_bytes, limits::PLUGIN_MEMORY_CEILING),
-            tables: gauge(limits.table_elements, limits::PLUGIN_TABLE_CEILING),
+            memory: gauge(limits.memory_bytes, tidings_domain::limits::PLUGIN_MEMORY_CEILING),
+            tables: gauge(limits.table_elements, tidings_domain::limits::PLUGIN_TABLE_CEILING),
         }
     }
 
@@ -120,7 +121,7 @@ mod tests {
     fn an_administrator_cannot_go_beyond_the_ceiling() {
         let limits = PluginLimits { memory_bytes: usize::MAX, table_elements: usize::MAX, ..PluginLimits::default() };
         let growth = Growth::new(&limits);
-        assert_eq!(growth.memory.limit, limits::PLUGIN_MEMORY_CEILING);
-        assert_eq!(growth.tables.limit, limits::PLUGIN_TABLE_CEILING);
+        assert_eq!(growth.memory.limit, tidings_domain::limits::PLUGIN_MEMORY_CEILING);
+        assert_eq!(growth.tables.limit, tidings_domain::limits::PLUGIN_TABLE_CEILING);
     }
 }

@@ -10,9 +10,9 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use crate::limits;
 use rustix::process::nice;
 use rustix::time::{ClockId, clock_gettime};
-use tidings_domain::limits;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 

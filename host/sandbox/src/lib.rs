@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sha2::Digest as _;
-use tidings_domain::limits::{self, PluginLimits};
+use tidings_domain::limits::PluginLimits;
 use tidings_domain::manifest::Manifest;
 use tidings_domain::outcome::CrashKind;
 use tidings_domain::secret::Redaction;
@@ -31,6 +31,7 @@ mod growth;
 mod guest_executor;
 mod host;
 mod instance_state;
+pub mod limits;
 mod network;
 mod plugin;
 mod rate_limit;
@@ -130,9 +131,9 @@ impl Sandbox {
         let (outline, digest) = looked.await?;
         let (component, fresh) = self.compile(&digest, file).await?;
         let linked = outline.version.link(&self.shared.linker, &component);
-        let linked = linked
-            .map(Arc::new)
-            .map_err(|error| AdmissionError::Contract(one_line(&format!("{error:#}"), limits::REASON_CHARS)))?;
+        let linked = linked.map(Arc::new).map_err(|error| {
+            AdmissionError::Contract(one_line(&format!("{error:#}"), tidings_domain::limits::REASON_CHARS))
+        })?;
         let manifest = self.describe(&linked).await.ok_or(AdmissionError::Busy)?;
         let manifest = manifest.map_err(|(kind, detail)| AdmissionError::Describe { kind, detail })?;
         manifest.check()?;

@@ -5,9 +5,10 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::limits;
 use tidings_domain::delivery::Delivery;
 use tidings_domain::grant::Grants;
-use tidings_domain::limits::{self, PluginLimits};
+use tidings_domain::limits::PluginLimits;
 use tidings_domain::manifest::{Lifetime, Manifest};
 use tidings_domain::outcome::{CrashKind, Outcome};
 use tidings_domain::text::{is_one_line, one_line};
@@ -143,8 +144,8 @@ impl Plugin {
     /// The address in the channel's normal form, or why it is none. The outer error is the plugin's crash.
     pub async fn check_address(&self, address: &str) -> Result<Result<String, String>, (CrashKind, String)> {
         let time = limits::QUESTION_DEADLINE;
-        if address.chars().count() > limits::ADDRESS_CHARS {
-            return Ok(Err(format!("longer than {} characters", limits::ADDRESS_CHARS)));
+        if address.chars().count() > tidings_domain::limits::ADDRESS_CHARS {
+            return Ok(Err(format!("longer than {} characters", tidings_domain::limits::ADDRESS_CHARS)));
         }
         let furniture = ChannelContext { grants: Arc::default(), tokens: Arc::default(), ..self.furniture.clone() };
         let busy = || (CrashKind::Instantiate, BUSY.to_owned());
@@ -155,14 +156,16 @@ impl Plugin {
             call.leave(answer).0
         };
         match self.lane.run(question).await? {
-            Ok(normal) if normal.is_empty() || normal.chars().count() > limits::ADDRESS_CHARS => {
+            Ok(normal) if normal.is_empty() || normal.chars().count() > tidings_domain::limits::ADDRESS_CHARS => {
                 Err((CrashKind::Nonsense, "the normal form of an address is empty or too long".to_owned()))
             }
             Ok(normal) if !is_one_line(&normal) => {
                 Err((CrashKind::Nonsense, "the normal form of an address has control characters".to_owned()))
             }
             Ok(normal) => Ok(Ok(normal)),
-            Err(problem) => Ok(Err(one_line(&self.furniture.redaction.apply(problem), limits::REASON_CHARS))),
+            Err(problem) => {
+                Ok(Err(one_line(&self.furniture.redaction.apply(problem), tidings_domain::limits::REASON_CHARS)))
+            }
         }
     }
 

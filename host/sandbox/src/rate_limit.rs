@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use tidings_domain::limits;
+use crate::limits;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep_until};
 

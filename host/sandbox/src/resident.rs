@@ -8,7 +8,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidings_domain::limits;
+use crate::limits;
 use tidings_domain::outcome::{CrashKind, Outcome};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;

@@ -1,7 +1,7 @@
 //! A plugin went over a limit: the typed error by which a host function ends the call, and how the end of a call becomes
 //! a [`CrashKind`].
 
-use tidings_domain::limits;
+use crate::limits;
 use tidings_domain::outcome::CrashKind;
 use tidings_domain::text::one_line;
 use wasmtime::Trap;
@@ -40,7 +40,7 @@ pub(crate) type Crash = (CrashKind, String);
 
 /// What a failed call was. `entered` says whether the component had been instantiated.
 pub(crate) fn crash(error: &wasmtime::Error, entered: bool) -> Crash {
-    let line = |text: String| one_line(&text, limits::REASON_CHARS);
+    let line = |text: String| one_line(&text, tidings_domain::limits::REASON_CHARS);
     if let Some(violation) = error.downcast_ref::<Violation>() {
         return (violation.kind(), violation.to_string());
     }

@@ -4,7 +4,7 @@
 
 mod stdio;
 
-use tidings_domain::limits;
+use crate::limits;
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView, p2};
 

@@ -8,8 +8,9 @@ use std::collections::HashSet;
 
 use common::guest::{component, plugin};
 use common::{Place, built, delivery, parcels};
-use tidings_domain::limits::{self, PluginLimits};
+use tidings_domain::limits::PluginLimits;
 use tidings_domain::outcome::{CrashKind, Outcome};
+use tidings_sandbox::limits;
 use tidings_sandbox::{AdmissionError, CompileError};
 
 const ALL_DELIVERED: &str = "(call $answer (local.get $count))";
@@ -51,7 +52,7 @@ async fn row_37_what_is_no_component_is_refused_before_it_is_compiled() {
     for (file, expected) in [
         (b"".to_vec(), "is not WebAssembly"),
         (b"PK\x03\x04zip".to_vec(), "is not WebAssembly"),
-        (vec![0; limits::COMPONENT_BYTES + 1], "a component has at most 67108864"),
+        (vec![0; tidings_domain::limits::COMPONENT_BYTES + 1], "a component has at most 67108864"),
         (wat::parse_str("(module)").expect("text"), "is a core WebAssembly module"),
         (good[..good.len() / 2].to_vec(), "is damaged"),
         ([&good[..], b"\xff\xff"].concat(), "is damaged"),

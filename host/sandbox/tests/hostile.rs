@@ -8,10 +8,11 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::{MIB, Place, crash_of, delivery, far, grant, parcels, rejected};
-use tidings_domain::limits::{self, PluginLimits};
+use tidings_domain::limits::PluginLimits;
 use tidings_domain::manifest::Capability;
 use tidings_domain::outcome::{CrashKind, Outcome};
 use tidings_sandbox::CallReport;
+use tidings_sandbox::limits;
 use tokio::net::TcpListener;
 
 async fn report(behaviour: &str, batch: usize, limits: PluginLimits) -> CallReport {
@@ -107,7 +108,10 @@ async fn row_26_a_huge_log_line_is_cut() {
     let report = plugin.deliver(&parcels(&[delivery("log-huge@x")])).await;
     assert_eq!(report.crash, None);
     let lines = place.host.lines.lock().expect("a lock");
-    assert_eq!(lines.iter().map(|line| line.chars().count()).collect::<Vec<_>>(), [limits::REASON_CHARS]);
+    assert_eq!(
+        lines.iter().map(|line| line.chars().count()).collect::<Vec<_>>(),
+        [tidings_domain::limits::REASON_CHARS]
+    );
 }
 
 #[tokio::test]
@@ -202,7 +206,7 @@ async fn row_32_what_a_plugin_says_is_bounded_and_escaped() {
             other => panic!("unexpected {other:?}"),
         };
         assert!(!text.is_empty() && !text.chars().any(char::is_control), "{text:?}");
-        assert!(text.chars().count() <= limits::REASON_CHARS);
+        assert!(text.chars().count() <= tidings_domain::limits::REASON_CHARS);
         assert!(after.is_none_or(|after| after <= limits::WAIT_MAX));
     }
 }
@@ -322,7 +326,7 @@ async fn an_address_is_checked_and_a_crash_there_is_a_crash() {
     assert_eq!(plugin.check_address("check-trap").await.map_err(|(kind, _)| kind), Err(CrashKind::Trap));
     let bad = plugin.check_address("evil\r\n@x").await.map_err(|(kind, _)| kind);
     assert_eq!(bad, Err(CrashKind::Nonsense));
-    let long = "x".repeat(limits::ADDRESS_CHARS + 1);
+    let long = "x".repeat(tidings_domain::limits::ADDRESS_CHARS + 1);
     assert_eq!(plugin.check_address(&long).await, Ok(Err("longer than 500 characters".to_owned())));
 }
 

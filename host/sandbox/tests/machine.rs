@@ -7,9 +7,10 @@ mod common;
 
 use common::guest::Guest;
 use common::{Place, crash_of, delivery, parcels};
-use tidings_domain::limits::{self, PluginLimits};
+use tidings_domain::limits::PluginLimits;
 use tidings_domain::outcome::{CrashKind, Outcome};
 use tidings_sandbox::AdmissionError;
+use tidings_sandbox::limits;
 
 const LOOP: &str = "(loop (br 0)) unreachable";
 const MEMORY_BOMB: &str = "(loop (drop (memory.grow (i32.const 64))) (br 0)) unreachable";

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use common::guest::plugin;
 use common::{Place, delivery, parcels};
-use tidings_domain::limits::{self, PluginLimits};
+use tidings_domain::limits;
+use tidings_domain::limits::PluginLimits;
 use tidings_domain::outcome::{CrashKind, Outcome};
 use tidings_sandbox::{CallReport, CallStats};
 

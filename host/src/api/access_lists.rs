@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::api::limits;
 use axum::Json as Answer;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tidings_acl::{Figures, View};
 use tidings_domain::acl::{Acl as _, AclTable, Holders, Key};
-use tidings_domain::limits;
 use tidings_domain::text::one_line;
 
 use super::deliveries::rows;

@@ -1,11 +1,11 @@
 //! Components over HTTP: what is installed, and another one, uploaded or brought from where a JSON body says. Installing
 //! judges the file and shows what its plugin is; it runs nowhere until a channel uses it.
 
+use crate::api::limits;
 use axum::Json as Answer;
 use axum::extract::{Extension, Request, State};
 use axum::http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
-use tidings_domain::limits;
 use tidings_domain::manifest::Manifest;
 use tidings_domain::permissions_text;
 use tidings_domain::time::Timestamp;
@@ -84,7 +84,7 @@ pub(super) async fn install(
         let info = api.channels.install(file, signature).await?;
         return Ok((StatusCode::CREATED, Answer(ComponentView { from: Some(from), ..info.into() })));
     }
-    let file = read::body(request, limits::COMPONENT_BYTES, RequestClass::Slow).await?;
+    let file = read::body(request, tidings_domain::limits::COMPONENT_BYTES, RequestClass::Slow).await?;
     let info = api.channels.install(file, signature).await?;
     Ok((StatusCode::CREATED, Answer(info.into())))
 }

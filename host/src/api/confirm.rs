@@ -1,12 +1,13 @@
 //! Addresses enter a subscription by their owners' word: the question is sent through the channel itself, and its links lead
 //! here. Opening a link only asks, since mail scanners open links; posting answers.
 
+use crate::channels::limits::CONFIRMATION_REST;
 use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Html;
 use serde::{Deserialize, Serialize};
-use tidings_domain::limits::{ADDRESSES_PER_SUBSCRIPTION, CONFIRMATION_REST, USER_CHARS};
+use tidings_domain::limits::{ADDRESSES_PER_SUBSCRIPTION, USER_CHARS};
 use tidings_domain::text::is_one_line;
 use tidings_domain::time::Timestamp;
 use tidings_store::Answered;

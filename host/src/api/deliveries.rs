@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use crate::api::limits;
 use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tidings_domain::delivery::{DeliveryId, DeliveryState};
-use tidings_domain::limits;
 use tidings_store::{Books, DeliveryQuery, DeliveryRow};
 
 use super::read::{Json, Query};

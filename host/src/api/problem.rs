@@ -1,12 +1,12 @@
 //! Errors on the wire: problem documents as in RFC 9457, `application/problem+json`. The one place that decides which HTTP
 //! status an error has. What an error tells about the inside goes to the log, not to the client.
 
+use crate::channels::limits::CONFIRMATION_REST;
 use axum::Json;
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use tidings_domain::limits::CONFIRMATION_REST;
 use tidings_sandbox::{AdmissionError, CompileError};
 use tidings_store::StoreError;
 

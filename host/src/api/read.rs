@@ -1,13 +1,13 @@
 //! Reading requests: bodies within their size and time, JSON with the path of a mistake, queries and path segments. Every
 //! failure is a problem document.
 
+use crate::api::limits;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use http_body_util::{BodyExt as _, Limited};
 use serde::de::DeserializeOwned;
-use tidings_domain::limits;
 
 use super::guard::RequestClass;
 use super::{FieldError, Problem};

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::api::limits;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use tidings_domain::limits;
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -16,7 +16,7 @@ use super::{ApiState, router};
 /// How long accepting rests when it failed, which is mostly for want of file descriptors.
 const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(200);
 
-/// Serves until `shutdown`, then waits for the requests under way, within `limits::STOP_GRACE`.
+/// Serves until `shutdown`, then waits for the requests under way, within `crate::dispatch::limits::STOP_GRACE`.
 pub async fn serve(listener: TcpListener, state: ApiState, shutdown: CancellationToken) {
     let service = TowerToHyperService::new(router(state));
     let mut server = http1::Builder::new();
@@ -34,7 +34,7 @@ pub async fn serve(listener: TcpListener, state: ApiState, shutdown: Cancellatio
         });
     }
     drop(listener);
-    if tokio::time::timeout(limits::STOP_GRACE, graceful.shutdown()).await.is_err() {
+    if tokio::time::timeout(crate::dispatch::limits::STOP_GRACE, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests of the API were still under way at the end");
     }
 }

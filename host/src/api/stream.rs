@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 
+use crate::api::limits::{STREAM_LOOK, STREAM_SIGN};
 use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
@@ -12,7 +13,6 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{Html, IntoResponse, Response};
 use futures::stream;
 use serde::{Deserialize, Serialize};
-use tidings_domain::limits::{STREAM_LOOK, STREAM_SIGN};
 use tidings_store::{StoreError, StreamEntry};
 use tokio::time::Instant;
 

@@ -1,9 +1,10 @@
 //! Asking the owner of an address whether notifications are wanted there. The question goes out at once, outside the outbox:
 //! whoever asked hears what became of it. The answer comes by a signed link or by a message from the address.
 
+use crate::channels::limits::{CONFIRMATION_AGE, CONFIRMATION_CODE_CHARS, CONFIRMATION_REST};
 use rand::seq::IndexedRandom as _;
 use tidings_domain::delivery::{Confirmation, Content, Delivery, DeliveryId};
-use tidings_domain::limits::{self, CONFIRMATION_AGE, CONFIRMATION_CODE_CHARS, CONFIRMATION_REST};
+use tidings_domain::limits;
 use tidings_domain::message::MessageId;
 use tidings_domain::outcome::Outcome;
 use tidings_domain::subscription::{Style, Subscription};

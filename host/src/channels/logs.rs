@@ -4,8 +4,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
+use crate::channels::limits::LOG_TAIL_LINES;
 use serde::Serialize;
-use tidings_domain::limits::LOG_TAIL_LINES;
 use tidings_domain::time::Timestamp;
 use tidings_sandbox::LogLevel;
 

@@ -5,7 +5,7 @@
 use std::sync::Weak;
 use std::time::Duration;
 
-use tidings_domain::limits;
+use crate::channels::limits;
 use tidings_domain::plugin_life::policy::Sweep;
 use tidings_store::{Channel, StoreError};
 use tokio::sync::mpsc;

@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use tidings_domain::limits;
 use tidings_domain::manifest::Lifetime;
 use tidings_domain::plugin_life::{CanaryPlan, Candidate, ChannelEvent, EventKind, Quarantine};
 use tidings_sandbox::Admitted;
 use tidings_store::Channel;
+use tidings_store::limits;
 
 use super::{ChannelError, ChannelView, Channels, Slot, VersionView, Workers, config_compat};
 use crate::clock;
@@ -201,7 +201,7 @@ impl Channels {
             }
             (RolloutVerdict::Broken, _) if active => {
                 let now = clock::now();
-                if channel.life.watched_until(limits::WATCH_TIME).is_some_and(|until| now < until) {
+                if channel.life.watched_until(tidings_domain::limits::WATCH_TIME).is_some_and(|until| now < until) {
                     match self.returned(&channel).await {
                         Ok(returned) => {
                             self.return_to_previous(workers, &channel.component, returned, reason).await?;

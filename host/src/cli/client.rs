@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::api::limits;
 use anyhow::{Context as _, anyhow, bail};
 use bytes::Bytes;
 use clap::Args;
@@ -12,7 +13,6 @@ use hyper::{Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tidings_domain::limits;
 use tidings_domain::secret::Secret;
 use tidings_domain::text::one_line;
 use tokio::net::TcpStream;

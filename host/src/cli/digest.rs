@@ -7,9 +7,9 @@ use clap::Args;
 use serde_json::Value;
 use tidings_domain::digest::{DigestItem, fold};
 use tidings_domain::facts::Event;
-use tidings_domain::limits::DIGEST_BYTES;
 use tidings_domain::message::{Envelope, Frame};
 use tidings_domain::time::Timestamp;
+use tidings_store::limits::DIGEST_BYTES;
 
 use super::messages::ReferenceArgs;
 use super::output::Output;

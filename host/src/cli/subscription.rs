@@ -99,7 +99,7 @@ async fn list(client: &Client, user: Option<String>, out: &mut Output) -> anyhow
         if let Some(user) = &user {
             url.query_pairs_mut().append_pair("user", user);
         } else {
-            let limit = tidings_domain::limits::API_ROWS_MAX.to_string();
+            let limit = crate::api::limits::API_ROWS_MAX.to_string();
             url.query_pairs_mut().append_pair("limit", &limit);
             if let Some(after) = &after {
                 url.query_pairs_mut().append_pair("after", after);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use crate::dispatch::limits;
 use serde::Deserialize;
-use tidings_domain::limits;
 use tidings_domain::retry::RetryPolicy;
 
 #[derive(Clone, Debug, Deserialize)]
@@ -32,12 +32,12 @@ impl Default for DispatchConfig {
         DispatchConfig {
             batch: limits::DELIVER_BATCH,
             window: limits::CHANNEL_WINDOW,
-            backoff_min: limits::BACKOFF_MIN,
-            backoff_max: limits::BACKOFF_MAX,
-            max_age: limits::DELIVERY_MAX_AGE,
+            backoff_min: tidings_domain::limits::BACKOFF_MIN,
+            backoff_max: tidings_domain::limits::BACKOFF_MAX,
+            max_age: tidings_domain::limits::DELIVERY_MAX_AGE,
             stop_grace: limits::STOP_GRACE,
-            quarantine_crashes: limits::QUARANTINE_CRASHES,
-            quarantine_calls: limits::QUARANTINE_CALLS,
+            quarantine_crashes: tidings_domain::limits::QUARANTINE_CRASHES,
+            quarantine_calls: tidings_domain::limits::QUARANTINE_CALLS,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use tidings_domain::limits;
+use crate::dispatch::limits;
 use tidings_domain::manifest::Lifetime;
 use tidings_domain::outcome::{CrashKind, Outcome};
 use tidings_sandbox::{Batch, CallReport, CallStats, Plugin, ResidentHandle, ResidentStats};

@@ -3,6 +3,7 @@
 
 mod bounded_map;
 mod instance_kind;
+pub(crate) mod limits;
 mod plugin_runner;
 mod version_set;
 mod worker;

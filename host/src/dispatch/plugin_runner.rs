@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tidings_domain::delivery::{Content, Delivery};
 use tidings_domain::digest;
-use tidings_domain::limits;
 use tidings_domain::outcome::{CrashKind, Outcome};
 use tidings_domain::window::CallResult;
+use tidings_sandbox::limits;
 use tidings_sandbox::{Batch, CallStats, DeliveryLinks, DeliveryRequest, ResidentStats};
 use tidings_store::Lease;
 use tokio_util::sync::CancellationToken;

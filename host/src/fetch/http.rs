@@ -4,10 +4,10 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::fetch::limits;
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue, LOCATION, WWW_AUTHENTICATE};
 use reqwest::{Certificate, Client, Response, redirect};
-use tidings_domain::limits;
 use tidings_domain::secret::Secret;
 use url::Url;
 
@@ -51,8 +51,8 @@ impl FetchClient {
             .no_proxy()
             .referer(false)
             .dns_resolver(Arc::new(policy.clone()))
-            .connect_timeout(limits::CONNECT_TIMEOUT)
-            .read_timeout(limits::NETWORK_TIMEOUT)
+            .connect_timeout(tidings_sandbox::limits::CONNECT_TIMEOUT)
+            .read_timeout(tidings_sandbox::limits::NETWORK_TIMEOUT)
             .timeout(limits::FETCH_TIME)
             .pool_max_idle_per_host(0);
         if let Some(file) = ca_file {

@@ -2,9 +2,9 @@
 //! registry that wants a token for what everybody may read gets one by the way of its `WWW-Authenticate` (the token
 //! authentication of the Distribution project). Both documents are held to their digests.
 
+use crate::fetch::limits;
 use bytes::Bytes;
 use serde::Deserialize;
-use tidings_domain::limits;
 use tidings_domain::secret::Secret;
 use url::Url;
 
@@ -43,12 +43,12 @@ pub(super) async fn fetch(web: &FetchClient, reference: &OciReference) -> Result
     let manifest =
         manifest.map_err(|error| registry(&manifest_url, format!("its manifest cannot be read: {error}")))?;
     let (layer, size) = component(&manifest).map_err(|detail| registry(&manifest_url, detail))?;
-    if size > limits::COMPONENT_BYTES as u64 {
-        let (host, most) = (reference.registry.clone(), limits::COMPONENT_BYTES);
+    if size > tidings_domain::limits::COMPONENT_BYTES as u64 {
+        let (host, most) = (reference.registry.clone(), tidings_domain::limits::COMPONENT_BYTES);
         return Err(FetchError::TooLarge { host, most });
     }
     let blob = url(web, reference, &format!("blobs/sha256:{layer}"))?;
-    let file = session.get(&blob, "*/*", limits::COMPONENT_BYTES).await?;
+    let file = session.get(&blob, "*/*", tidings_domain::limits::COMPONENT_BYTES).await?;
     check(&file, &layer).await?;
     let from = format!("oci://{}/{}@sha256:{resolved}", reference.registry, reference.repository);
     Ok(Fetched { file, signature: None, from })

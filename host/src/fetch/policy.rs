@@ -4,8 +4,8 @@
 use std::net::{IpAddr, SocketAddr};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use tidings_domain::limits;
 use tidings_domain::network::{HostName, Reach, reach};
+use tidings_sandbox::limits;
 use url::{Host, Url};
 
 use super::{FetchError, InstallConfig};

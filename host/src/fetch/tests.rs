@@ -36,7 +36,7 @@ impl Server {
             .route("/busy.wasm", get(|| async { FILE }))
             .route("/busy.wasm.minisig", get(|| async { StatusCode::TOO_MANY_REQUESTS }))
             .route("/slow.wasm", get(std::future::pending::<&str>))
-            .route("/huge", get(|| async { vec![0_u8; limits::COMPONENT_BYTES + 1] }))
+            .route("/huge", get(|| async { vec![0_u8; tidings_domain::limits::COMPONENT_BYTES + 1] }))
             .route("/huge-unsaid", get(unsaid))
             .route("/near", get(|| async { Redirect::to("/file.wasm") }))
             .route("/far", get(move || async move { Redirect::to(&far) }))
@@ -118,7 +118,7 @@ async fn registry(State(place): State<Arc<str>>, Path(rest): Path<String>, heade
     match name {
         "us/old" => manifest("application/vnd.wasm.content.layer.v1+wasm", &digest(FILE), FILE.len()),
         "us/picture" => manifest("image/png", &digest(FILE), FILE.len()),
-        "us/huge" => manifest("application/wasm", &digest(FILE), limits::COMPONENT_BYTES + 1),
+        "us/huge" => manifest("application/wasm", &digest(FILE), tidings_domain::limits::COMPONENT_BYTES + 1),
         "us/text" => "hello".to_owned(),
         "us/none" => return StatusCode::NOT_FOUND.into_response(),
         _ => good_manifest(),

@@ -4,6 +4,7 @@
 //! waits for one.
 
 mod examine;
+pub(crate) mod limits;
 mod waiting;
 
 use std::collections::BTreeSet;
@@ -14,7 +15,6 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use tidings_bus::Received;
 use tidings_domain::delivery::{Acceptance, NewMessage};
-use tidings_domain::limits;
 use tidings_store::{Store, StoreError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;

@@ -13,9 +13,9 @@ use serde_json::json;
 use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, QueryBuilder, SqliteConnection};
 use tidings_domain::delivery::{Acceptance, DeliveryId, NewMessage, Recipient, StoredEvent};
-use tidings_domain::limits::INTAKE_BATCH;
 use tidings_domain::subscription::{Filter, Rule, Style, Subscription};
 use tidings_domain::time::Timestamp;
+use tidings_store::limits::INTAKE_BATCH;
 use tidings_store::{Mode, Store};
 
 const MESSAGES: usize = 300_000;

@@ -8,6 +8,7 @@ mod error;
 mod feed;
 mod keys;
 mod life;
+pub mod limits;
 mod queue;
 mod setup;
 mod sqlite;

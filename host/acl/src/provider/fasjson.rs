@@ -1,9 +1,9 @@
 //! FASJSON, the JSON API of Fedora's account system: `GET /v1/groups/NAME/members/`, in pages. Format: FASJSON's OpenAPI
 //! description. It reads pages by number and never follows the address of the next one, which the answer also carries.
 
+use crate::limits;
 use async_trait::async_trait;
 use serde::Deserialize;
-use tidings_domain::limits;
 
 use super::http::{Service, ServiceError};
 use super::{Members, Provider, ProviderError};

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
+use crate::limits;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Client, StatusCode};
 use serde::de::DeserializeOwned;
-use tidings_domain::limits;
 use url::Url;
 
 use crate::settings::{AclSettingsError, ServiceSettings};

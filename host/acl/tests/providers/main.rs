@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use server::{Server, raw};
+use tidings_acl::limits;
 use tidings_acl::{
     AclCache, AclSettings, DistGit, DistGitSettings, FasJson, GroupSet, JsonFile, Members, Need, Pkgdb, Provider,
     ProviderError, ServiceError, ServiceSettings,
 };
 use tidings_domain::acl::{Acl, Cause, Holders, Kinds};
-use tidings_domain::limits;
 use tidings_domain::secret::Secret;
 use tokio::runtime::Handle;
 

@@ -183,8 +183,8 @@ async fn row_11_a_flood_that_nobody_takes_stops_at_the_publisher_and_not_in_memo
     let mut publisher = accept(&listener).await;
     let (mut next, padding) = (0, vec![b' '; 4096]);
     let written = flood(&mut publisher, &mut next, &padding).await;
-    assert_eq!(bus.queue.len(), limits::BUS_BUFFER);
-    let bound = limits::BUS_BUFFER * (padding.len() + 200) + 24 * 1024 * 1024;
+    assert_eq!(bus.queue.len(), tidings_bus::limits::BUS_BUFFER);
+    let bound = tidings_bus::limits::BUS_BUFFER * (padding.len() + 200) + 24 * 1024 * 1024;
     assert!(written < bound, "{written} bytes: the buffer and the kernel's, no more");
     assert!(bus.status().waits > 0);
 

@@ -1,8 +1,8 @@
 //! `event-stream`: what the plugin's users follow in a browser. A plugin writes for the deliveries of its batch and for no
 //! other address.
 
+use crate::limits;
 use serde::de::IgnoredAny;
-use tidings_domain::limits;
 
 use crate::host::{StateError, StreamAppend};
 use crate::instance_state::InstanceState;

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
+use crate::limits;
 use bytes::Bytes;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, StatusCode, header};
 use tidings_domain::grant::{Denial, Grants, Permit};
-use tidings_domain::limits;
 use tidings_domain::manifest::Capability;
 use tidings_domain::text::one_line;
 use tokio::time::timeout;

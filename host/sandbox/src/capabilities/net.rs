@@ -6,9 +6,9 @@ use std::io;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use crate::limits;
 use rustls::sign::CertifiedKey;
 use tidings_domain::grant::{CredentialKind, Grants, Permit};
-use tidings_domain::limits;
 use tidings_domain::manifest::Capability;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;

@@ -1,6 +1,6 @@
 //! `state`: the plugin's key-value store. Bounds of one key and one value are kept here, those of the whole by the host.
 
-use tidings_domain::limits;
+use crate::limits;
 
 use crate::host::StateError;
 use crate::instance_state::ChannelContext;

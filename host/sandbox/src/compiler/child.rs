@@ -3,8 +3,8 @@
 
 use std::io::{self, Read as _, Write as _};
 
+use crate::limits;
 use rustix::process::{Resource, Rlimit, Signal, nice, set_parent_process_death_signal, setrlimit};
-use tidings_domain::limits;
 
 use super::{CompileError, in_process};
 
@@ -23,7 +23,7 @@ pub fn compile_as_child(memory_bytes: u64, cpu_seconds: u64, code_bytes: u64) ->
     let broken = |error: io::Error| (1, error.to_string());
     limit(memory_bytes, cpu_seconds, code_bytes).map_err(broken)?;
     let mut file = Vec::new();
-    io::stdin().lock().take(limits::COMPONENT_BYTES as u64).read_to_end(&mut file).map_err(broken)?;
+    io::stdin().lock().take(tidings_domain::limits::COMPONENT_BYTES as u64).read_to_end(&mut file).map_err(broken)?;
     let code = in_process(&file).map_err(|error| match error {
         CompileError::Refused(text) => (DOES_NOT_COMPILE, text),
         other => (1, other.to_string()),

@@ -5,9 +5,9 @@ mod certificate;
 mod service_account;
 mod tokens;
 
+use crate::limits;
 use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use tidings_domain::grant::{Credential, CredentialKind, Denial};
-use tidings_domain::limits;
 use tidings_domain::manifest::Capability;
 
 use crate::capabilities::http::{HttpError, Unanswered};

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::limits;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rustls::crypto::ring;
@@ -13,7 +14,6 @@ use rustls::sign::SigningKey;
 use rustls::{SignatureAlgorithm, SignatureScheme};
 use serde::Deserialize;
 use serde_json::json;
-use tidings_domain::limits;
 use url::Url;
 
 use super::CredentialProblem;

@@ -6,12 +6,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use crate::limits;
 use bytes::Bytes;
 use hyper::Method;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde::Deserialize;
 use tidings_domain::grant::{Credential, Grants};
-use tidings_domain::limits;
 use tokio::time::timeout;
 
 use super::{AuthHeader, ServiceAccount};
@@ -131,7 +131,8 @@ fn read(reply: &HttpReply, whence: &str) -> Result<(HeaderValue, Duration), Stri
     if reply.status != 200 {
         let code = serde_json::from_slice::<ErrorAnswer>(&reply.body).ok().map(|answer| answer.error);
         let is_code = |code: &String| {
-            (1..=limits::NAME_BYTES).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+            (1..=tidings_domain::limits::NAME_BYTES).contains(&code.len())
+                && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
         };
         let code = code.filter(is_code).map(|code| format!(" ({code})")).unwrap_or_default();
         return Err(format!("HTTP {}{code} instead of a token from {whence}", reply.status));

@@ -6,7 +6,7 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 
-use tidings_domain::limits;
+use crate::limits;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 

@@ -1,8 +1,9 @@
 //! What counts per call, and what counts over the life of an instance.
 
-use tidings_domain::limits::{self, PluginLimits};
+use tidings_domain::limits::PluginLimits;
 use tidings_domain::outcome::{CrashKind, Outcome};
 use tidings_sandbox::ResidentHandle;
+use tidings_sandbox::limits;
 
 use crate::common::Place;
 use crate::rig::{Server, order, plugin, told};

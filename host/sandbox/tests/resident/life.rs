@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use tidings_domain::limits::{self, PluginLimits};
+use tidings_domain::limits::PluginLimits;
 use tidings_domain::outcome::{CrashKind, Outcome};
+use tidings_sandbox::limits;
 use tidings_sandbox::{AdmissionError, CallReport};
 use tokio::time::{Instant, timeout};
 

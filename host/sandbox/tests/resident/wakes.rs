@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
-use tidings_domain::limits::{self, PluginLimits};
+use tidings_domain::limits::PluginLimits;
 use tidings_domain::outcome::{CrashKind, Outcome};
 use tidings_sandbox::ResidentHandle;
+use tidings_sandbox::limits;
 use tokio::time::{Instant, sleep};
 use tokio_rustls::TlsAcceptor;
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use crate::api::limits;
 use axum::routing::get;
 use serde_json::json;
-use tidings_domain::limits;
 
 use super::*;
 use crate::api::guard;

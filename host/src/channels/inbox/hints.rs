@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use tidings_domain::limits;
+use crate::channels::limits;
 use tidings_domain::time::Timestamp;
 
 /// Addresses of all channels, with when they were given the hint.

@@ -1,6 +1,6 @@
 //! What is said to users: each answer is lines of bounded number and length, since a medium may send a few a second only.
 
-use tidings_domain::limits;
+use crate::channels::limits;
 use tidings_domain::rules::RuleInfo;
 use tidings_domain::subscription::{Filter, Rule};
 use tidings_domain::text::one_line;
@@ -147,10 +147,10 @@ mod tests {
     #[test]
     fn answers_are_bounded_in_lines_and_characters() {
         let many: Vec<Filter> =
-            (0..limits::FILTERS_PER_SUBSCRIPTION).map(|n| made(&format!("{n}\n"), vec![])).collect();
+            (0..tidings_domain::limits::FILTERS_PER_SUBSCRIPTION).map(|n| made(&format!("{n}\n"), vec![])).collect();
         let answer = filters(&many);
         assert_eq!(answer.len(), limits::INBOX_ANSWER_LINES);
-        let left_out = limits::FILTERS_PER_SUBSCRIPTION - limits::INBOX_ANSWER_LINES + 1;
+        let left_out = tidings_domain::limits::FILTERS_PER_SUBSCRIPTION - limits::INBOX_ANSWER_LINES + 1;
         assert_eq!(answer.last(), Some(&format!("... and {left_out} more")));
         assert!(answer.iter().all(|line| !line.contains('\n')));
         let long = filter(&many, &"x".repeat(10_000), &[]);

@@ -1,7 +1,7 @@
 //! What a call that ended means: for each of its deliveries, for the channel, and for the version that was called.
 
+use crate::dispatch::limits;
 use tidings_domain::delivery::DeliveryId;
-use tidings_domain::limits;
 use tidings_domain::outcome::{Outcome, Settlement};
 use tidings_domain::retry::Tried;
 use tidings_domain::time::Timestamp;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidings_domain::limits;
+use crate::dispatch::limits;
 use tidings_domain::time::Timestamp;
 use tidings_store::{Lease, LeaseRequest};
 use tokio::task::JoinSet;

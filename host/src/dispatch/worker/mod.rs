@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tidings_domain::limits;
+use crate::dispatch::limits;
 use tidings_domain::plugin_life::quarantine::CrashRule;
 use tidings_domain::retry::RetryPolicy;
 use tidings_domain::time::Timestamp;

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::dispatch::limits;
 use tidings_domain::delivery::DeliveryId;
-use tidings_domain::limits;
 use tidings_domain::outcome::{CrashKind, Outcome};
 use tidings_domain::plugin_life::canary::{self, CanaryDecision, Tally};
 use tidings_domain::plugin_life::quarantine::{CallEnd, CrashRule, CrashWatch};

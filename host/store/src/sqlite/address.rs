@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::limits::ADDRESS_MOVE_REST;
 use sqlx::sqlite::SqliteConnection;
-use tidings_domain::limits::ADDRESS_MOVE_REST;
 
 use super::failure::WriteFailure;
 use super::feed;

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::limits::PRUNE_BATCH;
 use sqlx::sqlite::{Sqlite, SqliteConnection};
 use sqlx::{FromRow, QueryBuilder};
 use tidings_domain::delivery::{DeliveryId, DeliveryState};
-use tidings_domain::limits::PRUNE_BATCH;
 
 use super::failure::WriteFailure;
 use super::fair_queue::{self, ChannelUser};

@@ -1,10 +1,10 @@
 //! Components and their files. A file is written in parts, each in a transaction of its own, so that what waits to be
 //! delivered gets its turns in between; the row that names the component comes last and makes it exist.
 
+use crate::limits::COMPONENT_PART_BYTES;
 use ring::digest::{SHA256, digest as hash};
 use sqlx::FromRow;
 use sqlx::sqlite::SqliteConnection;
-use tidings_domain::limits::COMPONENT_PART_BYTES;
 
 use super::failure::{WriteFailure, damaged};
 use super::registry::missing;

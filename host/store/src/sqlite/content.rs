@@ -4,10 +4,10 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use crate::limits::DIGEST_BYTES;
 use sqlx::sqlite::{Sqlite, SqliteConnection};
 use sqlx::{FromRow, QueryBuilder};
 use tidings_domain::delivery::{Content, Delivery, StoredEvent};
-use tidings_domain::limits::DIGEST_BYTES;
 use tidings_domain::time::Timestamp;
 
 use super::failure::WriteFailure;

@@ -4,9 +4,9 @@
 
 use std::collections::BTreeSet;
 
+use crate::limits::POLICY_BATCH;
 use sqlx::sqlite::SqliteConnection;
 use tidings_domain::delivery::DeliveryId;
-use tidings_domain::limits::POLICY_BATCH;
 use tidings_domain::message::MessageId;
 use tidings_domain::subscription::Style;
 use tidings_domain::time::Timestamp;

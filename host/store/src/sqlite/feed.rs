@@ -3,10 +3,10 @@
 
 use std::collections::HashSet;
 
+use crate::limits::{CHANGES_KEPT, CHANGES_PAGE, CHANGES_SINGLY};
 use async_trait::async_trait;
 use sqlx::QueryBuilder;
 use sqlx::sqlite::{Sqlite, SqliteConnection};
-use tidings_domain::limits::{CHANGES_KEPT, CHANGES_PAGE, CHANGES_SINGLY};
 use tokio::sync::watch;
 
 use super::SqliteStore;

@@ -34,11 +34,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::limits::{STORE_BUSY, STORE_READERS};
 use async_trait::async_trait;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{Sqlite, SqlitePool, SqlitePoolOptions};
 use tidings_domain::delivery::{Acceptance, DeliveryId, NewMessage};
-use tidings_domain::limits::{STORE_BUSY, STORE_READERS};
 use tidings_domain::outcome::Settlement;
 use tidings_domain::subscription::{Edit, Subscription};
 use tidings_domain::time::Timestamp;

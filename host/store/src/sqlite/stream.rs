@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use crate::limits::{STREAM_ENTRIES, STREAM_PAGE};
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnection;
-use tidings_domain::limits::{STREAM_ENTRIES, STREAM_PAGE};
 use tidings_domain::time::Timestamp;
 
 use super::SqliteStore;

@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::limits::SUBSCRIPTION_PAGE_BYTES;
 use futures::TryStreamExt as _;
 use sqlx::QueryBuilder;
 use sqlx::sqlite::{Sqlite, SqliteConnection};
-use tidings_domain::limits::SUBSCRIPTION_PAGE_BYTES;
 use tidings_domain::subscription::{Edit, Subscription};
 
 use super::failure::WriteFailure;

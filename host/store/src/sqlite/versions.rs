@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::limits::CHANNEL_EVENTS;
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnection;
-use tidings_domain::limits::CHANNEL_EVENTS;
 use tidings_domain::plugin_life::{ChannelEvent, EventKind, VersionState};
 use tidings_domain::time::Timestamp;
 

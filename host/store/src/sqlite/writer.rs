@@ -7,9 +7,9 @@ use std::fs::File;
 use std::slice;
 use std::sync::Arc;
 
+use crate::limits::{INTAKE_BATCH, STORE_GROUP_BYTES, STORE_GROUP_ROWS, STORE_QUEUE};
 use sqlx::sqlite::SqliteConnection;
 use tidings_domain::delivery::{Acceptance, DeliveryId, NewMessage};
-use tidings_domain::limits::{INTAKE_BATCH, STORE_GROUP_BYTES, STORE_GROUP_ROWS, STORE_QUEUE};
 use tidings_domain::outcome::Settlement;
 use tidings_domain::time::Timestamp;
 use tokio::sync::{mpsc, oneshot};

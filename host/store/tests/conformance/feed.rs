@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tidings_domain::acl::{AclTable, Holders};
 use tidings_domain::delivery::{Acceptance, Recipient};
-use tidings_domain::limits::{CHANGES_KEPT, CHANGES_PAGE, CHANGES_SINGLY};
 use tidings_domain::subscription::{Edit, Subscription};
+use tidings_store::limits::{CHANGES_KEPT, CHANGES_PAGE, CHANGES_SINGLY};
 use tidings_store::{Change, Changes, Revision, Store, StoreError};
 
 use crate::fixture::{Fixture, at, delivered, filter, gone, store, subscription, to};

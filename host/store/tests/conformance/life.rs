@@ -1,12 +1,12 @@
 //! Versions and history of channels, and deliveries that a channel kept waiting.
 
 use tidings_domain::delivery::{DeliveryState, Recipient};
-use tidings_domain::limits;
 use tidings_domain::plugin_life::{
     CanaryPlan, Candidate, ChannelEvent, ChannelVersions, EventKind, FailurePolicy, Quarantine, VersionState,
 };
 use tidings_domain::subscription::{Style, Subscription};
 use tidings_store::Channel;
+use tidings_store::limits;
 
 use crate::fixture::{Fixture, at, delivered, gathered, store, subscription, to};
 use crate::setup::channel;

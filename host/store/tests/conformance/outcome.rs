@@ -1,8 +1,8 @@
 //! Settling leases: what each outcome leaves behind, and what a stale lease may still do.
 
 use tidings_domain::delivery::{DeliveryState, Recipient};
-use tidings_domain::limits::ADDRESS_MOVE_REST;
 use tidings_domain::outcome::Settlement;
+use tidings_store::limits::ADDRESS_MOVE_REST;
 
 use crate::fixture::{
     Fixture, LIFETIME, again, at, dead, delivered, gathered, gone, message, messages, store, subscription, to,

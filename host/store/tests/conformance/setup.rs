@@ -82,7 +82,7 @@ async fn a_component_is_kept_under_its_digest() {
         ..serde_json::from_str(EMPTY_MANIFEST).unwrap()
     };
     // Larger than what is written at a time, and not a multiple of it.
-    let bytes: Vec<u8> = (0..tidings_domain::limits::COMPONENT_PART_BYTES * 2 + 7).map(|n| (n % 251) as u8).collect();
+    let bytes: Vec<u8> = (0..tidings_store::limits::COMPONENT_PART_BYTES * 2 + 7).map(|n| (n % 251) as u8).collect();
     let digest = hex::encode(ring::digest::digest(&ring::digest::SHA256, &bytes));
     let info = ComponentInfo { digest, manifest, bytes: bytes.len() as u64, installed_at: at(9), signed: None };
     let signed = |key: &str| Some(Signed { publisher: "fedora".into(), key: key.into() });

@@ -1,6 +1,6 @@
 //! Event streams: each delivery once, in order, the newest only.
 
-use tidings_domain::limits::{STREAM_ENTRIES, STREAM_PAGE};
+use tidings_store::limits::{STREAM_ENTRIES, STREAM_PAGE};
 use tidings_store::{NewEntry, Store};
 
 use crate::fixture::{at, store};

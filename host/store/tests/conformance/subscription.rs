@@ -1,8 +1,8 @@
 //! Subscriptions: kept as written, and what waits for them follows their edits.
 
 use tidings_domain::delivery::{DeliveryState, Recipient};
-use tidings_domain::limits::SUBSCRIPTION_PAGE_BYTES;
 use tidings_domain::subscription::{DigestOptions, Edit, Rule, Style, Subscription};
+use tidings_store::limits::SUBSCRIPTION_PAGE_BYTES;
 
 use crate::fixture::{again, at, delivered, filter, store, subscription, to};
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use tidings_domain::limits;
+use crate::limits;
 use tidings_domain::manifest::{self, Capability, FieldKind, Lifetime};
 use tidings_domain::outcome::Outcome;
 use tidings_domain::text::{is_one_line, one_line};
@@ -28,12 +28,12 @@ pub(super) fn outcome(outcome: wit::Outcome) -> Outcome {
 
 /// An address as a plugin gave it; none where it cannot be one.
 pub(super) fn address(text: String) -> Option<String> {
-    let good = !text.is_empty() && text.chars().count() <= limits::ADDRESS_CHARS && is_one_line(&text);
+    let good = !text.is_empty() && text.chars().count() <= tidings_domain::limits::ADDRESS_CHARS && is_one_line(&text);
     good.then_some(text)
 }
 
 fn reason(text: &str) -> String {
-    one_line(text.trim(), limits::REASON_CHARS)
+    one_line(text.trim(), tidings_domain::limits::REASON_CHARS)
 }
 
 fn wait(millis: Option<u64>) -> Option<Duration> {
@@ -136,13 +136,13 @@ mod tests {
             (gone("new@example.org"), is_gone(Some("new@example.org"))),
             (gone("new@example.org\r\n"), is_gone(None)),
             (gone(""), is_gone(None)),
-            (gone(&"x".repeat(limits::ADDRESS_CHARS + 1)), is_gone(None)),
+            (gone(&"x".repeat(tidings_domain::limits::ADDRESS_CHARS + 1)), is_gone(None)),
         ] {
             assert_eq!(outcome(said), expected);
         }
         let Outcome::Rejected { reason } = outcome(wit::Outcome::Rejected("x".repeat(1_000_000))) else {
             panic!("a rejection stays one")
         };
-        assert_eq!(reason.chars().count(), limits::REASON_CHARS);
+        assert_eq!(reason.chars().count(), tidings_domain::limits::REASON_CHARS);
     }
 }

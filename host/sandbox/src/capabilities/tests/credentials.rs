@@ -4,10 +4,10 @@
 use std::sync::Mutex;
 use std::time::Instant;
 
+use crate::limits;
 use rustls::RootCertStore;
 use rustls::server::WebPkiClientVerifier;
 use serde_json::json;
-use tidings_domain::limits;
 
 use super::http::{ask, network, ok, server};
 use super::*;

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use tidings_domain::limits;
+use crate::limits;
 
 use super::*;
 use crate::capabilities::http::{HttpError, PluginHttpRequest};

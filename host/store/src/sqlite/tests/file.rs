@@ -4,9 +4,9 @@ use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::limits::COMPONENT_PART_BYTES;
 use sqlx::{ConnectOptions as _, Connection as _};
 use tidings_domain::delivery::Acceptance;
-use tidings_domain::limits::COMPONENT_PART_BYTES;
 use tidings_domain::outcome::Settlement;
 use tidings_domain::subscription::{Style, Subscription};
 use tokio::task::JoinSet;

@@ -1,0 +1,5 @@
+//! Bounds of event streams. A bound that an operator may change is the default of a setting and names it; the others are fixed.
+
+/// Connections that follow event streams at the same time, in all and of one stream.
+pub const STREAM_FOLLOWERS: usize = 1000;
+pub const STREAM_FOLLOWERS_EACH: usize = 8;
