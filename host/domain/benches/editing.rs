@@ -21,7 +21,7 @@ use rows::{Messages, Row};
 use support::{median, tell};
 use tidings_domain::acl::AclTable;
 use tidings_domain::catalogue::Catalogue;
-use tidings_domain::facts::Event;
+use tidings_domain::event::Event;
 use tidings_domain::ruleset::{Editor, Matcher, Ruleset};
 
 const SEED: u64 = 2014;

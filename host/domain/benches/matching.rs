@@ -23,7 +23,7 @@ use support::{bodies, median, tell};
 use tidings_domain::acl::AclTable;
 use tidings_domain::catalogue::Catalogue;
 use tidings_domain::delivery::Recipient;
-use tidings_domain::facts::Event;
+use tidings_domain::event::Event;
 use tidings_domain::message::{Envelope, Frame};
 use tidings_domain::ruleset::{Editor, Matcher, Ruleset};
 use tidings_domain::subscription::Filter;

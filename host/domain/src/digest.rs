@@ -12,7 +12,7 @@ use crate::catalogue::Catalogue;
 use crate::catalogue::group::{Common, DigestGroup};
 use crate::catalogue::source::MessageView;
 use crate::delivery::StoredEvent;
-use crate::facts::Event;
+use crate::event::Event;
 use crate::message::MessageId;
 use crate::time::Timestamp;
 

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use crate::acl::Acl;
 use crate::catalogue::Catalogue;
 use crate::delivery::Recipient;
-use crate::facts::Event;
+use crate::event::Event;
 use crate::rules::RuleProblem;
 use crate::subscription::Subscription;
 use crate::subscription::borrowed::SubscriptionRef;

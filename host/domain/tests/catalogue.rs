@@ -4,7 +4,7 @@
 
 use tidings_domain::aliases::Aliases;
 use tidings_domain::catalogue::Catalogue;
-use tidings_domain::facts::Event;
+use tidings_domain::event::Event;
 use tidings_domain::message::{Envelope, Frame};
 use tidings_domain::time::Timestamp;
 
@@ -161,7 +161,8 @@ fn a_failing_template_leaves_its_fallback_and_is_named() {
 #[test]
 fn examples_that_come_out_otherwise_are_mistakes() {
     let catalogue = load(&[("shop.toml", SHOP)]).unwrap();
-    let mistakes: Vec<String> = catalogue.check_examples().iter().map(ToString::to_string).collect();
+    let mistakes: Vec<String> =
+        tidings_domain::examples::check_examples(&catalogue).iter().map(ToString::to_string).collect();
     let expected = [
         "shop.toml:10: no good example shows what this `[[topic]]` gives",
         "shop.toml:26: a template fails on the example: thread",

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tidings_domain::acl::AclTable;
 use tidings_domain::aliases::Aliases;
 use tidings_domain::catalogue::Catalogue;
-use tidings_domain::facts::Event;
+use tidings_domain::event::Event;
 use tidings_domain::message::{Envelope, Frame};
 use tidings_domain::rules;
 use tidings_domain::ruleset::Ruleset;
@@ -159,7 +159,7 @@ fn the_rules_of_the_catalogue_hold_for_exactly_the_messages_they_held_for() {
 fn the_rules_are_named_and_described_as_they_were() {
     let Some(rules) = corpus("rules.jsonl") else { return };
     let catalogue = catalogue();
-    let describe = |rule: &rules::RuleInfo| {
+    let describe = |rule: &tidings_domain::rule_info::RuleInfo| {
         let arguments: Vec<&str> = rule.arguments.iter().map(|argument| argument.name.as_str()).collect();
         json!([rule.name, rule.title, arguments])
     };

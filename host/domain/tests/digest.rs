@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tidings_domain::aliases::Aliases;
 use tidings_domain::catalogue::Catalogue;
 use tidings_domain::digest::{self, DigestItem, DigestLine};
-use tidings_domain::facts::Event;
+use tidings_domain::event::Event;
 use tidings_domain::message::{Envelope, Frame};
 use tidings_domain::time::Timestamp;
 

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tidings_domain::acl::{AclTable, Holders};
 use tidings_domain::aliases::Aliases;
 use tidings_domain::catalogue::Catalogue;
-use tidings_domain::facts::Event;
+use tidings_domain::event::Event;
 use tidings_domain::message::{Envelope, Frame};
 use tidings_domain::ruleset::{Editor, FilterVerdict, Matcher, Ruleset, explain};
 use tidings_domain::subscription::borrowed::SubscriptionRef;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tidings_domain::acl::AclTable;
 use tidings_domain::aliases::Aliases;
 use tidings_domain::catalogue::Catalogue;
-use tidings_domain::facts::Event;
+use tidings_domain::event::Event;
 use tidings_domain::limits;
 use tidings_domain::message::{Envelope, Frame};
 use tidings_domain::ruleset::{Editor, FilterVerdict, Ruleset, explain};

@@ -11,7 +11,7 @@ use tidings_domain::acl::AclTable;
 use tidings_domain::aliases::Aliases;
 use tidings_domain::catalogue::{Catalogue, EMBEDDED};
 use tidings_domain::digest::{self, DigestItem};
-use tidings_domain::facts::Event;
+use tidings_domain::event::Event;
 use tidings_domain::limits;
 use tidings_domain::message::{Envelope, Frame};
 use tidings_domain::rules;
@@ -43,7 +43,7 @@ fn world() -> &'static World {
     static WORLD: OnceLock<World> = OnceLock::new();
     WORLD.get_or_init(|| {
         let catalogue = Arc::new(Catalogue::embedded().unwrap());
-        let rule = |info: &rules::RuleInfo, negated| Rule {
+        let rule = |info: &tidings_domain::rule_info::RuleInfo, negated| Rule {
             rule: info.name.clone(),
             arguments: info.arguments.iter().map(|a| (a.name.clone(), "teapot".to_owned())).collect(),
             negated,

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 use tidings_domain::aliases::Aliases;
 use tidings_domain::catalogue::Catalogue;
-use tidings_domain::facts::Event;
+use tidings_domain::event::Event;
 use tidings_domain::message::{Envelope, Frame};
 
 /// The floor for each of the packages' names, in percent of the cases that assert it.

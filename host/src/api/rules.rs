@@ -2,7 +2,7 @@
 
 use axum::Json as Answer;
 use axum::extract::State;
-use tidings_domain::rules::RuleInfo;
+use tidings_domain::rule_info::RuleInfo;
 use tidings_domain::text::one_line;
 
 use super::read::Path;

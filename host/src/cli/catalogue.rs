@@ -31,7 +31,7 @@ pub(super) fn run(args: &CatalogueArgs, out: &mut Output) -> anyhow::Result<()> 
 fn test(dir: &Path, out: &mut Output) -> anyhow::Result<()> {
     let files = read_catalogue(dir).map_err(anyhow::Error::msg)?;
     let (rules, mistakes) = match Catalogue::load(&files) {
-        Ok(catalogue) => (catalogue.rules().len(), catalogue.check_examples()),
+        Ok(catalogue) => (catalogue.rules().len(), tidings_domain::examples::check_examples(&catalogue)),
         Err(mistakes) => (0, mistakes),
     };
     let lines: Vec<String> = mistakes.iter().map(CatalogueError::to_string).collect();

@@ -6,7 +6,7 @@ use anyhow::{Context as _, ensure};
 use clap::Args;
 use serde_json::Value;
 use tidings_domain::digest::{DigestItem, fold};
-use tidings_domain::facts::Event;
+use tidings_domain::event::Event;
 use tidings_domain::message::{Envelope, Frame};
 use tidings_domain::time::Timestamp;
 use tidings_store::limits::DIGEST_BYTES;

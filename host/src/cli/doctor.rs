@@ -83,7 +83,7 @@ pub(super) async fn run(file: &Path, out: &mut Output) -> anyhow::Result<ExitCod
 
 fn catalogue(config: &Config) -> anyhow::Result<String> {
     let references = StaticData::read(&config.catalogue).map_err(anyhow::Error::msg)?;
-    let mistakes = references.catalogue.check_examples();
+    let mistakes = tidings_domain::examples::check_examples(&references.catalogue);
     let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
     ensure!(lines.is_empty(), "examples do not hold: {}", lines.join("; "));
     Ok(format!("{} rules, all examples hold", references.catalogue.rules().len()))

@@ -2,7 +2,7 @@
 
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
-use tidings_domain::rules::{ArgumentKind, RuleInfo};
+use tidings_domain::rule_info::{ArgumentKind, RuleInfo};
 
 use super::messages::{self, ReferenceArgs};
 use super::output::Output;

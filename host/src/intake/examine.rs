@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use tidings_acl::View;
 use tidings_bus::Received;
 use tidings_domain::delivery::{NewMessage, Recipient};
-use tidings_domain::facts::Event;
+use tidings_domain::event::Event;
 use tidings_domain::message::{Envelope, Refusal};
 use tidings_domain::ruleset::Matcher;
 

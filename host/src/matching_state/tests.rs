@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::json;
 use tempfile::TempDir;
 use tidings_domain::acl::AclTable;
-use tidings_domain::facts::Event;
+use tidings_domain::event::Event;
 use tidings_domain::message::{Envelope, Frame};
 use tidings_domain::subscription::{Edit, Filter, Rule, Style, Subscription};
 use tidings_domain::time::Timestamp;

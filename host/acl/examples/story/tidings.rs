@@ -13,7 +13,7 @@ use tidings_domain::acl::{Acl as _, Kinds, invalidated};
 use tidings_domain::aliases::Aliases;
 use tidings_domain::catalogue::Catalogue;
 use tidings_domain::delivery::Recipient;
-use tidings_domain::facts::Event;
+use tidings_domain::event::Event;
 use tidings_domain::message::{Envelope, Frame, Refusal};
 use tidings_domain::ruleset::{Editor, Matcher, Ruleset};
 use tidings_domain::subscription::borrowed::{FilterRef, SubscriptionRef};

@@ -2,7 +2,7 @@
 
 use tidings_domain::aliases::Aliases;
 use tidings_domain::catalogue::Catalogue;
-use tidings_domain::facts::Event;
+use tidings_domain::event::Event;
 use tidings_domain::message::{Envelope, Frame};
 use tidings_domain::subscription::borrowed::{FilterRef, SubscriptionRef};
 use tidings_domain::subscription::{Filter, Style};

@@ -8,7 +8,7 @@ use super::entry::CatalogueEntry;
 use super::group::DigestGroup;
 use super::source::MessageView;
 use super::topic::Pattern;
-use crate::rules::RuleInfo;
+use crate::rule_info::RuleInfo;
 
 /// All that is known of one application.
 #[derive(Debug, Default)]

@@ -17,7 +17,7 @@ use super::parse;
 use super::source::ValueSource;
 use super::template::{Library, Needs, Template};
 use super::topic::Pattern;
-use crate::rules::{RuleArgument, RuleInfo};
+use crate::rule_info::{RuleArgument, RuleInfo};
 
 /// Compiles one file. Templates go into the library that all files share.
 pub fn file(name: &str, text: &str, library: &mut Library, report: &mut CatalogueReport<'_>) -> Option<Application> {

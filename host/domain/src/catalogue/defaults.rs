@@ -6,7 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::mistake::CatalogueReport;
-use crate::rules::RuleInfo;
+use crate::rule_info::RuleInfo;
 use crate::subscription::{Filter, Rule};
 
 /// The name of the file that has them.

@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn it_loads_and_every_example_comes_out_as_written() {
         let catalogue = Catalogue::embedded().unwrap_or_else(|mistakes| panic!("{}", lines(&mistakes)));
-        let mistakes = catalogue.check_examples();
+        let mistakes = crate::examples::check_examples(&catalogue);
         assert!(mistakes.is_empty(), "{}", lines(&mistakes));
     }
 
@@ -118,7 +118,7 @@ mod tests {
         let text: String =
             readme.lines().filter_map(|line| line.strip_prefix("    ")).map(|l| format!("{l}\n")).collect();
         let catalogue = Catalogue::load(&[("README.md".to_owned(), text)]).unwrap_or_else(|m| panic!("{}", lines(&m)));
-        assert_eq!(catalogue.check_examples(), []);
+        assert_eq!(crate::examples::check_examples(&catalogue), []);
         assert!(catalogue.rule("shop_order_large").is_some());
     }
 

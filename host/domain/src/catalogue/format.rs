@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
 use toml::{Spanned, Value};
 
-use crate::rules::ArgumentKind;
+use crate::rule_info::ArgumentKind;
 
 /// One file: one application.
 #[derive(Deserialize)]

@@ -2,14 +2,13 @@
 //! message its facts are, how it reads, and which named tests users may ask for. Compiled once at load; nothing here
 //! reads a file or a clock.
 
-mod application;
+pub(crate) mod application;
 mod compile;
 pub(crate) mod condition;
 mod conditions;
 mod defaults;
 mod embedded;
 mod entry;
-mod examples;
 mod filters;
 mod format;
 pub(crate) mod group;
@@ -30,23 +29,15 @@ pub use embedded::EMBEDDED;
 pub use mistake::CatalogueError;
 
 use crate::aliases::Aliases;
-use crate::facts::{Facts, Text};
+use crate::facts::{EntryId, Facts, Text};
 use crate::message::Envelope;
-use crate::rules::{self, RuleInfo};
+use crate::rule_info::{GenericRule, RuleInfo};
 use crate::subscription::Filter;
 use application::{Application, NamedRule};
 use group::DigestGroup;
 use mistake::CatalogueReport;
 use source::MessageView;
 use template::Library;
-
-/// Which entry of the catalogue a message belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EntryId {
-    application: usize,
-    /// None for the application's defaults.
-    entry: Option<usize>,
-}
 
 /// All applications, compiled.
 #[derive(Debug)]
@@ -71,7 +62,7 @@ impl Catalogue {
             by_category: HashMap::new(),
             by_schema: HashMap::new(),
             environment: Environment::empty(),
-            infos: rules::generic(),
+            infos: GenericRule::infos(),
             defaults: Vec::new(),
             named: HashMap::new(),
         };
@@ -171,9 +162,9 @@ impl Catalogue {
         self.infos.get(position)
     }
 
-    /// Runs every example of every file. Each difference is a mistake with its file and line.
-    pub fn check_examples(&self) -> Vec<CatalogueError> {
-        self.applications.iter().flat_map(|application| examples::check(self, application)).collect()
+    /// The applications, in the order of their files.
+    pub(crate) fn applications(&self) -> &[Application] {
+        &self.applications
     }
 
     /// The named rule, if there is one.

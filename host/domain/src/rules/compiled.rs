@@ -11,7 +11,8 @@ use crate::canonical;
 use crate::catalogue::Catalogue;
 use crate::catalogue::condition::{Arguments, Condition, ConditionError};
 use crate::catalogue::source::MessageView;
-use crate::facts::{Event, Facts};
+use crate::event::Event;
+use crate::facts::Facts;
 use crate::limits;
 use crate::subscription::Rule;
 

@@ -7,53 +7,9 @@ mod generic;
 use serde::Serialize;
 
 use crate::catalogue::condition::Arguments;
-use crate::facts::Event;
+use crate::event::Event;
 
 pub(crate) use compiled::{Compiled, RuleTest, Subject};
-pub use generic::generic;
-
-/// A rule as a rule editor shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct RuleInfo {
-    /// E.g. `koji_build_started`.
-    pub name: String,
-    /// The application it is about; none for the generic rules.
-    pub application: Option<String>,
-    /// One line for a list of rules.
-    pub title: String,
-    /// More about it; may be empty.
-    pub help: String,
-    /// Without one that has no default, the rule is false.
-    pub arguments: Vec<RuleArgument>,
-}
-
-/// An argument of a rule. All are given as text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct RuleArgument {
-    pub name: String,
-    pub kind: ArgumentKind,
-    pub help: String,
-    /// What counts where it is not given.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub default: Option<String>,
-}
-
-/// What an argument's text means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ArgumentKind {
-    /// An account name.
-    User,
-    /// Account names, separated by commas.
-    Users,
-    Package,
-    Group,
-    /// A regular expression.
-    Pattern,
-    Text,
-    /// Texts, separated by commas.
-    List,
-}
 
 /// What is wrong with one rule of a user. The other filters are not affected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::acl::Acl;
 use crate::catalogue::Catalogue;
 use crate::catalogue::condition::ConditionError;
-use crate::facts::Event;
+use crate::event::Event;
 use crate::limits;
 use crate::rules::{Compiled, Subject};
 use crate::subscription::{Filter, Subscription};

@@ -11,7 +11,8 @@ use super::tested::{TopicNumbers, word_atom};
 use crate::acl::{Acl, GROUP_PREFIX, Kind};
 use crate::catalogue::condition::ConditionError;
 use crate::catalogue::source::MessageView;
-use crate::facts::{Event, Facts};
+use crate::event::Event;
+use crate::facts::Facts;
 use crate::rules::Subject;
 
 /// The memory of a thread that matches.

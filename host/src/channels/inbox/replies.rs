@@ -1,7 +1,7 @@
 //! What is said to users: each answer is lines of bounded number and length, since a medium may send a few a second only.
 
 use crate::channels::limits;
-use tidings_domain::rules::RuleInfo;
+use tidings_domain::rule_info::RuleInfo;
 use tidings_domain::subscription::{Filter, Rule};
 use tidings_domain::text::one_line;
 

@@ -9,7 +9,7 @@ use serde_json::json;
 use tidings_conformance::sample::{beyond, deliveries};
 use tidings_conformance::{CaseResult, Rehearsal, rehearse, run_with};
 use tidings_domain::delivery::StoredEvent;
-use tidings_domain::facts::Event;
+use tidings_domain::event::Event;
 use tidings_domain::message::{Envelope, Frame};
 use tidings_domain::outcome::Outcome;
 

@@ -1,23 +1,27 @@
-//! Runs the examples of a catalogue: a message, and what must come out of it. Every entry needs one, so that a catalogue
-//! proves itself.
+//! Runs the examples of a catalogue: a message, and the facts, texts and rules that it must give. Every entry of a
+//! catalogue needs one.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::Catalogue;
-use super::application::{Application, CatalogueExample};
-use super::group::GroupExample;
-use super::mistake::CatalogueError;
 use crate::aliases::Aliases;
+use crate::catalogue::application::{Application, CatalogueExample};
+use crate::catalogue::group::GroupExample;
+use crate::catalogue::{Catalogue, CatalogueError};
 use crate::digest::{self, DigestItem};
-use crate::facts::Event;
+use crate::event::Event;
 use crate::message::{Envelope, Frame};
 use crate::rules;
 use crate::time::Timestamp;
 
+/// Runs every example of every file. Each difference is an error with its file and line.
+pub fn check_examples(catalogue: &Catalogue) -> Vec<CatalogueError> {
+    catalogue.applications().iter().flat_map(|application| check(catalogue, application)).collect()
+}
+
 /// What is wrong with an application's examples, in the order of the file.
-pub fn check(catalogue: &Catalogue, application: &Application) -> Vec<CatalogueError> {
+fn check(catalogue: &Catalogue, application: &Application) -> Vec<CatalogueError> {
     let mistake = |line: usize, what: String| CatalogueError { file: application.file.clone(), line, what };
     let mut mistakes = Vec::new();
     let mut shown = BTreeSet::new();
