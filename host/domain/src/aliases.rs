@@ -1,12 +1,13 @@
-//! Who is meant by a nick or an e-mail address. Messages name people as their tools know them; rules name accounts. The
-//! map comes from configuration or the account system; nothing is looked up here.
+//! Maps nicks and e-mail addresses to account names. Messages name people as their tools know them; rules name
+//! accounts.
+//! The map comes from the configuration or the account system. This module looks nothing up.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde::Deserialize;
 
-/// A map from nick or e-mail address to account name. Names are compared as they are, as accounts are.
+/// A map from nick or e-mail address to account name. Names are compared byte for byte, as account names are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Aliases(HashMap<String, String>);

@@ -1,6 +1,6 @@
-//! JSON as fedmsg writes and signs it, and so what users' patterns have always been written for: Python's
-//! `json.dumps(…, sort_keys=True, separators=(",", ":"))` with everything beyond ASCII escaped. Byte for byte the same, or
-//! signatures would not hold.
+//! JSON as fedmsg writes and signs it: Python's `json.dumps(…, sort_keys=True, separators=(",", ":"))` with all
+//! characters outside ASCII escaped. Users' patterns are written for this text, and signatures cover it, so it must be
+//! the same byte for byte.
 
 use std::fmt::Write as _;
 

@@ -1,5 +1,6 @@
-//! A secret that the host uses for a plugin, which knows only its name: what sorts there are, and whether a channel was
-//! given those that its plugin needs. What is done with one at egress is the sandbox's.
+//! Credentials: secrets that the host uses on behalf of a plugin, which knows only their names. This module has the
+//! kinds
+//! and checks whether a channel has the credentials that its plugin requires. The sandbox uses them at egress.
 
 use std::collections::BTreeMap;
 
@@ -14,27 +15,27 @@ use crate::text::one_line;
 pub struct Credential {
     pub name: String,
     pub kind: CredentialKind,
-    /// What the kind says.
+    /// The secret, in the form that the kind defines.
     pub value: Secret,
     /// A host name or IP address, compared without regard to case.
     pub host: String,
 }
 
-/// What sort of secret it is: `credential-request.kind` in the contract.
+/// The kind of a credential: `credential-request.kind` in the contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CredentialKind {
     /// The value is sent as this header, e.g. `authorization`.
     Header { header: String },
     /// The value is the JSON key file of a Google service account; the host trades it for a bearer token and sends that.
     GoogleServiceAccount,
-    /// The value is PEM: a certificate, the chain behind it, and its private key. Shown in the TLS handshake.
+    /// The value is PEM: a certificate, its chain and its private key, for the TLS handshake.
     ClientCertificate,
 }
 
-/// The contract's words for the sorts.
+/// The contract's names of the kinds.
 pub const CREDENTIAL_KINDS: [&str; 3] = ["header", "google-service-account", "client-certificate"];
 
-/// Why a word, with or without a header's name, is no sort of credential.
+/// Why a kind, with or without a header's name, is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KindError {
     #[error("none of {}", CREDENTIAL_KINDS.join(", "))]
@@ -45,17 +46,17 @@ pub enum KindError {
     NotAHeader,
 }
 
-/// A credential without which the channel cannot run.
+/// A required credential that the channel lacks: it cannot run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Lack {
     #[error("it needs the credential `{name}` ({kind} for {host}), which is not granted: {why}")]
     NotGranted { name: String, kind: String, host: HostName, why: String },
-    #[error("nobody knows what the credential `{name}` is for: {problem}")]
+    #[error("the host of the credential `{name}` is invalid: {problem}")]
     NoHost { name: String, problem: RequestError },
 }
 
 impl CredentialKind {
-    /// The sort that `word` names; `header` is the name of the header where it is that sort.
+    /// The kind with this name; `header` is the header's name for the kind that needs one.
     pub fn read(word: &str, header: Option<String>) -> Result<CredentialKind, KindError> {
         match (word, header) {
             ("header", Some(header)) => Ok(CredentialKind::Header { header }),
@@ -67,7 +68,7 @@ impl CredentialKind {
         }
     }
 
-    /// The contract's word.
+    /// The contract's name.
     pub const fn as_str(&self) -> &'static str {
         match self {
             CredentialKind::Header { .. } => CREDENTIAL_KINDS[0],
@@ -91,7 +92,7 @@ impl CredentialRequest {
         crate::manifest::host(&self.host, config)
     }
 
-    /// Whether one was granted that is what is asked for: name, sort and host.
+    /// Whether the grants contain the credential that is requested: the same name, kind and host.
     pub fn is_met(&self, host: &HostName, grants: &Grants) -> bool {
         grants.credentials.iter().any(|credential| {
             credential.name == self.name
@@ -102,8 +103,9 @@ impl CredentialRequest {
 }
 
 impl Manifest {
-    /// The first required credential that the channel was not given, with a configuration that is in force. One whose host
-    /// is a setting without a value is not needed: the plugin could use it nowhere.
+    /// The first required credential that the channel lacks with this configuration. A credential whose host is a
+    /// setting
+    /// without a value is not needed: the plugin could not use it.
     pub fn check_credentials(&self, config: &BTreeMap<String, String>, grants: &Grants) -> Result<(), Lack> {
         for request in self.credentials.iter().filter(|request| request.required) {
             let (name, kind, why) = (request.name.clone(), request.kind.clone(), one_line(&request.why, 300));
@@ -166,7 +168,7 @@ mod tests {
             (
                 "no url",
                 credential("key", GoogleServiceAccount, "push.example.org"),
-                Some("nobody knows what the credential `key` is for: `no url` is not a host name or an IP address"),
+                Some("the host of the credential `key` is invalid: `no url` is not a host name or an IP address"),
             ),
         ] {
             let lack = manifest.check_credentials(&config(url), &grants).err().map(|lack| lack.to_string());

@@ -1,5 +1,5 @@
-//! A delivery: one message (or digest) for one destination. Its identity, its states, and the types that carry it from
-//! intake to an outcome. Which state follows which is decided in `outcome`; who may hold it, in the store.
+//! Deliveries: one message (or digest) for one destination. Identity, states, and the types that carry a delivery from
+//! intake to its outcome. `outcome` decides which state follows; the store decides who holds a delivery.
 
 use std::fmt;
 use std::sync::Arc;
@@ -60,11 +60,11 @@ impl fmt::Display for DeliveryId {
 pub enum DeliveryState {
     /// Not sent yet: due now or later, or held with its channel.
     Pending,
-    /// The far side has it.
+    /// The remote server accepted it.
     Delivered,
     /// Given up, with a reason; an administrator may retry it.
     Dead,
-    /// Not wanted any more: the subscription or the address went away before it was sent.
+    /// No longer wanted: the subscription or the address was removed before it was sent.
     Cancelled,
 }
 
@@ -86,7 +86,7 @@ impl DeliveryState {
     }
 }
 
-/// Someone to be told of a message: what matching found, one for each address.
+/// A recipient of a message, found by matching: one for each address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recipient {
     pub user: String,
@@ -94,7 +94,7 @@ pub struct Recipient {
     pub address: String,
     /// The first filter that matched.
     pub filter: String,
-    /// That filter is to be deactivated by this match.
+    /// This match deactivates the filter.
     pub oneshot: bool,
     pub style: Style,
     pub digest: Option<DigestOptions>,
@@ -122,15 +122,16 @@ pub struct StoredEvent {
     pub body: String,
 }
 
-/// What is accepted in one go: a message and everybody who is to be told. Without recipients only the fact that it was
-/// seen is kept.
+/// A message with all its recipients, for the store to accept in one transaction. Without recipients the store keeps
+/// only
+/// the fact that it saw the message.
 #[derive(Clone, Debug)]
 pub struct NewMessage {
     pub id: MessageId,
     pub topic: String,
     /// SHA-256 of the body: a second message with the same id and another body is suspicious.
     pub digest: [u8; 32],
-    /// None where nobody is told.
+    /// None without recipients.
     pub event: Option<Arc<StoredEvent>>,
     /// Shared, since a commit may have to be tried again.
     pub recipients: Arc<[Recipient]>,
@@ -143,7 +144,7 @@ impl NewMessage {
     }
 }
 
-/// What the store says to an accepted message.
+/// The store's answer to a new message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Acceptance {
     /// Committed, with so many new deliveries.

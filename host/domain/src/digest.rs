@@ -1,5 +1,6 @@
-//! What a digest says: one line for each message, and one for messages that belong together by the catalogue's groups
-//! ("ann pushed 5 commits to teapot"). Pure: who reads it and what the messages are comes in as arguments.
+//! Digest lines: one for each message, and one for messages that belong together by the catalogue's groups ("ann pushed
+//! 5
+//! commits to teapot"). Pure: the reader and the messages are arguments.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -71,7 +72,7 @@ impl DigestItem {
         }
     }
 
-    /// A body that is no JSON leaves the message alone on its line.
+    /// A message with an invalid JSON body keeps a line of its own.
     pub fn of_stored(event: &StoredEvent) -> DigestItem {
         DigestItem {
             id: event.id.clone(),
@@ -87,7 +88,7 @@ impl DigestItem {
         }
     }
 
-    /// The message as groups see it: its envelope is not known any more.
+    /// The message as groups see it, without its envelope, which is not kept.
     fn message<'a>(&'a self, catalogue: &Catalogue, aliases: &'a Aliases) -> MessageView<'a> {
         MessageView {
             envelope: &Value::Null,
@@ -105,7 +106,7 @@ pub fn fold(catalogue: &Catalogue, aliases: &Aliases, items: &[DigestItem], subj
     try_fold(catalogue, aliases, items, subject).0
 }
 
-/// The lines, and which templates of groups failed: their messages stay apart.
+/// The lines, and the problems of groups whose templates failed: their messages keep their own lines.
 pub(crate) fn try_fold(
     catalogue: &Catalogue,
     aliases: &Aliases,
@@ -132,7 +133,7 @@ pub fn summary(catalogue: &Catalogue, aliases: &Aliases, events: &[Arc<StoredEve
     fold(catalogue, aliases, &items, Some(reader)).into_iter().map(|line| line.subjective).collect()
 }
 
-/// A digest on its way.
+/// The state of one fold.
 struct Folding<'a> {
     catalogue: &'a Catalogue,
     items: &'a [DigestItem],
@@ -144,7 +145,7 @@ struct Folding<'a> {
 }
 
 impl Folding<'_> {
-    /// Folds what belongs together by one group; the lines go under the number of their first message.
+    /// Folds the messages of one group. The key of a line is the position of its first message.
     fn group(&mut self, categories: &[String], group: &DigestGroup, folded: &mut BTreeMap<usize, DigestLine>) {
         let mut keyed: Vec<(usize, Vec<Vec<String>>)> = Vec::new();
         for (number, message) in self.messages.iter().enumerate().filter(|(number, _)| !self.taken[*number]) {

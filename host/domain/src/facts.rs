@@ -38,7 +38,7 @@ pub struct Facts {
     pub modules: Vec<String>,
     pub flatpaks: Vec<String>,
     pub groups: Vec<String>,
-    /// Who did it.
+    /// The account that caused the message.
     pub agent: Option<String>,
     pub severity: Option<Severity>,
     /// The entry of the catalogue that gave these facts.
@@ -66,10 +66,10 @@ pub struct Text {
     pub link: Option<String>,
     pub icon: Option<String>,
     pub secondary_icon: Option<String>,
-    /// Paths of the things it is about, sorted.
+    /// Paths of the objects that the message is about, sorted.
     pub objects: Vec<String>,
-    /// What it belongs to (a package, an update, a ticket), so that mail clients can thread.
+    /// The object that the message belongs to (a package, an update, a ticket), so that mail clients can thread.
     pub thread: Option<String>,
-    /// Templates that failed on this message, and how. Each left its fallback.
+    /// Templates that failed on this message, and how. Their fallback text is used.
     pub problems: Vec<String>,
 }

@@ -1,5 +1,6 @@
-//! Whether something is missing in what a publisher sent. A fedmsg publisher counts its messages in the field `i`, from
-//! 1 in each of its runs; ZeroMQ drops without a word. Pure: it sees numbers and ids, and says what they mean.
+//! Detects missing messages of a publisher. A fedmsg publisher counts its messages in the field `i`, from 1 in each of
+//! its
+//! runs; ZeroMQ drops messages silently. Pure: it sees only numbers and ids.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -7,12 +8,12 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use crate::limits::{BUS_GAP_MAX, BUS_PUBLISHERS, BUS_RECENT};
 use crate::message::MessageId;
 
-/// What a message's number says about the ones before it.
+/// What a message's number means for the messages before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sequence {
     /// The publisher's first message that was seen. What came before is unknown, not missing.
     First,
-    /// The one that was due.
+    /// The expected number.
     Next,
     /// `missing` numbers after `after` did not come.
     Gap { after: u64, missing: u64 },
@@ -22,10 +23,10 @@ pub enum Sequence {
     Restart { missing: u64 },
     /// The same message again.
     Repeat,
-    /// Several publishers count here under one name (a relay, a gateway): nothing can be said until the connection is
-    /// replaced, and the `retracted` numbers that were called missing were not.
+    /// Several publishers count under one name (a relay, a gateway): gaps cannot be detected until the connection is
+    /// replaced, and the `retracted` numbers that were reported missing were not missing.
     Mixed { retracted: u64 },
-    /// One publisher more than are followed.
+    /// The limit of followed publishers is reached: this one is not followed.
     Untracked,
 }
 
@@ -37,19 +38,20 @@ pub struct GapWatch {
 
 #[derive(Debug)]
 struct Track {
-    /// The connection the latest message came over. A restarted publisher has to be connected to anew, so a counter that
+    /// The connection that the latest message came over. A restarted publisher needs a new connection, so a counter
+    /// that
     /// falls back within one connection is a second counter.
     connection: u64,
     last: u64,
     /// Numbers and hashed ids of the latest messages, in order of arrival.
     recent: VecDeque<(u64, u64)>,
-    /// How many numbers were called missing and have not come since, on this connection.
+    /// Numbers that were reported missing and have not arrived since, on this connection.
     missing: u64,
     mixed: bool,
 }
 
 impl GapWatch {
-    /// Takes note of message `id` with the number `i` from `publisher`. `connection` is a number that differs for each
+    /// Records message `id` with the number `i` from `publisher`. `connection` is a number that differs for each
     /// connection to the endpoint.
     pub fn observe(&mut self, connection: u64, publisher: &str, i: u64, id: &MessageId) -> Sequence {
         let id = hash(id);
@@ -143,7 +145,7 @@ mod tests {
         Envelope::read(&Frame { topic: None, body }).unwrap().id().clone()
     }
 
-    /// Feeds (connection, number, id) and returns what was said to each.
+    /// Feeds (connection, number, id) and returns the result of each.
     fn watch(observations: &[(u64, u64, &str)]) -> Vec<Sequence> {
         let mut watch = GapWatch::default();
         observations.iter().map(|(connection, i, name)| watch.observe(*connection, "apache", *i, &id(name))).collect()

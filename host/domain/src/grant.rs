@@ -1,5 +1,6 @@
-//! What an administrator lets a plugin reach, and the decision whether one connection is covered. Pure: names are
-//! resolved at the edge, and every resolved address comes back here before anything connects to it.
+//! Grants: what an administrator lets a plugin reach, and whether a connection is covered. Pure: callers resolve names
+//! and
+//! check every resolved address here before they connect.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -18,10 +19,10 @@ pub struct Grant {
     /// A host name or IP address, compared without regard to case; no patterns.
     pub host: String,
     pub port: u16,
-    /// Also where the name leads to a private, loopback or link-local address.
+    /// Allows private, loopback and link-local addresses.
     #[serde(default)]
     pub private: bool,
-    /// For `http`: also without TLS.
+    /// For `http`: allows requests without TLS.
     #[serde(default)]
     pub plain_http: bool,
 }
@@ -33,7 +34,7 @@ pub struct Grants {
     pub credentials: Vec<Credential>,
 }
 
-/// Leave to reach one host and port. Only [`Grants::permit`] makes it; each address still has to be asked for.
+/// Permission to reach one host and port. Only [`Grants::permit`] makes one; each address needs a check of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permit {
     host: HostName,
@@ -42,7 +43,7 @@ pub struct Permit {
     plain_http: bool,
 }
 
-/// Why a connection or a credential is refused: names the grant that lacks.
+/// Why a connection or a credential is refused: names the missing grant.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Denial {
     #[error("`{0}` is no host name or IP address")]
@@ -114,7 +115,7 @@ impl Permit {
         }
     }
 
-    /// Whether HTTP may go there without TLS.
+    /// Whether HTTP without TLS is allowed.
     pub fn plain_http(&self) -> Result<(), Denial> {
         if self.plain_http { Ok(()) } else { Err(Denial::PlainHttp { host: self.host.clone(), port: self.port }) }
     }

@@ -1,6 +1,7 @@
-//! The pure core of Tidings: what a message is, what it is about, who wants to hear of it, and what becomes of a
-//! delivery. No I/O, no clock, no async: time comes in as an argument, and a decision goes out as a value with its
-//! reason. Cargo enforces it: this crate names neither tokio, sqlx nor wasmtime.
+//! The pure core of Tidings: messages and their facts, rules and recipients, deliveries and their states. No I/O, no
+//! clock,
+//! no async: time is an argument, and a decision is a value with its reason. Cargo enforces it: this crate depends on
+//! neither tokio, sqlx nor wasmtime.
 
 pub mod acl;
 pub mod aliases;

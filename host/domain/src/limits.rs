@@ -28,7 +28,7 @@ pub const BUS_RECENT: usize = 256;
 pub const BUS_GAP_MAX: u64 = 1_000_000;
 /// The shortest wait before a delivery is tried again; setting `dispatch.backoff_min`.
 pub const BACKOFF_MIN: Duration = Duration::from_secs(60);
-/// The longest wait before a delivery is tried again, also where the far side asked for more; setting
+/// The longest wait before a delivery is tried again, also if the remote server asked for more; setting
 /// `dispatch.backoff_max`.
 pub const BACKOFF_MAX: Duration = Duration::from_secs(4000);
 /// A delivery older than this is dead; setting `dispatch.max_age`. Postfix keeps mail as long.

@@ -1,5 +1,6 @@
-//! What a plugin says of itself, in the host's own types. `check` judges the manifest itself when the plugin is
-//! installed; `configure` checks a configuration against its schema and turns its grant requests into grants.
+//! A plugin's manifest in the host's own types. `check` validates the manifest when the plugin is installed;
+//! `configure`
+//! checks a configuration against its schema and turns its grant requests into grants.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +12,7 @@ pub use check::ManifestError;
 pub(crate) use configure::host;
 pub use configure::{PluginConfigError, PluginConfigProblem, RequestError};
 
-/// What a plugin is; see `manifest` in the contract (`wit/v1/channel.wit`).
+/// A plugin's description of itself; see `manifest` in the contract (`wit/v1/channel.wit`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     pub name: String,
@@ -21,13 +22,13 @@ pub struct Manifest {
     pub address_example: String,
     pub config: Vec<Field>,
     pub grants: Vec<GrantRequest>,
-    /// Manifests that were stored before there were such requests have none.
+    /// Empty in manifests that were stored before such requests existed.
     #[serde(default)]
     pub credentials: Vec<CredentialRequest>,
-    /// Manifests that were stored before there was a choice have none.
+    /// The default in manifests that were stored before the field existed.
     #[serde(default)]
     pub lifetime: Lifetime,
-    /// A user's only address is the name of the account (`address` = `account` in the contract's `extra`).
+    /// The account's name is the only address of a user (`address` = `account` in the contract's `extra`).
     #[serde(default)]
     pub address_is_account: bool,
 }
@@ -39,12 +40,12 @@ pub enum Lifetime {
     /// For one call.
     #[default]
     PerCall,
-    /// As long as its channel is enabled and all goes well.
+    /// While its channel is enabled and it does not crash.
     Resident,
 }
 
 impl Lifetime {
-    /// The word of the contract.
+    /// The contract's name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Lifetime::PerCall => "per-call",
@@ -94,7 +95,7 @@ pub struct GrantRequest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CredentialRequest {
     pub name: String,
-    /// The contract's word for the sort of secret; one that is not known is refused by [`Manifest::check`].
+    /// The contract's name of the kind; [`Manifest::check`] refuses an unknown one.
     pub kind: String,
     pub host: String,
     pub required: bool,

@@ -1,5 +1,5 @@
-//! A message on its way in: the frame as the bus gave it, and the envelope that was read from it within bounds. What
-//! does not become an envelope becomes a `Refusal`, which says why.
+//! Incoming messages: the frame as the bus delivered it, and the envelope that is read from it within bounds. A frame
+//! without a valid envelope becomes a `Refusal` with its reason.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::limits;
 use crate::time::Timestamp;
 
-/// What a bus source received: nothing in it has been looked at.
+/// What a bus source received, not parsed yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     /// The topic that came beside the body (ZeroMQ frame 0, AMQP routing key); none where the source has none (replay).
@@ -33,7 +33,7 @@ pub struct Envelope {
 pub struct MessageId(String);
 
 impl MessageId {
-    /// An id of our own making: of a test, or of something kept in the store.
+    /// An id from our own text: for tests, and for ids that the store kept.
     pub fn made(text: &str) -> MessageId {
         MessageId(text.to_owned())
     }
@@ -49,7 +49,7 @@ impl fmt::Display for MessageId {
     }
 }
 
-/// Why a frame never became a message. Each is counted under its word.
+/// Why a frame is refused. Each reason has a name under which it is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Refusal {
@@ -86,7 +86,7 @@ impl Refusal {
         Refusal::Stale,
     ];
 
-    /// The word for metrics and logs.
+    /// The name for metrics and logs.
     pub const fn as_str(self) -> &'static str {
         match self {
             Refusal::TooLarge => "too_large",
@@ -103,8 +103,9 @@ impl Refusal {
 }
 
 impl Envelope {
-    /// Reads a frame's body: size and depth are checked before it is parsed. A body that has a topic beside it must carry
-    /// the same one.
+    /// Reads a frame's body. Checks size and depth before parsing. If the frame has a topic, the body must carry the
+    /// same
+    /// one.
     pub fn read(frame: &Frame) -> Result<Envelope, Refusal> {
         if frame.body.len() > limits::MESSAGE_BYTES {
             return Err(Refusal::TooLarge);
@@ -148,7 +149,7 @@ impl Envelope {
         &self.topic
     }
 
-    /// When the publisher says it was sent; none where it does not say.
+    /// When the publisher sent it; none if the message does not tell.
     pub fn timestamp(&self) -> Option<Timestamp> {
         self.timestamp
     }
@@ -164,7 +165,7 @@ impl Envelope {
     }
 }
 
-/// Whether there are enough brackets at all; most messages have few, and counting them is quick.
+/// Whether there are enough brackets to exceed the depth limit; most messages have few, and counting them is quick.
 fn may_be_deep(json: &[u8]) -> bool {
     json.iter().filter(|byte| matches!(byte, b'[' | b'{')).count() > limits::MESSAGE_DEPTH
 }

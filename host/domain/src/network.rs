@@ -1,6 +1,6 @@
-//! Host names and IP addresses, judged without asking the network: what is a host name, and which addresses lead into
-//! the machine or the network around it instead of out. Sources: the IANA special-purpose address registries
-//! (RFC 6890 and its updates).
+//! Host names and IP addresses, classified without network access: which texts are host names, and which addresses lead
+//! into this machine or its local network. Sources: the IANA special-purpose address registries (RFC 6890 and its
+//! updates).
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -11,8 +11,8 @@ pub struct HostName(String);
 
 impl HostName {
     /// Reads a name of ASCII letters, digits, `-` and `_` (an international name in its `xn--` form), or an address.
-    /// Refused are the old numeric spellings of IPv4 (`127.1`, `0x7f000001`, `2130706433`) that a resolver takes for an
-    /// address.
+    /// Refuses the legacy numeric spellings of IPv4 (`127.1`, `0x7f000001`, `2130706433`), which resolvers read as
+    /// addresses.
     pub fn parse(text: &str) -> Option<HostName> {
         let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
         if let Ok(address) = bare.parse::<IpAddr>() {
@@ -51,15 +51,15 @@ fn is_label(label: &str) -> bool {
 /// Where an address leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// Out to the internet.
+    /// To the internet.
     Global,
-    /// To this machine or the network around it: only with an administrator's word. Says what it is.
+    /// To this machine or its local network: only with an administrator's grant. The text names the kind.
     Local(&'static str),
-    /// Nowhere that a channel has any business, with no grant that could cover it. Says what it is.
+    /// Never allowed, by no grant. The text names the kind.
     Never(&'static str),
 }
 
-/// Where `address` leads. An IPv6 address that carries an IPv4 one leads where that one leads.
+/// Where `address` leads. An IPv6 address that embeds an IPv4 address leads where that one leads.
 pub fn reach(address: IpAddr) -> Reach {
     match address {
         IpAddr::V4(address) => reach_v4(address),
@@ -69,7 +69,7 @@ pub fn reach(address: IpAddr) -> Reach {
 
 fn reach_v4(address: Ipv4Addr) -> Reach {
     match address.octets() {
-        // Most clouds'; containers of AWS (ECS, EKS); Azure's and Alibaba's.
+        // Metadata services: most clouds; containers of AWS (ECS, EKS); Azure and Alibaba.
         [169, 254, 169, 254] | [169, 254, 170, 2 | 23] | [168, 63, 129, 16] | [100, 100, 100, 200] => {
             Reach::Never("the cloud's metadata service")
         }
@@ -96,7 +96,7 @@ fn reach_v6(address: Ipv6Addr) -> Reach {
     match address.segments() {
         [0, 0, 0, 0, 0, 0, 0, 0] => Reach::Never("unspecified"),
         [0, 0, 0, 0, 0, 0, 0, 1] => Reach::Local("loopback"),
-        // Those of AWS (EC2, EKS), and Google's.
+        // Metadata services of AWS (EC2, EKS) and Google.
         [0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254 | 0x0023] | [0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x0254] => {
             Reach::Never("the cloud's metadata service")
         }

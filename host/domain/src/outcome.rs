@@ -1,5 +1,6 @@
-//! What became of an attempt, and what follows from it. The plugin's word is one input; traps, deadlines and nonsense
-//! are the others. `decide` is where an outcome becomes the next state of a delivery.
+//! Outcomes of attempts, and the states that follow. The plugin's answer is one input; traps, deadlines and invalid
+//! answers
+//! are others. `decide` turns an outcome into the next state of a delivery.
 
 use std::time::Duration;
 
@@ -7,15 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::Timestamp;
 
-/// What became of one delivery in one attempt: the plugin's answer, or what the sandbox saw instead of one.
+/// The result of one attempt of one delivery: the plugin's answer, or what the sandbox observed instead.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Outcome {
-    /// The far side took responsibility.
+    /// The remote server took responsibility.
     Delivered { receipt: Option<String> },
-    /// A passing failure of this delivery alone.
+    /// A temporary failure of this delivery alone.
     Retry { after: Option<Duration>, reason: String },
-    /// The far side will never take it.
+    /// The remote server refuses it permanently.
     Rejected { reason: String },
     /// The address does not exist any more.
     AddressGone { replacement: Option<String>, reason: String },
@@ -26,7 +27,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The same with other words: what the plugin or its far side said, changed by `edit`. An address is not words.
+    /// The same outcome with the texts of the plugin or the remote server changed by `edit`. Addresses stay.
     pub fn reworded(self, edit: impl Fn(String) -> String) -> Outcome {
         match self {
             Outcome::Delivered { receipt } => Outcome::Delivered { receipt: receipt.map(edit) },
@@ -51,7 +52,7 @@ pub enum CrashKind {
     Memory,
     /// Too many or too large host calls.
     HostCalls,
-    /// The answer was none: a wrong number of outcomes, a value over its bound.
+    /// An invalid answer: a wrong number of outcomes, or a value over its limit.
     Nonsense,
     /// The component could not be instantiated.
     Instantiate,
@@ -67,7 +68,7 @@ impl CrashKind {
         CrashKind::Instantiate,
     ];
 
-    /// The word for logs, metrics and the API.
+    /// The name for logs, metrics and the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             CrashKind::Trap => "trap",
@@ -80,27 +81,28 @@ impl CrashKind {
     }
 }
 
-/// What an outcome makes of a delivery. The store applies it in one transaction.
+/// The effect of an outcome on a delivery. The store applies it in one transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settlement {
     Delivered {
         receipt: Option<String>,
     },
-    /// Pending again, not before then. `counts` says whether an attempt was used up.
+    /// Pending again, due at this time. `counts` tells whether an attempt was used.
     Again {
         not_before: Timestamp,
         reason: String,
         counts: bool,
     },
-    /// Pending again as it was, in its old place: what held it up was not its own. No attempt was used up.
+    /// Pending again in its old position: the cause was not this delivery. No attempt was used.
     Held {
         reason: String,
     },
     Dead {
         reason: String,
     },
-    /// Dead, and nothing else goes to that address: it leaves the subscription and its pending deliveries are cancelled.
-    /// With a replacement the subscription and this delivery move there.
+    /// Dead, and the address is invalid from now on: it leaves the subscription, and its pending deliveries are
+    /// cancelled.
+    /// With a replacement, the subscription and this delivery move there.
     AddressGone {
         replacement: Option<String>,
         reason: String,

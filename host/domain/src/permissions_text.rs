@@ -1,12 +1,13 @@
-//! What requests, grants and limits mean, in words for the administrator who has to decide on them. It says what may happen
-//! at worst, and never what is secret. It decides nothing.
+//! Describes requests, grants and limits in sentences for the administrator who decides on them: what the plugin may do
+//! at
+//! worst. It never shows secrets, and decides nothing.
 
 use crate::grant::Grant;
 use crate::limits::PluginLimits;
 use crate::manifest::{Capability, CredentialRequest, GrantRequest, Lifetime, Manifest};
 use crate::network::{HostName, Reach, reach};
 
-/// What a plugin wants, before anything is granted: a sentence for each of its wishes.
+/// What a plugin requests before anything is granted: one sentence for each request.
 pub fn review(manifest: &Manifest) -> Vec<String> {
     let mut lines: Vec<String> = manifest.grants.iter().map(request).collect();
     if lines.is_empty() {
@@ -25,13 +26,13 @@ pub fn review(manifest: &Manifest) -> Vec<String> {
     lines
 }
 
-/// A grant that a plugin asks for.
+/// A requested grant.
 fn request(request: &GrantRequest) -> String {
     let (host, port) = (place(&request.host, "the host in"), place(&request.port, "the one in"));
     format!("asks to {} {host}, port {port}: \u{201c}{}\u{201d}", verb(request.capability), request.why)
 }
 
-/// A secret that the host is to use for it.
+/// A requested credential.
 fn credential(request: &CredentialRequest) -> String {
     let CredentialRequest { name, kind, host, required, why } = request;
     let host = place(host, "the host in");
@@ -62,7 +63,7 @@ const fn verb(capability: Capability) -> &'static str {
     }
 }
 
-/// What is in force: everything that the channel may reach, and that there is nothing else.
+/// The grants in force: all that the channel may reach.
 pub fn reachable(grants: &[Grant]) -> Vec<String> {
     if grants.is_empty() {
         return vec!["may reach nothing on the network".to_owned()];
@@ -103,7 +104,7 @@ fn inside(what: &str) -> &'static str {
     if what == "loopback" { "this machine itself" } else { "on your own network" }
 }
 
-/// What one call may take, and what stays afterwards.
+/// What one call may use, and what a plugin may keep.
 pub fn limits(limits: &PluginLimits) -> Vec<String> {
     let mib = |bytes: u64| format!("{} MiB", bytes.div_ceil(1024 * 1024));
     let network = match limits.connections {

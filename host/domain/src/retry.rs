@@ -1,6 +1,6 @@
-//! What follows from an outcome: delivered, again and when, or dead and why. Backoff is by age, as Postfix does it: the
-//! wait is the time that the delivery has already spent here, within bounds, so retries spread by themselves and no
-//! table of delays is needed.
+//! Retry decisions: delivered, retried at a time, or dead with a reason. Backoff is by age, as in Postfix: the wait is
+//! the
+//! age of the delivery within bounds, so retries spread without a table of delays.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use crate::limits;
 use crate::outcome::{CrashKind, Outcome, Settlement};
 use crate::time::Timestamp;
 
-/// The bounds of trying again; the settings `dispatch.*`.
+/// The bounds of retries; the settings `dispatch.*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
     pub backoff_min: Duration,
     pub backoff_max: Duration,
     /// A delivery older than this is dead.
     pub max_age: Duration,
-    /// A delivery that made its plugin crash this often, alone in its call, is dead.
+    /// A delivery that crashed its plugin this often, alone in its call, is dead.
     pub max_crashes: u32,
 }
 
@@ -34,16 +34,17 @@ impl Default for RetryPolicy {
 #[derive(Clone, Copy, Debug)]
 pub struct Tried {
     pub accepted_at: Timestamp,
-    /// It was the only delivery of its call: a crash is its own.
+    /// It was the only delivery of its call, so that it caused the crash.
     pub alone: bool,
-    /// How often it made its plugin crash before, alone.
+    /// How often it crashed its plugin before, alone.
     pub crashes: u32,
-    /// One behind it in its call was delivered: its place is lost, and the channel's trouble was not everybody's.
+    /// A delivery behind it in the same call was delivered: it loses its position, and the trouble was not the
+    /// channel's.
     pub overtaken: bool,
 }
 
 impl RetryPolicy {
-    /// The wait before the next attempt of a delivery of this age, with what the far side asked for, within bounds.
+    /// The wait before the next attempt of a delivery of this age, given the wait that the remote server asked for.
     pub fn wait(&self, age: Duration, asked: Option<Duration>) -> Duration {
         asked.unwrap_or(age).clamp(self.backoff_min, self.backoff_max)
     }
@@ -70,7 +71,8 @@ impl RetryPolicy {
         }
     }
 
-    /// A crash in company says nothing about this delivery: it is tried again soon, alone. Alone, it counts.
+    /// A crash with several deliveries in the call proves nothing about this one: retry it soon, alone. Alone, it
+    /// counts.
     fn crashed(&self, kind: CrashKind, detail: &str, tried: Tried, now: Timestamp) -> Settlement {
         let reason = format!("the plugin crashed ({}): {detail}", kind.as_str());
         if !tried.alone {
@@ -82,8 +84,9 @@ impl RetryPolicy {
         self.again(tried, None, reason, true, now)
     }
 
-    /// The channel rests, so the delivery need not wait by itself: it keeps its place before those that came later. It is
-    /// dead where it would be too old after the rest.
+    /// The channel rests, so the delivery does not wait by itself: it keeps its position before later ones. It is dead
+    /// if it
+    /// is too old after the rest.
     fn held(&self, tried: Tried, rest: Option<Duration>, reason: String, now: Timestamp) -> Settlement {
         let rest = rest.unwrap_or_default().min(self.backoff_max);
         if now.since(tried.accepted_at) + rest > self.max_age {

@@ -11,13 +11,13 @@ pub use generic::GenericRule;
 pub struct RuleInfo {
     /// E.g. `koji_build_started`.
     pub name: String,
-    /// The application it is about; none for the generic rules.
+    /// The application that it belongs to; none for the generic rules.
     pub application: Option<String>,
     /// One line for a list of rules.
     pub title: String,
-    /// More about it; may be empty.
+    /// A longer description; may be empty.
     pub help: String,
-    /// Without one that has no default, the rule is false.
+    /// If one without a default is missing, the rule is false.
     pub arguments: Vec<RuleArgument>,
 }
 
@@ -27,7 +27,7 @@ pub struct RuleArgument {
     pub name: String,
     pub kind: ArgumentKind,
     pub help: String,
-    /// What counts where it is not given.
+    /// The value if it is not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
 }

@@ -1,17 +1,19 @@
-//! All users' rules in memory, filed so that a message leads to the filters that it may match. A ruleset is a snapshot: an
-//! editor makes the next one, which shares the rest, and whoever matches with the old one is not disturbed.
+//! All users' rules in memory, indexed so that a message leads to the filters that it may match. A ruleset is a
+//! snapshot: the
+//! editor makes the next one, which shares all unchanged parts, and readers of the old one are not disturbed.
 //!
-//! The way of a message: its names become atoms; each atom leads to entries of the index; each entry is a filter that is
-//! filed under that atom, and the rest of its rules is tested, each rule once however many filters have it. Filters that
-//! no name leads to are filed under the rules that a topic can fulfil, under patterns, or, last, under every message.
+//! The path of a message: its names become atoms; each atom leads to entries of the index; each entry is a filter
+//! indexed
+//! under that atom, and the rest of its rules is tested, each rule once for all filters that have it. Filters without a
+//! name to index are indexed under the rules that a topic can fulfil, under patterns, or, last, under every message.
 
 mod atom;
 mod compile;
 mod editor;
 mod explain;
-mod filed;
-mod filing;
 mod index;
+mod indexed_filter;
+mod indexing;
 mod matcher;
 mod own;
 mod paged;
@@ -32,15 +34,15 @@ use crate::rules::RuleProblem;
 use crate::subscription::Subscription;
 use crate::subscription::borrowed::SubscriptionRef;
 use atom::AtomHasher;
-use filed::{FilterPosition, User};
 use index::Index;
+use indexed_filter::{FilterPosition, User};
 use paged::Paged;
 use tables::{Known, Term};
 use triggers::Triggers;
 
 pub use editor::{Editor, Sizes};
 pub use explain::{Explained, FilterVerdict, explain};
-pub use filed::Match;
+pub use indexed_filter::Match;
 pub use matcher::Matcher;
 
 /// All users' subscriptions, compiled against one catalogue.
@@ -82,12 +84,12 @@ impl Ruleset {
         self.count
     }
 
-    /// The groups that rules ask about: matching needs their members, for messages that name somebody.
+    /// The groups that rules refer to: matching needs their members for messages that name users.
     pub fn groups(&self) -> impl ExactSizeIterator<Item = &Arc<str>> {
         self.triggers.groups.iter()
     }
 
-    /// Everybody to be told of a message, one for each address, sorted. For one message; who matches many keeps a
+    /// All recipients of a message, one for each address, sorted. For a single message; to match many, keep a
     /// `Matcher`.
     pub fn matches(&self, event: &Event<'_>, acl: &dyn Acl) -> Vec<Recipient> {
         let mut recipients: Vec<Recipient> =

@@ -1,4 +1,5 @@
-//! A text that must not be shown: it prints as `[secret]` and has no `Serialize`. Whoever needs it says so by `expose`.
+//! A text that must not be shown: it prints as `[secret]` and has no `Serialize`. Code that needs the value calls
+//! `expose`.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,12 +13,12 @@ use crate::text::one_line;
 pub struct Secret<T = String>(T);
 
 impl<T> Secret<T> {
-    /// Wraps a value; from here on it is printed as `[secret]`.
+    /// Wraps a value; it prints as `[secret]` from now on.
     pub const fn new(value: T) -> Self {
         Secret(value)
     }
 
-    /// The value itself. Every call is a place where it could leak: keep them few.
+    /// The value itself. Every call is a possible leak: keep them few.
     pub const fn expose(&self) -> &T {
         &self.0
     }
@@ -35,16 +36,16 @@ impl<T> fmt::Display for Secret<T> {
     }
 }
 
-/// What stands where a secret was taken out of a text.
+/// What replaces a secret in a text.
 const TAKEN_OUT: &str = "[secret]";
 
-/// The secrets of one channel, to be taken out of what its plugin and its far side say: an error often quotes what it was
-/// given. It finds them as they are; whoever encodes one on purpose is not kept from telling it.
+/// The secrets of one channel, to remove from the texts of its plugin and its remote servers: errors often quote their
+/// input. It finds secrets verbatim; a plugin that encodes one on purpose is not stopped.
 #[derive(Clone, Debug, Default)]
 pub struct Redaction(Arc<[Secret]>);
 
 impl Redaction {
-    /// Of these values, those that are long enough to be told from other words.
+    /// Keeps those of these values that are long enough to be told from ordinary words.
     pub fn new<'a>(values: impl IntoIterator<Item = &'a str>) -> Redaction {
         let long = |text: &str| text.chars().count() >= REDACTED_CHARS;
         // `Bearer TOKEN` is quoted without its first word as well, and one with line breaks as one line.
@@ -54,13 +55,13 @@ impl Redaction {
         });
         let forms: BTreeSet<String> = forms.flatten().filter(|form| long(form)).collect();
         let mut forms: Vec<Secret> = forms.into_iter().map(Secret::new).collect();
-        // One may be a part of another.
+        // One secret may be a part of another.
         forms.sort_by_key(|form| std::cmp::Reverse(form.expose().len()));
         Redaction(forms.into())
     }
 
-    /// The text without them, also without the beginning of one that was cut off at its end. Costs next to nothing where
-    /// there are none.
+    /// The text without the secrets, and without the beginning of one that was cut off at its end. Cheap without
+    /// secrets.
     pub fn apply(&self, text: String) -> String {
         self.0.iter().fold(text, |text, secret| {
             let secret = secret.expose().as_str();
@@ -70,7 +71,7 @@ impl Redaction {
     }
 }
 
-/// The text where it was cut within the secret.
+/// The text if it was cut within the secret.
 fn without_beginning(text: &str, secret: &str) -> Option<String> {
     let kept = text.strip_suffix('…')?;
     let beginnings = secret.char_indices().skip(REDACTED_CHARS).map(|(end, _)| &secret[..end]);

@@ -1,5 +1,6 @@
-//! What a user asked for: the model of rules, filters and subscriptions, as users edit it and as it is stored. Matching
-//! works on a compiled form of it.
+//! Subscriptions: the model of rules, filters and subscriptions as users edit it and as the store keeps it. Matching
+//! uses a
+//! compiled form.
 
 pub mod borrowed;
 
@@ -16,7 +17,7 @@ pub struct Rule {
     pub rule: String,
     #[serde(default)]
     pub arguments: BTreeMap<String, String>,
-    /// Inverts the test's result; an error stays an error and fails the filter.
+    /// Inverts the result of the test. A test that fails with an error still fails the filter.
     #[serde(default)]
     pub negated: bool,
 }
@@ -25,7 +26,7 @@ pub struct Rule {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Filter {
     pub name: String,
-    /// It deactivates itself after it matched once.
+    /// The filter deactivates itself after its first match.
     #[serde(default)]
     pub oneshot: bool,
     #[serde(default = "yes")]
@@ -34,7 +35,7 @@ pub struct Filter {
     pub rules: Vec<Rule>,
 }
 
-/// When deliveries are gathered into one. Either bound sends the digest.
+/// When pending deliveries are combined into a digest. Either bound sends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DigestOptions {
     /// Seconds since the earliest gathered message.
@@ -44,7 +45,7 @@ pub struct DigestOptions {
     pub count: Option<u32>,
 }
 
-/// How a user wants deliveries of one channel to look.
+/// How deliveries of one channel look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Style {
     /// The medium's decorations (colours, emphasis).
@@ -64,7 +65,7 @@ impl Default for Style {
     }
 }
 
-/// A user's filters for one channel, joined by OR in their order: the first that matches is the one that is named.
+/// A user's filters for one channel, joined by OR in their order: the first that matches is named in the delivery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subscription {
     pub user: String,
@@ -82,24 +83,24 @@ pub struct Subscription {
     pub filters: Vec<Filter>,
 }
 
-/// A change that needs the rest of the subscription as it is at that moment: the store makes it in one step.
+/// A change that depends on the present subscription: the store applies it in one transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Edit {
-    /// Its owner wants it. Nothing changes where it is there already, or no further one may be.
+    /// Adds a confirmed address. Changes nothing if it exists or the limit is reached.
     AddAddress(String),
-    /// Nothing else is sent to this address; filters and other addresses stay.
+    /// Removes the address; filters and other addresses stay.
     RemoveAddress(String),
-    /// Switches the whole subscription.
+    /// Enables or disables the whole subscription.
     Enable(bool),
 }
 
 impl Edit {
-    /// Makes the change; whether there was anything to change.
+    /// Applies the change; returns whether anything changed.
     pub fn apply(&self, subscription: &mut Subscription) -> bool {
         match self {
             Edit::AddAddress(new) => {
-                let room = subscription.addresses.len() < ADDRESSES_PER_SUBSCRIPTION;
-                let adds = room && !subscription.addresses.contains(new);
+                let below_limit = subscription.addresses.len() < ADDRESSES_PER_SUBSCRIPTION;
+                let adds = below_limit && !subscription.addresses.contains(new);
                 subscription.addresses.extend(adds.then(|| new.clone()));
                 adds
             }

@@ -1,11 +1,13 @@
-//! Text from strangers (plugins, far sides, users) made safe for a log line, a terminal and a page of the API: one line,
-//! bounded, nothing in it that moves a cursor or turns the reading direction. It does not escape for any markup.
+//! Makes untrusted text (from plugins, remote servers, users) safe for a log line, a terminal and an API page: one
+//! line,
+//! bounded, without cursor movement or changes of the reading direction. It does not escape for any markup.
 
 use std::fmt::Write as _;
 
 /// `text` as one line of at most `max_chars` characters. Control characters, line and paragraph separators, and
-/// characters that change the direction of text or are invisible become escapes (`\n`, `\u{1b}`); what does not fit is
-/// cut, with `…` as the last character.
+/// characters that change the direction of text or are invisible become escapes (`\n`, `\u{1b}`). A text that does not
+/// fit
+/// is cut, with `…` as the last character.
 pub fn one_line(text: &str, max_chars: usize) -> String {
     let mut line = String::new();
     let mut length = 0;
@@ -26,7 +28,7 @@ pub fn one_line(text: &str, max_chars: usize) -> String {
     line
 }
 
-/// Whether `text` can be shown as it is: `one_line` would change nothing but its length.
+/// Whether `text` can be shown unchanged: `one_line` would at most cut it.
 pub fn is_one_line(text: &str) -> bool {
     !text.chars().any(is_unsafe)
 }

@@ -1,4 +1,4 @@
-//! A point in time as the whole program stores and passes it. Reading the clock is for the edges.
+//! The timestamp type that the whole program stores and passes. Only the edges read a clock.
 
 use std::time::Duration;
 

@@ -1,19 +1,20 @@
-//! How much of a channel's capacity may be used: calls in flight, and whether the channel rests. It opens slowly while
-//! all goes well and closes at once when the channel is in trouble (Postfix' destination concurrency, TCP's additive
-//! increase and multiplicative decrease).
+//! The window of a channel: how many calls may be in flight, and whether the channel rests. It opens slowly while calls
+//! succeed and closes at once when the channel is in trouble (Postfix's destination concurrency; TCP's additive
+//! increase
+//! and multiplicative decrease).
 
 use std::time::Duration;
 
 use crate::time::Timestamp;
 
-/// What a call meant for its channel.
+/// What a call means for its channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallResult {
-    /// The far side was reached; single deliveries may have failed.
+    /// The remote server was reached; single deliveries may have failed.
     Fine,
     /// The plugin crashed, or ran into its deadline.
     Crashed,
-    /// The channel said that it is in trouble, and how long it asks to be left alone.
+    /// The channel reported trouble, and how long it wants to rest.
     Trouble { after: Option<Duration> },
 }
 
@@ -45,10 +46,10 @@ impl Window {
         self.resting_until.filter(|until| now < *until)
     }
 
-    /// Learns from a finished call.
+    /// Records a finished call.
     pub fn observe(&mut self, result: &CallResult, now: Timestamp) {
         match result {
-            // A call that began before the trouble says nothing about it.
+            // A call that began before the trouble proves nothing about it.
             CallResult::Fine if self.resting_until(now).is_some() => {}
             CallResult::Fine => {
                 self.troubles = 0;

@@ -1,5 +1,6 @@
-//! Which access lists a bus message puts in doubt. It only reads the message: throwing a list away and fetching it again
-//! is for the edges. A message that looks otherwise than expected invalidates nothing, and never fails.
+//! Decides which access lists a bus message invalidates. Pure: the caller drops and fetches lists. A message of
+//! unexpected
+//! shape invalidates nothing, and never fails.
 
 use serde_json::Value;
 
@@ -15,7 +16,7 @@ pub enum Key {
     Group(String),
 }
 
-/// What said that lists are no longer right. For logs and metrics.
+/// What caused an invalidation. For logs and metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Cause {
     /// A message of the package database (`pkgdb.*`).
@@ -24,7 +25,7 @@ pub enum Cause {
     DistGit,
     /// A message of the account system (`fas.group.*`).
     AccountSystem,
-    /// An administrator, or a change in a store of our own.
+    /// An administrator, or a change in our own store.
     Administrator,
     /// A file was read again.
     Reload,
@@ -34,7 +35,7 @@ impl Cause {
     pub const ALL: [Cause; 5] =
         [Cause::PackageDatabase, Cause::DistGit, Cause::AccountSystem, Cause::Administrator, Cause::Reload];
 
-    /// The word for metrics and logs.
+    /// The name for metrics and logs.
     pub const fn as_str(self) -> &'static str {
         match self {
             Cause::PackageDatabase => "pkgdb",
@@ -46,27 +47,31 @@ impl Cause {
     }
 }
 
-/// The lists that one message puts in doubt: at least one, each named once.
+/// The lists that one message invalidates: at least one, each named once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalidation {
     pub cause: Cause,
     pub keys: Vec<Key>,
 }
 
-/// The access lists that are in doubt after this message; none for most messages. Call it with verified messages only:
-/// whoever can make it answer can make the daemon ask its services.
+/// The access lists that this message invalidates; none for most messages. Call it with verified messages only: a
+/// sender of
+/// such messages makes the daemon query its services.
 ///
 /// Lists are kept by package and by group, and matching goes from a message's packages to their holders to the members of
-/// the groups among them. So it is enough to name what changed. A group that gains or loses a member changes who hears of
+/// the groups among them, so naming what changed is enough. A group that gains or loses a member changes the recipients
+/// of
 /// all its packages through its own list; a package that gains or loses a holder through its own. No list is kept by
-/// user, and so it does not matter whether a message tells all the users involved (the previous owner, say).
+/// user,
+/// so a message need not name all the users involved (the previous owner, say).
 ///
 /// - `pkgdb.*` (package database): every package that the message names. Messages about a collection as a whole name
 ///   none; they leave the union over a package's collections as it is, or nearly.
 /// - `fas.group.*` (account system, of the legacy and the present bus): the group.
 /// - `pagure.project.{user,group}.{access.updated,added,removed}`, `pagure.project.{new,edit,deleted}`: the project.
-///   Forks are not the package. Whether the project is one of the dist-git that is asked is not looked at: a list that is
-///   fetched once too often costs a request, and only if it is known at all.
+///   Forks are not the package. Whether the project belongs to the dist-git that is queried is not checked: fetching a
+/// list
+///   once too often costs one request, and only if the list is in memory.
 pub fn invalidated(envelope: &Envelope) -> Option<Invalidation> {
     let topic = envelope.topic();
     let (cause, mut keys) = if within(topic, "pkgdb").is_some() {
@@ -89,7 +94,7 @@ fn within<'a>(topic: &'a str, application: &str) -> Option<&'a str> {
     rest(topic).or_else(|| topic.splitn(4, '.').nth(3).and_then(rest))
 }
 
-/// Whether Pagure's topic tells of a change in who holds a project.
+/// Whether Pagure's topic reports a change of a project's holders.
 fn changes_holders(topic: &str) -> bool {
     let Some(what) = topic.strip_prefix("project.") else { return false };
     let access = what.strip_prefix("user.").or_else(|| what.strip_prefix("group."));

@@ -1,5 +1,6 @@
-//! Who holds a package, and who is in a group, as matching asks for it. The kinds are kept apart: whoever only watches a
-//! package is no committer. A view answers at once from what it holds; fetching and refreshing is for the edges.
+//! Access lists as matching needs them: holders of packages and members of groups. Kinds of holding are kept apart: a
+//! watcher
+//! of a package is not a committer. A view answers from memory; the edges fetch and refresh lists.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -10,7 +11,7 @@ mod invalidation;
 
 pub use invalidation::{Cause, Invalidation, Key, invalidated};
 
-/// How somebody may hold a package.
+/// How an account holds a package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// The package's main contact.
@@ -65,10 +66,10 @@ impl Holders {
     }
 }
 
-/// What a holder's name begins with if it is a group.
+/// The prefix of a holder's name that is a group.
 pub const GROUP_PREFIX: &str = "group::";
 
-/// A view of the access lists that one message needs: complete or prepared for that message's packages alone.
+/// The access lists that one message needs: all lists, or those prepared for that message's packages.
 pub trait Acl {
     /// Who holds the package; none where it is unknown.
     fn holders(&self, package: &str) -> Option<&Holders>;
@@ -90,7 +91,7 @@ pub trait Acl {
         self.members(group).is_some_and(|members| members.contains(user))
     }
 
-    /// Whether `user` holds `package` by one of `kinds`, himself or as a member of a group that does.
+    /// Whether `user` holds `package` by one of `kinds`, directly or as a member of a group.
     fn holds(&self, user: &str, package: &str, kinds: Kinds) -> bool {
         let Some(holders) = self.holders(package) else { return false };
         kinds.kinds().iter().any(|kind| {

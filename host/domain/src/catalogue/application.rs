@@ -10,7 +10,7 @@ use super::source::MessageView;
 use super::topic::Pattern;
 use crate::rule_info::RuleInfo;
 
-/// All that is known of one application.
+/// All that the catalogue has for one application.
 #[derive(Debug, Default)]
 pub struct Application {
     pub name: String,
@@ -25,7 +25,7 @@ pub struct Application {
     pub schemas: HashMap<String, Vec<usize>>,
     /// Entries by patterns.
     pub patterns: Vec<(Pattern, usize)>,
-    /// For messages that no entry is about.
+    /// For messages without an entry.
     pub defaults: CatalogueEntry,
     pub rules: Vec<NamedRule>,
     pub examples: Vec<CatalogueExample>,

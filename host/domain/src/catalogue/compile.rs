@@ -1,5 +1,6 @@
-//! From the file as it is written to its compiled form. Every mistake is noted with its line, and compiling goes on, so
-//! that an author sees all of them at once.
+//! Compiles a catalogue file. Every error is recorded with its line, and compilation continues, so that an author sees
+//! all
+//! of them at once.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -9,10 +10,10 @@ use toml::Spanned;
 use super::application::{Application, CatalogueExample, NamedRule};
 use super::conditions::Conditions;
 use super::entry::{self, CatalogueEntry, Each, EntryTexts, Guarded};
+use super::error::CatalogueReport;
 use super::format;
 use super::group::{self, DigestGroup, GroupExample};
 use super::lint;
-use super::mistake::CatalogueReport;
 use super::parse;
 use super::source::ValueSource;
 use super::template::{Library, Needs, Template};
@@ -70,7 +71,7 @@ pub fn file(name: &str, text: &str, library: &mut Library, report: &mut Catalogu
     Some(application)
 }
 
-/// What must come out of an example, with its lines.
+/// The expected results of an example, with their lines.
 fn expectations(
     expect: &BTreeMap<String, Spanned<toml::Value>>,
     report: &CatalogueReport<'_>,
@@ -79,7 +80,7 @@ fn expectations(
     expect.iter().map(|(key, value)| (key.clone(), (line(value), value.get_ref().clone()))).collect()
 }
 
-/// Files an entry under its schemas and topic patterns.
+/// Registers an entry under its schemas and topic patterns.
 fn patterns(application: &mut Application, raw: &Spanned<format::RawEntry>, report: &mut CatalogueReport<'_>) {
     let number = application.entries.len();
     let schemas = raw.get_ref().schemas.as_deref().unwrap_or_default();
@@ -146,7 +147,7 @@ impl<'r> NamedSources<'r> {
         NamedSources { raw, done: HashMap::new(), open: Vec::new() }
     }
 
-    /// The source with this name; none where there is no such name.
+    /// The source with this name, if there is one.
     pub fn get(&mut self, name: &str) -> Result<Option<Arc<ValueSource>>, String> {
         if let Some(done) = self.done.get(name) {
             return done.clone().map(Some);

@@ -40,7 +40,7 @@ pub(super) enum ConditionTest {
     Not(Box<Condition>),
 }
 
-/// What is asked of a field; one of its values is enough.
+/// The test of a field; one matching value is enough.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum FieldTest {
     Equals(Value),
@@ -58,7 +58,7 @@ pub(super) enum FieldTest {
 }
 
 impl Condition {
-    /// Whether all tests hold; broken if one of those before the first that fails is.
+    /// Whether all tests hold; an error if a test before the first false one fails.
     pub fn holds(&self, message: &MessageView<'_>, arguments: &Arguments) -> Result<bool, ConditionError> {
         for test in &self.tests {
             if !test.holds(message, arguments)? {
@@ -145,7 +145,7 @@ fn equals(item: &SourceItem<'_>, wanted: &Value) -> bool {
     }
 }
 
-/// What people mean by a flag that is set: true, a number other than zero, a text that is not empty.
+/// Whether a flag is set: true, a number other than zero, a text that is not empty.
 fn is_true(item: &SourceItem<'_>) -> bool {
     match item {
         SourceItem::Json(Value::Bool(flag)) => *flag,

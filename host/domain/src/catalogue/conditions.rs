@@ -1,4 +1,4 @@
-//! Compiles conditions: which keys go together, and what they need.
+//! Compiles conditions: which keys may be combined, and what they require.
 
 use std::collections::HashMap;
 
@@ -85,7 +85,7 @@ impl<'c, 'r> Conditions<'c, 'r> {
         compiled
     }
 
-    /// The questions about a field that are there.
+    /// The tests of a field that are present.
     fn asks(raw: &format::RawCondition) -> Vec<&'static str> {
         let asks = [
             ("equals", raw.equals.is_some()),

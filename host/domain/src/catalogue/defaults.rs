@@ -1,17 +1,17 @@
-//! What a newcomer is told of: filters as data, in a file of the catalogue with a name of its own.
+//! The default filters of new users, as data in a catalogue file of their own.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::mistake::CatalogueReport;
+use super::error::CatalogueReport;
 use crate::rule_info::RuleInfo;
 use crate::subscription::{Filter, Rule};
 
-/// The name of the file that has them.
+/// The name of that file.
 pub const FILE: &str = "defaults.toml";
-/// What stands for the newcomer in arguments.
+/// The placeholder for the user in arguments.
 const USER: &str = "{user}";
 
 #[derive(Deserialize)]
@@ -39,7 +39,7 @@ enum Named {
     With { rule: String, arguments: BTreeMap<String, String> },
 }
 
-/// Reads the file; rules and arguments that `known` does not have are mistakes.
+/// Reads the file. Rules and arguments that `known` does not return are errors.
 pub fn read<'k>(
     text: &str,
     known: impl Fn(&str) -> Option<&'k RuleInfo>,

@@ -1,4 +1,4 @@
-//! One compiled entry of the catalogue at work: facts from a message, and its text.
+//! A compiled entry of the catalogue: extracts facts from a message and renders its text.
 
 use minijinja::{Environment, Value};
 
@@ -8,7 +8,7 @@ use super::template::{self, Needs, Template};
 use crate::facts::{Facts, Severity, Text};
 use crate::limits;
 
-/// What is known of some topics of an application.
+/// How to read some topics of an application.
 #[derive(Debug, Default)]
 pub struct CatalogueEntry {
     pub when: Option<Condition>,
@@ -22,7 +22,7 @@ pub struct CatalogueEntry {
     pub text: EntryTexts,
 }
 
-/// A source that counts for some messages only, perhaps.
+/// A source, with the condition under which it counts.
 #[derive(Debug)]
 pub struct Guarded {
     pub source: ValueSource,
@@ -34,7 +34,7 @@ pub struct Guarded {
 pub struct EntryTexts {
     /// The sources that the templates name.
     pub names: Vec<(String, ValueSource)>,
-    /// What of the message they look at.
+    /// The parts of the message that the templates read.
     pub needs: Needs,
     pub title: Option<Template>,
     pub subtitle: Option<Template>,
@@ -242,7 +242,7 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= limits::FACT_BYTES
 }
 
-/// Conditions of entries and sources have no arguments; one that is broken does not hold.
+/// Conditions of entries and sources have no arguments; one that fails with an error does not hold.
 fn holds(condition: &Condition, message: &MessageView<'_>) -> bool {
     condition.holds(message, &Arguments::new()).unwrap_or(false)
 }
@@ -252,7 +252,7 @@ pub fn severity(message: &MessageView<'_>) -> Option<Severity> {
     Severity::from_number(message.envelope.get("headers")?.get("fedora_messaging_severity")?.as_u64()?)
 }
 
-/// A text of one line: what would break it is a blank.
+/// A text of one line: line breaks become spaces.
 pub fn line(text: String) -> String {
     let text = cut(text, limits::LINE_CHARS);
     if text.contains(char::is_control) { text.replace(char::is_control, " ") } else { text }

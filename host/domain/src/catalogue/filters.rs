@@ -1,15 +1,15 @@
-//! Filters for templates that are about words and dates.
+//! Template filters for words and dates.
 
 /// The text in single quotes.
 pub fn quoted(text: &str) -> String {
     format!("'{text}'")
 }
 
-/// How many names a folded list says before it counts the rest.
+/// How many names a folded list shows before it counts the rest.
 const SAID: usize = 3;
 
 /// Each once, sorted, the rest counted: `a`, `a and b`, `a, b, and c`, `a, b, and 4 others`; `(nothing)` for none.
-/// `ending` goes behind each.
+/// `ending` is appended to each.
 pub fn folded(mut items: Vec<String>, ending: Option<&str>) -> String {
     if let Some(ending) = ending {
         items.iter_mut().for_each(|item| item.push_str(ending));
@@ -28,8 +28,9 @@ pub fn folded(mut items: Vec<String>, ending: Option<&str>) -> String {
     }
 }
 
-/// A point in time as mail headers write it: `2024-05-03T15:00:00.5+00:00` gives `Fri, 03 May 2024 15:00:00 UTC`. What is
-/// no such time stays as it is.
+/// A point in time as mail headers write it: `2024-05-03T15:00:00.5+00:00` gives `Fri, 03 May 2024 15:00:00 UTC`. A
+/// text that
+/// is not such a time is returned unchanged.
 pub fn mail_date(text: &str) -> String {
     date(text).unwrap_or_else(|| text.to_owned())
 }

@@ -1,5 +1,5 @@
-//! The catalogue file as it is written: serde's view of the TOML, with the position of everything that may be wrong.
-//! Unknown keys are errors. What it means is decided in `compile`.
+//! The catalogue file as it is written: serde's view of the TOML, with the position of everything that may be invalid.
+//! Unknown keys are errors. `compile` decides what the keys mean.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,7 +17,7 @@ pub struct RawFile {
     pub application: Spanned<String>,
     /// What stands behind prefix and environment in its topics; the application's name where it is not given.
     pub categories: Option<Vec<Spanned<String>>>,
-    /// Holds for every topic that does not say otherwise.
+    /// Applies to every topic that does not override it.
     #[serde(default)]
     pub defaults: RawEntry,
     #[serde(default, rename = "topic")]
@@ -30,7 +30,7 @@ pub struct RawFile {
     pub examples: Vec<Spanned<RawExample>>,
 }
 
-/// What is known of some topics.
+/// How to read some topics.
 #[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawEntry {
@@ -38,7 +38,7 @@ pub struct RawEntry {
     pub topics: Option<Vec<Spanned<String>>>,
     /// Names in the `fedora_messaging_schema` header; such a message is recognised whatever its topic. Not in `defaults`.
     pub schemas: Option<Vec<Spanned<String>>>,
-    /// Only for messages that meet this. Not in `defaults`.
+    /// Only for messages that meet this condition. Not in `defaults`.
     pub when: Option<Spanned<RawCondition>>,
     /// Sources with a name, for use in other sources and in templates.
     #[serde(default, rename = "let")]
@@ -60,14 +60,15 @@ pub struct RawEntry {
     pub objects: Option<Vec<Spanned<RawObject>>>,
 }
 
-/// A source, for some messages only perhaps: `"msg.agent"` or `{ from = "msg.agent", when = { … } }`.
+/// A source, optionally with a condition: `"msg.agent"` or `{ from = "msg.agent", when = { … } }`.
 #[derive(Clone)]
 pub struct Sourced {
     pub from: String,
     pub when: Option<RawCondition>,
 }
 
-/// A path of a thing: a template, or one for each value of a source: `{ each = "packages", text = "packages/{{ item }}" }`.
+/// The path of an object: a template, or one for each value of a source: `{ each = "packages", text = "packages/{{ item
+/// }}" }`.
 #[derive(Clone)]
 pub struct RawObject {
     pub text: String,
@@ -115,7 +116,7 @@ pub struct RawGroup {
     #[serde(default, rename = "let")]
     pub names: BTreeMap<String, Spanned<String>>,
     pub subtitle: Spanned<String>,
-    /// The same for a reader who is its `subject`, perhaps.
+    /// The same for a reader who is the `subject`.
     pub subjective: Option<Spanned<String>>,
     pub link: Option<Spanned<String>>,
     pub secondary_icon: Option<Spanned<String>>,
@@ -139,7 +140,7 @@ impl Sources {
     }
 }
 
-/// Messages that fold, and what must come out of it.
+/// Messages that fold, and the expected line.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawGroupExample {
@@ -171,13 +172,13 @@ pub struct RawArgument {
     pub default: Option<String>,
 }
 
-/// A message and what must come out of it.
+/// A message and the expected facts and texts.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawExample {
     /// The whole envelope, as JSON.
     pub message: String,
-    /// Fact or text by its name; `false` says that there is none.
+    /// Expected fact or text by its name; `false`: it must be absent.
     pub expect: BTreeMap<String, Spanned<Value>>,
 }
 

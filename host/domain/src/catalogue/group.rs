@@ -1,5 +1,5 @@
-//! Groups: which messages of a digest fold into one line, and how it reads. As an entry is to one message, so is a group
-//! to several.
+//! Groups: which messages of a digest fold into one line, and its text. An entry is for one message, a group for
+//! several.
 
 use std::collections::BTreeMap;
 
@@ -46,7 +46,7 @@ pub struct Common<'c> {
     pub packages: &'c [String],
     /// Of the first message.
     pub icon: Option<&'c str>,
-    /// Who reads the line; an empty name for templates where nobody is known.
+    /// The reader of the line; an empty name in templates if there is none.
     pub subject: Option<&'c str>,
 }
 
@@ -61,7 +61,8 @@ pub struct GroupText {
 }
 
 impl DigestGroup {
-    /// What must meet another message's for both to fold, by source; none where the group is not about this message.
+    /// The keys that must meet another message's keys to fold, by source; none if the group does not apply to this
+    /// message.
     pub fn keys(&self, message: &MessageView<'_>) -> Option<Vec<Vec<String>>> {
         let tail = message.rest?.split_once('.').map_or("", |(_, tail)| tail);
         let applies = self.topics.iter().any(|pattern| pattern.matches(tail))

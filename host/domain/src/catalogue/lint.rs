@@ -1,9 +1,10 @@
-//! Finds filters and tests that a template names and nobody knows. minijinja itself notices only when it renders them, which
-//! for a rare branch may be much later.
+//! Finds unknown filters and tests in a template. minijinja itself reports them only when it renders them, which for a
+//! rare
+//! branch may be much later.
 
 use minijinja::{Environment, ErrorKind, Value};
 
-/// What is unknown, in words; none where all is well.
+/// A description of what is unknown; none if everything is known.
 pub fn unknown(environment: &Environment<'static>, source: &str) -> Option<String> {
     let mut state = environment.empty_state();
     let nothing = || [Value::UNDEFINED];
@@ -51,7 +52,7 @@ fn code(source: &str) -> Vec<&str> {
     found
 }
 
-/// Names and signs in order; quoted texts are one sign.
+/// Names and signs in order; a quoted text counts as one sign.
 fn words(code: &str) -> Vec<&str> {
     let mut words = Vec::new();
     let mut rest = code.trim_start();

@@ -1,6 +1,8 @@
-//! The catalogue: what is known of each application's messages, as data. One TOML file per application says where in a
-//! message its facts are, how it reads, and which named tests users may ask for. Compiled once at load; nothing here
-//! reads a file or a clock.
+//! The catalogue: how to read each application's messages, as data. One TOML file for each application tells where a
+//! message
+//! has its facts, how its text reads, and which named rules users may choose. Compiled once at load; reads no file and
+//! no
+//! clock.
 
 pub(crate) mod application;
 mod compile;
@@ -9,13 +11,13 @@ mod conditions;
 mod defaults;
 mod embedded;
 mod entry;
+mod error;
 mod filters;
 mod format;
 pub(crate) mod group;
 mod lint;
-mod mistake;
-pub(crate) mod necessary;
 mod parse;
+pub(crate) mod requirements;
 pub(crate) mod source;
 mod template;
 mod topic;
@@ -26,7 +28,7 @@ use std::collections::HashMap;
 use minijinja::Environment;
 
 pub use embedded::EMBEDDED;
-pub use mistake::CatalogueError;
+pub use error::CatalogueError;
 
 use crate::aliases::Aliases;
 use crate::facts::{EntryId, Facts, Text};
@@ -34,8 +36,8 @@ use crate::message::Envelope;
 use crate::rule_info::{GenericRule, RuleInfo};
 use crate::subscription::Filter;
 use application::{Application, NamedRule};
+use error::CatalogueReport;
 use group::DigestGroup;
-use mistake::CatalogueReport;
 use source::MessageView;
 use template::Library;
 
@@ -48,13 +50,13 @@ pub struct Catalogue {
     environment: Environment<'static>,
     /// All rules sorted by name, and where the named ones are.
     infos: Vec<RuleInfo>,
-    /// A newcomer's filters.
+    /// The default filters of a new user.
     defaults: Vec<Filter>,
     named: HashMap<String, (usize, usize)>,
 }
 
 impl Catalogue {
-    /// Compiles a catalogue from files given as (name, text). All mistakes of all files are reported.
+    /// Compiles a catalogue from files given as (name, text). Returns the errors of all files.
     pub fn load(files: &[(String, String)]) -> Result<Catalogue, Vec<CatalogueError>> {
         let mut library = Library::new();
         let mut catalogue = Catalogue {
@@ -84,7 +86,7 @@ impl Catalogue {
             catalogue.defaults = defaults::read(text, |name| catalogue.rule(name), &mut report);
             mistakes.append(&mut report.mistakes);
         }
-        // What is wrong in `[defaults]` is found again in every entry.
+        // An error in `[defaults]` appears again in every entry.
         mistakes.sort();
         mistakes.dedup();
         if mistakes.is_empty() { Ok(catalogue) } else { Err(mistakes) }
@@ -121,7 +123,7 @@ impl Catalogue {
         self.applications.push(application);
     }
 
-    /// What a message is about. Never fails: what is missing or odd is empty.
+    /// The facts of a message. Never fails: missing facts and those of unexpected shape are empty.
     pub fn facts(&self, envelope: &Envelope, aliases: &Aliases) -> Facts {
         let message = self.message(envelope, aliases);
         let Some((number, entry)) = self.find(&message) else {
@@ -135,8 +137,9 @@ impl Catalogue {
         }
     }
 
-    /// How a message reads; `facts` are those that this catalogue gave for it. A template that fails leaves its fallback
-    /// and is named in `problems`.
+    /// The text of a message; `facts` must come from this catalogue. A template that fails leaves its fallback and is
+    /// named
+    /// in `problems`.
     pub fn text(&self, envelope: &Envelope, facts: &Facts, aliases: &Aliases) -> Text {
         let message = self.message(envelope, aliases);
         let application = facts.entry.and_then(|id| Some((self.applications.get(id.application)?, id.entry)));
@@ -146,12 +149,12 @@ impl Catalogue {
         }
     }
 
-    /// Every rule a user may ask for, the generic ones included, by name.
+    /// All rules that users may choose, the generic ones included, by name.
     pub fn rules(&self) -> &[RuleInfo] {
         &self.infos
     }
 
-    /// The filters that a newcomer begins with, on every channel.
+    /// The default filters of a new user, for every channel.
     pub fn defaults(&self, user: &str) -> Vec<Filter> {
         defaults::filled(&self.defaults, user)
     }

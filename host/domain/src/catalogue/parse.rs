@@ -1,4 +1,5 @@
-//! Reads the notation of sources: `path ?? path | transformation ?? path + 'text'`. An error says what was expected and
+//! Parses the notation of sources: `path ?? path | transformation ?? path + 'text'`. An error tells what was expected
+//! and
 //! where.
 
 use std::sync::Arc;

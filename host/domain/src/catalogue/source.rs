@@ -11,7 +11,7 @@ use super::topic;
 use super::transform::Transform;
 use crate::aliases::Aliases;
 
-/// What a source may look at.
+/// The parts of a message that a source can read.
 #[derive(Clone, Copy, Debug)]
 pub struct MessageView<'a> {
     pub envelope: &'a Value,
@@ -56,7 +56,7 @@ pub struct ValueSource {
     pub(super) alternatives: Vec<Chain>,
 }
 
-/// A value and what is done to it.
+/// A value and its transformations.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Chain {
     pub head: Head,
@@ -94,7 +94,7 @@ pub(super) enum PathStep {
     Each,
     /// `[(name)]`: what is under the key that another source gives.
     KeyOf(Arc<ValueSource>),
-    /// `[key]`: only an object that has something there: not null, false or empty.
+    /// `[key]`: only an object with a value there that is not null, false or empty.
     Having(String),
     /// `[key=value]`: only an object with this field; with `?=` also one without the field.
     Where {
@@ -194,7 +194,7 @@ impl Root {
     }
 }
 
-/// The scalars, or the keys, of what the steps lead to.
+/// The scalars, or the keys, that the steps lead to.
 fn below<'a>(
     start: Option<&'a Value>,
     steps: &[PathStep],
@@ -267,7 +267,7 @@ fn each_key<'a>(value: &'a Value, out: &mut dyn FnMut(SourceItem<'a>)) {
     }
 }
 
-/// Applies the transformations in order; true if anything came out.
+/// Applies the transformations in order; returns true if there was any result.
 fn transformed<'a>(
     item: SourceItem<'a>,
     transforms: &[Transform],

@@ -1,5 +1,6 @@
-//! Templates: how a message reads. minijinja without loader, auto-escape or I/O, and with fuel, so that a template ends.
-//! A template sees only what it names: the parts of the message it looks at are found when it is compiled.
+//! Templates for texts: minijinja without loader, auto-escape or I/O, and with fuel, so that every template ends. A
+//! template
+//! sees only the parts of the message that it names, which are found at compilation.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,7 +17,7 @@ fn environment() -> Environment<'static> {
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     environment.set_fuel(Some(limits::TEMPLATE_FUEL));
-    // Functions that no template here needs, with names that authors do.
+    // Functions that no template here needs, with names that authors use themselves.
     for function in ["range", "dict", "namespace", "debug"] {
         environment.remove_global(function);
     }
@@ -46,7 +47,7 @@ impl Library {
         Library { environment: environment(), known: HashMap::new() }
     }
 
-    /// Compiles `source`, under `name` if it is new, and says what it looks at.
+    /// Compiles `source`, under `name` if it is new, and returns the parts that it reads.
     pub fn compile(&mut self, name: &str, source: &str) -> Result<(Template, Needs), Error> {
         if !source.contains('{') {
             return Ok((Template::Constant(source.to_owned()), Needs::default()));
@@ -63,7 +64,7 @@ impl Library {
     }
 }
 
-/// A template without its cuts such as `[:8]`: minijinja does not say what is looked at by cutting something out of it.
+/// A template without its slices such as `[:8]`: minijinja does not report what a slice reads.
 fn without_cuts(source: &str) -> String {
     let mut kept = String::with_capacity(source.len());
     let mut rest = source;
@@ -82,7 +83,7 @@ fn without_cuts(source: &str) -> String {
     kept + rest
 }
 
-/// A text with or without anything to fill in.
+/// A text with or without placeholders.
 #[derive(Clone, Debug)]
 pub enum Template {
     Constant(String),
@@ -91,7 +92,7 @@ pub enum Template {
 }
 
 impl Template {
-    /// Fills it in; none where nothing but blanks comes out.
+    /// Renders it; none if the result is blank.
     pub fn render(&self, environment: &Environment<'static>, context: &Value) -> Result<Option<String>, Error> {
         let text = match self {
             Template::Constant(text) => text.clone(),
@@ -101,7 +102,7 @@ impl Template {
     }
 }
 
-/// Which parts of a value templates look at.
+/// The parts of a value that templates read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
     whole: bool,
@@ -109,7 +110,7 @@ pub struct Needs {
 }
 
 impl Needs {
-    /// Notes a dotted path, e.g. `msg.update.title`.
+    /// Adds a dotted path, e.g. `msg.update.title`.
     pub fn add(&mut self, path: &str) {
         let mut needs = self;
         for key in path.split('.') {
@@ -118,7 +119,7 @@ impl Needs {
         needs.whole = true;
     }
 
-    /// Adds all that is needed elsewhere.
+    /// Adds all needs of another.
     pub fn merge(&mut self, other: Needs) {
         self.whole |= other.whole;
         for (key, needs) in other.parts {
@@ -131,8 +132,9 @@ impl Needs {
         self.parts.iter().map(|(name, needs)| (name.as_str(), needs))
     }
 
-    /// The needed parts of a JSON value. What is not there, and null, is undefined; on the way to a part it is empty, so that
-    /// `msg.a.b` may be asked of a message without `a`.
+    /// The needed parts of a JSON value. Missing values and null are undefined; on the way to a part they are empty, so
+    /// that
+    /// a template can read `msg.a.b` of a message without `a`.
     pub fn of(&self, json: Option<&Json>) -> Value {
         match json {
             None if self.whole => Value::UNDEFINED,
@@ -163,7 +165,7 @@ pub fn map(entries: impl Iterator<Item = (String, Value)>) -> Value {
     Value::from(entries.collect::<BTreeMap<String, Value>>())
 }
 
-/// The libravatar picture of a Fedora account, found by its OpenID. Services that act under their own name have another.
+/// The libravatar picture of a Fedora account, by its OpenID. Services that act under their own name have another.
 fn avatar(account: &str) -> String {
     if ["bodhi", "koschei", "taskotron"].contains(&account) {
         return format!("https://apps.fedoraproject.org/img/icons/{account}-64.png");
@@ -177,7 +179,7 @@ fn openid_avatar(openid: &str) -> String {
     libravatar(&hex::encode(sha2::Sha256::digest(openid)))
 }
 
-/// The libravatar picture of an e-mail address, as it is written: the old system did not make it lower case either.
+/// The libravatar picture of an e-mail address, in its original case, as in the old system.
 fn email_avatar(address: &str) -> String {
     use md5::Digest as _;
     libravatar(&hex::encode(md5::Md5::digest(address.trim())))
@@ -187,7 +189,7 @@ fn libravatar(digest: &str) -> String {
     format!("https://seccdn.libravatar.org/avatar/{digest}?s=64&d=retro")
 }
 
-/// At most `length` characters, with dots (or another sign) where something was cut or nearly was.
+/// At most `length` characters, with dots (or another sign) if something was cut or nearly was.
 fn ellipsis(text: &str, length: usize, dots: Option<&str>) -> String {
     match text.char_indices().nth(length.saturating_sub(1)) {
         None => text.to_owned(),

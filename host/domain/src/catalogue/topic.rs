@@ -1,13 +1,14 @@
-//! A topic in its parts: `org.fedoraproject.prod.bodhi.update.comment` is prefix, environment, and the rest, which begins
-//! with the category. Catalogue patterns are about the rest, so that they hold under any prefix.
+//! The parts of a topic: `org.fedoraproject.prod.bodhi.update.comment` is prefix, environment, and the rest, which
+//! begins
+//! with the category. Catalogue patterns match the rest, so that they hold under any prefix.
 
 /// Words that end a prefix.
 const ENVIRONMENTS: [&str; 4] = ["prod", "stg", "stage", "dev"];
-/// How many segments a prefix with its environment has where no such word tells: `org.fedoraproject.prod`.
+/// The number of segments of a prefix and its environment if no environment word marks them: `org.fedoraproject.prod`.
 const PREFIX_SEGMENTS: usize = 3;
 
-/// The topic without prefix and environment; none where nothing is left. A prefix ends with the first environment word;
-/// without one, a topic that begins with a known category has no prefix, and any other has the usual length of one.
+/// The topic without prefix and environment; none if nothing is left. A prefix ends with the first environment word;
+/// without one, a topic that begins with a known category has no prefix, and any other has one of the usual length.
 pub fn rest(topic: &str, is_category: impl Fn(&str) -> bool) -> Option<&str> {
     let mut start = 0;
     for (position, segment) in topic.split('.').enumerate() {

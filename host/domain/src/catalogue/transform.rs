@@ -1,5 +1,6 @@
-//! The small named transformations of the catalogue: what `| nvr` and its like do to one value. Each gives none, one or
-//! several texts; none of them fails.
+//! The named transformations of the catalogue: what `| nvr` and others do to one value. Each returns none, one or
+//! several
+//! texts; none of them fails.
 
 use std::borrow::Cow;
 
@@ -26,7 +27,7 @@ pub enum Transform {
     Words,
     /// The names in `thanks @ann and @bob`.
     Mentions,
-    /// The same, only where a blank or nothing is before the sign: not in an address.
+    /// The same, only after a blank or at the start: not inside an address.
     MentionsApart,
     Lower,
     /// The text unless it is this one; a `*` at either end of the pattern stands for anything.
@@ -54,7 +55,7 @@ pub const NAMES: &str = "keys, nvr, srpm, email('domain'), openid, alias, split(
                          address, url, digits, before('x'), before_last('x'), after('x'), after_last('x')";
 
 impl Transform {
-    /// The transformation with this name; `argument` is what stood in brackets.
+    /// The transformation with this name; `argument` is the text in brackets.
     pub fn named(name: &str, argument: Option<String>) -> Option<Transform> {
         Some(match (name, argument) {
             ("keys", None) => Transform::Keys,
@@ -89,7 +90,7 @@ impl Transform {
         )
     }
 
-    /// Hands what becomes of `text` to `out`.
+    /// Passes the results for `text` to `out`.
     pub fn apply<'a>(&self, text: Cow<'a, str>, aliases: &'a Aliases, out: &mut dyn FnMut(Cow<'a, str>)) {
         match self {
             Transform::Keys => {}
@@ -152,7 +153,7 @@ fn mentions(text: &str, apart: bool, found: &mut dyn FnMut(&str)) {
     }
 }
 
-/// Whether a text is what a pattern describes: a text, with `*` at either end for anything.
+/// Whether a text matches a pattern: a text, with `*` at either end for anything.
 fn fits(text: &str, pattern: &str) -> bool {
     match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
         (Some(_), Some(_)) => text.contains(pattern.trim_matches('*')),

@@ -1,8 +1,8 @@
-//! What one plugin may use, and what an administrator may make of that.
+//! Limits of one plugin, which an administrator may change for each channel.
 
 use super::{CALL_DEADLINE, CALL_DEADLINE_MAX_MS, PLUGIN_MEMORY_CEILING, PLUGIN_TABLE_CEILING};
 
-/// What one plugin may use. Always in force, each on its own; an administrator may change them per channel.
+/// What one plugin may use. Every limit is always in force; an administrator may change it for each channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PluginLimits {
@@ -28,8 +28,9 @@ pub struct PluginLimits {
 }
 
 impl PluginLimits {
-    /// The limits that are outside of what the sandbox can be asked for, each with what it may be. Zero host calls or
-    /// connections are good: such a plugin can only compute.
+    /// The limits that the sandbox cannot enforce, each with the valid range. Zero host calls or connections are valid:
+    /// such
+    /// a plugin can only compute.
     pub fn mistakes(&self) -> Vec<(&'static str, String)> {
         let mut mistakes = Vec::new();
         let mut check = |name, value: usize, least: usize, most: usize| {

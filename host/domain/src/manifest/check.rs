@@ -1,5 +1,6 @@
-//! Whether a manifest makes sense: names, counts and sizes, defaults that fit their own field, grant requests that lead
-//! somewhere. A plugin whose manifest does not is refused when it is installed.
+//! Validates a manifest: names, counts and sizes, defaults that fit their fields, grant requests that name a host and a
+//! port.
+//! A plugin with an invalid manifest is refused at installation.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +15,7 @@ use crate::text::{is_one_line, one_line};
 const HOST_KINDS: [FieldKind; 4] = [FieldKind::Host, FieldKind::Url, FieldKind::Text, FieldKind::Choice];
 const PORT_KINDS: [FieldKind; 3] = [FieldKind::Port, FieldKind::Url, FieldKind::Integer];
 
-/// What is wrong with a manifest: the first thing found.
+/// The first problem found in a manifest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
     #[error("the name `{0}` is not 1 to {max} lower-case letters, digits and `-`, starting with a letter", max = limits::NAME_BYTES)]
@@ -38,7 +39,7 @@ pub enum ManifestError {
 }
 
 impl Manifest {
-    /// Whether the manifest is good: to be called before anything else is done with it.
+    /// Validates the manifest. Call it before any other use.
     pub fn check(&self) -> Result<(), ManifestError> {
         if !is_name(&self.name, b'-') {
             return Err(ManifestError::Name(one_line(&self.name, 100)));
@@ -92,7 +93,7 @@ impl Manifest {
             .map_err(|problem| ManifestError::Grant { index, problem })
     }
 
-    /// Whether a host or a port, or the field that it names, can be one.
+    /// Whether a host or a port, or the field that it names, is valid.
     fn check_place(&self, what: &str, template: &str, kinds: &[FieldKind]) -> Result<(), String> {
         let Some(name) = reference(template) else {
             let good = match what {

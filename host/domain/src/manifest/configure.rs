@@ -1,5 +1,6 @@
-//! A configuration against the manifest's schema: kinds, bounds, choices, required and unknown keys, defaults. And what a
-//! configuration makes of the manifest's grant requests.
+//! Checks a configuration against the manifest's schema: kinds, bounds, choices, required and unknown keys, defaults.
+//! Resolves
+//! the manifest's grant requests with a configuration.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +10,7 @@ use crate::limits;
 use crate::network::HostName;
 use crate::text::one_line;
 
-/// One mistake in a configuration. It never carries the value: that may be a secret.
+/// One invalid field of a configuration. It never carries the value, which may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {problem}")]
 pub struct PluginConfigError {
@@ -50,7 +51,7 @@ pub enum PluginConfigProblem {
     NotAUrl,
 }
 
-/// Why a grant request names no place with the configuration as it is.
+/// Why a grant request has no host or port with this configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
     #[error("the setting `{0}` has no value")]
@@ -62,8 +63,9 @@ pub enum RequestError {
 }
 
 impl Manifest {
-    /// The configuration to use: what was given, checked, and the defaults for the rest. Except in a text, an empty value
-    /// counts as none. All mistakes come back, not the first alone.
+    /// The complete configuration: the given values, checked, and the defaults of the others. An empty value counts as
+    /// not
+    /// given, except in a text. Returns all problems, not only the first.
     pub fn configure(
         &self,
         given: &BTreeMap<String, String>,
@@ -97,7 +99,7 @@ impl Field {
         if value.chars().count() > limits::CONFIG_VALUE_CHARS {
             return Err(PluginConfigProblem::TooLong);
         }
-        // A secret may be a key of several lines (PEM, JSON); anything else ends up in a header, a log or a page.
+        // A secret may be a key of several lines (PEM, JSON); other values end up in headers, logs and pages.
         if !self.secret && value.chars().any(char::is_control) {
             return Err(PluginConfigProblem::NotOneLine);
         }

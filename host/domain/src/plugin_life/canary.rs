@@ -1,5 +1,6 @@
-//! A new version on trial: how much it is given to do, and when it has proved itself or failed. It is compared with the
-//! active version in the same time, since a far side that is down troubles both.
+//! Canaries: which share of the calls a candidate version gets, and when it has proved itself or failed. It is compared
+//! with
+//! the active version over the same time, since a remote server that is down troubles both.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,9 +16,9 @@ use crate::time::Timestamp;
 pub struct CanaryPlan {
     /// Its share of the calls: 1 to 100.
     pub share_percent: u8,
-    /// Calls after which it is promoted if nothing speaks against it.
+    /// Calls after which it is promoted unless it does worse.
     pub min_calls: u64,
-    /// After this long one call is enough to promote it, if nothing speaks against it.
+    /// After this long, one call is enough to promote it unless it does worse.
     pub max_seconds: u64,
 }
 
@@ -32,7 +33,7 @@ impl Default for CanaryPlan {
 }
 
 impl CanaryPlan {
-    /// What is wrong with it, by field.
+    /// Invalid fields, with the reason.
     pub fn mistakes(&self) -> Vec<(&'static str, &'static str)> {
         let checks = [
             ((1..=100).contains(&self.share_percent), ("share_percent", "must be 1 to 100")),
@@ -51,14 +52,14 @@ impl CanaryPlan {
     }
 }
 
-/// What the calls of one version came to.
+/// Counts of one version's calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     pub calls: u64,
     pub crashes: u64,
     /// Calls that found the channel in trouble.
     pub troubles: u64,
-    /// Deliveries that this version refused for good, and the other one delivered.
+    /// Deliveries that this version rejected and the other one delivered.
     pub overruled: u64,
 }
 
@@ -73,13 +74,13 @@ pub enum CanaryDecision {
 /// Why a candidate is promoted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PromotionReason {
-    /// It did so many calls as well as the active version.
+    /// It made this many calls as well as the active version.
     Calls(u64),
-    /// Its time is over and nothing speaks against it; it did so many calls.
+    /// Its time is over without a reason against it; it made this many calls.
     Time(u64),
 }
 
-/// Why a candidate is given up.
+/// Why a candidate falls back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FallbackReason {
     Crashes { crashes: u64, calls: u64 },
@@ -108,8 +109,9 @@ impl fmt::Display for FallbackReason {
     }
 }
 
-/// Judges a candidate that is tried since `since`. Time alone proves nothing: without a call the trial goes on, and the
-/// first call is the candidate's.
+/// Judges a candidate that started at `since`. Time alone proves nothing: without a call the canary continues, and the
+/// first
+/// call is the candidate's.
 pub fn judge(plan: &CanaryPlan, candidate: &Tally, active: &Tally, since: Timestamp, now: Timestamp) -> CanaryDecision {
     let Tally { calls, crashes, troubles, overruled } = *candidate;
     if crashes >= limits::CANARY_FAULTS && worse((crashes, calls), (active.crashes, active.calls)) {
@@ -122,12 +124,12 @@ pub fn judge(plan: &CanaryPlan, candidate: &Tally, active: &Tally, since: Timest
         return CanaryDecision::FallBack(FallbackReason::Overruled(overruled));
     }
     let over = calls > 0 && now.since(since) >= Duration::from_secs(plan.max_seconds);
-    // A single fault is too little to fall back for, and too much to be promoted with unless most calls were good.
+    // One fault is not enough to fall back, and too much to be promoted unless most calls succeeded.
     if (crashes + troubles + overruled).saturating_mul(limits::CANARY_GOOD_CALLS) > calls {
         return match (over, crashes, overruled) {
             (true, 1.., _) => CanaryDecision::FallBack(FallbackReason::Crashes { crashes, calls }),
             (true, 0, 1..) => CanaryDecision::FallBack(FallbackReason::Overruled(overruled)),
-            // Trouble is the far side's as a rule: the trial lasts until that works again.
+            // Trouble is usually the remote server's: the canary lasts until it works again.
             _ => CanaryDecision::Continue,
         };
     }
@@ -138,7 +140,7 @@ pub fn judge(plan: &CanaryPlan, candidate: &Tally, active: &Tally, since: Timest
     }
 }
 
-/// Whether the first fraction of faults is more than twice the second. Faults of a version that was not called are none.
+/// Whether the first fault rate is more than twice the second. A version without calls has no faults.
 fn worse((faults, calls): (u64, u64), (other_faults, other_calls): (u64, u64)) -> bool {
     u128::from(faults) * u128::from(other_calls.max(1)) > 2 * u128::from(other_faults) * u128::from(calls)
 }
@@ -163,11 +165,11 @@ mod tests {
             (tally(19, 0, 0, 0), good, 599, CanaryDecision::Continue),
             (tally(20, 0, 0, 0), good, 1, CanaryDecision::Promote(PromotionReason::Calls(20))),
             (tally(3, 0, 0, 0), good, 600, CanaryDecision::Promote(PromotionReason::Time(3))),
-            // Nobody has called it: it has proved nothing, however long that is.
+            // Without calls it has proved nothing, however long that takes.
             (tally(0, 0, 0, 0), tally(0, 0, 0, 0), 600, CanaryDecision::Continue),
             (tally(0, 0, 0, 0), good, 86_400, CanaryDecision::Continue),
             (tally(1, 0, 0, 0), tally(0, 0, 0, 0), 600, CanaryDecision::Promote(PromotionReason::Time(1))),
-            // One crash is no verdict, two are.
+            // One crash decides nothing, two do.
             (tally(1, 1, 0, 0), good, 1, CanaryDecision::Continue),
             (tally(2, 2, 0, 0), good, 1, CanaryDecision::FallBack(FallbackReason::Crashes { crashes: 2, calls: 2 })),
             (
@@ -178,9 +180,9 @@ mod tests {
             ),
             (tally(1, 1, 0, 0), good, 600, CanaryDecision::FallBack(FallbackReason::Crashes { crashes: 1, calls: 1 })),
             (tally(30, 1, 0, 0), good, 1, CanaryDecision::Promote(PromotionReason::Calls(30))),
-            // What crashes both is the messages' fault.
+            // A message that crashes both versions is at fault itself.
             (tally(8, 4, 0, 0), poisoned, 1, CanaryDecision::Continue),
-            // A far side that is down is nobody's fault; trouble of the candidate alone is.
+            // A remote server that is down is not the candidate's fault; trouble of the candidate alone is.
             (tally(5, 0, 5, 0), down, 1, CanaryDecision::Continue),
             (tally(5, 0, 5, 0), down, 600, CanaryDecision::Continue),
             (tally(1, 0, 0, 1), good, 600, CanaryDecision::FallBack(FallbackReason::Overruled(1))),

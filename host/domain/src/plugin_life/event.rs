@@ -1,4 +1,4 @@
-//! What happened to a channel, as administrators read it: words and their spelling.
+//! A channel's history as administrators read it: kinds of events and their names.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,9 +9,9 @@ use crate::time::Timestamp;
 pub struct ChannelEvent {
     pub at: Timestamp,
     pub event: EventKind,
-    /// The component it is about.
+    /// The component that the event concerns.
     pub component: String,
-    /// Why, for people.
+    /// The reason, for people.
     pub detail: String,
 }
 
@@ -40,29 +40,29 @@ pub enum EventKind {
     PolicySet,
 }
 
-/// What a version is to its channel.
+/// The role of a version in its channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VersionState {
     Active,
     Candidate,
-    /// Where rolling back leads.
+    /// The version that a rollback activates.
     Previous,
-    /// It was given up: it failed as candidate, or was rolled back.
+    /// It failed as candidate, or was rolled back.
     Failed,
-    /// It was active or on trial once, and another one took its place.
+    /// It was active or a candidate before, and another version replaced it.
     Retired,
 }
 
 macro_rules! words {
     ($kind:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
         impl $kind {
-            /// The word for the store and the API.
+            /// The name for the store and the API.
             pub const fn as_str(self) -> &'static str {
                 match self { $($kind::$variant => $word),+ }
             }
 
-            /// Reads the word back.
+            /// Reads the name back.
             pub fn parse(word: &str) -> Option<$kind> {
                 match word { $($word => Some($kind::$variant),)+ _ => None }
             }

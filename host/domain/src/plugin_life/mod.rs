@@ -1,5 +1,6 @@
-//! The life of a channel's plugin, as decisions: when a new version has proved itself, when a version is broken, what
-//! becomes of deliveries that a broken channel keeps waiting. Nothing here acts; `now` comes in, a reason goes out.
+//! The lifecycle of a channel's plugin, as decisions: when a candidate has proved itself, when a version is broken, and
+//! what
+//! happens to deliveries that a broken channel delays. Pure: `now` is an argument, a reason is returned.
 
 pub mod canary;
 pub mod event;
@@ -14,13 +15,13 @@ pub use canary::CanaryPlan;
 pub use event::{ChannelEvent, EventKind, VersionState};
 pub use policy::FailurePolicy;
 
-/// What a channel knows of its versions besides the active one. The names of components are SHA-256 in hexadecimal.
+/// A channel's versions besides the active one. Components are named by their SHA-256 in hexadecimal.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ChannelVersions {
-    /// The version that is being tried beside the active one.
+    /// The version that runs as a canary beside the active one.
     pub candidate: Option<Candidate>,
-    /// The version that was active before: where rolling back leads.
+    /// The version that was active before: a rollback activates it.
     pub previous: Option<String>,
     /// When the active version became active. For `limits::WATCH_TIME` it is watched more closely.
     pub switched_at: Option<Timestamp>,
@@ -33,7 +34,7 @@ pub struct ChannelVersions {
 pub struct Candidate {
     pub component: String,
     pub plan: CanaryPlan,
-    /// When it was wished for, for people; its trial is as old as it has run.
+    /// When it was requested, for people. The canary counts only the time that it ran.
     pub since: Timestamp,
 }
 
@@ -45,7 +46,8 @@ pub struct Quarantine {
 }
 
 impl ChannelVersions {
-    /// `component` is active from now on, and `active`, which was until now, can be returned to. A quarantine was the
+    /// Makes `component` active and keeps `active`, the version until now, for a rollback. Clears a quarantine: it was
+    /// the
     /// other version's.
     pub fn switch(&mut self, active: String, component: &str, now: Timestamp) {
         self.candidate = None;
@@ -56,7 +58,7 @@ impl ChannelVersions {
         self.switched_at = Some(now);
     }
 
-    /// Until when the active version is watched, if there is one to return to.
+    /// Until when the active version is watched, if a rollback is possible.
     pub fn watched_until(&self, watch: std::time::Duration) -> Option<Timestamp> {
         self.previous.as_ref()?;
         self.switched_at.map(|at| at.after(watch))

@@ -1,5 +1,6 @@
-//! What becomes of deliveries that an enabled channel keeps waiting. A disabled one holds them, whatever its policy says:
-//! an administrator told it to wait. What gathers for a digest does not wait: it becomes late when the digest is due, and
+//! What happens to deliveries that an enabled channel delays. A disabled channel holds them whatever its policy is: an
+//! administrator asked for it. A delivery that waits for its digest is not delayed: it is late when the digest is due,
+//! and
 //! a digest is as old as its latest member.
 
 use std::time::Duration;
@@ -16,14 +17,14 @@ pub enum FailurePolicy {
     /// They wait, up to `dispatch.max_age`.
     #[default]
     Hold,
-    /// One that is older is dead.
+    /// Older deliveries are dead.
     DropAfter { after_seconds: u64 },
-    /// One that is older, or any while the channel is quarantined, goes to the user's first address on `channel` instead.
-    /// Where there is none, or the message was given up there, it is held here.
+    /// Older deliveries, or all while the channel is quarantined, go to the user's first address on `channel` instead.
+    /// Without such an address, or if the message was given up there, they are held here.
     FallBack { channel: String, after_seconds: u64 },
 }
 
-/// What is to be done now with deliveries that were accepted before a moment and are due.
+/// What to do now with deliveries that were accepted before a moment and are due.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sweep {
     Nothing,
@@ -32,7 +33,7 @@ pub enum Sweep {
 }
 
 impl FailurePolicy {
-    /// What is wrong with it for the channel `name`, by field.
+    /// Invalid fields for the channel `name`, with the reason.
     pub fn mistakes(&self, name: &str) -> Vec<(&'static str, &'static str)> {
         let (other, seconds) = match self {
             FailurePolicy::Hold => return Vec::new(),

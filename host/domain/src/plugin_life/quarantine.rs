@@ -1,5 +1,6 @@
-//! Whether a plugin is broken, or only met a message that breaks it. A broken one crashes with whatever it is given: so
-//! many of its last calls crashed, and more than one delivery was in them.
+//! Whether a plugin is broken, or only met a message that crashes it. A broken plugin crashes on anything: many of its
+//! last
+//! calls crashed, with more than one delivery.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
@@ -10,12 +11,13 @@ use crate::limits;
 /// When a plugin counts as broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CrashRule {
-    /// So many crashes; 0: never.
+    /// This many crashes; 0: never.
     pub crashes: usize,
-    /// Among the last so many calls.
+    /// Among this many last calls.
     pub calls: usize,
-    /// That so many different deliveries caused, each alone in its call: fewer are poison, and die by themselves. A crash
-    /// with nothing to deliver counts as another one: no delivery can be blamed for it.
+    /// Caused by this many different deliveries, each alone in its call: fewer are poison messages, which die by
+    /// themselves.
+    /// A crash without a delivery counts as another one.
     pub deliveries: usize,
 }
 
@@ -25,21 +27,21 @@ impl CrashRule {
         CrashRule { crashes, calls, deliveries: limits::QUARANTINE_DELIVERIES }
     }
 
-    /// The rule for a version that just became active, where there is one to return to.
+    /// The rule for a version that just became active, if a rollback is possible.
     pub const fn watched() -> CrashRule {
         CrashRule { crashes: limits::WATCH_CRASHES, calls: limits::QUARANTINE_CALLS, deliveries: 1 }
     }
 }
 
-/// How a call ended, as far as its plugin's health is concerned.
+/// How a call ended, for the health of its plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallEnd {
     Fine,
-    /// It crashed with several deliveries: which of them is at fault is not known.
+    /// It crashed with several deliveries: the cause is unknown.
     CrashedTogether,
     /// It crashed with this delivery alone.
     CrashedAlone(DeliveryId),
-    /// A resident crashed at its start, or when it was woken.
+    /// A resident plugin crashed at its start, or when it was woken.
     CrashedIdle,
 }
 
@@ -68,7 +70,7 @@ impl CrashWatch {
         CrashWatch { rule, last: VecDeque::with_capacity(rule.calls) }
     }
 
-    /// Goes on by another rule, with what is known of the last calls.
+    /// Continues with another rule and the same recorded calls.
     pub fn judge_by(&mut self, rule: CrashRule) {
         self.rule = rule;
         while self.last.len() > rule.calls {
@@ -80,12 +82,12 @@ impl CrashWatch {
         self.rule
     }
 
-    /// What it did until now counts no more: it did well for long.
+    /// Clears the recorded calls: the version ran well for long.
     pub fn forget(&mut self) {
         self.last.clear();
     }
 
-    /// Learns of a call that ended. Answers only to a crash: a call that went well breaks nothing.
+    /// Records a call that ended. Only a crash can return a result.
     pub fn observe(&mut self, end: CallEnd) -> Option<CrashLimitReached> {
         let crashed = end != CallEnd::Fine;
         self.last.push_back(end);

@@ -61,7 +61,7 @@ impl<'s> Subject<'s> {
         self.event.facts()
     }
 
-    /// The content that patterns are looked for in.
+    /// The text that patterns are searched in.
     pub fn payload(&self) -> &str {
         self.payload.get_or_init(|| canonical::to_string(self.event.envelope().msg()))
     }

@@ -1,5 +1,6 @@
-//! Rules: what a user may ask for, and the form in which it is tested. Compiling isolates: a rule that cannot be
-//! understood silences its own filter and is reported, nothing else.
+//! Rules in the form in which they are tested. Compilation isolates: an invalid rule disables its own filter and is
+//! reported,
+//! and affects nothing else.
 
 mod compiled;
 mod generic;
@@ -11,7 +12,7 @@ use crate::event::Event;
 
 pub(crate) use compiled::{Compiled, RuleTest, Subject};
 
-/// What is wrong with one rule of a user. The other filters are not affected.
+/// A problem with one rule of a user. The user's other filters are not affected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RuleProblem {
     pub user: String,

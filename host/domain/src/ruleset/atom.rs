@@ -1,6 +1,7 @@
-//! Atoms: what a message and a rule can have in common by name alone, as 64 bits. A message has an atom, or it has not; a
-//! rule that asks for one never looks at the text again. The hash is keyed by the process (SipHash), so that nobody can
-//! choose names that meet; two of ten million do by chance once in 300,000 starts.
+//! Atoms: names that a message and a rule can have in common, as 64 bits. A message has an atom, or it has not; a rule
+//! that
+//! needs one never compares text again. The hash is keyed per process (SipHash), so that nobody can choose names that
+//! collide; two of ten million collide by chance once in 300,000 starts.
 
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
 
@@ -9,7 +10,7 @@ use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
 pub struct Atom(u64);
 
 impl Atom {
-    /// Stands for every message: filters that no other atom leads to are found under it.
+    /// Every message has it: filters without another atom are indexed under it.
     pub const ANY: Atom = Atom(0);
 
     /// The upper bits, by which the index divides atoms.
@@ -18,7 +19,7 @@ impl Atom {
     }
 }
 
-/// What an account has to do with a message.
+/// The role of an account in a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// The message names it.
@@ -34,7 +35,7 @@ pub enum Role {
 impl Role {
     pub const ALL: [Role; 4] = [Role::Named, Role::Holds, Role::Commits, Role::Watches];
 
-    /// Arbitrary numbers, so that an account's four atoms have nothing to do with each other in the index.
+    /// Arbitrary numbers, so that an account's four atoms are unrelated in the index.
     const fn salt(self) -> u64 {
         match self {
             Role::Named => 0x2545_f491_4f6c_dd1d,
@@ -54,13 +55,13 @@ impl Account {
         Atom(self.0 ^ role.salt())
     }
 
-    /// The account that has this atom in this role.
+    /// The account of this atom in this role.
     pub const fn of(atom: Atom, role: Role) -> Account {
         Account(atom.0 ^ role.salt())
     }
 }
 
-/// Makes atoms; those of one maker compare with each other only.
+/// Makes atoms. Only atoms of the same hasher are comparable.
 #[derive(Clone, Debug, Default)]
 pub struct AtomHasher(RandomState);
 

@@ -1,5 +1,6 @@
-//! From a rule as users write it to what it asks of a message: an atom, an account in a role, or a test. Whatever cannot be
-//! understood is an error that says why; it silences one filter.
+//! Compiles a user's rule to what it requires of a message: an atom, an account in a role, or a test. An invalid rule
+//! is an
+//! error with its reason; it disables one filter.
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use crate::catalogue::Catalogue;
 use crate::rules::{Compiled, RuleTest};
 use crate::subscription::borrowed::RuleRef;
 
-/// What a rule of a filter asks.
+/// What a rule of a filter requires.
 #[derive(Clone, Debug)]
 pub enum Literal {
     Always,
@@ -37,7 +38,7 @@ pub enum Literal {
     },
 }
 
-/// Puts what a rule asks into `literals`, joined by AND, and returns the arguments that are missing.
+/// Adds what a rule requires to `literals`, joined by AND, and returns the arguments that are missing.
 pub fn rule(
     catalogue: &Catalogue,
     names: &AtomHasher,
@@ -93,7 +94,7 @@ impl Literal {
         matches!(self, Literal::Never)
     }
 
-    /// How rare messages are that fulfil it; none where a filter cannot be filed under it.
+    /// How rare messages are that fulfil it; none if a filter cannot be indexed under it.
     pub fn rarity(&self, rules: &Rules) -> Option<Rarity> {
         match self {
             Literal::Account { role: Role::Named, negated: false, .. } => Some(Rarity::User),

@@ -1,5 +1,6 @@
-//! Makes rulesets: puts a user's subscriptions in the place of the old ones, in time that follows that user's filters. It
-//! owns what only a writer needs (who is where, what is used how often); readers get snapshots.
+//! Makes rulesets: replaces a user's subscriptions in time proportional to that user's filters. It owns what only a
+//! writer
+//! needs (positions of users, use counts); readers get snapshots.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -7,8 +8,8 @@ use std::sync::Arc;
 use super::Ruleset;
 use super::atom::{Atom, AtomHasher};
 use super::compile::Literal;
-use super::filed::{FilterPosition, IndexedFilter, Subscribed, User};
 use super::index::{Index, IndexEntry};
+use super::indexed_filter::{FilterPosition, IndexedFilter, Subscribed, User};
 use super::paged::Paged;
 use super::tables::{Rules, Tests};
 use super::texts::InternedTexts;
@@ -47,23 +48,23 @@ pub(super) struct Loading {
     pub(super) runs: HashMap<Atom, usize>,
 }
 
-/// How much there is of a ruleset.
+/// Sizes of a ruleset.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sizes {
     pub users: usize,
     pub filters: usize,
     /// Of the index; a filter under several words has several.
     pub entries: usize,
-    /// Filters that every message is tested against, since nothing in them is rare.
+    /// Filters that every message is tested against, since none of their rules is selective.
     pub residue: usize,
     /// Rules that are tested for messages of any topic.
     pub anywhere: usize,
-    /// What index, tests and rules take, names and addresses aside.
+    /// Memory of index, tests and rules, without names and addresses.
     pub bytes: usize,
 }
 
 impl Editor {
-    /// An editor of a set without users.
+    /// An editor without users.
     pub fn new(catalogue: Arc<Catalogue>) -> Editor {
         Editor {
             catalogue,
@@ -84,7 +85,7 @@ impl Editor {
         }
     }
 
-    /// The same, for many users at once: until `loaded` no ruleset is to be taken.
+    /// The same, for many users at once: take no ruleset before `loaded`.
     pub fn loading(catalogue: Arc<Catalogue>) -> Editor {
         Editor { loading: Some(Loading::default()), ..Editor::new(catalogue) }
     }
@@ -97,7 +98,7 @@ impl Editor {
         }
     }
 
-    /// A snapshot: cheap, and the same for ever.
+    /// A snapshot: cheap and immutable.
     pub fn ruleset(&self) -> Ruleset {
         Ruleset {
             catalogue: Arc::clone(&self.catalogue),
@@ -111,7 +112,7 @@ impl Editor {
         }
     }
 
-    /// Rules that cannot be tested, by user; each leaves its filter without effect.
+    /// Invalid rules, by user; each disables its filter.
     pub fn problems(&self) -> impl Iterator<Item = &RuleProblem> {
         self.problems.values().flatten()
     }
@@ -130,8 +131,9 @@ impl Editor {
         }
     }
 
-    /// Puts these subscriptions in the place of all that the user had, and returns what is wrong in them. None removes the
-    /// user.
+    /// Replaces all subscriptions of the user, and returns the problems of the new ones. Without subscriptions the user
+    /// is
+    /// removed.
     pub fn replace<'s>(
         &mut self,
         user: &str,
@@ -146,7 +148,7 @@ impl Editor {
             let here = |filter| FilterPosition::new(place, position, filter);
             compiled.push(self.subscription(user, &subscription, here, &mut entries, &mut problems));
         }
-        // The old ones are given back last: what both have in common is not made anew.
+        // Release the old ones last: what both have in common is not built again.
         let old = known.and_then(|place| self.users.get(place).cloned().flatten());
         let old = old.map(|old| self.give_back(place, &old)).unwrap_or_default();
         match &mut self.loading {

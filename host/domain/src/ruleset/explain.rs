@@ -1,5 +1,6 @@
-//! What comes of every filter of a user, and which rule decides it: each rule is tested in the user's order, without the
-//! index. It is also what the index must agree with.
+//! Evaluates every filter of a user, and tells which rule decides it: each rule is tested in the user's order, without
+//! the
+//! index. Tests compare the index with it.
 
 use serde::Serialize;
 
@@ -21,7 +22,7 @@ pub struct Explained {
     pub verdict: FilterVerdict,
 }
 
-/// What came of one filter.
+/// The result of one filter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 pub enum FilterVerdict {
@@ -31,15 +32,15 @@ pub enum FilterVerdict {
     NotReached,
     /// This rule does not hold.
     Failed { rule: String, negated: bool },
-    /// This rule cannot be tested, which fails the filter.
+    /// This rule fails with an error, which fails the filter.
     Broken { rule: String, reason: String },
-    /// The filter or its subscription is switched off.
+    /// The filter or its subscription is disabled.
     Inactive,
     /// It has no rules.
     Empty,
 }
 
-/// What comes of every filter of a subscription, in their order.
+/// The result of every filter of a subscription, in their order.
 pub fn explain(catalogue: &Catalogue, subscription: &Subscription, event: &Event<'_>, acl: &dyn Acl) -> Vec<Explained> {
     let subject = Subject::new(event, acl);
     let Subscription { user, channel, enabled, filters, .. } = subscription;

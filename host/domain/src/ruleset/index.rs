@@ -1,5 +1,6 @@
-//! The match index: which filters an atom leads to. Its cost follows the entries under the atoms of a message, never their
-//! number in all. A clone is a snapshot; a change copies the few buckets that it touches and nothing else.
+//! The match index: which filters an atom leads to. Its cost follows the entries under the atoms of a message, never
+//! the total
+//! number of entries. A clone is a snapshot; a change copies only the few buckets that it touches.
 //!
 //! Entries are sorted runs in buckets by the upper bits of their atom: two steps lead to a bucket, a binary search to the
 //! run, and a run lies in one piece, however many filters are under one atom.
@@ -7,7 +8,7 @@
 use std::sync::Arc;
 
 use super::atom::Atom;
-use super::filed::FilterPosition;
+use super::indexed_filter::FilterPosition;
 use super::own::Own;
 
 /// Buckets are 2^17: with a million entries each holds about 8, three lines of the processor's cache.
@@ -15,14 +16,14 @@ const BRANCHES: usize = 1 << 8;
 const BUCKETS: usize = 1 << 9;
 const BITS: u32 = (BRANCHES * BUCKETS).ilog2();
 
-/// A filter, filed under an atom: it can only match a message that has it.
+/// A filter, indexed under an atom: it can only match a message that has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct IndexEntry {
     pub atom: Atom,
     pub place: FilterPosition,
     /// The rest of its rules.
     pub test: u32,
-    /// What it asks of the account that the atom is about.
+    /// What it requires of the account of the atom.
     pub own: Own,
 }
 
@@ -65,7 +66,7 @@ impl Index {
         }
     }
 
-    /// Takes entries out and puts others in. What is to be taken out must be there.
+    /// Removes entries and adds others. The removed ones must be present.
     pub fn change(&mut self, mut out: Vec<IndexEntry>, mut into: Vec<IndexEntry>) {
         self.len = self.len + into.len() - out.len();
         out.sort_unstable();

@@ -1,10 +1,11 @@
-//! Matches messages. A matcher belongs to one thread and keeps its memory between messages: what was found out about the
-//! last one is told apart by a number, not cleared. It locks nothing and asks nobody.
+//! Matches messages. A matcher belongs to one thread and keeps its memory between messages: results of the last message
+//! are
+//! told apart by a number, not cleared. It takes no lock and does no I/O.
 
 use super::Ruleset;
 use super::atom::{Atom, Role};
-use super::filed::{FilterPosition, Match};
 use super::index::IndexEntry;
+use super::indexed_filter::{FilterPosition, Match};
 use super::patterns::{PatternMatches, Patterns};
 use super::tables::{Term, TermKind};
 use super::tested::{TopicNumbers, word_atom};
@@ -40,7 +41,7 @@ const MESSAGES: u32 = 1 << 30;
 enum Verdict {
     Holds = 1,
     Fails = 2,
-    /// It cannot be tested, which fails a filter also where it is negated.
+    /// The test failed with an error, which fails a filter also if the rule is negated.
     Broken = 3,
 }
 
@@ -86,12 +87,12 @@ impl Matcher {
         self.topic = TopicNumbers::new(&set.names, subject.message().topic, subject.message().category());
         self.gather(set, event.facts(), acl);
         for position in 0..self.atoms.len() {
-            self.look(set, &subject, self.atoms[position]);
+            self.test_filters(set, &subject, self.atoms[position]);
         }
-        self.look(set, &subject, Atom::ANY);
-        self.look_at_words(set, &subject);
-        self.look_at_rules(set, &subject);
-        self.look_at_patterns(set, &subject);
+        self.test_filters(set, &subject, Atom::ANY);
+        self.test_words(set, &subject);
+        self.test_rules(set, &subject);
+        self.test_patterns(set, &subject);
         self.places.sort_unstable();
         self.places.dedup_by_key(|place| place.group());
         self.places.iter().filter_map(|place| set.at(*place))
@@ -108,7 +109,7 @@ impl Matcher {
         self.places.clear();
     }
 
-    /// The message's atoms: whom and what it names, who holds that, and which groups have a say.
+    /// The message's atoms: the accounts and artifacts that it names, their holders, and the groups involved.
     fn gather(&mut self, set: &Ruleset, facts: &Facts, acl: &dyn Acl) {
         let (names, atoms) = (&set.names, &mut self.atoms);
         for user in &facts.usernames {
@@ -138,7 +139,7 @@ impl Matcher {
     }
 
     /// Tests the filters that an atom leads to.
-    fn look(&mut self, set: &Ruleset, subject: &Subject<'_>, atom: Atom) {
+    fn test_filters(&mut self, set: &Ruleset, subject: &Subject<'_>, atom: Atom) {
         for entry in set.index.get(atom) {
             if self.matches(set, subject, entry) {
                 self.places.push(entry.place);
@@ -185,7 +186,7 @@ impl Matcher {
     }
 
     /// Filters under named rules: only those rules are tested that this topic can fulfil.
-    fn look_at_rules(&mut self, set: &Ruleset, subject: &Subject<'_>) {
+    fn test_rules(&mut self, set: &Ruleset, subject: &Subject<'_>) {
         let message = subject.message();
         let by_topic = set.triggers.by_topic(message.topic, message.category());
         for number in by_topic.chain(set.triggers.loose.iter().copied()) {
@@ -197,12 +198,12 @@ impl Matcher {
         if self.rule(set, subject, number) == Verdict::Holds
             && let Some(known) = set.rules.get(number)
         {
-            self.look(set, subject, known.atom);
+            self.test_filters(set, subject, known.atom);
         }
     }
 
     /// Filters under words of a field.
-    fn look_at_words(&mut self, set: &Ruleset, subject: &Subject<'_>) {
+    fn test_words(&mut self, set: &Ruleset, subject: &Subject<'_>) {
         let message: &MessageView<'_> = subject.message();
         for worded in &set.triggers.worded {
             if !worded.concerns(message.topic, message.category()) {
@@ -212,14 +213,14 @@ impl Matcher {
                 words.source.values(message, &mut |item| {
                     let Some(word) = item.text() else { return };
                     let atom = word_atom(&set.names, &worded.rule, &words.argument, &word, words.fold);
-                    self.look(set, subject, atom);
+                    self.test_filters(set, subject, atom);
                 });
             }
         }
     }
 
     /// Filters under patterns.
-    fn look_at_patterns(&mut self, set: &Ruleset, subject: &Subject<'_>) {
+    fn test_patterns(&mut self, set: &Ruleset, subject: &Subject<'_>) {
         for package in &subject.facts().packages {
             self.look_at_text(set, subject, &set.triggers.packages, package);
         }

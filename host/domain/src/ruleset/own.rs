@@ -1,26 +1,28 @@
-//! What a filter asks, beside the atom that leads to it, of the same account: "packages of ann, but not what ann did". It
-//! is so common (every default filter has it) and so different for every user that it is kept in the index entry.
+//! What a filter requires of the same account beside its atom: "packages of ann, but not what ann did". Every default
+//! filter
+//! has such a requirement, different for every user, so the index entry holds it.
 
 use super::atom::{Account, Atom, Role};
 
-/// Two bits for the role that the filter is filed under, then one for each role asked, then one for each refused.
+/// Two bits for the role that the filter is indexed under, then one for each required role, then one for each excluded
+/// role.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Own(u16);
 
 impl Own {
-    /// Nothing asked yet, of the account that the filter is filed under in this role.
+    /// No requirement yet, for the account that the filter is indexed under in this role.
     pub const fn under(role: Role) -> Own {
         Own(role as u16)
     }
 
-    /// The same, and the account is in this role too, or is not.
+    /// The same, and the account must, or must not, be in this role.
     #[must_use]
     pub const fn and(self, role: Role, negated: bool) -> Own {
         let shift = if negated { 6 } else { 2 };
         Own(self.0 | 1 << (shift + role as u16))
     }
 
-    /// Whether it holds for the account that `atom` is about, in a message with these atoms.
+    /// Whether it holds for the account of `atom`, in a message with these atoms.
     pub fn holds(self, atom: Atom, has: impl Fn(Atom) -> bool) -> bool {
         if self.0 >> 2 == 0 {
             return true;

@@ -1,5 +1,4 @@
-//! A table of which a clone shares everything but what is changed afterwards: numbers lead to values, in pages. It knows
-//! nothing of what it holds.
+//! A table from numbers to values, in pages. A clone shares all pages until one is changed.
 
 use std::sync::Arc;
 
@@ -18,7 +17,7 @@ impl<T> Default for Paged<T> {
 }
 
 impl<T: Clone + Default> Paged<T> {
-    /// The value at a place that was set, and what a place begins with elsewhere.
+    /// The value at a position; the default if none was set.
     pub fn get(&self, place: u32) -> Option<&T> {
         let place = place as usize;
         self.pages.get(place / PAGE)?.get(place % PAGE)
@@ -33,7 +32,7 @@ impl<T: Clone + Default> Paged<T> {
         Arc::make_mut(&mut pages[place / PAGE])[place % PAGE] = value;
     }
 
-    /// No place as high as this was ever set.
+    /// One more than the highest position that was ever set, rounded up to a page.
     pub fn capacity(&self) -> usize {
         self.pages.len() * PAGE
     }

@@ -1,5 +1,6 @@
-//! Many regular expressions tested at once. They are kept in sets of bounded size, so that one more or less compiles one set
-//! anew; the engine is linear in the text, whatever the patterns.
+//! Tests many regular expressions at once. Sets have a bounded size, so that one more or less pattern compiles one set
+//! again;
+//! the engine is linear in the text for any pattern.
 
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ struct Set {
     /// The rule of each pattern.
     rules: Vec<u32>,
     patterns: Vec<String>,
-    /// None where the engine will not have them all in one.
+    /// None if the engine refuses to combine them.
     compiled: Option<RegexSet>,
     changed: bool,
 }
@@ -29,7 +30,7 @@ struct Set {
 pub enum PatternMatches<'p> {
     /// These rules.
     Rules(Vec<u32>),
-    /// To be tested one by one.
+    /// Test these one by one.
     Unknown(&'p [u32]),
 }
 
@@ -43,12 +44,12 @@ impl Patterns {
     }
 
     pub fn add(&mut self, rule: u32, pattern: &str) {
-        let room = self.sets.iter().position(|set| set.rules.len() < SET);
-        let room = room.unwrap_or_else(|| {
+        let free = self.sets.iter().position(|set| set.rules.len() < SET);
+        let free = free.unwrap_or_else(|| {
             self.sets.push(Arc::default());
             self.sets.len() - 1
         });
-        let set = Arc::make_mut(&mut self.sets[room]);
+        let set = Arc::make_mut(&mut self.sets[free]);
         set.rules.push(rule);
         set.patterns.push(pattern.to_owned());
         set.changed = true;
@@ -72,7 +73,7 @@ impl Patterns {
         self.sets.iter().all(|set| !set.changed)
     }
 
-    /// Compiles the sets that changed. To be called before a text is tested.
+    /// Compiles the sets that changed. Call it before a text is tested.
     pub fn settle(&mut self) {
         for set in &mut self.sets {
             if set.changed {
@@ -85,7 +86,7 @@ impl Patterns {
         }
     }
 
-    /// What is found in the text, set by set.
+    /// The matches in the text, set by set.
     pub fn find<'p>(&'p self, text: &str) -> impl Iterator<Item = PatternMatches<'p>> {
         self.sets.iter().map(move |set| match &set.compiled {
             Some(compiled) => {

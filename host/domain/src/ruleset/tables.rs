@@ -1,6 +1,8 @@
-//! Rules and lists of rules, each kept once however many filters have it, so that it is tested once per message. What
-//! nobody uses any more is forgotten and its number given to another; snapshots keep the pages that they began with, so
-//! that a number means the same for as long as they are read.
+//! Rules and lists of rules, each kept once for all filters that have it, so that it is tested once per message. Unused
+//! ones
+//! are removed and their numbers reused; snapshots keep their pages, so that a number keeps its meaning for as long as
+//! a
+//! snapshot is read.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -27,7 +29,7 @@ impl Term {
     }
 }
 
-/// What a rule is.
+/// The kind of a rule.
 #[derive(Clone, Debug, Default)]
 pub enum TermKind {
     #[default]
@@ -51,7 +53,7 @@ impl Default for Known {
     }
 }
 
-/// Numbers that come into use and go out of it.
+/// Numbers with use counts.
 #[derive(Debug, Default)]
 struct Numbers {
     uses: Vec<u32>,
@@ -70,7 +72,7 @@ impl Numbers {
         self.uses[number as usize] += 1;
     }
 
-    /// True if that was the last use; the number is free then.
+    /// Returns true if that was the last use; the number is free then.
     fn release(&mut self, number: u32) -> bool {
         let uses = &mut self.uses[number as usize];
         *uses -= 1;
@@ -86,7 +88,7 @@ impl Numbers {
     }
 }
 
-/// All rules that filters have in common, or need a number for.
+/// All rules that filters share, or need a number for.
 #[derive(Debug, Default)]
 pub struct Rules {
     pub known: Paged<Known>,
@@ -117,7 +119,7 @@ impl Rules {
         self.numbers.retain(number);
     }
 
-    /// What the rule was if that was its last use.
+    /// The rule if that was its last use.
     pub fn release(&mut self, number: u32) -> Option<Known> {
         if !self.numbers.release(number) {
             return None;
@@ -181,7 +183,7 @@ impl Tests {
         }
         let terms = self.known.get(number).cloned().unwrap_or_default();
         let content = content(names, &terms);
-        // Where two lists have one hash, the entry may be the other's.
+        // If two lists have the same hash, the entry may be the other one's.
         if self.by_content.get(&content) == Some(&number) {
             self.by_content.remove(&content);
         }

@@ -1,15 +1,16 @@
-//! A rule that no name alone decides: how it is tested, where in the topics it can hold, and how rare that is.
+//! A rule that needs a test beyond names: the test, the topics where it can hold, and how selective it is.
 
 use super::atom::{Atom, AtomHasher};
 use crate::catalogue::condition::list_items;
-use crate::catalogue::necessary::{RequiredWords, TopicKey};
+use crate::catalogue::requirements::{RequiredWords, TopicKey};
 use crate::rules::{Compiled, RuleTest};
 
 /// A filter with more words than this in one argument is not filed under each of them.
 const WORDS: usize = 32;
 
-/// How seldom messages lead to a filter that is filed so: what the catalogue cannot tell is judged by the kind of rule.
-/// The rarest comes first.
+/// How rarely messages lead to a filter that is indexed under a rule. The catalogue knows no frequencies, so the kind
+/// of rule
+/// decides. The rarest comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rarity {
     Package,
@@ -27,7 +28,7 @@ pub enum Rarity {
     PackagePattern,
     /// Any message, and quick to test.
     Condition,
-    /// Any message, and its whole text has to be looked at.
+    /// Any message, and the whole text has to be searched.
     Text,
 }
 
@@ -53,7 +54,7 @@ pub enum Gate {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TopicNumbers {
     last_word: u32,
-    /// None where it has no category: rules that ask for one are broken then, not false.
+    /// None without a category: a rule that needs one fails with an error then, it is not false.
     category: Option<u32>,
 }
 
@@ -116,7 +117,7 @@ impl Tested {
         }
     }
 
-    /// The fields that the words are looked for in.
+    /// The fields that the words are searched in.
     pub fn fields(&self) -> Vec<RequiredWords> {
         match &self.compiled.test {
             RuleTest::Named(condition, _) => condition.words().unwrap_or_default(),

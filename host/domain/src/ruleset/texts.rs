@@ -1,15 +1,15 @@
-//! Names that many have, kept once: of default filters and channels.
+//! Interns names that many subscriptions share: of default filters and channels.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// Below this many texts nothing is cleared away.
+/// Below this many texts none are removed.
 const CLEAR_AT_LEAST: usize = 1024;
 
 #[derive(Debug, Default)]
 pub struct InternedTexts {
     known: HashSet<Arc<str>>,
-    /// With so many texts, those that nobody else holds are forgotten.
+    /// At this many texts, unused ones are removed.
     clear_at: usize,
 }
 

@@ -1,14 +1,15 @@
-//! Which rules have to be tested for a message although no name in it leads to them: those that filters are filed under.
-//! Named rules are found by the topic, patterns are tested many at once. It has the rules, the matcher tests them.
+//! The rules to test for a message although none of its names leads to them: those that filters are indexed under.
+//! Named rules
+//! are found by the topic, patterns are tested many at once. The matcher tests the rules.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::patterns::Patterns;
 use super::tested::{Tested, Where};
-use crate::catalogue::necessary::{RequiredWords, TopicKey};
+use crate::catalogue::requirements::{RequiredWords, TopicKey};
 
-/// What messages are looked at for; changed only where a rule is the first or last of its kind.
+/// What to look for in messages; changes only with the first or last rule of a kind.
 #[derive(Clone, Debug, Default)]
 pub struct Triggers {
     by_last_word: HashMap<String, Vec<u32>>,
@@ -19,7 +20,7 @@ pub struct Triggers {
     pub payload: Patterns,
     /// Fields whose words lead to filters.
     pub worded: Vec<Arc<Worded>>,
-    /// Groups that rules ask about.
+    /// Groups that rules refer to.
     pub groups: Vec<Arc<str>>,
 }
 
@@ -58,7 +59,7 @@ impl Triggers {
         last.into_iter().chain(category).flatten().copied()
     }
 
-    /// The first filter is filed under this rule.
+    /// Adds a rule: its first filter was indexed under it.
     pub fn add(&mut self, number: u32, tested: &Tested) {
         match tested.whereabouts() {
             Where::Topics(keys) => keys.iter().for_each(|key| self.under(key).push(number)),
@@ -68,7 +69,7 @@ impl Triggers {
         }
     }
 
-    /// The last filter under this rule is gone.
+    /// Removes a rule: its last filter is gone.
     pub fn remove(&mut self, number: u32, tested: &Tested) {
         match tested.whereabouts() {
             Where::Topics(keys) => keys.iter().for_each(|key| self.under(key).retain(|other| *other != number)),
@@ -78,8 +79,9 @@ impl Triggers {
         }
     }
 
-    /// Filters are filed under words of this rule. There are no more such rules than the catalogue has, so none is taken
-    /// out again.
+    /// Adds a rule whose words filters are indexed under. There are no more such rules than the catalogue has, so none
+    /// is
+    /// removed.
     pub fn add_words(&mut self, tested: &Tested) {
         if self.worded.iter().all(|known| known.rule != tested.name) {
             self.worded.push(Arc::new(Worded::new(tested)));
@@ -93,7 +95,7 @@ impl Triggers {
         }
     }
 
-    /// Whether every pattern is ready to be looked for.
+    /// Whether every pattern is compiled.
     pub fn is_settled(&self) -> bool {
         self.packages.is_settled() && self.payload.is_settled()
     }

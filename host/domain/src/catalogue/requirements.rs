@@ -1,5 +1,6 @@
-//! What a message must have for a condition to hold, without testing it: a last word or category of its topic, a word in
-//! one of its fields. The match index asks this of named rules. Where nothing can be said, nothing is said.
+//! Necessary properties of a message for a condition to hold, found without testing it: the last segment or the
+//! category of
+//! its topic, a word in one of its fields. The match index uses them for named rules. Unknown cases return none.
 
 use super::condition::{Condition, ConditionTest, FieldTest};
 use super::source::ValueSource;
@@ -62,7 +63,7 @@ impl ConditionTest {
     }
 }
 
-/// All that the alternatives need; none where one of them needs nothing.
+/// The needs of all alternatives together; none if one of them needs nothing.
 fn each<T>(conditions: &[Condition], needs: impl Fn(&Condition) -> Option<Vec<T>>) -> Option<Vec<T>> {
     let of_each: Option<Vec<Vec<T>>> = conditions.iter().map(needs).collect();
     Some(of_each?.into_iter().flatten().collect())

@@ -1,5 +1,6 @@
-//! A user's subscriptions as the ruleset keeps them: what must be known of a filter once it matched, and where it is filed,
-//! so that it can be taken out again. Rules are not here; the tables and the index have them.
+//! A user's subscriptions as the ruleset keeps them: what a match needs to know of a filter, and where the filter is
+//! indexed,
+//! so that it can be removed. The rules themselves are in the tables and the index.
 
 use std::sync::Arc;
 
@@ -8,8 +9,9 @@ use super::own::Own;
 use crate::delivery::Recipient;
 use crate::subscription::{DigestOptions, Style};
 
-/// Where a filter is: the user's place, the subscription's among the user's, the filter's among the subscription's. In the
-/// order of places, a subscription's first match comes first.
+/// The position of a filter: of the user, of the subscription among the user's, of the filter in the subscription. In
+/// this
+/// order a subscription's first match comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FilterPosition(u64);
 
@@ -43,7 +45,7 @@ pub struct User {
     pub subscriptions: Box<[Subscribed]>,
 }
 
-/// A subscription that is enabled and leads to somebody.
+/// A subscription that is enabled and has an address.
 #[derive(Debug)]
 pub struct Subscribed {
     pub channel: Arc<str>,
@@ -105,7 +107,7 @@ impl<'r> Match<'r> {
         &self.filter.name
     }
 
-    /// Everybody to be told for it: one for each address.
+    /// The recipients: one for each address.
     pub fn recipients(&self) -> impl Iterator<Item = Recipient> + use<'r> {
         let Match { user, subscribed, filter } = *self;
         subscribed.addresses.iter().map(|address| Recipient {

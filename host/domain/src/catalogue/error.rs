@@ -1,8 +1,8 @@
-//! A mistake in a catalogue file, as its author needs to read it.
+//! Errors in a catalogue file, for its author.
 
 use std::fmt;
 
-/// What is wrong, and where.
+/// An error and its position.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CatalogueError {
     pub file: String,
@@ -18,7 +18,7 @@ impl fmt::Display for CatalogueError {
     }
 }
 
-/// Collects the mistakes of one file.
+/// Collects the errors of one file.
 pub struct CatalogueReport<'t> {
     file: &'t str,
     text: &'t str,
@@ -40,12 +40,12 @@ impl<'t> CatalogueReport<'t> {
         1 + self.text.bytes().take(at).filter(|byte| *byte == b'\n').count()
     }
 
-    /// Notes a mistake at a byte position.
+    /// Records an error at a byte position.
     pub fn add(&mut self, at: usize, what: String) {
         self.add_below(at, 0, what);
     }
 
-    /// Notes a mistake so many lines below a byte position.
+    /// Records an error this many lines below a byte position.
     pub fn add_below(&mut self, at: usize, lines: usize, what: String) {
         let line = self.line(at) + lines;
         self.mistakes.push(CatalogueError { file: self.file.to_owned(), line, what });

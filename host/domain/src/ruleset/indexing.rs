@@ -1,20 +1,21 @@
-//! Files a filter under the rarest thing that it asks of a message, and keeps the rest as its test. Taking it out again gives
-//! back all that it used.
+//! Indexes a filter under its most selective rule, and keeps the others as its test. Removal releases everything that
+//! the
+//! filter used.
 
 use std::sync::Arc;
 
 use super::atom::Atom;
 use super::compile::{self, Literal};
 use super::editor::Editor;
-use super::filed::{FilterPosition, IndexedFilter, Under, User};
 use super::index::IndexEntry;
+use super::indexed_filter::{FilterPosition, IndexedFilter, Under, User};
 use super::own::Own;
 use super::tables::{Term, TermKind};
 use crate::limits;
 use crate::subscription::borrowed::FilterRef;
 
 impl Editor {
-    /// What the rules of a filter ask; none where one of them cannot be understood, or they are too many.
+    /// What the rules of a filter require; none if one is invalid, or there are too many.
     pub(super) fn literals(
         &mut self,
         filter: &FilterRef<'_>,
@@ -50,7 +51,7 @@ impl Editor {
         }
     }
 
-    /// Files a filter; one that is not `live` is kept for its place alone.
+    /// Indexes a filter; one that is not `live` only keeps its position.
     pub(super) fn filter(
         &mut self,
         filter: &FilterRef<'_>,
@@ -68,7 +69,7 @@ impl Editor {
         for (position, literal) in literals.iter().enumerate() {
             match literal {
                 Literal::Always | Literal::Never => {}
-                // What the filter is filed under is known to hold when it is reached.
+                // The rule that the filter is indexed under holds when the filter is reached.
                 _ if Some(position) == best => {}
                 Literal::Account { role, account, negated } if filed_for == Some(*account) => {
                     own = own.and(*role, *negated);
@@ -88,7 +89,7 @@ impl Editor {
         IndexedFilter { name: self.texts.get(&filter.name), oneshot: filter.oneshot, test, own, under }
     }
 
-    /// A filter that never matches, kept so that the places of the others stay theirs.
+    /// A filter that never matches, kept so that the positions of the others stay the same.
     pub(super) fn silent(&mut self, filter: &FilterRef<'_>, literals: Option<Vec<Literal>>) -> IndexedFilter {
         literals.into_iter().flatten().for_each(|literal| self.drop_literal(&literal));
         let test = self.tests.retain(&self.names, Vec::new(), &mut self.rules);
@@ -102,7 +103,7 @@ impl Editor {
         }
     }
 
-    /// Where to file, what to ask of the account there, and what is left to be tested of that rule.
+    /// Where to index, what to require of the account there, and what is left to test of that rule.
     fn under(&mut self, best: Option<&Literal>) -> (Under, Own, Vec<Term>) {
         match best {
             None => (Under::One(Atom::ANY), Own::default(), Vec::new()),
@@ -128,7 +129,7 @@ impl Editor {
                 [one] => Under::One(*one),
                 several => Under::Any(several.into()),
             };
-            // A word is necessary, not enough.
+            // A word is necessary, not sufficient.
             return (under, Own::default(), vec![Term::new(number, false)]);
         }
         let filings = self.filings.entry(number).or_insert(0);
@@ -148,7 +149,7 @@ impl Editor {
         Some(self.rules.retain(atom, || TermKind::Atom))
     }
 
-    /// Gives back what a user's filters used; returns their entries, to be taken out of the index.
+    /// Releases what a user's filters used; returns their entries, to remove from the index.
     pub(super) fn give_back(&mut self, place: u32, user: &User) -> Vec<IndexEntry> {
         let mut entries = Vec::new();
         for (position, subscribed) in user.subscriptions.iter().enumerate() {
@@ -166,7 +167,7 @@ impl Editor {
         entries
     }
 
-    /// One filter less under this atom.
+    /// Counts one filter less under this atom.
     fn leave(&mut self, atom: Atom) {
         self.leave_group(atom);
         let Some(number) = self.rules.find(atom) else { return };
@@ -206,7 +207,7 @@ impl Editor {
         }
     }
 
-    /// How many filters are under an atom, as far as they are known.
+    /// How many known filters are under an atom.
     fn run(&self, atom: Atom) -> usize {
         match &self.loading {
             None => self.index.get(atom).len(),
