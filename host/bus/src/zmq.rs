@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rand::Rng as _;
+use rand::RngExt as _;
 use tidings_domain::limits;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};

@@ -1,6 +1,6 @@
 //! `random`: unpredictable bytes from the operating system's generator, seeded once for each thread.
 
-use rand::RngCore as _;
+use rand::Rng as _;
 use tidings_domain::limits;
 
 use crate::room::Room;
