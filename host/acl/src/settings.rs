@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::limits;
 use serde::{Deserialize, Deserializer};
 use tidings_domain::secret::Secret;
+use tidings_tls::TlsError;
 use url::Url;
 
 /// How the cache behaves, and where its lists come from. The bounds apply to packages and to groups separately: each has
@@ -67,7 +68,9 @@ pub enum AclSettingsError {
     #[error("`authorization` is not the value of a header")]
     Authorization,
     #[error("TLS cannot be set up: {0}")]
-    Tls(#[source] reqwest::Error),
+    Tls(#[from] TlsError),
+    #[error("the HTTP client cannot be set up: {0}")]
+    Client(#[source] reqwest::Error),
 }
 
 impl AclSettings {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::limits;
 use async_trait::async_trait;
-use rand::Rng as _;
+use rand::RngExt as _;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;

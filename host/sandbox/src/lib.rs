@@ -44,7 +44,7 @@ pub use admission::AdmissionError;
 pub use compiler::{CompileError, CompileLimits, Compiler, DOES_NOT_COMPILE, compile_as_child};
 pub use credentials::{CredentialProblem, check_credential};
 pub use host::{ChannelHost, LogLevel, StateError, StreamAppend};
-pub use network::{Resolver, TlsError};
+pub use network::Resolver;
 pub use plugin::{Admitted, Batch, ChannelSettings, DeliveryLinks, DeliveryRequest, Plugin};
 pub use report::{CallReport, CallStats};
 pub use resident::{ResidentHandle, ResidentStats};
@@ -77,7 +77,7 @@ pub enum SandboxError {
     #[error("cannot use the cache of compiled code in {}", path.display())]
     Cache { path: PathBuf, source: io::Error },
     #[error("TLS cannot be set up")]
-    Tls(#[from] TlsError),
+    Tls(#[from] tidings_tls::TlsError),
 }
 
 /// The engine and all that its plugins share. Cheap to clone.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::fetch::limits;
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue, LOCATION, WWW_AUTHENTICATE};
-use reqwest::{Certificate, Client, Response, redirect};
+use reqwest::{Client, Response, redirect};
 use tidings_domain::secret::Secret;
 use url::Url;
 
@@ -44,7 +44,10 @@ pub(super) enum FetchResponse {
 
 impl FetchClient {
     pub(super) fn new(policy: FetchPolicy, ca_file: Option<&PathBuf>) -> Result<FetchClient, String> {
-        let mut builder = Client::builder()
+        let tls = tidings_tls::client_config(ca_file.map(PathBuf::as_path));
+        let tls = tls.map_err(|error| format!("tls.ca_file: {error}"))?;
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls)
             .user_agent(concat!("tidings/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
             // A proxy would resolve names itself, unchecked.
@@ -54,15 +57,9 @@ impl FetchClient {
             .connect_timeout(tidings_sandbox::limits::CONNECT_TIMEOUT)
             .read_timeout(tidings_sandbox::limits::NETWORK_TIMEOUT)
             .timeout(limits::FETCH_TIME)
-            .pool_max_idle_per_host(0);
-        if let Some(file) = ca_file {
-            let named = |error: &dyn Error| format!("tls.ca_file: {}: {error}", file.display());
-            let pem = std::fs::read(file).map_err(|error| named(&error))?;
-            for certificate in Certificate::from_pem_bundle(&pem).map_err(|error| named(&error))? {
-                builder = builder.add_root_certificate(certificate);
-            }
-        }
-        let client = builder.build().map_err(|error| chain(&error))?;
+            .pool_max_idle_per_host(0)
+            .build()
+            .map_err(|error| chain(&error))?;
         Ok(FetchClient { client, policy })
     }
 

@@ -59,6 +59,7 @@ impl Service {
             headers.insert(AUTHORIZATION, value);
         }
         let client = Client::builder()
+            .tls_backend_preconfigured(tidings_tls::client_config(None)?)
             .user_agent(concat!("tidings/", env!("CARGO_PKG_VERSION")))
             .default_headers(headers)
             .redirect(Policy::custom(same_host))
@@ -66,7 +67,7 @@ impl Service {
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
             .pool_idle_timeout(IDLE)
             .build()
-            .map_err(AclSettingsError::Tls)?;
+            .map_err(AclSettingsError::Client)?;
         Ok(Service { client, base, trailing_slash: false })
     }
 

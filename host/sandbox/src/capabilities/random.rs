@@ -1,7 +1,7 @@
 //! `random`: unpredictable bytes from the operating system's generator, seeded once for each thread.
 
 use crate::limits;
-use rand::RngCore as _;
+use rand::Rng as _;
 
 use crate::instance_state::InstanceState;
 use crate::violation::Violation;

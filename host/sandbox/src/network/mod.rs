@@ -22,7 +22,6 @@ mod wire;
 pub(crate) use http::{HttpReply, HttpRequest};
 pub use resolve::Resolver;
 pub(crate) use resolve::{Lookups, System};
-pub use tls::TlsError;
 pub(crate) use tls::{Tls, TlsMode, TlsWire};
 use wire::Meter;
 pub(crate) use wire::Wire;

@@ -1,31 +1,21 @@
-//! TLS by rustls with the ring provider, named explicitly so that no other crate's choice of a provider can break it. The
-//! roots are the system's and those of a file that the administrator names.
+//! The handshakes of plugins' connections. The provider and the roots are those of `tidings-tls`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use tidings_tls::TlsError;
 use tokio_rustls::TlsConnector;
 
 use super::{NetworkError, Wire};
 
 /// An encrypted connection.
 pub(crate) type TlsWire = tokio_rustls::client::TlsStream<Wire>;
-
-/// Why there is no TLS.
-#[derive(Debug, thiserror::Error)]
-pub enum TlsError {
-    #[error("cannot read certificates from {}: {problem}", path.display())]
-    CaFile { path: PathBuf, problem: String },
-    #[error(transparent)]
-    Library(#[from] rustls::Error),
-}
 
 /// What a handshake demands of the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,25 +38,13 @@ pub(crate) struct Tls {
 impl Tls {
     /// Reads the system's roots, and more from `ca_file`.
     pub(crate) fn new(ca_file: Option<&Path>) -> Result<Tls, TlsError> {
-        let mut roots = RootCertStore::empty();
-        let native = rustls_native_certs::load_native_certs();
-        for error in &native.errors {
-            tracing::warn!(%error, "the system's certificates are incomplete");
-        }
-        roots.add_parsable_certificates(native.certs);
-        if let Some(path) = ca_file {
-            for certificate in read_certificates(path)? {
-                roots.add(certificate)?;
-            }
-        }
-        let provider = Arc::new(ring::default_provider());
-        let builder =
-            || ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
-        let verified = builder()?.with_root_certificates(roots).with_no_client_auth();
+        let verified = tidings_tls::client_config(ca_file)?;
         let mut https = verified.clone();
         https.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let anyone = Arc::new(Anyone(Arc::clone(&provider)));
-        let unverified = builder()?.dangerous().with_custom_certificate_verifier(anyone).with_no_client_auth();
+        let mut unverified = verified.clone();
+        unverified.dangerous().set_certificate_verifier(Arc::new(Anyone(tidings_tls::provider())));
+        // A session of its own kind: a verified connection must not resume one that was not verified.
+        unverified.resumption = Resumption::default();
         Ok(Tls { verified: Arc::new(verified), https: Arc::new(https), unverified: Arc::new(unverified) })
     }
 
@@ -98,16 +76,6 @@ fn showing(config: &ClientConfig, identity: CertifiedKey) -> ClientConfig {
     config.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(identity));
     config.resumption = Resumption::disabled();
     config
-}
-
-fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let fail = |problem: String| TlsError::CaFile { path: path.to_owned(), problem };
-    let certificates = CertificateDer::pem_file_iter(path).map_err(|error| fail(error.to_string()))?;
-    let certificates = certificates.collect::<Result<Vec<_>, _>>().map_err(|error| fail(error.to_string()))?;
-    if certificates.is_empty() {
-        return Err(fail("there is none in it".to_owned()));
-    }
-    Ok(certificates)
 }
 
 /// Accepts any certificate. The handshake's signature is still checked: the peer holds the key of what it shows.
