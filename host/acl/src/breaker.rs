@@ -1,24 +1,25 @@
-//! When to leave a provider alone: after failures in a row nobody asks it for a while, then one request tries. It decides
-//! and counts, nothing else; the time is an argument.
+//! A circuit breaker for a provider: after failures in a row no request is made for a while, then one request tries. It
+//! only
+//! decides and counts; the time is an argument.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What a breaker lets through.
+/// What a breaker admits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BreakerState {
     /// Everything.
     Closed,
-    /// Nothing, or one request when it has rested.
+    /// Nothing; one request after the rest.
     Open,
-    /// Nothing, while that one request is under way.
+    /// Nothing while that request is under way.
     HalfOpen,
 }
 
 impl BreakerState {
-    /// The word for metrics and the API.
+    /// The name for metrics and the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             BreakerState::Closed => "closed",
@@ -39,7 +40,7 @@ pub(crate) struct Breaker {
 struct Count {
     /// Failures since the last success.
     failures: u32,
-    /// Once open: when the next request may try. Also if the last one that tried was never heard of again.
+    /// If open: when the next request may try. Covers a request that tried and never reported its result.
     next: Option<Instant>,
     probing: bool,
 }
@@ -63,12 +64,12 @@ impl Breaker {
         }
     }
 
-    /// A request was answered. True if that closed the breaker.
+    /// Records a success. Returns true if that closed the breaker.
     pub(crate) fn succeeded(&self) -> bool {
         std::mem::take(&mut *self.count()).next.is_some()
     }
 
-    /// A request failed. True if that opened the breaker.
+    /// Records a failure. Returns true if that opened the breaker.
     pub(crate) fn failed(&self, now: Instant) -> bool {
         let mut count = self.count();
         count.failures = count.failures.saturating_add(1);

@@ -1,6 +1,7 @@
-//! The access lists that matching may ask for: packages and groups, each behind its provider. What is in memory is had at
-//! once (`ready`); what is not is waited for, off the way of other messages (`view`). The rules of one list are in
-//! `lists`.
+//! The access lists that matching needs: packages and groups, each behind its provider. `ready` returns lists in memory
+//! at
+//! once; `view` waits for missing ones without holding up other messages. `list_cache` has the rules of one kind of
+//! list.
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use tokio::time::{Duration, Instant};
 
 use crate::entry::{List, ListEntry, Package};
 use crate::group_set::{GroupSet, Memberships};
-use crate::lists::ListCache;
+use crate::list_cache::ListCache;
 use crate::metrics::{Figures, Invalidations};
 use crate::provider::{Members, Provider};
 use crate::settings::AclSettings;
@@ -27,7 +28,7 @@ pub struct AclCache {
 }
 
 impl AclCache {
-    /// An empty cache before two providers. Lists are fetched by tasks on `runtime`.
+    /// An empty cache in front of two providers. Tasks on `runtime` fetch the lists.
     pub fn new(
         packages: Arc<dyn Provider<Holders>>,
         groups: Arc<dyn Provider<Members>>,
@@ -42,13 +43,15 @@ impl AclCache {
         }
     }
 
-    /// Everything that a message needs, if it is here now. Never waits, and takes no lock that another message may hold;
-    /// where a list is old, this starts to fetch it anew and serves what there is. None: call `view`.
+    /// Everything that a message needs, if all of it is in memory. Never waits, and takes no lock that another message
+    /// may
+    /// hold. For an old list it starts a refresh and serves the old one. None: call `view`.
     pub fn ready(&self, need: &Need<'_>) -> Option<View> {
         let now = self.packages.now();
-        let packages: Option<Vec<_>> = need.packages.iter().map(|name| self.packages.here(name, now)).collect();
+        let packages: Option<Vec<_>> = need.packages.iter().map(|name| self.packages.cached(name, now)).collect();
         let packages = packages?;
-        let holding: Option<Vec<_>> = holding(&packages).into_iter().map(|name| self.groups.here(name, now)).collect();
+        let holding: Option<Vec<_>> =
+            holding(&packages).into_iter().map(|name| self.groups.cached(name, now)).collect();
         let groups = holding?;
         let asked = match need.groups {
             None => None,
@@ -59,23 +62,25 @@ impl AclCache {
         Some(View::new(Sorted::new(packages), Sorted::new(groups), asked, Vec::new()))
     }
 
-    /// Who is in the groups that rules ask about, if all their lists are here: as it was found before, unless a list
-    /// changed since.
+    /// The members of the groups that rules refer to, if all their lists are in memory. Reuses the previous result
+    /// unless a
+    /// list changed since.
     fn memberships(&self, asked: &GroupSet, now: u64) -> Option<Arc<Memberships>> {
         let version = self.groups.version();
         let known = asked.memberships.load();
         if let Some(known) = known.as_ref().filter(|known| known.version == version && now < known.due) {
             return Some(Arc::clone(known));
         }
-        let lists: Option<Vec<_>> = asked.names.iter().map(|name| self.groups.here(name, now).map(Some)).collect();
+        let lists: Option<Vec<_>> = asked.names.iter().map(|name| self.groups.cached(name, now).map(Some)).collect();
         let memberships = Arc::new(Memberships::new(asked, version, lists?));
         asked.memberships.store(Some(Arc::clone(&memberships)));
         Some(memberships)
     }
 
     /// The same after fetching what is missing: the holders of each package, then the members of each group among them.
-    /// Takes `acl.wait` at most. What nothing is known of then is in the view's `missing`. May be dropped at any time
-    /// without harm to others who wait for the same lists.
+    /// Takes at most `acl.wait`; lists that are still unknown then are in the view's `missing`. The future may be
+    /// dropped at
+    /// any time without harm to other waiters.
     pub async fn view(&self, need: &Need<'_>) -> View {
         let deadline = Instant::now() + self.wait;
         let mut missing = Vec::new();
@@ -102,8 +107,9 @@ impl AclCache {
         Arc::new(Memberships::new(asked, version, known(&asked.names, lists, Key::Group, missing)))
     }
 
-    /// Declares lists wrong. Those that are in memory are fetched anew at once, and whoever asks waits for that; an answer
-    /// that is on its way already is not believed. What is not in memory costs nothing.
+    /// Invalidates lists. Those in memory are fetched again at once, and readers wait for the new list; an answer that
+    /// is
+    /// under way is not used. A list that is not in memory costs nothing.
     pub fn invalidate(&self, keys: &[Key], cause: Cause) {
         let known = keys.iter().filter(|key| match key {
             Key::Package(name) => self.packages.invalidate(name),
@@ -112,13 +118,13 @@ impl AclCache {
         self.invalidations.add(cause, known.count() as u64);
     }
 
-    /// Declares every list wrong, as after a file was read again. Each is fetched anew when it is next needed.
+    /// Invalidates every list, as after a file was read again. Each is fetched when it is next needed.
     pub fn invalidate_all(&self, cause: Cause) {
         let lists = self.packages.invalidate_all() + self.groups.invalidate_all();
         self.invalidations.add(cause, lists);
     }
 
-    /// The counters, and how the cache stands. Looks at every entry: for an exporter, not for each message.
+    /// A copy of the counters and of the cache's state. Visits every entry: for an exporter, not for each message.
     pub fn figures(&self) -> Figures {
         Figures {
             packages: self.packages.figures(),
@@ -137,7 +143,7 @@ fn holding(packages: &[Arc<ListEntry<Package>>]) -> Vec<&str> {
     names
 }
 
-/// The lists in their order, none where one did not come; what did not goes to `missing`.
+/// The lists in their order, none for a list that was not fetched; that one goes to `missing`.
 fn known<L: List>(
     names: &[impl AsRef<str>],
     lists: Vec<Result<Arc<ListEntry<L>>, Unavailable>>,

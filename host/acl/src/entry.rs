@@ -1,5 +1,6 @@
-//! One list in memory: what was answered, whether it may still be believed, and when to ask again. Readers share it and
-//! see a change of its standing at once, without a lock.
+//! One list in memory: the provider's answer, its freshness, and when to fetch it again. Readers share it and see a
+//! change
+//! of its freshness at once, without a lock.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ pub(crate) trait List: Send + Sync + 'static {
     /// `package` or `group`: for logs.
     const KIND: &'static str;
     fn of(answer: Self::Answer) -> Self;
-    /// About how much memory it takes.
+    /// The approximate memory that it uses.
     fn bytes(&self) -> usize;
 }
 
@@ -63,74 +64,74 @@ fn names_bytes(names: &BTreeSet<String>) -> usize {
     names.iter().map(|name| name.capacity() + 16 + size_of::<String>() * 3 / 2).sum()
 }
 
-/// Whether a list may be believed.
+/// Whether a list may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Freshness {
-    /// Nothing says otherwise.
+    /// Up to date as far as known.
     Valid,
-    /// It could not be fetched anew: the best there is.
+    /// A refresh failed: the list is the last known one.
     LastKnown,
-    /// It changed, and the new one is on its way: wait for that.
+    /// Invalidated, and a new one is being fetched: wait for it.
     Awaited,
 }
 
-/// One list, or the knowledge that there is none of this name.
+/// One list, or the fact that the provider has none of this name.
 pub(crate) struct ListEntry<L> {
     pub(crate) name: Arc<str>,
     /// None: the provider says that there is no such package or group.
     pub(crate) list: Option<L>,
     pub(crate) bytes: u32,
-    standing: AtomicU8,
-    /// When to ask again, in milliseconds since the cache's start.
+    freshness: AtomicU8,
+    /// When to fetch it again, in milliseconds since the cache's start.
     due: AtomicU64,
-    /// Attempts to fetch it anew that failed.
+    /// Failed refreshes in a row.
     failures: AtomicU32,
 }
 
-/// What an entry costs beside its list: itself, its name, and the cache's bookkeeping.
+/// The cost of an entry beside its list: itself, its name, and the cache's bookkeeping.
 const OVERHEAD: usize = 250;
 
 impl<L: List> ListEntry<L> {
-    pub(crate) fn new(name: Arc<str>, list: Option<L>, standing: Freshness, due: u64) -> ListEntry<L> {
+    pub(crate) fn new(name: Arc<str>, list: Option<L>, freshness: Freshness, due: u64) -> ListEntry<L> {
         let bytes = list.as_ref().map_or(0, List::bytes) + name.len() + OVERHEAD;
         ListEntry {
             name,
             list,
             bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
-            standing: AtomicU8::new(standing as u8),
+            freshness: AtomicU8::new(freshness as u8),
             due: AtomicU64::new(due),
             failures: AtomicU32::new(0),
         }
     }
 
-    pub(crate) fn standing(&self) -> Freshness {
-        match self.standing.load(Ordering::Acquire) {
+    pub(crate) fn freshness(&self) -> Freshness {
+        match self.freshness.load(Ordering::Acquire) {
             0 => Freshness::Valid,
             1 => Freshness::LastKnown,
             _ => Freshness::Awaited,
         }
     }
 
-    /// It is no longer right.
+    /// Marks the list as invalid.
     pub(crate) fn invalidate(&self) {
-        self.standing.store(Freshness::Awaited as u8, Ordering::Release);
+        self.freshness.store(Freshness::Awaited as u8, Ordering::Release);
     }
 
-    /// It could not be fetched anew: it serves on, and is due again later, each time after a longer while.
+    /// A refresh failed: the list stays in use, and is due again later, each time after a longer while.
     pub(crate) fn keep(&self, now: u64) {
         let failures = self.failures.fetch_add(1, Ordering::Relaxed);
         let rest = limits::ACL_RETRY_MIN.saturating_mul(1 << failures.min(16)).min(limits::ACL_RETRY_MAX);
         self.due.store(now + rest.as_millis() as u64, Ordering::Relaxed);
-        self.standing.store(Freshness::LastKnown as u8, Ordering::Release);
+        self.freshness.store(Freshness::LastKnown as u8, Ordering::Release);
     }
 
-    /// When to ask again, in milliseconds since the cache's start.
+    /// When to fetch it again, in milliseconds since the cache's start.
     pub(crate) fn due(&self) -> u64 {
         self.due.load(Ordering::Relaxed)
     }
 
-    /// True for one caller when it is time to ask again; the others are told that it is being done until `until`.
+    /// Returns true to one caller when a refresh is due; others see that a refresh is under way until `until`.
     pub(crate) fn claims_refresh(&self, now: u64, until: u64) -> bool {
         let due = self.due.load(Ordering::Relaxed);
         due <= now && self.due.compare_exchange(due, until, Ordering::Relaxed, Ordering::Relaxed).is_ok()

@@ -1,5 +1,6 @@
-//! Groups that rules ask about by name. Every message that names somebody needs to know which of them have that person, so
-//! their members are kept the other way round, by person, for as long as no list of a group changes.
+//! Groups that rules refer to by name. Every message that names users needs to know their groups, so the members are
+//! also
+//! kept by user, until a list of a group changes.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -9,8 +10,7 @@ use arc_swap::ArcSwapOption;
 use crate::entry::ListEntry;
 use crate::provider::Members;
 
-/// The groups of one set of rules. Whoever matches keeps it between messages, and makes another where the groups are
-/// others.
+/// The groups of one ruleset. A matcher keeps it between messages, and makes another when the groups change.
 #[derive(Debug, Default)]
 pub struct GroupSet {
     /// Sorted.
@@ -30,9 +30,9 @@ impl GroupSet {
     }
 }
 
-/// Who is in which of the groups.
+/// The members of the groups, by user.
 pub(crate) struct Memberships {
-    /// The state of the groups' lists that this was made of, and when one of them is to be fetched anew.
+    /// The version of the groups' lists that this was made of, and when one of them is due for a refresh.
     pub(crate) version: u64,
     pub(crate) due: u64,
     /// In the order of the names; none where a group's list is missing.
@@ -58,7 +58,7 @@ impl Memberships {
         self.groups.get(position)?.as_ref()?.list.as_ref()
     }
 
-    /// Hands each group that has one of the users to `found`; one that has two of them, twice.
+    /// Passes each group that has one of the users to `found`; a group with two of them, twice.
     pub(crate) fn each_of(&self, users: &[String], found: &mut dyn FnMut(&str)) {
         for number in users.iter().filter_map(|user| self.by_user.get(user)).flatten() {
             if let Some(name) = self.names.get(*number as usize) {

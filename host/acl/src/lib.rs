@@ -1,13 +1,15 @@
-//! Who holds a package and who is in a group, fetched from the services that know and kept in memory until a bus message
-//! says that it changed. Matching asks `AclCache` for the lists of one message and gets a `View`. This crate does not
-//! match, reads no bus, and stores nothing: what it knows is gone with the process.
+//! Access lists: holders of packages and members of groups, fetched from services and kept in memory until a bus
+//! message
+//! reports a change. Matching asks `AclCache` for the lists of one message and gets a `View`. This crate does not
+//! match,
+//! reads no bus, and stores nothing: its lists are gone with the process.
 
 mod breaker;
 mod cache;
 mod entry;
 mod group_set;
 pub mod limits;
-mod lists;
+mod list_cache;
 mod metrics;
 mod provider;
 mod settings;

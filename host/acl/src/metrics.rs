@@ -1,4 +1,4 @@
-//! Counters of the cache: plain atomics that cost a lookup next to nothing, and a copy of them for whoever exports them.
+//! Counters of the cache: atomics that cost a lookup next to nothing, and a copy of them for exporters.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -10,14 +10,14 @@ use crate::breaker::BreakerState;
 /// Upper bounds of the buckets of a load's duration, in milliseconds; one more bucket holds what is beyond.
 pub const LOAD_BUCKETS: [u64; 10] = [5, 20, 100, 300, 1000, 3000, 5000, 10_000, 15_000, 20_000];
 
-/// What became of one request to a provider.
+/// The result of one request to a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LoadResult {
-    /// A list came.
+    /// The provider returned a list.
     List,
-    /// The provider says that there is no such package or group.
+    /// The provider has no such package or group.
     Unknown,
-    /// The provider could not be asked, or made no sense.
+    /// The request failed, or the answer was invalid.
     Failed,
     /// No answer within `acl.timeout`.
     TimedOut,
@@ -26,7 +26,7 @@ pub enum LoadResult {
 impl LoadResult {
     pub const ALL: [LoadResult; 4] = [LoadResult::List, LoadResult::Unknown, LoadResult::Failed, LoadResult::TimedOut];
 
-    /// The word for metrics.
+    /// The name for metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             LoadResult::List => "list",
@@ -51,30 +51,30 @@ impl Histogram {
     }
 }
 
-/// What happened to the lists of one kind, and how they stand.
+/// Counters and state of the lists of one kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListFigures {
     /// The provider's name.
     pub provider: &'static str,
-    /// Lists that a message found in memory and right.
+    /// Lists that a message found in memory and valid.
     pub hits: u64,
     /// Lists that a message had to wait for.
     pub misses: u64,
-    /// Lists that a message got although they are known or feared to have changed, because no newer could be had.
+    /// Lists that a message used although they are invalidated, because no newer one was available.
     pub stale_served: u64,
-    /// Lists that a message did without: nothing is known of them and nothing came.
+    /// Lists that a message had to do without: unknown, and not fetched in time.
     pub unavailable: u64,
-    /// Answers that were out of date when they came, since the list was invalidated meanwhile.
+    /// Answers that were outdated when they came, since the list was invalidated meanwhile.
     pub late: u64,
     /// Requests to the provider by their result.
     pub loads: [(LoadResult, u64); LoadResult::ALL.len()],
     pub load_time: Histogram,
-    /// Lists in memory, and how many of them say that there is no such package or group.
+    /// Lists in memory, and how many of them record that there is no such package or group.
     pub entries: u64,
     pub unknown_entries: u64,
-    /// About how much memory they take.
+    /// The approximate memory that they use.
     pub bytes: u64,
-    /// Lists that are being fetched or wait for their turn.
+    /// Lists that are being fetched or wait for a permit.
     pub in_flight: usize,
     pub breaker: BreakerState,
 }
@@ -84,7 +84,7 @@ pub struct ListFigures {
 pub struct Figures {
     pub packages: ListFigures,
     pub groups: ListFigures,
-    /// Lists in memory that were declared wrong, by who said so.
+    /// Lists in memory that were invalidated, by cause.
     pub invalidations: [(Cause, u64); Cause::ALL.len()],
 }
 
@@ -115,7 +115,7 @@ pub(crate) struct ListMetrics {
 }
 
 impl ListMetrics {
-    /// One request to the provider is over.
+    /// Records one finished request to the provider.
     pub(crate) fn loaded(&self, result: LoadResult, took: Duration) {
         self.loads[result as usize].add(1);
         let bucket = LOAD_BUCKETS.iter().position(|bound| took <= Duration::from_millis(*bound));

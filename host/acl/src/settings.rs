@@ -1,5 +1,5 @@
-//! The settings of access lists, as they stand under `[acl]`. Reading files and environment is for the daemon; what each
-//! value may be is said here.
+//! The settings of access lists, as in the section `[acl]`, and their valid values. The daemon reads files and
+//! environment.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,23 +17,23 @@ use url::Url;
 pub struct AclSettings {
     pub packages: PackageSource,
     pub groups: GroupSource,
-    /// How long one list may take to come, all its requests together.
+    /// How long fetching one list may take, all its requests together.
     #[serde(with = "humantime_serde")]
     pub timeout: Duration,
     /// How long a message waits for its lists in all.
     #[serde(with = "humantime_serde")]
     pub wait: Duration,
-    /// When a list is fetched again although nothing said that it changed.
+    /// The age at which a list is refreshed although nothing reported a change.
     #[serde(with = "humantime_serde")]
     pub max_age: Duration,
-    /// The same for the knowledge that there is no such package or group.
+    /// The same for the fact that a package or group does not exist.
     #[serde(with = "humantime_serde")]
     pub unknown_age: Duration,
     /// Lists that are fetched from one provider at the same time.
     pub concurrency: usize,
-    /// Failures in a row after which a provider is left alone.
+    /// Failures in a row after which a provider gets no requests.
     pub breaker_failures: u32,
-    /// For how long it is left alone before one request tries it again.
+    /// How long it gets none before one request tries it again.
     #[serde(with = "humantime_serde")]
     pub breaker_rest: Duration,
     /// Memory for the lists of packages, in bytes.
@@ -60,7 +60,7 @@ impl Default for AclSettings {
     }
 }
 
-/// What is wrong with the settings of a provider.
+/// Why the settings of a provider are invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum AclSettingsError {
     #[error("`{0}` is not the address of an HTTP service")]
@@ -74,7 +74,7 @@ pub enum AclSettingsError {
 }
 
 impl AclSettings {
-    /// The settings that cannot work, each with what it may be.
+    /// The invalid settings, each with its valid values.
     pub fn mistakes(&self) -> Vec<(&'static str, String)> {
         let mut mistakes = Vec::new();
         let mut check = |name, good: bool, may: &str| {
@@ -104,7 +104,7 @@ pub enum PackageSource {
     Store,
     /// A JSON file in the form of `AclTable`.
     File { path: PathBuf },
-    /// The package database of old, pkgdb2.
+    /// The former package database, pkgdb2.
     Pkgdb(ServiceSettings),
     /// Pagure as a dist-git.
     DistGit(DistGitSettings),

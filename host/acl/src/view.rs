@@ -1,5 +1,6 @@
-//! What matching gets: the lists of one message, as they are at one moment. A view holds them, so that nothing that
-//! happens to the cache meanwhile changes an answer half-way.
+//! What matching gets: the lists of one message at one moment. A view holds the lists, so that a change of the cache
+//! never
+//! changes an answer half-way.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,15 +11,16 @@ use crate::entry::{List, ListEntry, Package};
 use crate::group_set::{GroupSet, Memberships};
 use crate::provider::Members;
 
-/// What one message needs: its packages, and, where it names somebody, the groups that rules ask about. The groups that
-/// hold one of the packages are found by the cache.
+/// What one message needs: its packages, and, if it names users, the groups that rules refer to. The cache finds the
+/// groups
+/// that hold one of the packages.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Need<'a> {
     pub packages: &'a [String],
     pub groups: Option<&'a GroupSet>,
 }
 
-/// Why a list is not known.
+/// Why a list is not available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Unavailable {
     #[error("the provider could not be asked")]
@@ -34,7 +36,7 @@ pub enum Unavailable {
 }
 
 impl Unavailable {
-    /// The word for metrics.
+    /// The name for metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Unavailable::Failed => "failed",
@@ -46,15 +48,16 @@ impl Unavailable {
     }
 }
 
-/// A list that a view does without.
+/// A list that a view lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Missing {
     pub key: Key,
     pub reason: Unavailable,
 }
 
-/// The lists of one message. A package or group that is `missing` has no holders or members here, like one that does not
-/// exist; that is for matching alone, and nothing remembers it.
+/// The lists of one message. A package or group that is `missing` has no holders or members here, like one that does
+/// not
+/// exist; that holds for this view alone.
 #[derive(Clone, Default)]
 pub struct View {
     packages: Sorted<Package>,
@@ -73,7 +76,7 @@ impl View {
         View { packages, groups, asked, missing }
     }
 
-    /// The lists that nothing is known of: to be reported, since somebody may not hear of the message.
+    /// The unknown lists: report them, since recipients may be missing.
     pub fn missing(&self) -> &[Missing] {
         &self.missing
     }

@@ -1,5 +1,6 @@
-//! One endpoint of a source, as operators see it: its state, its counters, and what its publishers' numbers say. Cheap to
-//! read; reading changes nothing.
+//! One endpoint of a source, as operators see it: its state, its counters, and the gaps in its publishers' numbers.
+//! Reading
+//! is cheap and changes nothing.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,16 +14,17 @@ use tidings_domain::message::{Envelope, Refusal};
 use tidings_domain::time::Timestamp;
 use tokio::sync::watch;
 
-/// What an endpoint is doing.
+/// The state of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EndpointState {
     /// Waiting for the publisher to answer.
     Connecting,
-    /// Connected, and the topics have been asked for (a replay: being read). The publisher acts on it within a round
-    /// trip; what it sends before is not for us.
+    /// Connected, with the topics requested (a replay: being read). The publisher applies them within a round trip;
+    /// earlier
+    /// messages do not arrive.
     Subscribed,
-    /// Lost or refused; resting before the next attempt.
+    /// Lost or refused; waits before the next attempt.
     BackingOff,
     /// The source has ended.
     Ended,
@@ -34,26 +36,26 @@ pub struct EndpointStatus {
     pub name: String,
     pub state: EndpointState,
     pub since: Timestamp,
-    /// The latest trouble, also after it has passed.
+    /// The latest trouble, kept after it has passed.
     pub trouble: Option<String>,
     /// Messages and their bytes handed to intake.
     pub messages: u64,
     pub bytes: u64,
-    /// What went no further, by reason. Only what this crate checks; intake refuses more.
+    /// Refused messages by reason. Only the checks of this crate; intake refuses more.
     pub refused: Vec<RefusedCount>,
     /// Connections after the first that replaced a lost one.
     pub reconnects: u64,
-    /// Connections that replaced one nothing had come over for `bus.idle`.
+    /// Connections that replaced one without a message for `idle_timeout`.
     pub renewals: u64,
-    /// Messages that found the buffer full and waited for room.
+    /// Messages that found the buffer full and waited.
     pub waits: u64,
-    /// Jumps of a publisher's counter, and the numbers that are missing by them.
+    /// Jumps of a publisher's counter, and the numbers that are missing because of them.
     pub gaps: u64,
     pub missing: u64,
-    /// Publishers that began to count anew.
+    /// Publishers that restarted their counter.
     pub restarts: u64,
     pub started_at: Timestamp,
-    /// When the latest message came; none yet where it is empty.
+    /// When the latest message came; none before the first.
     pub last_message_at: Option<Timestamp>,
 }
 
@@ -65,7 +67,7 @@ pub struct RefusedCount {
 }
 
 impl EndpointStatus {
-    /// How long nothing has come, from the start if nothing ever did.
+    /// The time since the latest message, or since the start if there was none.
     pub fn silence(&self, now: Timestamp) -> Duration {
         now.since(self.last_message_at.unwrap_or(self.started_at))
     }
@@ -127,7 +129,7 @@ impl Endpoint {
         let _ = self.state.subscribe().wait_for(|(current, _)| *current == state).await;
     }
 
-    /// Takes note of a parsed message's number; none where it has no `i`. For intake, once for each message.
+    /// Records a parsed message's number; returns none if it has no `i`. For intake, once for each message.
     pub fn observe(&self, connection: u64, envelope: &Envelope) -> Option<Sequence> {
         let i = envelope.value().get("i").and_then(Value::as_u64)?;
         // All messages of one fedmsg process carry the same user and share one counter, whatever their topic.
@@ -160,7 +162,7 @@ impl Endpoint {
         }
     }
 
-    /// A snapshot. The numbers are read one after the other: they may differ by the messages of that instant.
+    /// A snapshot. The counters are read one after the other, so they may differ by the messages of that instant.
     pub fn status(&self) -> EndpointStatus {
         let (state, since) = *self.state.borrow();
         let last = self.last_message_at.load(Relaxed);
@@ -191,7 +193,7 @@ impl Endpoint {
         self.state.send_replace((state, crate::now()));
     }
 
-    /// Notes trouble; true if it is another than the one before, and so worth a line in the log.
+    /// Records trouble; returns true if it differs from the previous one, and so deserves a log line.
     pub(crate) fn trouble(&self, text: &str) -> bool {
         let text: String = text.chars().take(limits::REASON_CHARS).collect();
         let mut trouble = lock(&self.trouble);

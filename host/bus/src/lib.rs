@@ -1,13 +1,14 @@
-//! Where messages come from and where change messages go: sources behind one trait, and a publisher. The only crate that
-//! names `zeromq`. It moves bytes: it checks the number and the size of a message's parts, and never looks into a body.
+//! Bus sources behind one trait, and a publisher of change messages. The only crate that names `zeromq`. It moves
+//! bytes: it
+//! checks the number and the size of a message's parts, and never parses a body.
 
 mod endpoint;
 pub mod limits;
-mod link;
 mod publisher;
 mod replay;
 mod source;
 mod zmq;
+mod zmq_connection;
 
 pub use endpoint::{Endpoint, EndpointState, EndpointStatus, RefusedCount};
 pub use publisher::{PublishError, Publisher};

@@ -1,10 +1,12 @@
-//! The publisher: change messages go out through it, and samples. fedmsg's wire format: part 0 the topic, part 1 the
-//! body, JSON in its canonical form.
+//! The publisher of change messages and samples. fedmsg's wire format: part 0 the topic, part 1 the body, JSON in its
+//! canonical form.
 //!
-//! PUB/SUB is at most once. A subscriber that connects after the publisher is bound gets nothing of what was sent
-//! before its subscription arrived (the "slow joiner"), and nothing tells either side. Who must not lose the first
-//! message waits for a subscriber with [`Publisher::joined`], or sends again; who must not lose any does not rely on
-//! the bus: the database holds the change, the message only spreads the word.
+//! PUB/SUB is at most once. A subscriber that connects after the publisher is bound misses what was sent before its
+//! subscription arrived (the "slow joiner"), and neither side is told. To not lose the first message, wait for a
+//! subscriber
+//! with [`Publisher::joined`], or send again; to not lose any, do not rely on the bus: the database holds the change,
+//! the
+//! message only announces it.
 
 use std::time::Duration;
 
@@ -25,7 +27,7 @@ const SETTLE: Duration = Duration::from_millis(100);
 /// How long `close` waits for what is queued to leave. The crate does not say when a queue is empty.
 const LINGER: Duration = Duration::from_millis(200);
 
-/// Why nothing was published. A slow or absent subscriber is no such reason: its messages are dropped without a word.
+/// Why nothing was published. A slow or absent subscriber is not an error: its messages are dropped silently.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     #[error(transparent)]
@@ -46,7 +48,7 @@ pub struct Publisher {
 
 struct Outlet {
     socket: PubSocket,
-    /// The number of the latest message, fedmsg's `i`; it leaves in this order.
+    /// The number of the latest message, fedmsg's `i`; messages leave in this order.
     i: u64,
 }
 
@@ -72,7 +74,7 @@ impl Publisher {
         &self.endpoint
     }
 
-    /// Publishes `msg` in a fedmsg envelope and returns its message id. `topic` is whole, prefix and environment included.
+    /// Publishes `msg` in a fedmsg envelope and returns its message id. `topic` includes prefix and environment.
     pub async fn publish(&self, topic: &str, msg: Value) -> Result<String, PublishError> {
         let now = crate::now();
         let id = format!("{}-{}", year(now), Uuid::new_v4());
@@ -90,7 +92,7 @@ impl Publisher {
         Ok(id)
     }
 
-    /// Sends two parts as they are.
+    /// Sends two parts unchanged.
     pub async fn send(&self, topic: &str, body: impl Into<Bytes>) -> Result<(), PublishError> {
         self.outlet.lock().await.send(topic, body.into()).await
     }
@@ -107,7 +109,7 @@ impl Publisher {
         }
     }
 
-    /// Gives what is queued a moment to leave, then closes the socket and frees the port.
+    /// Gives queued messages a moment to leave, then closes the socket and frees the port.
     pub async fn close(self) {
         tokio::time::sleep(LINGER).await;
         for error in self.outlet.into_inner().socket.close().await {

@@ -1,5 +1,6 @@
 //! The replay source: a file or a stream of JSON Lines, one envelope a line. A line that is too long is refused and
-//! skipped without being held in memory.
+//! skipped
+//! without being held in memory.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -31,7 +32,7 @@ impl ReplaySource {
         ReplaySource::new("stdin", BufReader::new(tokio::io::stdin()))
     }
 
-    /// Anything that has lines. `name` is what status and errors call it.
+    /// Any reader of lines. `name` appears in status and errors.
     pub fn new(name: impl Into<String>, lines: impl AsyncBufRead + Send + Unpin + 'static) -> ReplaySource {
         ReplaySource { lines: Box::new(lines), endpoint: Endpoint::new(name) }
     }
@@ -40,7 +41,7 @@ impl ReplaySource {
         let origin = Origin { endpoint: Arc::clone(&self.endpoint), connection: 1 };
         let mut lines = 0;
         loop {
-            // A reader that is never pending must not keep the thread, or stopping would not be noticed.
+            // A reader that is never pending must not keep the thread, or a stop would not be noticed.
             tokio::task::consume_budget().await;
             let line = next_line(&mut self.lines).await;
             let line = line.map_err(|source| SourceError::Read { name: self.endpoint.name().to_owned(), source })?;

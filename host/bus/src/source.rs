@@ -1,5 +1,6 @@
-//! What every bus source does, and the bounded buffer between the sources and intake. The buffer pushes back: a source
-//! that finds it full stops reading, and the publisher's own bounds decide what becomes of the rest.
+//! The trait of bus sources, and the bounded buffer between sources and intake. The buffer pushes back: a source that
+//! finds
+//! it full stops reading, and the publisher's own bounds decide what happens to further messages.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,17 +21,18 @@ pub trait Source: Send + 'static {
     /// The endpoints it reads, for status and metrics. They stay valid after it has ended.
     fn endpoints(&self) -> Vec<Arc<Endpoint>>;
 
-    /// Reads until `stop` is cancelled, the input ends or intake has gone. Trouble with one endpoint is retried and
-    /// shown in its status; only what makes the whole source pointless is an error.
+    /// Reads until `stop` is cancelled, the input ends or intake is gone. Trouble with one endpoint is retried and
+    /// shown in
+    /// its status; only a failure of the whole source is an error.
     async fn run(self: Box<Self>, sink: SourceSink, stop: CancellationToken) -> Result<SourceEnd, SourceError>;
 }
 
 /// Why a source ended without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SourceEnd {
-    /// It was told to, or nobody takes its messages any more.
+    /// It was stopped, or the receiver is gone.
     Stopped,
-    /// Its input has no more; `lines` were read, refused ones included and blank ones not.
+    /// The input ended; `lines` were read, refused ones included and blank ones not.
     Exhausted { lines: u64 },
 }
 
@@ -47,14 +49,14 @@ pub enum SourceError {
     Task(#[from] JoinError),
 }
 
-/// A frame on its way to intake. While it exists it takes its size from the buffer's room.
+/// A frame on its way to intake. While it exists it holds its size in permits of the buffer.
 #[derive(Debug)]
 pub struct Received {
     pub frame: Frame,
     /// When it was read from the source.
     pub at: Timestamp,
     pub origin: Origin,
-    _room: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 /// Where a frame came from.
@@ -69,15 +71,15 @@ pub struct Origin {
 #[derive(Clone, Debug)]
 pub struct SourceSink {
     queue: mpsc::Sender<Received>,
-    room: Arc<Semaphore>,
+    free_bytes: Arc<Semaphore>,
 }
 
-/// Nobody receives any more.
+/// The receiver of the buffer is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("nobody receives any more")]
+#[error("the receiver of the buffer is gone")]
 pub struct SinkClosed;
 
-// A message that fits by itself must always find room in the end.
+// A message that fits by itself must fit in the empty buffer.
 const _: () =
     assert!(tidings_domain::limits::MESSAGE_BYTES + tidings_domain::limits::TOPIC_BYTES < limits::BUS_BUFFER_BYTES);
 const _: () = assert!(limits::BUS_BUFFER_BYTES <= u32::MAX as usize);
@@ -85,12 +87,12 @@ const _: () = assert!(limits::BUS_BUFFER_BYTES <= u32::MAX as usize);
 /// A buffer of `limits::BUS_BUFFER` frames and `limits::BUS_BUFFER_BYTES` bytes.
 pub fn buffer() -> (SourceSink, mpsc::Receiver<Received>) {
     let (queue, receiver) = mpsc::channel(limits::BUS_BUFFER);
-    (SourceSink { queue, room: Arc::new(Semaphore::new(limits::BUS_BUFFER_BYTES)) }, receiver)
+    (SourceSink { queue, free_bytes: Arc::new(Semaphore::new(limits::BUS_BUFFER_BYTES)) }, receiver)
 }
 
 impl SourceSink {
-    /// Hands over a message in parts as it came from the wire. One with other than two parts, or with a part that is too
-    /// large, is counted as refused and goes no further.
+    /// Hands over the parts of a message from the wire. A message with other than two parts, or with a part that is too
+    /// large, is counted as refused and dropped.
     pub async fn offer_parts(&self, origin: &Origin, parts: &[impl AsRef<[u8]>]) -> Result<(), SinkClosed> {
         match parts {
             [topic, body] => {
@@ -104,7 +106,7 @@ impl SourceSink {
         }
     }
 
-    /// Hands over a frame that is whole already; the same sizes hold.
+    /// Hands over a complete frame; the same size limits hold.
     pub async fn offer(&self, origin: &Origin, frame: Frame) -> Result<(), SinkClosed> {
         match oversized(frame.topic.as_deref().unwrap_or_default(), &frame.body) {
             None => self.send(origin, frame).await,
@@ -114,15 +116,15 @@ impl SourceSink {
 
     async fn send(&self, origin: &Origin, frame: Frame) -> Result<(), SinkClosed> {
         let bytes = frame.body.len() + frame.topic.as_ref().map_or(0, Vec::len);
-        if self.queue.capacity() == 0 || self.room.available_permits() < bytes {
+        if self.queue.capacity() == 0 || self.free_bytes.available_permits() < bytes {
             origin.endpoint.waited();
         }
         // The sizes were checked, so the number fits; the semaphore is never closed.
-        let room = Arc::clone(&self.room).acquire_many_owned(bytes as u32).await.map_err(|_| SinkClosed)?;
+        let permit = Arc::clone(&self.free_bytes).acquire_many_owned(bytes as u32).await.map_err(|_| SinkClosed)?;
         let slot = self.queue.reserve().await.map_err(|_| SinkClosed)?;
         let at = crate::now();
         origin.endpoint.received(bytes, at);
-        slot.send(Received { frame, at, origin: origin.clone(), _room: room });
+        slot.send(Received { frame, at, origin: origin.clone(), _permit: permit });
         Ok(())
     }
 
@@ -196,7 +198,7 @@ mod tests {
 
         let taken = queue.recv().await.unwrap();
         let blocked = tokio::time::timeout(Duration::from_millis(50), sink.offer(&origin, frame.clone())).await;
-        assert!(blocked.is_err(), "a frame takes room until it is dropped, not until it is received");
+        assert!(blocked.is_err(), "a frame counts until it is dropped, not until it is received");
         drop(taken);
         sink.offer(&origin, frame).await.unwrap();
     }

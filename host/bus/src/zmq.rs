@@ -1,5 +1,6 @@
-//! The ZeroMQ source: a SUB socket and a task for each endpoint, so that a publisher that is not there, mute or broken
-//! keeps nobody waiting but itself. Every loss ends in the same place: drop the socket, rest, connect anew.
+//! The ZeroMQ source: a SUB socket and a task for each endpoint, so that an absent, silent or broken publisher delays
+//! only
+//! itself. Every failure ends the same way: drop the socket, wait, connect again.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -13,25 +14,26 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::endpoint::{Endpoint, EndpointState};
-use crate::link::{ZmqConnection, ZmqConnectionError};
 use crate::source::{Origin, SinkClosed, Source, SourceEnd, SourceError, SourceSink};
+use crate::zmq_connection::{ZmqConnection, ZmqConnectionError};
 
-/// One publisher to listen to.
+/// One publisher to subscribe to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ZmqSubscription {
     /// `tcp://host:port`.
     pub address: String,
-    /// Prefixes of the topics wanted, compared byte by byte; none at all means every topic.
+    /// Prefixes of the requested topics, compared byte by byte; empty: every topic.
     pub topics: Vec<String>,
 }
 
-/// How patient the source is.
+/// Timeouts of the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ZmqSettings {
-    /// Setting `bus.connect_timeout`.
+    /// Connecting, greeting and subscribing.
     pub connect_timeout: Duration,
-    /// Setting `bus.idle`. Longer than the bus is ever silent when all is well saves connections; it loses nothing if
-    /// it is shorter.
+    /// Setting `bus.zeromq.idle_timeout`. A value longer than the bus's usual silences saves connections; a shorter one
+    /// loses
+    /// nothing.
     pub idle: Duration,
 }
 
@@ -41,14 +43,14 @@ impl Default for ZmqSettings {
     }
 }
 
-/// Listens to any number of ZeroMQ publishers.
+/// Subscribes to any number of ZeroMQ publishers.
 pub struct ZmqSource {
     listeners: Vec<(ZmqSubscription, Arc<Endpoint>)>,
     settings: ZmqSettings,
 }
 
 impl ZmqSource {
-    /// Checks the addresses; connects to nothing yet.
+    /// Checks the addresses; does not connect yet.
     pub fn new(subscriptions: Vec<ZmqSubscription>, settings: ZmqSettings) -> Result<ZmqSource, SourceError> {
         let checked = subscriptions.into_iter().map(|mut subscription| {
             check_address(&subscription.address)?;
@@ -93,7 +95,7 @@ impl Source for ZmqSource {
 struct Listener {
     subscription: ZmqSubscription,
     settings: ZmqSettings,
-    /// Its number is that of the latest connection.
+    /// Its connection number is that of the latest connection.
     origin: Origin,
     sink: SourceSink,
     backoff: Backoff,
@@ -101,7 +103,7 @@ struct Listener {
 
 /// Why reading from a connection ended.
 enum Ended {
-    /// Nobody receives any more.
+    /// The receiver of the buffer is gone.
     Closed,
     Lost(ZmqConnectionError),
     Silent,
@@ -109,17 +111,17 @@ enum Ended {
 
 impl Listener {
     async fn run(mut self, stop: CancellationToken) {
-        // Whatever it waits for, stopping ends it: a message that intake has not taken was not accepted.
+        // A stop interrupts any wait: a message that intake has not taken is not accepted.
         stop.run_until_cancelled(self.listen()).await;
         self.origin.endpoint.enter(EndpointState::Ended);
     }
 
-    /// Connects again and again; ends when nobody receives any more.
+    /// Connects again and again; ends when the receiver is gone.
     async fn listen(&mut self) {
         loop {
             match self.connect().await {
-                Ok(link) => {
-                    if self.hear(link).await.is_break() {
+                Ok(connection) => {
+                    if self.read(connection).await.is_break() {
                         return;
                     }
                 }
@@ -132,27 +134,27 @@ impl Listener {
 
     async fn connect(&mut self) -> Result<ZmqConnection, ZmqConnectionError> {
         self.origin.endpoint.enter(EndpointState::Connecting);
-        let link = self.open().await?;
+        let connection = self.open().await?;
         if self.origin.connection > 1 {
             self.origin.endpoint.reconnected();
         }
-        Ok(link)
+        Ok(connection)
     }
 
     async fn open(&mut self) -> Result<ZmqConnection, ZmqConnectionError> {
         let ZmqSubscription { address, topics } = &self.subscription;
-        let link = ZmqConnection::open(address, topics, self.settings.connect_timeout).await?;
+        let connection = ZmqConnection::open(address, topics, self.settings.connect_timeout).await?;
         self.origin.connection += 1;
         self.origin.endpoint.enter(EndpointState::Subscribed);
         tracing::info!(endpoint = address, connection = self.origin.connection, "subscribed");
-        Ok(link)
+        Ok(connection)
     }
 
-    /// Reads from a connection, and from its replacements as long as there is one, until it is lost.
-    async fn hear(&mut self, mut link: ZmqConnection) -> ControlFlow<()> {
+    /// Reads from a connection and its replacements until it is lost.
+    async fn read(&mut self, mut connection: ZmqConnection) -> ControlFlow<()> {
         let opened = Instant::now();
         loop {
-            match self.pump(&mut link).await {
+            match self.forward(&mut connection).await {
                 Ended::Closed => return ControlFlow::Break(()),
                 Ended::Lost(error) => {
                     self.troubled(&error);
@@ -161,8 +163,8 @@ impl Listener {
                     }
                     return ControlFlow::Continue(());
                 }
-                Ended::Silent => match self.renew(link).await {
-                    Ok(Some(fresh)) => link = fresh,
+                Ended::Silent => match self.renew(connection).await {
+                    Ok(Some(fresh)) => connection = fresh,
                     Ok(None) => return ControlFlow::Continue(()),
                     Err(SinkClosed) => return ControlFlow::Break(()),
                 },
@@ -171,9 +173,9 @@ impl Listener {
     }
 
     /// Hands over message after message.
-    async fn pump(&mut self, link: &mut ZmqConnection) -> Ended {
+    async fn forward(&mut self, connection: &mut ZmqConnection) -> Ended {
         loop {
-            match timeout(self.settings.idle, link.next()).await {
+            match timeout(self.settings.idle, connection.next()).await {
                 Ok(Ok(parts)) => {
                     self.backoff.reset();
                     if self.sink.offer_parts(&self.origin, &parts).await.is_err() {
@@ -186,9 +188,11 @@ impl Listener {
         }
     }
 
-    /// Replaces a silent connection. A peer that vanished without closing looks like one that has nothing to say, so
-    /// the new connection is made first and the old one read a little longer: of a healthy peer nothing is lost, and
-    /// what comes over both has the same id. None where no new connection could be made.
+    /// Replaces a silent connection. A peer that vanished without closing looks like a silent one, so the new
+    /// connection is
+    /// made first and the old one read a little longer: nothing of a healthy peer is lost, and a message that comes
+    /// over both
+    /// has the same id. Returns none if no new connection was made.
     async fn renew(&mut self, mut old: ZmqConnection) -> Result<Option<ZmqConnection>, SinkClosed> {
         let before = self.origin.clone();
         let fresh = match self.open().await {
@@ -214,8 +218,9 @@ impl Listener {
     }
 }
 
-/// Rests that double from `BUS_BACKOFF_MIN` to `BUS_BACKOFF_MAX`, each shortened by up to a half at random so that many
-/// subscribers do not return at the same instant. A message received or a connection that lasted resets it.
+/// Waits that double from `BUS_BACKOFF_MIN` to `BUS_BACKOFF_MAX`, each shortened at random by up to a half, so that
+/// many
+/// subscribers do not return at the same instant. A received message or a connection that lasted resets it.
 #[derive(Default)]
 struct Backoff {
     failures: u32,

@@ -1,5 +1,6 @@
-//! Pagure as a dist-git: `GET /api/0/NAMESPACE/NAME` gives who may do what with a project, `…/watchers` who follows it.
-//! Format: Pagure's API documentation, "Project information" and "Project watchers".
+//! Pagure as a dist-git: `GET /api/0/NAMESPACE/NAME` returns the access to a project, `…/watchers` its watchers.
+//! Format:
+//! Pagure's API documentation, "Project information" and "Project watchers".
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -31,7 +32,7 @@ struct Project {
     access_groups: Access,
 }
 
-/// Names by what they may do. `ticket` is left out on purpose: whoever sorts issues does not hold the package.
+/// Names by access level. `ticket` is left out on purpose: access to issues does not make a holder.
 #[derive(Deserialize)]
 struct Access {
     #[serde(default)]
@@ -63,7 +64,8 @@ impl Provider<Holders> for DistGit {
     }
 
     /// Point of contact: the owner. Co-maintained: users and groups with `admin`, `commit` or `collaborator`. Watch:
-    /// whoever watches commits; Pagure counts everybody with access among them unless they chose otherwise.
+    /// those who
+    /// watch commits; Pagure counts all with access among them unless they chose otherwise.
     async fn fetch(&self, name: &str) -> Result<Option<Holders>, ProviderError> {
         let path = ["api", "0", &self.namespace, name, "watchers"];
         let project = self.service.get::<Project>(&path[..4], &[]);

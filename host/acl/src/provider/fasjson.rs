@@ -9,8 +9,8 @@ use super::http::{Service, ServiceError};
 use super::{Members, Provider, ProviderError};
 use crate::settings::{AclSettingsError, ServiceSettings};
 
-/// FASJSON's HTTP API. Fedora's own wants Kerberos, which this client does not speak: put a proxy before it that does, or
-/// use a deployment that takes an `authorization` header.
+/// FASJSON's HTTP API. Fedora's own requires Kerberos, which this client does not support: use a proxy that does, or a
+/// deployment that accepts an `authorization` header.
 #[derive(Debug)]
 pub struct FasJson(Service);
 
@@ -23,7 +23,7 @@ impl FasJson {
 #[derive(Deserialize)]
 struct Page {
     result: Vec<Member>,
-    /// Absent where everything is in one answer.
+    /// Absent if everything is in one answer.
     #[serde(default)]
     page: Option<Position>,
 }
@@ -51,7 +51,7 @@ impl Provider<Members> for FasJson {
             let query = [("page_size", limits::ACL_PAGE), ("page_number", number)];
             let page: Option<Page> = self.0.get(&["v1", "groups", name, "members"], &query).await?;
             let Some(page) = page else {
-                // A group that vanishes between two pages is gone; there is no half of a list.
+                // A group that vanishes between two pages is gone: half of a list is never returned.
                 return Ok(None);
             };
             members.extend(page.result.into_iter().map(|member| member.username));
@@ -60,7 +60,7 @@ impl Provider<Members> for FasJson {
             }
             match page.page {
                 None => return Ok(Some(members)),
-                // A service that gives another page than it was asked for would be read in a circle.
+                // A service that returns another page than requested would make the loop endless.
                 Some(at) if at.page_number != number => {
                     let detail = format!("page {} came for page {number}", at.page_number);
                     return Err(ServiceError::Invalid(detail).into());

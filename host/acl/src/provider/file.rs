@@ -1,5 +1,6 @@
-//! A JSON file with packages and groups, for deployments without such a service. It is in memory as a whole; reading it
-//! again is somebody's decision, and a file that cannot be read leaves the old lists in force.
+//! A JSON file with packages and groups, for deployments without a service. It is in memory as a whole; it is read
+//! again
+//! only on request, and an unreadable file leaves the old lists in force.
 
 use std::path::{Path, PathBuf};
 
@@ -30,7 +31,7 @@ impl JsonFile {
         Ok(JsonFile { path: path.to_owned(), table: ArcSwap::from_pointee(read(path)?) })
     }
 
-    /// Reads the file again. The cache has to be told, by `AclCache::invalidate_all`.
+    /// Reads the file again. The caller must then call `AclCache::invalidate_all`.
     pub fn reload(&self) -> Result<(), FileError> {
         self.table.store(read(&self.path)?.into());
         Ok(())

@@ -1,5 +1,5 @@
-//! One bounded GET of a JSON document. It stays on the host that it was told, reads no more than a set number of bytes,
-//! and keeps "there is no such thing" (404) apart from every trouble.
+//! One bounded GET of a JSON document. It stays on the configured host, reads a bounded number of bytes, and keeps 404
+//! (does not exist) apart from every failure.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::settings::{AclSettingsError, ServiceSettings};
 const IDLE_CONNECTIONS: usize = 4;
 const IDLE: Duration = Duration::from_secs(30);
 
-/// Why a service's answer is of no use.
+/// Why a service's answer cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
     /// No connection, or it broke before the answer was complete.
@@ -31,7 +31,7 @@ pub enum ServiceError {
     Invalid(String),
 }
 
-/// An error with its causes: reqwest's own text leaves out the interesting part.
+/// An error with its causes: reqwest's own text omits them.
 fn chain(error: &reqwest::Error) -> String {
     let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
@@ -75,7 +75,8 @@ impl Service {
         Service { trailing_slash: true, ..self }
     }
 
-    /// The document at `base/segments…?query`; none where the service says that there is none. Segments are escaped, so
+    /// The document at `base/segments…?query`; none if the service answers that it does not exist. Segments are
+    /// escaped, so
     /// that a package's name cannot lead to another path.
     pub(super) async fn get<T: DeserializeOwned>(
         &self,
@@ -99,7 +100,7 @@ impl Service {
         serde_json::from_slice(&body).map(Some).map_err(|error| ServiceError::Invalid(error.to_string()))
     }
 
-    /// None for names that no path can carry: nothing is called so.
+    /// None for names that no path can carry: nothing has such a name.
     fn url(&self, segments: &[&str], query: &[(&str, u32)]) -> Option<Url> {
         if segments.iter().any(|segment| matches!(*segment, "" | "." | "..")) {
             return None;
@@ -113,7 +114,7 @@ impl Service {
     }
 }
 
-/// A credential and a question go to the host that was configured, and to no other.
+/// Requests and credentials go to the configured host only.
 fn same_host(attempt: Attempt<'_>) -> reqwest::redirect::Action {
     let here = attempt.previous().first().map(Url::origin);
     if here != Some(attempt.url().origin()) {

@@ -1,5 +1,6 @@
-//! Who knows the lists: one trait, and the services and files behind it. A provider asks and translates, nothing else:
-//! remembering, waiting, retrying and giving up are the cache's.
+//! Providers of access lists: one trait, and the services and files behind it. A provider only asks and translates;
+//! caching,
+//! waiting and retrying belong to the cache.
 
 use std::collections::BTreeSet;
 
@@ -20,24 +21,25 @@ pub use pkgdb::Pkgdb;
 /// The members of a group: account names.
 pub type Members = BTreeSet<String>;
 
-/// A source of lists of one kind: `Provider<Holders>` knows packages, `Provider<Members>` groups. What knows both
+/// A source of lists of one kind: `Provider<Holders>` for packages, `Provider<Members>` for groups. A source of both
 /// implements both.
 #[async_trait]
 pub trait Provider<T>: Send + Sync + 'static {
     /// For logs and metrics.
     fn name(&self) -> &'static str;
 
-    /// The list of the package or group of this name; none where there is no such thing. The caller bounds the time, and
-    /// drops the future when it is over.
+    /// The list of the package or group of this name; none if it does not exist. The caller bounds the time, and drops
+    /// the
+    /// future when it is over.
     async fn fetch(&self, name: &str) -> Result<Option<T>, ProviderError>;
 }
 
-/// Why a provider did not answer. It says nothing of the list: nobody may take it for an empty one.
+/// Why a provider did not answer. It tells nothing about the list: never treat it as an empty one.
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderError {
     #[error(transparent)]
     Service(#[from] ServiceError),
-    /// A provider that is no service: a store, say.
+    /// A provider that is not a service, such as a store.
     #[error("{0}")]
     Other(String),
 }

@@ -50,7 +50,7 @@ struct Acl {
     status: String,
 }
 
-/// What stands for nobody in `point_of_contact`.
+/// The value of `point_of_contact` without a contact.
 const ORPHAN: &str = "orphan";
 
 #[async_trait]
@@ -59,8 +59,9 @@ impl Provider<Holders> for Pkgdb {
         "pkgdb"
     }
 
-    /// The union over the collections that are not at their end of life: point of contact; co-maintained for whoever has
-    /// `commit`; watch for `watchcommits`. Only approved ACLs count. Groups are named `group::NAME` there already.
+    /// The union over the collections that are not at their end of life: point of contact; co-maintained for `commit`;
+    /// watch
+    /// for `watchcommits`. Only approved ACLs count. pkgdb2 already names groups `group::NAME`.
     async fn fetch(&self, name: &str) -> Result<Option<Holders>, ProviderError> {
         let Some(answer) = self.0.get::<Answer>(&["package", name], &[]).await? else { return Ok(None) };
         if answer.output != "ok" {

@@ -101,7 +101,7 @@ async fn more_cold_lists_than_may_wait_are_reported_at_once() {
     let service = Service::new("{}");
     let cache = cache(&service, &AclSettings::default());
     service.takes(1_000_000);
-    let names: Vec<String> = (0..=tidings_acl::limits::ACL_FLIGHTS).map(|n| format!("package-{n}")).collect();
+    let names: Vec<String> = (0..=tidings_acl::limits::ACL_IN_FLIGHT).map(|n| format!("package-{n}")).collect();
     let view = cache.view(&Need { packages: &names, groups: None }).await;
     let refused = view.missing().iter().filter(|missing| missing.reason == Unavailable::Overloaded).count();
     assert_eq!(refused, 1);

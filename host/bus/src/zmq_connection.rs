@@ -1,5 +1,5 @@
-//! One ZeroMQ connection to one publisher. It lives until the first trouble: the crate's own reconnecting is never used,
-//! because it has no timeout and can give up without a word. What the crate cannot do is in docs/adr/0003-zeromq.md.
+//! One ZeroMQ connection to one publisher. It lives until the first failure: the crate's own reconnecting is not used,
+//! because it has no timeout and can give up silently. docs/adr/0003-zeromq.md lists what the crate cannot do.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub(crate) struct ZmqConnection {
     events: mpsc::Receiver<SocketEvent>,
 }
 
-/// Why a connection could not be made, or ended.
+/// Why a connection failed or ended.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ZmqConnectionError {
     #[error("no publisher answered within {0:?}")]
@@ -44,7 +44,7 @@ impl ZmqConnection {
         let events = socket.monitor();
         let subscribed = tokio::time::timeout(timeout, async {
             socket.connect(address).await?;
-            // After connecting, because only then does the crate say that a subscription could not be sent.
+            // After connecting, because only then does the crate report that a subscription could not be sent.
             for topic in topics {
                 socket.subscribe(topic).await?;
             }
@@ -57,11 +57,12 @@ impl ZmqConnection {
         }
     }
 
-    /// The parts of the next message. May be dropped while it waits; nothing is lost by that. After an error the
-    /// connection is of no more use.
+    /// The parts of the next message. Cancel-safe: no message is lost if the future is dropped. After an error the
+    /// connection
+    /// is unusable.
     pub(crate) async fn next(&mut self) -> Result<Vec<Bytes>, ZmqConnectionError> {
         tokio::select! {
-            // What has arrived is taken before the news that the connection is gone.
+            // Take arrived messages before the news that the connection is gone.
             biased;
             message = self.socket.recv() => match message {
                 Ok(message) => Ok(message.into_vec()),
@@ -72,7 +73,7 @@ impl ZmqConnection {
     }
 }
 
-/// The crate knows one command, READY, so any other is a heartbeat's PING. It tells by its text alone.
+/// The crate knows one command, READY, so any other is a heartbeat's PING. Only the error's text tells.
 fn broken(error: ZmqError) -> ZmqConnectionError {
     match &error {
         ZmqError::Codec(codec) if codec.to_string().contains("Unknown command") => ZmqConnectionError::Heartbeat,
