@@ -8,6 +8,7 @@ mod samples;
 mod setup;
 mod story;
 mod test;
+mod tidy;
 
 use std::process::ExitCode;
 
@@ -31,8 +32,12 @@ enum Command {
     Story,
     /// Installs what the tests use and is not ours.
     Setup,
+    /// Writes docs/limits.md from the constants in the sources.
+    Limits,
     /// Sets up what it needs and runs every check and test.
     Test,
+    /// Checks the rules that neither the compiler nor clippy knows.
+    Tidy,
 }
 
 fn main() -> ExitCode {
@@ -44,7 +49,9 @@ fn main() -> ExitCode {
         Command::Corpus => corpus::run(),
         Command::Story => story::run(),
         Command::Setup => setup::run(),
+        Command::Limits => tidy::write_limits(),
         Command::Test => test::all(),
+        Command::Tidy => tidy::run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
