@@ -18,7 +18,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use crate::plugins;
+use crate::process::repository;
 use allow::AllowList;
 use source::{LintFinding, SourceFile};
 
@@ -40,7 +40,7 @@ const RULES: [Rule; 8] = [
 /// Runs every rule. Prints `path:line: rule: message` for each finding and a count for each rule; fails where there are
 /// findings.
 pub fn run() -> Result<()> {
-    let root = plugins::repository();
+    let root = repository();
     let counts = findings(root)?;
     let mut total = 0;
     for (rule, count) in &counts {
@@ -58,7 +58,7 @@ pub fn run() -> Result<()> {
 
 /// Writes docs/limits.md from the constants and their documentation.
 pub fn write_limits() -> Result<()> {
-    let root = plugins::repository();
+    let root = repository();
     let files = source::read(root)?;
     std::fs::write(root.join(limits::PAGE), limits::page(&files))?;
     println!("{} (written)", limits::PAGE);

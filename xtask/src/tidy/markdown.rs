@@ -40,10 +40,11 @@ fn check_text(path: &str, text: &str) -> Vec<LintFinding> {
 
 /// A line of one link, image or word, possibly behind the mark of a list or quotation or as the target of a reference.
 fn is_unbreakable(line: &str) -> bool {
-    let mark = |word: &&str| !["-", "*", ">"].contains(word) && !(word.starts_with('[') && word.ends_with("]:"));
+    let is_reference = |word: &str| word.starts_with('[') && word.ends_with("]:");
+    let is_text = |word: &&str| !["-", "*", ">"].contains(word) && !is_reference(word);
     let is_link =
         (line.starts_with('[') || line.starts_with("![")) && line.ends_with(')') && line.matches("](").count() == 1;
-    is_link || line.split_whitespace().filter(mark).count() <= 1
+    is_link || line.split_whitespace().filter(is_text).count() <= 1
 }
 
 #[cfg(test)]
