@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use crate::process::{cargo, repository, run, step, succeeds};
+use crate::process::{cargo, output, repository, run, step, succeeds};
 
 /// The version that deny.toml is written for.
 const VERSION: &str = "0.20.2";
@@ -24,11 +24,8 @@ pub fn audit() -> Result<()> {
             check.args(["check", "bans", "licenses", "sources"]),
         )?;
     }
-    if !succeeds(deny(&program, "Cargo.toml").args(["fetch", "db"])) {
-        eprintln!(
-            "warning: the advisory database cannot be fetched, so advisories are not checked; `cargo xtask audit` on"
-        );
-        eprintln!("a machine that reaches github.com checks them");
+    if let Err(error) = output(deny(&program, "Cargo.toml").args(["fetch", "db"])) {
+        eprintln!("warning: the advisory database cannot be fetched, so advisories are not checked: {error:#}");
         return Ok(());
     }
     for manifest in MANIFESTS {

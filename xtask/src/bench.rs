@@ -22,7 +22,7 @@ const BENCHMARKS: [(&str, &str); 7] = [
 /// Builds everything first, so that no compiler runs during a measurement.
 pub fn run() -> Result<()> {
     cargo(&["build", "--release", "--workspace", "--bins"])?;
-    plugins::build(&plugins::BuildArgs::default()).context("building the plugins")?;
+    plugins::build(&plugins::PluginBuildArgs::default()).context("building the plugins")?;
     for (package, bench) in BENCHMARKS {
         cargo(&["bench", "--no-run", "--quiet", "--package", package, "--bench", bench])?;
     }

@@ -24,13 +24,13 @@ enum Command {
     /// Checks licences, sources and advisories of all dependencies with cargo-deny, which it installs where it is missing.
     Audit,
     /// Builds the plugins into target/plugins/*.wasm, with the first toolchain that works on this machine.
-    BuildPlugins(plugins::BuildArgs),
+    BuildPlugins(plugins::PluginBuildArgs),
     /// Builds the sample plugins in Python and JavaScript into target/plugins/*-sample.wasm.
     BuildSamples,
     /// Checks format, lints, documentation and the rules of tidy; installs nothing.
     Check,
     /// Runs daemon, bus and mail server on this machine and shows the mails on a page.
-    Run(run::RunArgs),
+    Run(run::DemoArgs),
     /// Compares the catalogue with real messages, where they are beside this checkout.
     Corpus,
     /// Measures the components and the whole; prints one JSON object a line: name, value, unit.

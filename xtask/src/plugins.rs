@@ -17,7 +17,7 @@ pub use toolchain::Toolchain;
 
 /// How to build the plugins. The defaults suit everything but a test of this command.
 #[derive(clap::Args, Debug, Default)]
-pub struct BuildArgs {
+pub struct PluginBuildArgs {
     /// Use this toolchain only, instead of the first that works.
     #[arg(long, value_enum)]
     pub toolchain: Option<Toolchain>,
@@ -30,7 +30,7 @@ pub struct BuildArgs {
 }
 
 /// Builds all plugins and prints the path and size of each component.
-pub fn run(args: &BuildArgs) -> Result<()> {
+pub fn run(args: &PluginBuildArgs) -> Result<()> {
     for (path, written) in build(args)? {
         let size = fs::metadata(&path)?.len();
         let state = if written { "written" } else { "unchanged" };
@@ -40,7 +40,7 @@ pub fn run(args: &BuildArgs) -> Result<()> {
 }
 
 /// Builds all plugins. Returns the path of each component and whether it was written.
-pub fn build(args: &BuildArgs) -> Result<Vec<(PathBuf, bool)>> {
+pub fn build(args: &PluginBuildArgs) -> Result<Vec<(PathBuf, bool)>> {
     let out = args.out.clone().unwrap_or_else(|| repository().join("target/plugins"));
     fs::create_dir_all(&out).with_context(|| format!("creating {}", out.display()))?;
     let (toolchain, cargo) = toolchain::find(args.toolchain)?;

@@ -11,7 +11,7 @@ use crate::{plugins, process};
 
 /// How to run the demonstration.
 #[derive(clap::Args, Debug)]
-pub struct RunArgs {
+pub struct DemoArgs {
     /// Publish the samples once, wait for every expected mail, print a summary and stop; fails if anything is missing.
     #[arg(long)]
     once: bool,
@@ -21,9 +21,9 @@ pub struct RunArgs {
 }
 
 /// Builds everything and runs the demonstration. Returns only when that cannot be started.
-pub fn run(args: &RunArgs) -> Result<()> {
+pub fn run(args: &DemoArgs) -> Result<()> {
     build_programs()?;
-    plugins::build(&plugins::BuildArgs::default()).context("building the plugins")?;
+    plugins::build(&plugins::PluginBuildArgs::default()).context("building the plugins")?;
     // Cargo puts the programs of one profile into one directory, and this is one of them.
     let demo = env::current_exe().context("the path of this program")?.with_file_name("tidings-demo");
     let mut command = Command::new(&demo);

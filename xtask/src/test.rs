@@ -13,7 +13,7 @@ use crate::{corpus, plugins, run, setup};
 pub fn run() -> Result<()> {
     check::run()?;
     eprintln!("==> plugins");
-    plugins::run(&plugins::BuildArgs::default())?;
+    plugins::run(&plugins::PluginBuildArgs::default())?;
     eprintln!("==> programs and packages that the tests use");
     setup::run()?;
     let mut samples = Command::new(std::env::current_exe().context("the path of this program")?);

@@ -1,9 +1,9 @@
 //! Rule `limits`: docs/limits.md is the index of all limits, generated from the constants and their documentation.
 //!
-//! A limit is a `pub const` in a file `host/**/limits.rs` or below a folder `limits/`, or a public field of a struct there
-//! that implements `Default`. Its documentation says first what it bounds. The line `When hit:` says what happens then and
-//! is mandatory. The line `Unit:` is needed where neither the type nor the end of the name tells the unit. A constant
-//! without documentation belongs to the one above it.
+//! A limit is a constant that is visible outside of its file, in `host/**/limits.rs` or below a folder `limits/`, or a
+//! public field of a struct there that implements `Default`. Its documentation says first what it bounds. The line
+//! `When hit:` says what happens then and is mandatory. The line `Unit:` is needed where neither the type nor the end of
+//! the name tells the unit. A constant without documentation belongs to the one above it; their units are separated by `;`.
 
 mod collect;
 mod page;
@@ -42,7 +42,7 @@ fn undocumented(file: &SourceFile) -> Vec<LintFinding> {
         entry if entry.when_hit.is_empty() => {
             Some("say in its documentation, in a line `When hit:`, what happens then")
         }
-        entry if entry.values.iter().any(|(_, value)| value.unit().is_none()) && entry.unit.is_empty() => {
+        entry if entry.units.is_empty() && entry.values.iter().any(|(_, value)| value.unit().is_none()) => {
             Some("name its unit in a line `Unit:` of its documentation")
         }
         _ => None,

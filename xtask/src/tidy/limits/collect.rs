@@ -15,27 +15,22 @@ pub struct LimitEntry {
     pub line: usize,
     /// What it bounds.
     pub text: String,
-    /// As documented; empty where the type or the name tells it.
-    pub unit: String,
+    /// As documented, in the order of the values; the last one is that of all further values. Empty where types or names
+    /// tell the units.
+    pub units: Vec<String>,
     pub when_hit: String,
 }
 
 impl LimitEntry {
     fn new(name: String, value: LimitValue, line: usize, documentation: &[String]) -> LimitEntry {
-        let mut entry = LimitEntry {
-            values: vec![(name, value)],
-            line,
-            text: String::new(),
-            unit: String::new(),
-            when_hit: String::new(),
-        };
-        let mut paragraph = &mut entry.text;
+        let [mut text, mut unit, mut when_hit] = [const { String::new() }; 3];
+        let mut paragraph = &mut text;
         for line in documentation.iter().map(|line| line.trim()) {
             let rest = if let Some(rest) = line.strip_prefix("Unit:") {
-                paragraph = &mut entry.unit;
+                paragraph = &mut unit;
                 rest
             } else if let Some(rest) = line.strip_prefix("When hit:") {
-                paragraph = &mut entry.when_hit;
+                paragraph = &mut when_hit;
                 rest
             } else {
                 line
@@ -45,7 +40,13 @@ impl LimitEntry {
             }
             paragraph.push_str(rest.trim());
         }
-        entry
+        let units = unit.split(';').map(str::trim).filter(|unit| !unit.is_empty()).map(str::to_owned).collect();
+        LimitEntry { values: vec![(name, value)], line, text, units, when_hit }
+    }
+
+    /// The unit of the value at this place, where it is documented.
+    pub fn unit(&self, index: usize) -> &str {
+        self.units.get(index).or(self.units.last()).map_or("", |unit| unit)
     }
 
     pub fn name(&self) -> &str {
@@ -59,7 +60,7 @@ pub fn entries(file: &SourceFile, constants: &Constants<'_>) -> Vec<LimitEntry> 
     let items = file.syntax.as_ref().map_or(&[][..], |syntax| &syntax.items);
     for item in items {
         match item {
-            Item::Const(item) if matches!(item.vis, Visibility::Public(_)) => {
+            Item::Const(item) if !matches!(item.vis, Visibility::Inherited) => {
                 let (name, docs) = (item.ident.to_string(), documentation(&item.attrs));
                 let value = LimitValue::new(&name, &item.expr, constants);
                 match entries.last_mut() {
@@ -67,7 +68,7 @@ pub fn entries(file: &SourceFile, constants: &Constants<'_>) -> Vec<LimitEntry> 
                     _ => entries.push(LimitEntry::new(name, value, line(item.ident.span()), &docs)),
                 }
             }
-            Item::Struct(item) if matches!(item.vis, Visibility::Public(_)) => {
+            Item::Struct(item) if !matches!(item.vis, Visibility::Inherited) => {
                 entries.extend(fields(item, &defaults(items, &item.ident.to_string()), constants));
             }
             _ => {}
@@ -137,7 +138,7 @@ mod tests {
             "/// What waits\n/// here.\n///\n/// Unit: frames\n///\n/// When hit: it\n/// fails.\npub const A: u8 = 1;",
         );
         let entry = &entries[0];
-        assert_eq!((&*entry.text, &*entry.unit, &*entry.when_hit), ("What waits here.", "frames", "it fails."));
+        assert_eq!((&*entry.text, entry.unit(0), &*entry.when_hit), ("What waits here.", "frames", "it fails."));
     }
 
     #[test]
@@ -146,6 +147,12 @@ mod tests {
         assert_eq!(entries.len(), 1);
         let names: Vec<_> = entries[0].values.iter().map(|(name, _)| &**name).collect();
         assert_eq!(names, ["MIN", "MAX"]);
+    }
+
+    #[test]
+    fn several_units_belong_to_several_values() {
+        let entries = read("/// Both.\n///\n/// Unit: members; pages\npub const PAGE: u8 = 1;\npub const MAX: u8 = 2;");
+        assert_eq!([0, 1, 2].map(|index| entries[0].unit(index)), ["members", "pages", "pages"]);
     }
 
     #[test]

@@ -33,9 +33,9 @@ fn title(path: &str) -> String {
 }
 
 fn item(entry: &LimitEntry) -> String {
-    let shown =
-        |(name, value): &(String, super::value::LimitValue)| format!("`{name}`: {}", value.display(&entry.unit));
-    let values = entry.values.iter().map(shown).collect::<Vec<_>>().join("; ");
+    let values = entry.values.iter().enumerate();
+    let values = values.map(|(index, (name, value))| format!("`{name}`: {}", value.display(entry.unit(index))));
+    let values = values.collect::<Vec<_>>().join("; ");
     let when_hit = if entry.when_hit.is_empty() { "not documented" } else { &entry.when_hit };
     wrap(&format!("- {values}. {} *When hit:* {when_hit}", entry.text))
 }
