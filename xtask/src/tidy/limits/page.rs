@@ -37,18 +37,18 @@ fn item(entry: &LimitEntry) -> String {
     let values = values.map(|(index, (name, value))| format!("`{name}`: {}", value.display(entry.unit(index))));
     let values = values.collect::<Vec<_>>().join("; ");
     let when_hit = if entry.when_hit.is_empty() { "not documented" } else { &entry.when_hit };
-    wrap(&format!("- {values}. {} *When hit:* {when_hit}", entry.text))
+    wrap("- ", &format!("{values}. {}", entry.text)) + &wrap("  ", &format!("*When hit:* {when_hit}"))
 }
 
-/// Breaks the text of a list's item into lines; a word in backquotes stays whole.
-fn wrap(text: &str) -> String {
-    let (mut page, mut column) = (String::new(), 0);
-    for word in text.split_whitespace() {
+/// Breaks the text into the lines of an item of a list: `start` is before the first, two spaces are before the others.
+fn wrap(start: &str, text: &str) -> String {
+    let (mut page, mut column) = (start.to_owned(), start.len());
+    for (index, word) in text.split_whitespace().enumerate() {
         let length = word.chars().count();
-        if column > 0 && column + 1 + length > WIDTH {
+        if index > 0 && column + 1 + length > WIDTH {
             page.push_str("\n  ");
             column = 2;
-        } else if column > 0 {
+        } else if index > 0 {
             page.push(' ');
             column += 1;
         }
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn items_are_wrapped_and_indented() {
-        let wrapped = wrap(&format!("- {}", "word ".repeat(40)));
+        let wrapped = wrap("- ", &"word ".repeat(40));
         assert!(wrapped.lines().all(|line| line.chars().count() <= WIDTH), "{wrapped}");
         assert!(wrapped.lines().nth(1).is_some_and(|line| line.starts_with("  word")), "{wrapped}");
     }
