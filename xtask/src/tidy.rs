@@ -48,10 +48,7 @@ pub fn run() -> Result<()> {
         total += count;
     }
     if total > 0 {
-        bail!(
-            "tidy: {total} findings; the rules are described in xtask/src/tidy/, exceptions belong into {}",
-            allow::PATH
-        )
+        bail!("tidy: {total} findings; the rules are in xtask/src/tidy/, exceptions belong in {}", allow::PATH)
     }
     Ok(())
 }
