@@ -1,14 +1,15 @@
-//! `bench`: builds the programs as they are released and prints what the parts and the whole do, one JSON object a line.
-//! It ends at the first benchmark that fails.
+//! `bench`: builds the programs with the release profile and prints the figures of the components and of the whole, one
+//! JSON object a line. It stops at the first benchmark that fails.
 
 use std::process::Command;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 
 use crate::plugins;
+use crate::process::{self, repository};
 
-/// The parts, by package and benchmark.
-const PARTS: [(&str, &str); 7] = [
+/// The benchmarks of components: package and name.
+const BENCHMARKS: [(&str, &str); 7] = [
     ("tidings-domain", "facts"),
     ("tidings-domain", "matching"),
     ("tidings-domain", "editing"),
@@ -18,26 +19,19 @@ const PARTS: [(&str, &str); 7] = [
     ("tidings-acl", "acl"),
 ];
 
-/// Builds everything first, so that a figure is not spoiled by a compiler at work.
+/// Builds everything first, so that no compiler runs during a measurement.
 pub fn run() -> Result<()> {
-    let root = plugins::repository();
     cargo(&["build", "--release", "--workspace", "--bins"])?;
-    plugins::build(&plugins::Args::default()).context("building the plugins")?;
-    for (package, bench) in PARTS {
+    plugins::build(&plugins::PluginBuildArgs::default()).context("building the plugins")?;
+    for (package, bench) in BENCHMARKS {
         cargo(&["bench", "--no-run", "--quiet", "--package", package, "--bench", bench])?;
     }
-    for (package, bench) in PARTS {
+    for (package, bench) in BENCHMARKS {
         cargo(&["bench", "--quiet", "--package", package, "--bench", bench])?;
     }
-    succeed(&mut Command::new(root.join("target/release/tidings-bench")))
+    process::run(&mut Command::new(repository().join("target/release/tidings-bench")))
 }
 
 fn cargo(arguments: &[&str]) -> Result<()> {
-    succeed(plugins::cargo().args(arguments).current_dir(plugins::repository()))
-}
-
-fn succeed(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("starting {:?}", command.get_program()))?;
-    ensure!(status.success(), "{command:?} ended with {status}");
-    Ok(())
+    process::run(process::cargo().args(arguments))
 }

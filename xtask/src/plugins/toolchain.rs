@@ -1,13 +1,15 @@
-//! The ways to compile for WebAssembly, and which of them works here. The first asks nothing of the machine, the others
-//! install what is missing.
+//! The toolchains that can compile for WebAssembly, and which of them works on this machine. The first needs nothing, the
+//! others install what is missing.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context as _, Result, bail};
 
-/// What plugins are compiled for: no system interface at all, so that they import only what they name.
+use crate::process::{self, output};
+
+/// The target of plugins. It has no system interface, so plugins import only the interfaces that they name.
 pub const TARGET: &str = "wasm32-unknown-unknown";
 
 /// Debian's compiler with the sources of its standard library.
@@ -18,59 +20,59 @@ What to do: install rustup (https://rustup.rs) and run `rustup target add wasm32
 fetch that, on Debian and as root: `apt-get install rustc-web cargo-web rust-web-src`, which use rustup's linker.
 Then run this again.";
 
-/// One way to compile the plugins.
+/// A toolchain that compiles the plugins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Way {
-    /// The active toolchain has the target.
-    Toolchain,
-    /// `rustup target add` fetches it.
+pub enum Toolchain {
+    /// The active toolchain, which has the target.
+    Active,
+    /// The active toolchain, for which `rustup target add` fetches the target.
     Rustup,
     /// Debian's packages rustc-web, cargo-web and rust-web-src build the standard library from source.
     Debian,
 }
 
-impl fmt::Display for Way {
+impl fmt::Display for Toolchain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Way::Toolchain => "with the active toolchain, which has wasm32-unknown-unknown",
-            Way::Rustup => "with the active toolchain, for which rustup fetched wasm32-unknown-unknown",
-            Way::Debian => "with Debian's rustc-web, standard library included",
+            Toolchain::Active => "with the active toolchain, which has wasm32-unknown-unknown",
+            Toolchain::Rustup => "with the active toolchain, for which rustup fetched wasm32-unknown-unknown",
+            Toolchain::Debian => "with Debian's rustc-web, standard library included",
         })
     }
 }
 
-/// The first way that works, or the one that was asked for, and the start of its `cargo build`.
+/// The first toolchain that works, or the requested one, and the start of its `cargo build`.
 ///
-/// Fails where none does, with what each lacked and what to do.
-pub fn find(forced: Option<Way>) -> Result<(Way, Command)> {
-    let ways = match &forced {
-        Some(way) => std::slice::from_ref(way),
-        None => &[Way::Toolchain, Way::Rustup, Way::Debian],
+/// Fails where none works, with the reason for each and what to do.
+pub fn find(requested: Option<Toolchain>) -> Result<(Toolchain, Command)> {
+    let candidates = match &requested {
+        Some(toolchain) => std::slice::from_ref(toolchain),
+        None => &[Toolchain::Active, Toolchain::Rustup, Toolchain::Debian],
     };
-    let mut lacking = Vec::new();
-    for way in ways {
-        match prepare(*way) {
-            Ok(cargo) => return Ok((*way, cargo)),
-            Err(reason) => lacking.push(format!("  {way:?}: {reason:#}")),
+    let mut reasons = Vec::new();
+    for toolchain in candidates {
+        match prepare(*toolchain) {
+            Ok(cargo) => return Ok((*toolchain, cargo)),
+            Err(reason) => reasons.push(format!("  {toolchain:?}: {reason:#}")),
         }
     }
-    bail!("nothing here can compile for {TARGET}.\n{}\n{ADVICE}", lacking.join("\n"))
+    bail!("no toolchain of this machine can compile for {TARGET}.\n{}\n{ADVICE}", reasons.join("\n"))
 }
 
-fn prepare(way: Way) -> Result<Command> {
-    match way {
-        Way::Toolchain => {
+fn prepare(toolchain: Toolchain) -> Result<Command> {
+    match toolchain {
+        Toolchain::Active => {
             let target = sysroot()?.join("lib/rustlib").join(TARGET);
             if !target.is_dir() {
                 bail!("{} does not exist", target.display());
             }
             Ok(active_cargo())
         }
-        Way::Rustup => {
+        Toolchain::Rustup => {
             succeed(Command::new("rustup").args(["target", "add", TARGET]))?;
             Ok(active_cargo())
         }
-        Way::Debian => {
+        Toolchain::Debian => {
             let linker = linker_directory()?;
             install_debian_packages()?;
             debian_cargo(&linker)
@@ -80,12 +82,12 @@ fn prepare(way: Way) -> Result<Command> {
 
 /// `cargo build` of the toolchain that runs this program.
 fn active_cargo() -> Command {
-    let mut cargo = super::cargo();
+    let mut cargo = process::cargo();
     cargo.arg("build");
     cargo
 }
 
-/// `cargo build` of Debian's toolchain, with nothing of rustup's in its environment but the linker.
+/// `cargo build` of Debian's toolchain. Of rustup, only the linker is in its environment.
 fn debian_cargo(linker: &Path) -> Result<Command> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let path = std::env::join_paths(std::iter::once(linker.to_owned()).chain(std::env::split_paths(&path)))?;
@@ -101,7 +103,7 @@ fn debian_cargo(linker: &Path) -> Result<Command> {
 /// Where rustup's toolchain keeps `rust-lld`, which Debian's compiler looks for on the PATH.
 fn linker_directory() -> Result<PathBuf> {
     let version = output(Command::new("rustc").arg("-vV"))?;
-    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc names no host")?;
+    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc does not name its host")?;
     let directory = sysroot()?.join("lib/rustlib").join(host).join("bin");
     if !directory.join("rust-lld").is_file() {
         bail!("the linker {}/rust-lld does not exist", directory.display());
@@ -116,7 +118,7 @@ fn install_debian_packages() -> Result<()> {
         return Ok(());
     }
     if output(Command::new("id").arg("-u"))?.trim() != "0" {
-        bail!("the packages {} are not installed, and only root may do that", DEBIAN_PACKAGES.join(" "));
+        bail!("the packages {} are not installed, and only root can install them", DEBIAN_PACKAGES.join(" "));
     }
     eprintln!("installing {}", DEBIAN_PACKAGES.join(" "));
     let apt = || {
@@ -133,25 +135,9 @@ fn sysroot() -> Result<PathBuf> {
     Ok(PathBuf::from(sysroot.trim_end()))
 }
 
-/// Runs it with its output shown, but not as this program's own.
+/// Runs the command; its output goes to the standard error, since the standard output belongs to this program.
 fn succeed(command: &mut Command) -> Result<()> {
-    command.stdout(std::io::stderr());
-    let status = command.status().with_context(|| format!("{} cannot be run", command.get_program().display()))?;
-    if status.success() { Ok(()) } else { bail!("`{}` failed: {status}", shown(command)) }
-}
-
-/// Runs it and returns what it printed.
-fn output(command: &mut Command) -> Result<String> {
-    let output = command.output().with_context(|| format!("{} cannot be run", command.get_program().display()))?;
-    if !output.status.success() {
-        bail!("`{}` failed: {}", shown(command), String::from_utf8_lossy(&output.stderr).trim());
-    }
-    String::from_utf8(output.stdout).with_context(|| format!("`{}` printed no text", shown(command)))
-}
-
-fn shown(command: &Command) -> String {
-    let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    process::run(command.stdout(std::io::stderr()))
 }
 
 #[cfg(test)]
@@ -159,15 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failing_command_tells_what_it_was_and_what_it_said() {
-        let error = output(Command::new("sh").args(["-c", "echo no such luck >&2; exit 3"])).unwrap_err();
-        assert!(error.to_string().contains("no such luck"), "{error}");
-        let error = succeed(&mut Command::new("/nowhere/rustup")).unwrap_err();
-        assert!(error.to_string().contains("/nowhere/rustup cannot be run"), "{error}");
-    }
-
-    #[test]
-    fn debian_s_cargo_inherits_nothing_of_rustup_but_the_linker() {
+    fn debian_cargo_inherits_only_the_linker_of_rustup() {
         let cargo = debian_cargo(Path::new("/lld")).unwrap();
         let env: Vec<_> = cargo.get_envs().collect();
         assert!(env.iter().any(|(name, value)| *name == "RUSTUP_TOOLCHAIN" && value.is_none()));
