@@ -3,19 +3,31 @@
 
 use std::time::Duration;
 
-/// Frames that wait between a bus source and intake. Beyond it the source is not read, and the publisher's own high
-/// water mark decides.
+/// Frames that wait between a bus source and intake.
+///
+/// Unit: frames
+///
+/// When hit: the source is not read until there is space; at the publisher, its own high-water mark applies.
 pub const BUS_BUFFER: usize = 4096;
-/// The bytes of those frames, in all.
+/// Bytes of all frames that wait between a bus source and intake.
+///
+/// When hit: the source is not read until there is space, as at `BUS_BUFFER`.
 pub const BUS_BUFFER_BYTES: usize = 64 * 1024 * 1024;
-/// How long connecting to a publisher may take, greeting and subscribing included; setting `bus.connect_timeout`.
+/// How long connecting to a publisher may take, greeting and subscribing included.
+///
+/// When hit: the connection is closed and tried again after a pause.
 pub const BUS_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The shortest and the longest wait before a lost publisher is tried again. Short, because what is published before
-/// the subscription is lost; libzmq's usual 0.1 to 1 s is no longer.
+/// The shortest and the longest pause before a lost publisher is tried again. They are short because messages that are
+/// published before the subscription are lost.
+///
+/// When hit: the pause is set to the bound.
 pub const BUS_BACKOFF_MIN: Duration = Duration::from_millis(100);
 pub const BUS_BACKOFF_MAX: Duration = Duration::from_secs(2);
-/// After this long without a message a bus connection is replaced; setting `bus.idle`. It is how a peer that vanished
-/// without closing is noticed.
+/// How long a bus connection may be without a message. It detects a peer that vanished without closing.
+///
+/// When hit: a new connection replaces it.
 pub const BUS_IDLE: Duration = Duration::from_secs(5 * 60);
-/// How long the replaced connection is still read, so that nothing falls between the two.
+/// How long a replaced bus connection is still read, so that no message is lost between the two.
+///
+/// When hit: the old connection is closed.
 pub const BUS_OVERLAP: Duration = Duration::from_secs(1);

@@ -8,117 +8,242 @@ use std::time::Duration;
 
 pub use plugin::PluginLimits;
 
-/// The longest body of a bus message, in bytes. fedmsg's largest real ones are below 100 kB.
+/// The body of a bus message. The largest real ones of fedmsg are below 100 kB.
+///
+/// When hit: the message is refused and counted as too large.
 pub const MESSAGE_BYTES: usize = 1024 * 1024;
-/// The longest topic, in bytes.
+/// The topic of a bus message, and the name of its publisher.
+///
+/// When hit: the message is refused and counted as having a bad topic; a publisher with a longer name is not watched
+/// for gaps.
 pub const TOPIC_BYTES: usize = 1024;
-/// How deep a message's JSON may nest. Checked before it is parsed.
+/// How deep the JSON of a message may nest. It is checked before the JSON is parsed.
+///
+/// Unit: levels
+///
+/// When hit: the message is refused and counted as too deep.
 pub const MESSAGE_DEPTH: usize = 64;
-/// The longest message id that is kept as it is; fedmsg's are 41 characters.
+/// The id of a message; those of fedmsg have 41 characters.
+///
+/// When hit: the message is refused and counted as having a bad id.
 pub const MESSAGE_ID_BYTES: usize = 200;
 
-/// How far another machine's clock may be ahead of ours.
+/// How far the clock of another machine may be ahead of the own one. It applies where `bus.max_message_age` is set.
+///
+/// When hit: the message is refused and counted as stale.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(600);
 
-/// Publishers whose counter is followed on one bus endpoint; those beyond are not watched for gaps.
+/// Publishers of one bus endpoint whose counters are watched for gaps.
+///
+/// When hit: further publishers are not watched.
 pub const BUS_PUBLISHERS: usize = 256;
-/// How many of a publisher's latest messages are remembered to tell a repeat from a restart.
+/// The latest messages of a publisher that are remembered, to tell a repeated message from a restarted counter.
+///
+/// Unit: messages
+///
+/// When hit: the oldest is forgotten.
 pub const BUS_RECENT: usize = 256;
-/// A counter that jumps further is another counter, not a gap.
+/// The largest gap in the counter of a publisher.
+///
+/// Unit: messages
+///
+/// When hit: the counter is taken for several mixed ones, and the publisher is not watched until it connects again.
 pub const BUS_GAP_MAX: u64 = 1_000_000;
 /// The shortest wait before a delivery is tried again; setting `dispatch.backoff_min`.
+///
+/// When hit: the wait is set to the bound.
 pub const BACKOFF_MIN: Duration = Duration::from_secs(60);
-/// The longest wait before a delivery is tried again, also if the remote server asked for more; setting
+/// The longest wait before a delivery is tried again, even where the plugin asks for more; setting
 /// `dispatch.backoff_max`.
+///
+/// When hit: the wait is set to the bound.
 pub const BACKOFF_MAX: Duration = Duration::from_secs(4000);
-/// A delivery older than this is dead; setting `dispatch.max_age`. Postfix keeps mail as long.
+/// How old a delivery may become; setting `dispatch.max_age`. Postfix keeps mail as long.
+///
+/// When hit: the delivery is dead, with the reason `expired`.
 pub const DELIVERY_MAX_AGE: Duration = Duration::from_secs(5 * 24 * 3600);
 
-/// A delivery that makes its plugin crash this often is dead.
+/// How often a delivery may crash its plugin when it is alone in its call.
+///
+/// When hit: the delivery is dead.
 pub const MAX_CRASHES: u32 = 5;
-/// Crashes among a plugin's last calls after which its channel is quarantined, and how many calls those are; settings
-/// `dispatch.quarantine_crashes` and `dispatch.quarantine_calls`.
+/// Crashes among the last calls of a plugin, and how many calls those are; settings `dispatch.quarantine_crashes` and
+/// `dispatch.quarantine_calls`.
+///
+/// When hit: the channel is quarantined: it makes no calls until an administrator releases it.
 pub const QUARANTINE_CRASHES: usize = 5;
 pub const QUARANTINE_CALLS: usize = 10;
-/// Different deliveries that must have crashed alone among them: a single one that crashes again and again is poison.
+/// Different deliveries that must have crashed the plugin alone among its last calls. A single delivery that crashes
+/// again and again does not quarantine the channel.
+///
+/// When hit: the crashes count for the quarantine.
 pub const QUARANTINE_DELIVERIES: usize = 2;
-/// How long a version that became active is watched, and how many crashes among its last calls roll it back.
+/// How long a version that became active is watched, and how many crashes among its last calls are allowed.
+///
+/// Unit: crashes
+///
+/// When hit: after the time the version counts as proven; at the crashes the version before it becomes active again.
 pub const WATCH_TIME: Duration = Duration::from_secs(10 * 60);
 pub const WATCH_CRASHES: usize = 3;
-/// How a candidate is tried unless an administrator says otherwise: its share of the calls, the calls that prove it, and
-/// the time after which it is promoted with fewer, if it did any and nothing speaks against it.
+/// How a candidate version is tried by default: its share of the calls, the calls that prove it, and the time after
+/// which fewer calls are enough.
+///
+/// When hit: the candidate is promoted, unless it has faults.
 pub const CANARY_SHARE_PERCENT: u8 = 10;
 pub const CANARY_CALLS: u64 = 20;
 pub const CANARY_TIME: Duration = Duration::from_secs(10 * 60);
-/// The most that may be asked for.
+/// The most calls and the longest time that the plan of a trial may name.
+///
+/// When hit: the plan is refused with the field.
 pub const CANARY_CALLS_MAX: u64 = 1_000_000;
 pub const CANARY_TIME_MAX: Duration = Duration::from_secs(24 * 3600);
-/// Crashes, troubles or wrong refusals of a candidate that end its trial, where the active version has fewer.
+/// Crashes, troubles or wrong refusals of a candidate version, where the active version has fewer.
+///
+/// When hit: the trial ends and the active version stays.
 pub const CANARY_FAULTS: u64 = 2;
-/// Calls for each fault that a candidate must have done to be promoted in spite of it.
+/// Calls for each fault that a candidate version needs to be promoted in spite of its faults.
+///
+/// When hit: the candidate can be promoted.
 pub const CANARY_GOOD_CALLS: u64 = 10;
-/// The longest age that a channel's failure policy may name.
+/// The longest age that the failure policy of a channel may name.
+///
+/// When hit: the policy is refused.
 pub const POLICY_AGE_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
-/// How long one call of a plugin may take in all, guest code and host calls; a channel's limit `deadline_ms`.
+/// How long one call of a plugin may take, guest code and host calls together; limit `deadline_ms` of a channel.
+///
+/// When hit: the call is interrupted and counts as a crash by timeout.
 pub const CALL_DEADLINE: Duration = Duration::from_secs(120);
-/// The longest deadline that a channel may be given, in milliseconds.
+/// The longest deadline that an administrator may give a channel.
+///
+/// When hit: the change of the limit is refused.
 pub const CALL_DEADLINE_MAX_MS: usize = 15 * 60 * 1000;
-/// One line of a plugin's log, an outcome's reason, a receipt: characters kept.
+/// Characters that are kept of a log line of a plugin, of the reason of an outcome, and of a receipt.
+///
+/// When hit: the text is cut.
 pub const REASON_CHARS: usize = 500;
-/// The shortest secret that is taken out of a plugin's texts, in characters: shorter ones are words of other meaning too.
+/// The shortest secret that is removed from the texts of a plugin. Shorter ones are likely to be ordinary words.
+///
+/// When hit: a shorter secret is not removed.
 pub const REDACTED_CHARS: usize = 6;
 
-/// A component file, in bytes.
+/// The file of a component.
+///
+/// When hit: the component is refused: an upload with 413, a download with an error.
 pub const COMPONENT_BYTES: usize = 64 * 1024 * 1024;
-/// A user's name, in characters.
+/// The name of a user.
+///
+/// When hit: the request is refused with the field.
 pub const USER_CHARS: usize = 200;
-/// A filter's name, in characters.
+/// The name of a filter.
+///
+/// When hit: the request is refused with the field.
 pub const FILTER_NAME_CHARS: usize = 200;
-/// A channel's name, in characters.
+/// The name of a channel.
+///
+/// When hit: the request is refused with the field.
 pub const CHANNEL_NAME_CHARS: usize = 50;
-/// The longest wait of a digest, in seconds, and the largest count that sends one before.
+/// The longest wait of a digest, and the largest count of messages that sends it early.
+///
+/// Unit: seconds; messages
+///
+/// When hit: the subscription is refused with the field.
 pub const DIGEST_INTERVAL_SECONDS: u64 = 30 * 24 * 3600;
 pub const DIGEST_COUNT: u32 = 100_000;
-/// A user's subscriptions: as many as there are channels, which are few.
+/// Subscriptions of one user: one for each channel.
+///
+/// Unit: subscriptions
+///
+/// When hit: further subscriptions are not matched.
 pub const SUBSCRIPTIONS_PER_USER: usize = 1000;
-/// A user's filters for one channel.
+/// Filters of one user for one channel.
+///
+/// Unit: filters
+///
+/// When hit: the subscription is refused with the field.
 pub const FILTERS_PER_SUBSCRIPTION: usize = 500;
 /// Rules in one filter.
+///
+/// Unit: rules
+///
+/// When hit: the subscription is refused with the field.
 pub const RULES_PER_FILTER: usize = 500;
-/// Arguments of a rule, in bytes, keys and values together.
+/// Arguments of a rule, keys and values together.
+///
+/// When hit: the subscription is refused with the field.
 pub const ARGUMENTS_BYTES: usize = 4096;
-/// A user's addresses on one channel.
+/// Addresses of one user on one channel.
+///
+/// Unit: addresses
+///
+/// When hit: a subscription with more is refused with the field, and no further address can be confirmed.
 pub const ADDRESSES_PER_SUBSCRIPTION: usize = 50;
-/// Usernames, packages and the like that are kept of one message, of each kind; the largest composes have about 300.
+/// Names of one kind (users, packages, ...) that are kept of one message. The largest composes have about 300.
+///
+/// When hit: further names are ignored.
 pub const FACT_ITEMS: usize = 2000;
-/// One username, package or object, in bytes; longer ones are no names and are left out.
+/// The name of a user, package or object in a message.
+///
+/// When hit: the name is ignored.
 pub const FACT_BYTES: usize = 512;
-/// A rendered title, subtitle, link or icon: characters kept.
+/// A rendered title, subtitle, link or icon.
+///
+/// When hit: the text is cut.
 pub const LINE_CHARS: usize = 1000;
-/// A rendered long form: characters kept.
+/// A rendered long form.
+///
+/// When hit: the text is cut.
 pub const LONG_FORM_CHARS: usize = 200_000;
-/// What one template may cost, in minijinja's fuel: instructions, and a unit for each 64 bytes made.
+/// The cost of rendering one template, in the fuel of minijinja: one unit for each instruction and for each 64 bytes of
+/// output.
+///
+/// Unit: units of fuel
+///
+/// When hit: rendering fails and is reported: the title becomes the topic, other texts are left out.
 pub const TEMPLATE_FUEL: u64 = 100_000;
-/// What the engine may remember while it tests a set of patterns, in bytes for each set and thread.
+/// Memory that the engine uses to test one set of patterns, for each set and thread.
+///
+/// When hit: the cache is cleared, and matching takes longer.
 pub const REGEX_SET_CACHE_BYTES: usize = 1024 * 1024;
-/// The compiled size of a user's regular expression, in bytes.
+/// The compiled size of a regular expression of a user.
+///
+/// When hit: the rule is refused.
 pub const REGEX_BYTES: usize = 64 * 1024;
 
-/// The most linear memory that an administrator may allow one instance, in bytes.
+/// The most linear memory that an administrator may allow one instance.
+///
+/// Unit: bytes
+///
+/// When hit: the change of the limit is refused.
 pub const PLUGIN_MEMORY_CEILING: usize = 1024 * 1024 * 1024;
 /// The most table elements that an administrator may allow one instance.
+///
+/// Unit: elements
+///
+/// When hit: the change of the limit is refused.
 pub const PLUGIN_TABLE_CEILING: usize = 100_000;
-/// A manifest's name and version, and the name of a configuration field, in bytes.
+/// The name and the version of a plugin, and the name of a configuration field.
+///
+/// When hit: the manifest, or the request, is refused.
 pub const NAME_BYTES: usize = 64;
-/// A manifest's labels and one-line texts, in characters.
+/// Labels and one-line texts of a manifest, names of rules and of tokens.
+///
+/// When hit: the manifest, or the request, is refused.
 pub const LABEL_CHARS: usize = 300;
-/// The help of a configuration field, in characters.
+/// The help text of a configuration field.
+///
+/// When hit: the manifest is refused.
 pub const HELP_CHARS: usize = 1000;
-/// Fields, grant requests, and choices of one field in a manifest.
+/// Configuration fields, grant requests, and choices of one field in a manifest.
+///
+/// When hit: the manifest is refused.
 pub const MANIFEST_FIELDS: usize = 64;
 pub const MANIFEST_GRANTS: usize = 64;
 pub const MANIFEST_CHOICES: usize = 100;
-/// A configuration value, in characters.
+/// One value of the configuration of a channel.
+///
+/// When hit: the configuration is refused with the field.
 pub const CONFIG_VALUE_CHARS: usize = 8192;
-/// An address of a user on a channel, in characters.
+/// An address of a user on a channel.
+///
+/// When hit: the address is refused.
 pub const ADDRESS_CHARS: usize = 500;

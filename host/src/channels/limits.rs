@@ -1,26 +1,54 @@
-//! Bounds of channels, confirmations and the inbox. A bound that an operator may change is the default of a setting and names it; the others are fixed.
+//! Bounds of channels, confirmations and the inbox. A bound that an operator may change is the default of a setting and
+//! names it; the others are fixed.
 
 use std::time::Duration;
 
-/// How often failure policies are carried out, and channels looked after that do not run as they should.
+/// How often failure policies are applied and channels checked that do not run as they should.
+///
+/// When hit: the next pass begins.
 pub const POLICY_SWEEP: Duration = Duration::from_secs(5);
-/// The wait before a channel that could not start is tried again; it doubles with each failure.
+/// The shortest and the longest wait before a channel that could not start is tried again. The wait doubles with each
+/// failure.
+///
+/// When hit: the wait is set to the bound.
 pub const FAILED_REST_MIN: Duration = POLICY_SWEEP;
 pub const FAILED_REST_MAX: Duration = Duration::from_secs(300);
-/// Lines of its plugin's log that are kept in memory for each channel: at most 1 MB, with `REASON_CHARS` characters each.
+/// Lines of the log of a plugin that are kept in memory for each channel: at most 1 MB, with `REASON_CHARS` characters
+/// each.
+///
+/// When hit: the oldest line is dropped.
 pub const LOG_TAIL_LINES: usize = 500;
 
 /// How long the owner of an address may take to confirm it.
+///
+/// When hit: the code is no longer valid, and the user must ask for another one.
 pub const CONFIRMATION_AGE: Duration = Duration::from_secs(24 * 3600);
-/// After one question of a user on a channel, how long no other is sent: they go to people who did not ask for them.
+/// The shortest time between two confirmation messages of one user on one channel. They go to people who may not have
+/// asked for them.
+///
+/// When hit: the request is refused with 429 and `Retry-After`.
 pub const CONFIRMATION_REST: Duration = Duration::from_secs(60);
-/// Characters of a code that is typed by hand; each is one of 30.
+/// Characters of a confirmation code; each is one of 30.
+///
+/// When hit: every code has exactly this length.
 pub const CONFIRMATION_CODE_CHARS: usize = 8;
-/// Lines of the daemon's own answer to a command, and characters of each: IRC sends one every second or two.
+/// Lines of the answer of the daemon to a command in the inbox, and characters of each. IRC sends a line every second
+/// or two.
+///
+/// Unit: lines; characters
+///
+/// When hit: longer lines are cut; the last line says how many more there are.
 pub const INBOX_ANSWER_LINES: usize = 30;
 pub const INBOX_LINE_CHARS: usize = 400;
-/// Names of applications in one such line.
+/// Names of applications in one line of an answer.
+///
+/// When hit: further names are on the next line.
 pub const INBOX_NAMES: usize = 12;
-/// Who says what is no command is told about `help`, and then not again for so long; and so many addresses are remembered.
+/// How long an address that sends no valid command gets no second hint about `help`, and how many addresses are
+/// remembered.
+///
+/// Unit: addresses
+///
+/// When hit: the hint is not sent.
 pub const INBOX_HINT_REST: Duration = Duration::from_secs(3600);
 pub const INBOX_HINTS: usize = 10_000;

@@ -6,23 +6,41 @@ use super::{CALL_DEADLINE, CALL_DEADLINE_MAX_MS, PLUGIN_MEMORY_CEILING, PLUGIN_T
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PluginLimits {
-    /// One call in all, guest code and host calls: milliseconds.
+    /// One call, guest code and host calls together.
+    ///
+    /// When hit: the call is interrupted and counts as a crash by timeout.
     pub deadline_ms: u64,
-    /// Linear memory of one instance, in bytes.
+    /// Linear memory of one instance.
+    ///
+    /// When hit: the call is ended and counts as a crash by memory.
     pub memory_bytes: usize,
-    /// Elements of all its tables.
+    /// Elements of all tables of one instance.
+    ///
+    /// When hit: the call is ended and counts as a crash by memory.
     pub table_elements: usize,
     /// Bytes that the plugin may pass to the host in each host call, and as the answer of its own call.
+    ///
+    /// When hit: the call is ended and counts as a crash by host calls.
     pub hostcall_bytes: usize,
     /// Host calls of one call of the plugin.
+    ///
+    /// When hit: the call is ended and counts as a crash by host calls.
     pub host_calls: u64,
-    /// Lines it may log in one call; the rest is counted.
+    /// Lines that the plugin may log in one call.
+    ///
+    /// When hit: further lines are counted, not kept.
     pub log_lines: u32,
-    /// Open connections at a time.
+    /// Open connections at the same time.
+    ///
+    /// When hit: the connection fails with an error of the kind `limit`.
     pub connections: u32,
     /// Bytes sent and received over the network in one call.
+    ///
+    /// When hit: the operation fails with an error of the kind `limit`.
     pub network_bytes: u64,
-    /// Keys, and bytes of keys and values, in its `state`.
+    /// Keys, and bytes of keys and values, in the `state` of the plugin.
+    ///
+    /// When hit: the host call returns an error of the kind `limit`.
     pub state_keys: u32,
     pub state_bytes: u64,
 }
