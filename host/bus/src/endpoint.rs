@@ -1,6 +1,5 @@
-//! One endpoint of a source, as operators see it: its state, its counters, and the gaps in its publishers' numbers.
-//! Reading
-//! is cheap and changes nothing.
+//! One endpoint of a source, as operators see it: its state, its counters, and the gaps in the numbers of its
+//! publishers. Reading a status is cheap and changes nothing.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,8 +20,7 @@ pub enum EndpointState {
     /// Waiting for the publisher to answer.
     Connecting,
     /// Connected, with the topics requested (a replay: being read). The publisher applies them within a round trip;
-    /// earlier
-    /// messages do not arrive.
+    /// earlier messages do not arrive.
     Subscribed,
     /// Lost or refused; waits before the next attempt.
     BackingOff,
@@ -36,7 +34,7 @@ pub struct EndpointStatus {
     pub name: String,
     pub state: EndpointState,
     pub since: Timestamp,
-    /// The latest trouble, kept after it has passed.
+    /// The latest error, kept after the endpoint has recovered.
     pub trouble: Option<String>,
     /// Messages and their bytes handed to intake.
     pub messages: u64,
@@ -55,7 +53,7 @@ pub struct EndpointStatus {
     /// Publishers that restarted their counter.
     pub restarts: u64,
     pub started_at: Timestamp,
-    /// When the latest message came; none before the first.
+    /// When the latest message arrived; none before the first.
     pub last_message_at: Option<Timestamp>,
 }
 
@@ -132,7 +130,7 @@ impl Endpoint {
     /// Records a parsed message's number; returns none if it has no `i`. For intake, once for each message.
     pub fn observe(&self, connection: u64, envelope: &Envelope) -> Option<Sequence> {
         let i = envelope.value().get("i").and_then(Value::as_u64)?;
-        // All messages of one fedmsg process carry the same user and share one counter, whatever their topic.
+        // All messages of one fedmsg process carry the same user and share one counter for all topics.
         let publisher = envelope.value().get("username").and_then(Value::as_str).unwrap_or_default();
         if publisher.len() > limits::TOPIC_BYTES {
             return Some(Sequence::Untracked);
@@ -193,37 +191,37 @@ impl Endpoint {
         self.state.send_replace((state, crate::now()));
     }
 
-    /// Records trouble; returns true if it differs from the previous one, and so deserves a log line.
-    pub(crate) fn trouble(&self, text: &str) -> bool {
+    /// Records an error; returns true if it differs from the previous one, so that the caller logs it.
+    pub(crate) fn record_trouble(&self, text: &str) -> bool {
         let text: String = text.chars().take(limits::REASON_CHARS).collect();
         let mut trouble = lock(&self.trouble);
-        let fresh = trouble.as_ref() != Some(&text);
+        let differs = trouble.as_ref() != Some(&text);
         *trouble = Some(text);
-        fresh
+        differs
     }
 
-    pub(crate) fn received(&self, bytes: usize, at: Timestamp) {
+    pub(crate) fn count_message(&self, bytes: usize, at: Timestamp) {
         self.messages.fetch_add(1, Relaxed);
         self.bytes.fetch_add(bytes as u64, Relaxed);
         self.last_message_at.store(at.as_millis(), Relaxed);
     }
 
-    pub(crate) fn refuse(&self, refusal: Refusal) {
+    pub(crate) fn count_refusal(&self, refusal: Refusal) {
         if let Some(index) = REASONS.iter().position(|reason| *reason == refusal) {
             self.refused[index].fetch_add(1, Relaxed);
         }
-        tracing::debug!(endpoint = self.name, reason = refusal.as_str(), "message refused");
+        tracing::debug!(endpoint = self.name, reason = refusal.as_str(), "message refused and dropped");
     }
 
-    pub(crate) fn waited(&self) {
+    pub(crate) fn count_wait(&self) {
         self.waits.fetch_add(1, Relaxed);
     }
 
-    pub(crate) fn reconnected(&self) {
+    pub(crate) fn count_reconnect(&self) {
         self.reconnects.fetch_add(1, Relaxed);
     }
 
-    pub(crate) fn renewed(&self) {
+    pub(crate) fn count_renewal(&self) {
         self.renewals.fetch_add(1, Relaxed);
     }
 }
@@ -244,17 +242,21 @@ mod tests {
     }
 
     #[test]
-    fn row_1_gaps_and_restarts_are_counted_from_the_messages_own_numbers() {
+    fn row_1_gaps_and_restarts_are_counted_from_the_numbers_in_the_messages() {
         let endpoint = Endpoint::new("tcp://127.0.0.1:1");
         for (connection, i, id) in [(1, "1", "a"), (1, "5", "b"), (1, "3", "c"), (2, "2", "d")] {
             endpoint.observe(connection, &envelope(i, id, "apache"));
         }
         let status = endpoint.status();
-        assert_eq!((status.gaps, status.missing, status.restarts), (1, 3, 1), "2 and 4, and the restarted one's 1");
+        assert_eq!(
+            (status.gaps, status.missing, status.restarts),
+            (1, 3, 1),
+            "the numbers 2 and 4, and number 1 of the restarted publisher"
+        );
     }
 
     #[test]
-    fn a_message_without_a_usable_number_says_nothing() {
+    fn a_message_without_a_valid_number_is_not_counted() {
         let endpoint = Endpoint::new("tcp://127.0.0.1:1");
         for i in ["null", "-1", "1.5", "\"7\"", "[]"] {
             assert_eq!(endpoint.observe(1, &envelope(i, "a", "apache")), None, "{i}");
@@ -262,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn users_on_one_endpoint_count_apart() {
+    fn each_user_on_one_endpoint_has_a_sequence_of_its_own() {
         let endpoint = Endpoint::new("tcp://127.0.0.1:1");
         for (i, id, user) in [("7", "a", "apache"), ("900", "b", "koji"), ("8", "c", "apache"), ("901", "d", "koji")] {
             endpoint.observe(1, &envelope(i, id, user));
@@ -276,7 +278,7 @@ mod tests {
         let started = endpoint.started_at;
         assert_eq!(endpoint.status().silence(started.after(Duration::from_secs(9))), Duration::from_secs(9));
         let at = started.after(Duration::from_secs(5));
-        endpoint.received(10, at);
+        endpoint.count_message(10, at);
         assert_eq!(endpoint.status().silence(at.after(Duration::from_secs(2))), Duration::from_secs(2));
     }
 }

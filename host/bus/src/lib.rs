@@ -1,6 +1,5 @@
 //! Bus sources behind one trait, and a publisher of change messages. The only crate that names `zeromq`. It moves
-//! bytes: it
-//! checks the number and the size of a message's parts, and never parses a body.
+//! bytes: it checks the number and the size of a message's parts, and never parses a body.
 
 mod endpoint;
 pub mod limits;
@@ -20,7 +19,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tidings_domain::time::Timestamp;
 
-/// The wall clock; a clock before 1970 reads as 1970.
+/// The time of the wall clock; 1970 if the clock is set before it.
 fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_millis(since.as_millis() as u64)

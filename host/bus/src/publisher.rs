@@ -1,12 +1,10 @@
-//! The publisher of change messages and samples. fedmsg's wire format: part 0 the topic, part 1 the body, JSON in its
-//! canonical form.
+//! The publisher of change messages and samples. Wire format of fedmsg: part 0 is the topic, part 1 the body, JSON in
+//! its canonical form.
 //!
 //! PUB/SUB is at most once. A subscriber that connects after the publisher is bound misses what was sent before its
-//! subscription arrived (the "slow joiner"), and neither side is told. To not lose the first message, wait for a
-//! subscriber
-//! with [`Publisher::joined`], or send again; to not lose any, do not rely on the bus: the database holds the change,
-//! the
-//! message only announces it.
+//! subscription arrived (the "slow joiner"), and neither side is notified. To not lose the first message, wait for a
+//! subscriber with [`Publisher::joined`], or send again. To not lose any, do not rely on the bus: the database holds
+//! the change, the message only announces it.
 
 use std::time::Duration;
 
@@ -24,7 +22,7 @@ use tidings_domain::canonical;
 
 /// How long `joined` waits after a subscriber has connected: its topics follow the greeting by a round trip.
 const SETTLE: Duration = Duration::from_millis(100);
-/// How long `close` waits for what is queued to leave. The crate does not say when a queue is empty.
+/// How long `close` waits for queued messages to be sent. The crate does not report when a queue is empty.
 const LINGER: Duration = Duration::from_millis(200);
 
 /// Why nothing was published. A slow or absent subscriber is not an error: its messages are dropped silently.
@@ -42,11 +40,11 @@ pub enum PublishError {
 pub struct Publisher {
     endpoint: String,
     username: String,
-    outlet: Mutex<Outlet>,
+    socket: Mutex<NumberedSocket>,
     events: Mutex<mpsc::Receiver<SocketEvent>>,
 }
 
-struct Outlet {
+struct NumberedSocket {
     socket: PubSocket,
     /// The number of the latest message, fedmsg's `i`; messages leave in this order.
     i: u64,
@@ -64,7 +62,7 @@ impl Publisher {
         Ok(Publisher {
             endpoint: endpoint.to_string(),
             username: username.into(),
-            outlet: Mutex::new(Outlet { socket, i: 0 }),
+            socket: Mutex::new(NumberedSocket { socket, i: 0 }),
             events: Mutex::new(events),
         })
     }
@@ -78,23 +76,23 @@ impl Publisher {
     pub async fn publish(&self, topic: &str, msg: Value) -> Result<String, PublishError> {
         let now = crate::now();
         let id = format!("{}-{}", year(now), Uuid::new_v4());
-        let mut outlet = self.outlet.lock().await;
-        outlet.i += 1;
+        let mut socket = self.socket.lock().await;
+        socket.i += 1;
         let envelope = json!({
             "topic": topic,
             "msg": msg,
             "timestamp": now.as_millis() / 1000,
             "msg_id": id,
-            "i": outlet.i,
+            "i": socket.i,
             "username": self.username,
         });
-        outlet.send(topic, canonical::to_string(&envelope).into()).await?;
+        socket.send(topic, canonical::to_string(&envelope).into()).await?;
         Ok(id)
     }
 
     /// Sends two parts unchanged.
     pub async fn send(&self, topic: &str, body: impl Into<Bytes>) -> Result<(), PublishError> {
-        self.outlet.lock().await.send(topic, body.into()).await
+        self.socket.lock().await.send(topic, body.into()).await
     }
 
     /// Waits until a first subscriber has connected and its topics have had time to arrive. One that has left again
@@ -109,16 +107,16 @@ impl Publisher {
         }
     }
 
-    /// Gives queued messages a moment to leave, then closes the socket and frees the port.
+    /// Waits a moment for queued messages to be sent, then closes the socket and frees the port.
     pub async fn close(self) {
         tokio::time::sleep(LINGER).await;
-        for error in self.outlet.into_inner().socket.close().await {
-            tracing::debug!(endpoint = self.endpoint, %error, "closing the publisher");
+        for error in self.socket.into_inner().socket.close().await {
+            tracing::debug!(endpoint = self.endpoint, %error, "error while the publisher closes; the port is freed anyway");
         }
     }
 }
 
-impl Outlet {
+impl NumberedSocket {
     async fn send(&mut self, topic: &str, body: Bytes) -> Result<(), PublishError> {
         let mut message = ZmqMessage::from(topic);
         message.push_back(body);
@@ -130,7 +128,7 @@ impl Outlet {
 /// The year, UTC, in the proleptic Gregorian calendar.
 fn year(at: Timestamp) -> u64 {
     let (mut days, mut year) = (at.as_millis() / 86_400_000, 1970);
-    // Whole cycles of 400 years first, so that the loop stays short whatever the clock says.
+    // Whole cycles of 400 years first, so that the loop stays short for any value of the clock.
     year += days / 146_097 * 400;
     days %= 146_097;
     loop {
@@ -148,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_year_of_a_message_id_is_the_calendars() {
+    fn the_year_of_a_message_id_is_the_calendar_year() {
         let cases = [
             (0, 1970),
             (1_480_000_000, 2016),

@@ -1,6 +1,5 @@
 //! The replay source: a file or a stream of JSON Lines, one envelope a line. A line that is too long is refused and
-//! skipped
-//! without being held in memory.
+//! skipped without being held in memory.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::endpoint::{Endpoint, EndpointState};
 use crate::source::{Origin, Source, SourceEnd, SourceError, SourceSink};
 
-/// Reads envelopes from lines until there are no more.
+/// Reads one envelope from each line until the input ends.
 pub struct ReplaySource {
     lines: Box<dyn AsyncBufRead + Send + Unpin>,
     endpoint: Arc<Endpoint>,
@@ -41,7 +40,7 @@ impl ReplaySource {
         let origin = Origin { endpoint: Arc::clone(&self.endpoint), connection: 1 };
         let mut lines = 0;
         loop {
-            // A reader that is never pending must not keep the thread, or a stop would not be noticed.
+            // Yields to the runtime, so that a reader that is never pending cannot delay a stop.
             tokio::task::consume_budget().await;
             let line = next_line(&mut self.lines).await;
             let line = line.map_err(|source| SourceError::Read { name: self.endpoint.name().to_owned(), source })?;
@@ -50,7 +49,7 @@ impl ReplaySource {
                 Line::Blank => continue,
                 Line::Whole(body) => sink.offer(&origin, Frame { topic: None, body }).await,
                 Line::TooLong => {
-                    self.endpoint.refuse(Refusal::TooLarge);
+                    self.endpoint.count_refusal(Refusal::TooLarge);
                     Ok(())
                 }
             };
@@ -72,7 +71,7 @@ impl Source for ReplaySource {
         self.endpoint.enter(EndpointState::Subscribed);
         let end = stop.run_until_cancelled(self.read(&sink)).await.unwrap_or(Ok(SourceEnd::Stopped));
         if let Err(error) = &end {
-            self.endpoint.trouble(&error.to_string());
+            self.endpoint.record_trouble(&error.to_string());
         }
         self.endpoint.enter(EndpointState::Ended);
         end
@@ -95,7 +94,7 @@ async fn next_line(input: &mut (impl AsyncBufRead + Unpin)) -> std::io::Result<L
         }
         let newline = chunk.iter().position(|byte| *byte == b'\n');
         let text = &chunk[..newline.unwrap_or(chunk.len())];
-        // One more than the bound is kept: it may be the carriage return before the newline.
+        // One byte above the limit is allowed: it may be the carriage return before the newline.
         too_long |= line.len() + text.len() > tidings_domain::limits::MESSAGE_BYTES + 1;
         if too_long {
             line = Vec::new();
@@ -124,7 +123,8 @@ mod tests {
     use super::*;
     use crate::source::buffer;
 
-    /// Runs a source over `input`; returns its end, the bodies it handed over and the number it refused as too large.
+    /// Runs a source over `input`. Returns its end, the bodies that it passed on, and the number of lines refused as
+    /// too large.
     async fn replay(input: Vec<u8>, chunk: usize) -> (SourceEnd, Vec<Vec<u8>>, u64) {
         let source = ReplaySource::new("test", BufReader::with_capacity(chunk, std::io::Cursor::new(input)));
         let endpoint = source.endpoints().remove(0);
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_line_is_a_body_and_the_end_says_how_many() {
+    async fn every_line_is_a_body_and_the_end_counts_them() {
         let cases: [(&[u8], &[&[u8]]); 6] = [
             (b"", &[]),
             (b"{}", &[b"{}"]),
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn row_8_a_line_too_long_is_refused_and_the_next_one_read() {
+    async fn row_8_a_line_that_is_too_long_is_refused_and_the_next_one_is_read() {
         for (newline, excess, fits) in [("\n", 0, true), ("\r\n", 0, true), ("\n", 1, false), ("\n", 5_000_000, false)]
         {
             let mut input = vec![b'x'; tidings_domain::limits::MESSAGE_BYTES + excess];
@@ -169,13 +169,13 @@ mod tests {
             input.extend_from_slice(b"{}\n");
             let (end, bodies, refused) = replay(input, 8192).await;
             assert_eq!(end, SourceEnd::Exhausted { lines: 2 });
-            assert_eq!((bodies.len(), refused), if fits { (2, 0) } else { (1, 1) }, "{excess} too many");
+            assert_eq!((bodies.len(), refused), if fits { (2, 0) } else { (1, 1) }, "{excess} bytes too many");
             assert_eq!(bodies.last().unwrap(), b"{}");
         }
     }
 
     #[tokio::test]
-    async fn a_file_is_read_and_a_missing_one_is_named() {
+    async fn a_file_is_read_and_the_error_names_a_missing_file() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(b"{}\n{}\n{}\n").unwrap();
         let (sink, queue) = buffer();
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn stopping_ends_a_replay_that_waits_for_input_or_for_room() {
+    async fn stopping_ends_a_replay_that_waits_for_input_or_for_space() {
         let (silent, _kept_open) = tokio::io::duplex(64);
         let endless = tokio::io::repeat(b'\n');
         let full = std::io::Cursor::new(b"{}\n".repeat(crate::limits::BUS_BUFFER + 10));

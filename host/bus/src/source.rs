@@ -1,6 +1,5 @@
 //! The trait of bus sources, and the bounded buffer between sources and intake. The buffer pushes back: a source that
-//! finds
-//! it full stops reading, and the publisher's own bounds decide what happens to further messages.
+//! finds it full stops reading, and the publisher's own bounds decide what happens to further messages.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,22 +20,21 @@ pub trait Source: Send + 'static {
     /// The endpoints it reads, for status and metrics. They stay valid after it has ended.
     fn endpoints(&self) -> Vec<Arc<Endpoint>>;
 
-    /// Reads until `stop` is cancelled, the input ends or intake is gone. Trouble with one endpoint is retried and
-    /// shown in
-    /// its status; only a failure of the whole source is an error.
+    /// Reads until `stop` is cancelled, the input ends or intake has dropped the receiver. A failed endpoint is
+    /// retried, and the error is shown in its status; only a failure of the whole source is an error.
     async fn run(self: Box<Self>, sink: SourceSink, stop: CancellationToken) -> Result<SourceEnd, SourceError>;
 }
 
 /// Why a source ended without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SourceEnd {
-    /// It was stopped, or the receiver is gone.
+    /// It was stopped, or the receiver was dropped.
     Stopped,
     /// The input ended; `lines` were read, refused ones included and blank ones not.
     Exhausted { lines: u64 },
 }
 
-/// Why a source cannot go on, or cannot start.
+/// Why a source cannot start or continue.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     #[error("`{address}` is not an endpoint of the form tcp://host:port")]
@@ -45,7 +43,7 @@ pub enum SourceError {
     Open { path: PathBuf, source: std::io::Error },
     #[error("cannot read {name}")]
     Read { name: String, source: std::io::Error },
-    #[error("the task of an endpoint ended by itself")]
+    #[error("the task of a bus endpoint ended unexpectedly: {0}")]
     Task(#[from] JoinError),
 }
 
@@ -59,7 +57,7 @@ pub struct Received {
     _permit: OwnedSemaphorePermit,
 }
 
-/// Where a frame came from.
+/// The source of a frame.
 #[derive(Clone, Debug)]
 pub struct Origin {
     pub endpoint: Arc<Endpoint>,
@@ -74,9 +72,9 @@ pub struct SourceSink {
     free_bytes: Arc<Semaphore>,
 }
 
-/// The receiver of the buffer is gone.
+/// The receiver of the buffer was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the receiver of the buffer is gone")]
+#[error("the receiver of the buffer was dropped")]
 pub struct SinkClosed;
 
 // A message that fits by itself must fit in the empty buffer.
@@ -117,19 +115,19 @@ impl SourceSink {
     async fn send(&self, origin: &Origin, frame: Frame) -> Result<(), SinkClosed> {
         let bytes = frame.body.len() + frame.topic.as_ref().map_or(0, Vec::len);
         if self.queue.capacity() == 0 || self.free_bytes.available_permits() < bytes {
-            origin.endpoint.waited();
+            origin.endpoint.count_wait();
         }
         // The sizes were checked, so the number fits; the semaphore is never closed.
         let permit = Arc::clone(&self.free_bytes).acquire_many_owned(bytes as u32).await.map_err(|_| SinkClosed)?;
         let slot = self.queue.reserve().await.map_err(|_| SinkClosed)?;
         let at = crate::now();
-        origin.endpoint.received(bytes, at);
+        origin.endpoint.count_message(bytes, at);
         slot.send(Received { frame, at, origin: origin.clone(), _permit: permit });
         Ok(())
     }
 
     fn refuse(&self, origin: &Origin, refusal: Refusal) -> Result<(), SinkClosed> {
-        origin.endpoint.refuse(refusal);
+        origin.endpoint.count_refusal(refusal);
         if self.queue.is_closed() { Err(SinkClosed) } else { Ok(()) }
     }
 }
@@ -155,7 +153,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn row_8_a_message_in_the_wrong_shape_is_counted_and_goes_no_further() {
+    async fn row_8_a_message_with_a_wrong_shape_is_counted_and_dropped() {
         let (sink, mut queue) = buffer();
         let origin = origin();
         let (fits, long) =
@@ -198,13 +196,13 @@ mod tests {
 
         let taken = queue.recv().await.unwrap();
         let blocked = tokio::time::timeout(Duration::from_millis(50), sink.offer(&origin, frame.clone())).await;
-        assert!(blocked.is_err(), "a frame counts until it is dropped, not until it is received");
+        assert!(blocked.is_err(), "a frame occupies the buffer until it is dropped, not until it is received");
         drop(taken);
         sink.offer(&origin, frame).await.unwrap();
     }
 
     #[tokio::test]
-    async fn a_source_learns_that_nobody_receives() {
+    async fn a_source_is_notified_when_the_receiver_is_dropped() {
         let (sink, queue) = buffer();
         drop(queue);
         assert_eq!(sink.offer_parts(&origin(), &[b"topic", b"body!"]).await, Err(SinkClosed));

@@ -1,6 +1,5 @@
 //! The ZeroMQ source: a SUB socket and a task for each endpoint, so that an absent, silent or broken publisher delays
-//! only
-//! itself. Every failure ends the same way: drop the socket, wait, connect again.
+//! only itself. Every failure ends the same way: drop the socket, wait, connect again.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -32,8 +31,7 @@ pub struct ZmqSettings {
     /// Connecting, greeting and subscribing.
     pub connect_timeout: Duration,
     /// Setting `bus.zeromq.idle_timeout`. A value longer than the bus's usual silences saves connections; a shorter one
-    /// loses
-    /// nothing.
+    /// loses nothing.
     pub idle: Duration,
 }
 
@@ -45,7 +43,7 @@ impl Default for ZmqSettings {
 
 /// Subscribes to any number of ZeroMQ publishers.
 pub struct ZmqSource {
-    listeners: Vec<(ZmqSubscription, Arc<Endpoint>)>,
+    subscriptions: Vec<(ZmqSubscription, Arc<Endpoint>)>,
     settings: ZmqSettings,
 }
 
@@ -60,11 +58,11 @@ impl ZmqSource {
             let endpoint = Endpoint::new(&subscription.address);
             Ok((subscription, endpoint))
         });
-        Ok(ZmqSource { listeners: checked.collect::<Result<_, SourceError>>()?, settings })
+        Ok(ZmqSource { subscriptions: checked.collect::<Result<_, SourceError>>()?, settings })
     }
 }
 
-/// Only TCP: the crate panics at transports it was built without.
+/// Accepts TCP only: the crate panics at transports that it was built without.
 pub(crate) fn check_address(address: &str) -> Result<(), SourceError> {
     match address.parse() {
         Ok(zeromq::Endpoint::Tcp(_, _)) => Ok(()),
@@ -75,15 +73,15 @@ pub(crate) fn check_address(address: &str) -> Result<(), SourceError> {
 #[async_trait]
 impl Source for ZmqSource {
     fn endpoints(&self) -> Vec<Arc<Endpoint>> {
-        self.listeners.iter().map(|(_, endpoint)| Arc::clone(endpoint)).collect()
+        self.subscriptions.iter().map(|(_, endpoint)| Arc::clone(endpoint)).collect()
     }
 
     async fn run(self: Box<Self>, sink: SourceSink, stop: CancellationToken) -> Result<SourceEnd, SourceError> {
         let mut tasks = JoinSet::new();
-        for (subscription, endpoint) in self.listeners {
+        for (subscription, endpoint) in self.subscriptions {
             let origin = Origin { endpoint, connection: 0 };
             let (settings, sink, stop) = (self.settings, sink.clone(), stop.clone());
-            tasks.spawn(Listener { subscription, settings, origin, sink, backoff: Backoff::default() }.run(stop));
+            tasks.spawn(EndpointTask { subscription, settings, origin, sink, backoff: Backoff::default() }.run(stop));
         }
         while let Some(ended) = tasks.join_next().await {
             ended?;
@@ -92,7 +90,7 @@ impl Source for ZmqSource {
     }
 }
 
-struct Listener {
+struct EndpointTask {
     subscription: ZmqSubscription,
     settings: ZmqSettings,
     /// Its connection number is that of the latest connection.
@@ -102,21 +100,22 @@ struct Listener {
 }
 
 /// Why reading from a connection ended.
-enum Ended {
-    /// The receiver of the buffer is gone.
-    Closed,
+enum ReadEnd {
+    /// The receiver of the buffer was dropped.
+    ReceiverDropped,
     Lost(ZmqConnectionError),
-    Silent,
+    /// No message for the idle timeout.
+    Idle,
 }
 
-impl Listener {
+impl EndpointTask {
     async fn run(mut self, stop: CancellationToken) {
         // A stop interrupts any wait: a message that intake has not taken is not accepted.
         stop.run_until_cancelled(self.listen()).await;
         self.origin.endpoint.enter(EndpointState::Ended);
     }
 
-    /// Connects again and again; ends when the receiver is gone.
+    /// Connects again after each failure; ends when the receiver was dropped.
     async fn listen(&mut self) {
         loop {
             match self.connect().await {
@@ -125,7 +124,7 @@ impl Listener {
                         return;
                     }
                 }
-                Err(error) => self.troubled(&error),
+                Err(error) => self.report(&error),
             }
             self.origin.endpoint.enter(EndpointState::BackingOff);
             tokio::time::sleep(self.backoff.next()).await;
@@ -136,7 +135,7 @@ impl Listener {
         self.origin.endpoint.enter(EndpointState::Connecting);
         let connection = self.open().await?;
         if self.origin.connection > 1 {
-            self.origin.endpoint.reconnected();
+            self.origin.endpoint.count_reconnect();
         }
         Ok(connection)
     }
@@ -155,15 +154,15 @@ impl Listener {
         let opened = Instant::now();
         loop {
             match self.forward(&mut connection).await {
-                Ended::Closed => return ControlFlow::Break(()),
-                Ended::Lost(error) => {
-                    self.troubled(&error);
+                ReadEnd::ReceiverDropped => return ControlFlow::Break(()),
+                ReadEnd::Lost(error) => {
+                    self.report(&error);
                     if opened.elapsed() > limits::BUS_BACKOFF_MAX {
                         self.backoff.reset();
                     }
                     return ControlFlow::Continue(());
                 }
-                Ended::Silent => match self.renew(connection).await {
+                ReadEnd::Idle => match self.renew(connection).await {
                     Ok(Some(fresh)) => connection = fresh,
                     Ok(None) => return ControlFlow::Continue(()),
                     Err(SinkClosed) => return ControlFlow::Break(()),
@@ -172,37 +171,35 @@ impl Listener {
         }
     }
 
-    /// Hands over message after message.
-    async fn forward(&mut self, connection: &mut ZmqConnection) -> Ended {
+    /// Passes messages to the buffer until the connection ends or is idle.
+    async fn forward(&mut self, connection: &mut ZmqConnection) -> ReadEnd {
         loop {
             match timeout(self.settings.idle, connection.next()).await {
                 Ok(Ok(parts)) => {
                     self.backoff.reset();
                     if self.sink.offer_parts(&self.origin, &parts).await.is_err() {
-                        return Ended::Closed;
+                        return ReadEnd::ReceiverDropped;
                     }
                 }
-                Ok(Err(error)) => return Ended::Lost(error),
-                Err(_) => return Ended::Silent,
+                Ok(Err(error)) => return ReadEnd::Lost(error),
+                Err(_) => return ReadEnd::Idle,
             }
         }
     }
 
     /// Replaces a silent connection. A peer that vanished without closing looks like a silent one, so the new
-    /// connection is
-    /// made first and the old one read a little longer: nothing of a healthy peer is lost, and a message that comes
-    /// over both
-    /// has the same id. Returns none if no new connection was made.
+    /// connection is made first and the old one read a little longer: nothing of a healthy peer is lost, and a message
+    /// that comes over both has the same id. Returns none if no new connection was made.
     async fn renew(&mut self, mut old: ZmqConnection) -> Result<Option<ZmqConnection>, SinkClosed> {
         let before = self.origin.clone();
         let fresh = match self.open().await {
             Ok(fresh) => fresh,
             Err(error) => {
-                self.troubled(&error);
+                self.report(&error);
                 return Ok(None);
             }
         };
-        self.origin.endpoint.renewed();
+        self.origin.endpoint.count_renewal();
         let until = Instant::now() + limits::BUS_OVERLAP;
         while let Ok(Ok(parts)) = timeout_at(until, old.next()).await {
             self.sink.offer_parts(&before, &parts).await?;
@@ -210,17 +207,16 @@ impl Listener {
         Ok(Some(fresh))
     }
 
-    fn troubled(&self, error: &ZmqConnectionError) {
+    fn report(&self, error: &ZmqConnectionError) {
         let endpoint = &self.origin.endpoint;
-        if endpoint.trouble(&error.to_string()) {
-            tracing::warn!(endpoint = endpoint.name(), %error, "bus endpoint in trouble");
+        if endpoint.record_trouble(&error.to_string()) {
+            tracing::warn!(endpoint = endpoint.name(), %error, "bus endpoint failed; it is connected again after a pause");
         }
     }
 }
 
-/// Waits that double from `BUS_BACKOFF_MIN` to `BUS_BACKOFF_MAX`, each shortened at random by up to a half, so that
-/// many
-/// subscribers do not return at the same instant. A received message or a connection that lasted resets it.
+/// Pauses that double from `BUS_BACKOFF_MIN` to `BUS_BACKOFF_MAX`, each shortened at random by up to a half, so that
+/// many subscribers do not return at the same instant. A received message or a connection that lasted resets it.
 #[derive(Default)]
 struct Backoff {
     failures: u32,
@@ -252,13 +248,13 @@ mod tests {
     }
 
     #[test]
-    fn row_10_rests_grow_to_the_bound_differ_and_begin_anew_after_a_message() {
+    fn row_10_pauses_grow_to_the_limit_vary_and_are_reset_by_a_message() {
         let mut backoff = Backoff::default();
-        let rests: Vec<Duration> = (0..40).map(|_| backoff.next()).collect();
-        assert!(rests[0] <= limits::BUS_BACKOFF_MIN && rests[0] >= limits::BUS_BACKOFF_MIN / 2);
-        assert!(rests.iter().all(|rest| *rest <= limits::BUS_BACKOFF_MAX));
-        assert!(rests[20..].iter().all(|rest| *rest >= limits::BUS_BACKOFF_MAX / 2));
-        assert!(rests[20..].iter().any(|rest| *rest != rests[20]));
+        let pauses: Vec<Duration> = (0..40).map(|_| backoff.next()).collect();
+        assert!(pauses[0] <= limits::BUS_BACKOFF_MIN && pauses[0] >= limits::BUS_BACKOFF_MIN / 2);
+        assert!(pauses.iter().all(|pause| *pause <= limits::BUS_BACKOFF_MAX));
+        assert!(pauses[20..].iter().all(|pause| *pause >= limits::BUS_BACKOFF_MAX / 2));
+        assert!(pauses[20..].iter().any(|pause| *pause != pauses[20]));
         backoff.reset();
         assert!(backoff.next() <= limits::BUS_BACKOFF_MIN);
     }

@@ -58,11 +58,10 @@ impl ZmqConnection {
     }
 
     /// The parts of the next message. Cancel-safe: no message is lost if the future is dropped. After an error the
-    /// connection
-    /// is unusable.
+    /// connection is unusable.
     pub(crate) async fn next(&mut self) -> Result<Vec<Bytes>, ZmqConnectionError> {
         tokio::select! {
-            // Take arrived messages before the news that the connection is gone.
+            // Messages that have arrived come before the event that the connection ended.
             biased;
             message = self.socket.recv() => match message {
                 Ok(message) => Ok(message.into_vec()),
@@ -73,7 +72,8 @@ impl ZmqConnection {
     }
 }
 
-/// The crate knows one command, READY, so any other is a heartbeat's PING. Only the error's text tells.
+/// The crate knows one command, READY, so an unknown command is the PING of a heartbeat. Only the text of the error
+/// shows it.
 fn broken(error: ZmqError) -> ZmqConnectionError {
     match &error {
         ZmqError::Codec(codec) if codec.to_string().contains("Unknown command") => ZmqConnectionError::Heartbeat,

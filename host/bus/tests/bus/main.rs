@@ -1,6 +1,7 @@
-//! The bus over real sockets: sources and publisher against each other, and against peers that misbehave. Loopback only.
+//! Tests of sources and publisher over real sockets: against each other, and against peers that break the protocol.
+//! Loopback only.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "what tests share may fail as they do")]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "helpers of tests may panic like tests")]
 
 mod publisher;
 mod support;

@@ -1,4 +1,4 @@
-//! What the publisher puts on the wire, read byte by byte.
+//! Tests of the bytes that the publisher sends.
 
 use crate::support::*;
 use serde_json::{Value, json};
@@ -8,9 +8,9 @@ use tidings_domain::canonical;
 const TOPIC: &str = "org.fedoraproject.dev.fmn.preference.update";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_published_message_is_fedmsgs_two_parts_in_canonical_json() {
+async fn a_published_message_has_the_two_parts_of_fedmsg_in_canonical_json() {
     let publisher = Publisher::bind("tcp://127.0.0.1:0", "tidings").await.unwrap();
-    let mut bus = Bus::start(&[publisher.endpoint()], &[], BRISK);
+    let mut bus = Bus::start(&[publisher.endpoint()], &[], SHORT_TIMEOUTS);
     bus.reached(EndpointState::Subscribed).await;
     publisher.joined().await;
     let msg = json!({"openid": "ralph", "context": "irc", "changed": "enabled", "é": "☃ 😀", "f": 1.0});
@@ -37,10 +37,10 @@ async fn a_published_message_is_fedmsgs_two_parts_in_canonical_json() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_published_before_closing_arrives_and_the_port_is_free_again() {
+async fn messages_published_before_closing_arrive_and_the_port_is_free_again() {
     let publisher = Publisher::bind("tcp://127.0.0.1:0", "tidings").await.unwrap();
     let address = publisher.endpoint().to_owned();
-    let mut bus = Bus::start(&[&address], &[], BRISK);
+    let mut bus = Bus::start(&[&address], &[], SHORT_TIMEOUTS);
     publisher.joined().await;
     for _ in 0..1000 {
         publisher.send(TOPIC, numbered(1)).await.unwrap();
@@ -55,7 +55,7 @@ async fn what_was_published_before_closing_arrives_and_the_port_is_free_again() 
 }
 
 #[tokio::test]
-async fn an_address_that_cannot_be_bound_is_named() {
+async fn the_error_names_an_address_that_cannot_be_bound() {
     let (_taken, address) = listener().await;
     let taken = Publisher::bind(&address, "tidings").await.err().unwrap();
     assert!(matches!(&taken, PublishError::Bind { address: named, .. } if *named == address), "{taken}");

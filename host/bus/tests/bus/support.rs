@@ -1,5 +1,5 @@
-//! What the bus tests share: a running source, a publisher that speaks ZMTP byte by byte and so can misbehave, and a
-//! proxy that can go dead without closing.
+//! Helpers of the bus tests: a running source, a publisher that writes ZMTP by hand and can break the protocol, and a
+//! proxy that can stop forwarding without closing its connections.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -16,11 +16,12 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-/// Longer than anything here takes on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(15);
+/// Longer than any step takes on a busy machine.
+pub const TEST_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Settings with which nothing is renewed and attempts are short.
-pub const BRISK: ZmqSettings = ZmqSettings { connect_timeout: Duration::from_secs(1), idle: Duration::from_secs(600) };
+/// Settings without renewals of the connection and with short attempts.
+pub const SHORT_TIMEOUTS: ZmqSettings =
+    ZmqSettings { connect_timeout: Duration::from_secs(1), idle: Duration::from_secs(600) };
 
 /// A source with its buffer.
 pub struct Bus {
@@ -42,23 +43,23 @@ impl Bus {
         Bus { endpoints, queue, stop, running: tokio::spawn(async { run.await.unwrap() }) }
     }
 
-    /// The next message, or a failure.
+    /// The next message; panics if none arrives in time.
     pub async fn next(&mut self) -> Received {
-        timeout(PATIENCE, self.queue.recv()).await.expect("a message in time").expect("the source still runs")
+        timeout(TEST_TIMEOUT, self.queue.recv()).await.expect("a message within the timeout").expect("a running source")
     }
 
     pub async fn reached(&self, state: EndpointState) {
-        timeout(PATIENCE, self.endpoints[0].reached(state)).await.expect("the state in time");
+        timeout(TEST_TIMEOUT, self.endpoints[0].reached(state)).await.expect("the state within the timeout");
     }
 
     pub fn status(&self) -> EndpointStatus {
         self.endpoints[0].status()
     }
 
-    /// Stops the source; fails if that takes more than a moment.
+    /// Stops the source; panics if that takes longer than two seconds.
     pub async fn stop(self) -> Vec<EndpointState> {
         self.stop.cancel();
-        let end = timeout(Duration::from_secs(2), self.running).await.expect("stopped in time").unwrap();
+        let end = timeout(Duration::from_secs(2), self.running).await.expect("an end within the timeout").unwrap();
         assert_eq!(end, SourceEnd::Stopped);
         self.endpoints.iter().map(|endpoint| endpoint.status().state).collect()
     }
@@ -71,16 +72,16 @@ pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("never: {what}"));
+    timeout(TEST_TIMEOUT, wait).await.unwrap_or_else(|_| panic!("timed out waiting until {what}"));
 }
 
-/// The number a body made by `numbered` or by a publisher carries.
+/// The number in a body made by `numbered` or by a publisher.
 pub fn number(received: &Received) -> u64 {
     let body: serde_json::Value = serde_json::from_slice(&received.frame.body).unwrap();
     body["i"].as_u64().unwrap()
 }
 
-/// An address on which nothing listens at this moment.
+/// An address without a listener at this moment.
 pub async fn free_address() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     format!("tcp://{}", listener.local_addr().unwrap())
@@ -93,13 +94,13 @@ pub async fn listener() -> (TcpListener, String) {
     (listener, address)
 }
 
-/// Accepts one subscriber and does what a publisher does until its subscription has come.
+/// Accepts one subscriber and completes the handshake up to its subscription.
 pub async fn accept(listener: &TcpListener) -> TcpStream {
-    greet(listener.accept().await.unwrap().0).await
+    handshake(listener.accept().await.unwrap().0).await
 }
 
-/// The publisher's side from the greeting to the subscription.
-pub async fn greet(mut stream: TcpStream) -> TcpStream {
+/// The handshake of a publisher, from the greeting to the subscription.
+pub async fn handshake(mut stream: TcpStream) -> TcpStream {
     let mut greeting = [0u8; 64];
     (greeting[0], greeting[9], greeting[10]) = (0xff, 0x7f, 3);
     greeting[12..16].copy_from_slice(b"NULL");
@@ -139,8 +140,8 @@ pub fn numbered(i: u64) -> Vec<u8> {
     format!(r#"{{"i":{i},"msg":{{}},"msg_id":"2016-{i}","topic":"org.test","username":"apache"}}"#).into_bytes()
 }
 
-/// A TCP proxy. `freeze` makes it forward nothing more on the connections that are open, without closing them: what a
-/// cable that is pulled looks like. Later connections work.
+/// A TCP proxy. After `freeze`, the connections that are open forward nothing and stay open, as after a cable was
+/// pulled. Later connections work.
 pub struct Proxy {
     pub address: String,
     frozen: Arc<std::sync::Mutex<Arc<AtomicBool>>>,
