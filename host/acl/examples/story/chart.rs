@@ -1,14 +1,14 @@
-//! Line charts as SVG, by hand: panels with axes, and lines that are told apart by colour, dashes and a legend. They read
-//! on light and on dark ground, and name no font that has to be fetched.
+//! Line charts as SVG: panels with axes, and lines that differ in colour and dashes, with a legend. They are legible on
+//! a light and on a dark background, and need no font that has to be downloaded.
 
 use std::fmt::Write as _;
 
-/// How a number of messages becomes a height.
+/// How a number of messages is mapped to a height.
 #[derive(Clone, Copy, Debug)]
 pub enum Scale {
-    /// From nothing to this.
+    /// From 0 to `top`.
     Linear { top: f64 },
-    /// A tenfold is a step; nothing is a place of its own below one.
+    /// Each power of ten is a step; 0 has a position of its own below 1.
     Log { top: f64 },
 }
 
@@ -30,9 +30,9 @@ pub struct Line<'a> {
 }
 
 const WIDTH: f64 = 960.0;
-/// Beside a panel, left and right.
+/// The margin of a panel, left and right.
 const MARGIN: (f64, f64) = (84.0, 10.0);
-/// Room above a panel for its title, and below for its axis.
+/// Space above a panel for its title, and below for its axis.
 const ABOVE: f64 = 30.0;
 const BELOW: f64 = 44.0;
 const LEGEND_LINE: f64 = 20.0;
@@ -47,7 +47,7 @@ text{font-family:system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif;f
 @media (prefers-color-scheme:dark){text{fill:#9198a1}.title{fill:#f0f6fc}.s1{stroke:#ab7df8}.s2{stroke:#f85149}\
 .s3{stroke:#e0a030}.s4{stroke:#4493f8}.s5{stroke:#3fb950}}";
 
-/// Panels in rows of `columns`, each so high, with a legend of (class, text) above.
+/// Panels in rows of `columns`, each `height` high, with a legend of (class, text) above.
 pub fn svg(label: &str, legend: &[(&str, &str)], panels: &[Panel<'_>], columns: usize, height: f64) -> String {
     let top = LEGEND_LINE * legend.len().div_ceil(2) as f64 + 10.0;
     let rows = panels.len().div_ceil(columns);
@@ -79,7 +79,7 @@ pub fn svg(label: &str, legend: &[(&str, &str)], panels: &[Panel<'_>], columns: 
     out
 }
 
-/// Where a panel is.
+/// The position and size of a panel.
 struct Frame {
     x: f64,
     y: f64,
@@ -92,7 +92,7 @@ impl Scale {
     fn part(self, value: f64) -> f64 {
         match self {
             Scale::Linear { top } => value / top,
-            Scale::Log { top } => (value.max(LOG_NOTHING) / LOG_NOTHING).log10() / (top / LOG_NOTHING).log10(),
+            Scale::Log { top } => (value.max(LOG_ZERO) / LOG_ZERO).log10() / (top / LOG_ZERO).log10(),
         }
     }
 
@@ -107,8 +107,8 @@ impl Scale {
     }
 }
 
-/// Where nothing is drawn on a scale of tenfolds.
-const LOG_NOTHING: f64 = 0.3;
+/// The value at which 0 is drawn on a logarithmic scale.
+const LOG_ZERO: f64 = 0.3;
 
 impl Panel<'_> {
     fn draw(&self, frame: &Frame, out: &mut String) {
@@ -150,7 +150,7 @@ impl Panel<'_> {
         }
     }
 
-    /// Points that do not leave the height of the last one are left out.
+    /// Omits points with the same height as their neighbours.
     fn path(&self, frame: &Frame, values: &[usize]) -> String {
         let last = values.len().saturating_sub(1);
         let heights: Vec<f64> = values
@@ -170,7 +170,7 @@ impl Panel<'_> {
     }
 }
 
-/// A number as people write it: 300,000.
+/// A number with thousands separators: 300,000.
 pub fn thousands(number: f64) -> String {
     let digits = format!("{:.0}", number.abs());
     let mut out = String::new();
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tenfold_is_one_step_and_nothing_is_the_bottom() {
+    fn each_power_of_ten_is_one_step_and_zero_is_the_bottom() {
         let scale = Scale::Log { top: 1e6 };
         assert_eq!((scale.part(0.0), scale.part(1e6)), (0.0, 1.0));
         let step = scale.part(100.0) - scale.part(10.0);

@@ -1,13 +1,13 @@
-//! The story that Tidings begins with, replayed: FMN in June 2014 drowning in a mass rebuild, its cure, and Tidings, under
-//! the same messages. `cargo xtask story` runs it. Writes docs/story.md and the pictures in docs/images; `text.md` says
-//! what is real and what is not.
+//! A simulation of FMN during the mass rebuild of June 2014, of its fix, and of Tidings, under the same messages.
+//! `cargo xtask story` runs it. It writes docs/story.md and the pictures in docs/images; `text.md` lists what is
+//! measured and what is assumed.
 
 mod chart;
 mod costs;
-mod dice;
 mod message;
 mod old;
 mod pictures;
+mod rng;
 mod run;
 mod service;
 mod strategy;
@@ -26,7 +26,7 @@ use strategy::Chapter;
 use tidings_domain::catalogue::Catalogue;
 use world::Plan;
 
-/// The blog's date.
+/// The date of the blog post.
 const SEED: u64 = 20_140_613;
 const USERS: [usize; 4] = [20, 100, 1000, 10_000];
 
@@ -36,12 +36,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         (Some("--out"), Some(directory)) => PathBuf::from(directory),
         _ => return Err("usage: story --out DIRECTORY".into()),
     };
-    let catalogue = Catalogue::embedded().map_err(|mistakes| format!("the catalogue: {mistakes:?}"))?;
+    let catalogue = Catalogue::embedded().map_err(|errors| format!("the catalogue has errors: {errors:?}"))?;
     let catalogue = Arc::new(catalogue);
     let mut chapters = Vec::new();
     for users in USERS {
         eprintln!("{users} users");
-        chapters.push(Chapter::tell(&Plan::whole(SEED, users), &catalogue)?);
+        chapters.push(Chapter::simulate(&Plan::full(SEED, users), &catalogue)?);
     }
     let images = out.join("images");
     std::fs::create_dir_all(&images)?;

@@ -1,51 +1,51 @@
-//! The strategies of 2014, as models: one worker that takes one message after the other, and what each costs it. Nothing
-//! here is Tidings' code.
+//! Models of the strategies of 2014: one worker that handles one message after the other, and the cost of each. No code
+//! of Tidings is used here.
 
 use crate::costs;
-use crate::message::What;
+use crate::message::SimulatedChange;
 use crate::run::Run;
-use crate::world::World;
+use crate::world::Simulation;
 
-/// What one of them keeps in memory.
+/// What a strategy keeps in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Old {
     /// No rules; lists by user for five minutes. June 2014.
     RulesReloaded,
-    /// Rules for ever; lists by user for five minutes.
+    /// Rules without expiry; lists by user for five minutes.
     ListsOfUsers,
-    /// Rules for ever; lists by package for five minutes.
+    /// Rules without expiry; lists by package for five minutes.
     ListsOfPackages,
-    /// Rules and lists by user for ever; what changed is dropped. The blog's cure.
+    /// Rules and lists by user without expiry; changed ones are dropped. The fix that the blog describes.
     Forever,
 }
 
 /// Access lists in memory.
 enum Lists {
-    /// When each user's, or each package's, was asked for.
-    Expiring { asked: Vec<f64>, by_package: bool },
-    /// Users whose list is not here.
-    Forever { absent: Vec<u32>, here: Vec<bool> },
+    /// When the list of each user, or of each package, was requested.
+    Expiring { requested: Vec<f64>, by_package: bool },
+    /// Users whose list is not in memory, and by user whether it is.
+    Forever { absent: Vec<u32>, cached: Vec<bool> },
 }
 
 struct Worker<'w> {
-    world: &'w World,
+    world: &'w Simulation,
     old: Old,
     lists: Lists,
     now: f64,
     run: Run,
 }
 
-/// Lets the strategy work through the world's messages until the story's end.
-pub fn run(world: &World, old: Old) -> Run {
+/// Runs the strategy over all messages until the end of the story.
+pub fn run(world: &Simulation, old: Old) -> Run {
     let lists = match old {
         Old::RulesReloaded | Old::ListsOfUsers => {
-            Lists::Expiring { asked: vec![f64::NEG_INFINITY; world.users], by_package: false }
+            Lists::Expiring { requested: vec![f64::NEG_INFINITY; world.users], by_package: false }
         }
         Old::ListsOfPackages => {
-            Lists::Expiring { asked: vec![f64::NEG_INFINITY; world.holders.len()], by_package: true }
+            Lists::Expiring { requested: vec![f64::NEG_INFINITY; world.holders.len()], by_package: true }
         }
         Old::Forever => {
-            Lists::Forever { absent: (0..world.users as u32).rev().collect(), here: vec![false; world.users] }
+            Lists::Forever { absent: (0..world.users as u32).rev().collect(), cached: vec![false; world.users] }
         }
     };
     let mut worker = Worker { world, old, lists, now: 0.0, run: Run::default() };
@@ -56,41 +56,42 @@ pub fn run(world: &World, old: Old) -> Run {
             break;
         }
         worker.now = began;
-        worker.serve(message.at, message.what);
+        worker.serve(message.at, message.change);
         worker.run.done.push(worker.now);
         let took = worker.now - began;
         worker.run.busy += took;
         if warm {
             worker.run.warm = (worker.run.warm.0 + 1, worker.run.warm.1 + took);
         }
-        warm |= message.what.package().is_some();
+        warm |= message.change.package().is_some();
     }
     worker.finish()
 }
 
 impl Worker<'_> {
-    /// One message, from where it is taken to where it is done.
-    fn serve(&mut self, came: f64, what: What) {
+    /// Handles one message completely.
+    fn serve(&mut self, arrived: f64, change: SimulatedChange) {
         if self.old == Old::RulesReloaded {
             self.reload();
-        } else if let What::Edit { .. } = what {
+        } else if let SimulatedChange::Edit { .. } = change {
             // The whole ruleset is dropped and read again.
             self.now += costs::load(self.world.users);
-            self.run.edits.push(Some(self.now - came));
+            self.run.edits.push(Some(self.now - arrived));
         }
-        if let (Lists::Forever { absent, here }, What::NewOwner { owner, .. }) = (&mut self.lists, what) {
-            // FMN dropped the list of who did it, if that is a user.
-            if here.get_mut(owner as usize).is_some_and(|here| std::mem::replace(here, false)) {
+        if let (Lists::Forever { absent, cached }, SimulatedChange::NewOwner { owner, .. }) = (&mut self.lists, change)
+        {
+            // FMN dropped the list of the actor, if the actor is a user.
+            if cached.get_mut(owner as usize).is_some_and(|cached| std::mem::replace(cached, false)) {
                 absent.push(owner);
             }
         }
-        if let Some(package) = what.package() {
+        if let Some(package) = change.package() {
             self.fetch(package);
         }
         self.now += costs::scan(self.world.users);
     }
 
-    /// Reads all rules; the edits that were made before count from here on.
+    /// Reads all rules; the edits made before take effect now.
     fn reload(&mut self) {
         let began = self.now;
         self.now += costs::load(self.world.users);
@@ -99,30 +100,32 @@ impl Worker<'_> {
         self.run.edits.extend(ages);
     }
 
-    /// The lists that a message about this package needs and that are not here, one after the other.
+    /// Fetches the lists that a message about this package needs and that are not in memory, one after the other.
     fn fetch(&mut self, package: u32) {
         let began = self.now;
         match &mut self.lists {
-            Lists::Expiring { asked, by_package: true } => {
-                if let Some(asked) = asked.get_mut(package as usize).filter(|asked| expired(**asked, began)) {
-                    *asked = self.now;
+            Lists::Expiring { requested, by_package: true } => {
+                if let Some(requested) =
+                    requested.get_mut(package as usize).filter(|requested| expired(**requested, began))
+                {
+                    *requested = self.now;
                     self.now += costs::ACL_OF_PACKAGE;
                     self.run.requests += 1;
                 }
             }
-            Lists::Expiring { asked, by_package: false } => {
-                for asked in asked {
-                    // Whether a user's list is still good is looked at when it is that user's turn.
-                    if expired(*asked, self.now) && self.now < self.world.end {
-                        *asked = self.now;
+            Lists::Expiring { requested, by_package: false } => {
+                for requested in requested {
+                    // The expiry of a list is checked when its user is reached.
+                    if expired(*requested, self.now) && self.now < self.world.end {
+                        *requested = self.now;
                         self.now += costs::ACL_OF_USER;
                         self.run.requests += 1;
                     }
                 }
             }
-            Lists::Forever { absent, here } => {
+            Lists::Forever { absent, cached } => {
                 while let Some(user) = absent.pop() {
-                    here[user as usize] = true;
+                    cached[user as usize] = true;
                     self.now += costs::ACL_OF_USER;
                     self.run.requests += u64::from(self.now <= self.world.end);
                 }
@@ -132,11 +135,11 @@ impl Worker<'_> {
     }
 
     fn edits(&self) -> impl Iterator<Item = f64> + use<'_> {
-        let edits = self.world.messages.iter().filter(|message| matches!(message.what, What::Edit { .. }));
+        let edits = self.world.messages.iter().filter(|message| matches!(message.change, SimulatedChange::Edit { .. }));
         edits.map(|message| message.at)
     }
 
-    /// The rest of the edits does not count any more.
+    /// Edits that have not taken effect by the end are recorded as none.
     fn finish(mut self) -> Run {
         let edits = self.edits().count();
         self.run.edits.resize(edits, None);
@@ -144,6 +147,6 @@ impl Worker<'_> {
     }
 }
 
-fn expired(asked: f64, now: f64) -> bool {
-    now - asked >= costs::ACL_EXPIRY
+fn expired(requested: f64, now: f64) -> bool {
+    now - requested >= costs::ACL_EXPIRY
 }

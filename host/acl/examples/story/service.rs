@@ -1,4 +1,4 @@
-//! The access-list service of Tidings' story: it knows what the world knows, and takes its time on tokio's clock.
+//! The access-list service of the simulation of Tidings: it returns the simulated lists after a delay on tokio's clock.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,36 +11,36 @@ use tokio::time::sleep;
 
 use crate::costs;
 use crate::message::{account, package};
-use crate::world::{World, group};
+use crate::world::{Simulation, group};
 
-pub struct Service {
+pub struct StoryService {
     packages: Mutex<BTreeMap<String, Holders>>,
     groups: BTreeMap<String, Members>,
-    asked: Mutex<BTreeMap<String, u64>>,
+    requests: Mutex<BTreeMap<String, u64>>,
 }
 
-impl Service {
-    pub fn new(world: &World) -> Service {
-        let packages = world.holders.iter().cloned().zip(0..).map(|(holders, number)| (package(number), holders));
-        let groups = world.members.iter().cloned().zip(0..).map(|(members, number)| (group(number), members));
-        Service { packages: Mutex::new(packages.collect()), groups: groups.collect(), asked: Mutex::default() }
+impl StoryService {
+    pub fn new(simulation: &Simulation) -> StoryService {
+        let packages = simulation.holders.iter().cloned().zip(0..).map(|(holders, number)| (package(number), holders));
+        let groups = simulation.members.iter().cloned().zip(0..).map(|(members, number)| (group(number), members));
+        StoryService { packages: Mutex::new(packages.collect()), groups: groups.collect(), requests: Mutex::default() }
     }
 
-    /// A package changes hands.
-    pub fn give(&self, number: u32, owner: u32) {
+    /// Gives a package a new owner.
+    pub fn set_owner(&self, number: u32, owner: u32) {
         if let Some(holders) = lock(&self.packages).get_mut(&package(number)) {
             holders.point_of_contact = [account(owner)].into();
         }
     }
 
-    /// How often each package or group was asked for.
-    pub fn asked(&self) -> BTreeMap<String, u64> {
-        lock(&self.asked).clone()
+    /// The number of requests for each package or group.
+    pub fn requests(&self) -> BTreeMap<String, u64> {
+        lock(&self.requests).clone()
     }
 
-    /// What it knows when it is asked, once its time is over.
+    /// Returns `list`, which was read at the time of the request, after the delay.
     async fn answer<T>(&self, name: &str, list: Option<T>) -> Result<Option<T>, ProviderError> {
-        *lock(&self.asked).entry(name.to_owned()).or_default() += 1;
+        *lock(&self.requests).entry(name.to_owned()).or_default() += 1;
         sleep(Duration::from_secs_f64(costs::ACL_OF_TIDINGS)).await;
         Ok(list)
     }
@@ -51,7 +51,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[async_trait]
-impl Provider<Holders> for Service {
+impl Provider<Holders> for StoryService {
     fn name(&self) -> &'static str {
         "story"
     }
@@ -63,7 +63,7 @@ impl Provider<Holders> for Service {
 }
 
 #[async_trait]
-impl Provider<Members> for Service {
+impl Provider<Members> for StoryService {
     fn name(&self) -> &'static str {
         "story"
     }

@@ -6,8 +6,8 @@ use tidings_domain::catalogue::Catalogue;
 
 use crate::old::{self, Old};
 use crate::run::Run;
-use crate::tidings::{self, StoryError, Told};
-use crate::world::{Plan, World};
+use crate::tidings::{self, StoryError, TidingsReport};
+use crate::world::{Plan, Simulation};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strategy {
@@ -16,7 +16,7 @@ pub enum Strategy {
 }
 
 impl Strategy {
-    /// In the order of history.
+    /// In historical order.
     pub const ALL: [Strategy; 5] = [
         Strategy::Old(Old::RulesReloaded),
         Strategy::Old(Old::ListsOfUsers),
@@ -36,17 +36,17 @@ impl Strategy {
     }
 }
 
-/// One number of users: its world, what each strategy made of it, and what Tidings tells beside.
+/// The results for one number of users: the simulated messages, the run of each strategy, and the report of Tidings.
 pub struct Chapter {
-    pub world: World,
+    pub world: Simulation,
     /// In the order of `Strategy::ALL`.
     pub runs: [Run; 5],
-    pub told: Told,
+    pub told: TidingsReport,
 }
 
 impl Chapter {
-    pub fn tell(plan: &Plan, catalogue: &Arc<Catalogue>) -> Result<Chapter, StoryError> {
-        let world = World::new(plan);
+    pub fn simulate(plan: &Plan, catalogue: &Arc<Catalogue>) -> Result<Chapter, StoryError> {
+        let world = Simulation::new(plan);
         let old = |old| old::run(&world, old);
         let (tidings, told) = tidings::run(&world, catalogue)?;
         let runs =

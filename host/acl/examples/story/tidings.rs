@@ -1,6 +1,7 @@
-//! Tidings in the story: its own catalogue, ruleset, matcher and cache of access lists, driven as intake drives them, on
-//! tokio's paused clock. The service behind the cache takes 15 seconds of that clock for every answer; what reading and
-//! matching a message costs is measured as it happens and charged to it. There is no store: nothing is committed.
+//! Tidings in the simulation: its real catalogue, ruleset, matcher and cache of access lists, called as intake calls
+//! them, on tokio's paused clock. The service behind the cache takes 15 seconds of that clock for every answer; the
+//! time that reading and matching a message take is measured and added to the clock. There is no store: nothing is
+//! committed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,16 +23,16 @@ use tokio::runtime::{Builder, Handle};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::costs;
-use crate::message::{What, account, package};
+use crate::message::{SimulatedChange, account, package};
 use crate::run::Run;
-use crate::service::Service;
-use crate::world::World;
+use crate::service::StoryService;
+use crate::world::Simulation;
 
-/// What only Tidings can tell.
+/// Figures that only exist for Tidings.
 #[derive(Debug)]
-pub struct Told {
+pub struct TidingsReport {
     pub counts: Counts,
-    /// How often the service was asked for each package and group.
+    /// The number of requests for each package and group.
     pub asked: BTreeMap<String, u64>,
     pub figures: Figures,
 }
@@ -46,44 +47,44 @@ pub struct Counts {
     pub without: u64,
     /// Deliveries that would have been made.
     pub recipients: u64,
-    /// Packages that changed hands, and how many of these messages were matched with the former holders.
+    /// Changes of owner, and how many of these messages were matched with the former holders.
     pub given: u64,
     pub given_late: u64,
 }
 
-/// A message in hand.
-struct Held {
+/// A message that is not done.
+struct PendingMessage {
     envelope: Envelope,
-    what: What,
-    came: f64,
+    change: SimulatedChange,
+    arrived: f64,
 }
 
 struct Intake<'w> {
-    world: &'w World,
+    world: &'w Simulation,
     catalogue: Arc<Catalogue>,
-    service: Arc<Service>,
+    service: Arc<StoryService>,
     cache: AclCache,
     editor: Editor,
     rules: Ruleset,
     matcher: Matcher,
     start: Instant,
-    /// Time that is spent and not yet charged to the clock, which counts in milliseconds.
+    /// Time spent and not yet added to the clock, which counts in milliseconds.
     debt: Duration,
     run: Run,
     counts: Counts,
 }
 
-/// Why it ended early: the runtime, or a message of our own that is none.
+/// Why the simulation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoryError {
-    #[error("the runtime does not start")]
+    #[error("the tokio runtime does not start")]
     Runtime(#[from] std::io::Error),
-    #[error("a message of the story is refused")]
+    #[error("a message of the simulation is invalid: {0}")]
     Refused(#[from] Refusal),
 }
 
-/// Lets Tidings work through the world's messages.
-pub fn run(world: &World, catalogue: &Arc<Catalogue>) -> Result<(Run, Told), StoryError> {
+/// Runs Tidings over all messages.
+pub fn run(world: &Simulation, catalogue: &Arc<Catalogue>) -> Result<(Run, TidingsReport), StoryError> {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build()?;
     runtime.block_on(async {
         let mut intake = Intake::new(world, Arc::clone(catalogue));
@@ -94,8 +95,8 @@ pub fn run(world: &World, catalogue: &Arc<Catalogue>) -> Result<(Run, Told), Sto
 
 impl<'w> Intake<'w> {
     /// An empty cache, and every user's default filters on two channels.
-    fn new(world: &'w World, catalogue: Arc<Catalogue>) -> Intake<'w> {
-        let service = Arc::new(Service::new(world));
+    fn new(world: &'w Simulation, catalogue: Arc<Catalogue>) -> Intake<'w> {
+        let service = Arc::new(StoryService::new(world));
         let cache = AclCache::new(service.clone(), service.clone(), &AclSettings::default(), Handle::current());
         let mut editor = Editor::loading(Arc::clone(&catalogue));
         for user in (0..world.users as u32).map(account) {
@@ -124,13 +125,13 @@ impl<'w> Intake<'w> {
             let due = messages.get(next).map_or(self.world.end, |message| message.at);
             tokio::select! {
                 biased;
-                Some((held, view)) = waiting.next() => self.arrived(&held, &view).await,
+                Some((pending, view)) = waiting.next() => self.handle_view(&pending, &view).await,
                 () = sleep_until(self.start + Duration::from_secs_f64(due)), if next < messages.len() => {
-                    if let Some((held, packages)) = self.take(next).await? {
+                    if let Some((pending, packages)) = self.take(next).await? {
                         let cache = self.cache.clone();
                         waiting.push(async move {
                             let view = cache.view(&Need { packages: &packages, groups: None }).await;
-                            (held, view)
+                            (pending, view)
                         });
                     }
                     next += 1;
@@ -140,78 +141,78 @@ impl<'w> Intake<'w> {
         Ok(())
     }
 
-    /// What a message waited for is here.
-    async fn arrived(&mut self, held: &Held, view: &View) {
+    /// Handles a message whose lists have arrived.
+    async fn handle_view(&mut self, pending: &PendingMessage, view: &View) {
         self.counts.waited += 1;
         self.counts.without += u64::from(!view.missing().is_empty());
         let began = std::time::Instant::now();
         let (catalogue, aliases) = (Arc::clone(&self.catalogue), Aliases::default());
-        self.matched(&Event::new(&catalogue, &aliases, &held.envelope), held.what, view);
-        self.settle(held, began.elapsed()).await;
+        self.matched(&Event::new(&catalogue, &aliases, &pending.envelope), pending.change, view);
+        self.settle(pending, began.elapsed()).await;
     }
 
-    /// One message from the bus: done at once where its lists are here. Else it, and the packages whose lists it waits for.
-    /// No rule of the story asks for a group by name.
-    async fn take(&mut self, number: usize) -> Result<Option<(Held, Vec<String>)>, Refusal> {
+    /// Handles one message from the bus. Returns none if its lists are in memory, else the message and the packages
+    /// whose lists it needs. No rule of the simulation refers to a group by name.
+    async fn take(&mut self, number: usize) -> Result<Option<(PendingMessage, Vec<String>)>, Refusal> {
         let message = self.world.messages[number];
-        if let What::NewOwner { package, owner } = message.what {
-            self.service.give(package, owner);
+        if let SimulatedChange::NewOwner { package, owner } = message.change {
+            self.service.set_owner(package, owner);
         }
         let frame = Frame { topic: None, body: message.body(number) };
         let began = std::time::Instant::now();
-        let held = Held { envelope: Envelope::read(&frame)?, what: message.what, came: message.at };
-        if let Some(invalidation) = invalidated(&held.envelope) {
+        let pending = PendingMessage { envelope: Envelope::read(&frame)?, change: message.change, arrived: message.at };
+        if let Some(invalidation) = invalidated(&pending.envelope) {
             self.cache.invalidate(&invalidation.keys, invalidation.cause);
         }
         let (catalogue, aliases) = (Arc::clone(&self.catalogue), Aliases::default());
-        let event = Event::new(&catalogue, &aliases, &held.envelope);
+        let event = Event::new(&catalogue, &aliases, &pending.envelope);
         let packages = &event.facts().packages;
         let view = self.cache.ready(&Need { packages, groups: None });
         let waits = if view.is_none() { Some(packages.clone()) } else { None };
         if let Some(view) = &view {
-            self.matched(&event, held.what, view);
+            self.matched(&event, pending.change, view);
         }
         let took = began.elapsed();
         drop(event);
         match waits {
             Some(packages) => {
                 self.charge(took).await;
-                Ok(Some((held, packages)))
+                Ok(Some((pending, packages)))
             }
             None => {
-                self.settle(&held, took).await;
+                self.settle(&pending, took).await;
                 Ok(None)
             }
         }
     }
 
-    fn matched(&mut self, event: &Event<'_>, what: What, view: &View) {
+    fn matched(&mut self, event: &Event<'_>, change: SimulatedChange, view: &View) {
         let found = self.matcher.run(&self.rules, event, view);
         let recipients: Vec<Recipient> = found.flat_map(|found| found.recipients()).collect();
         self.counts.recipients += recipients.len() as u64;
-        if let What::NewOwner { package: number, owner } = what {
+        if let SimulatedChange::NewOwner { package: number, owner } = change {
             self.counts.given += 1;
-            let told = view.holds(&account(owner), &package(number), Kinds::Commit);
-            self.counts.given_late += u64::from(!told);
+            let current = view.holds(&account(owner), &package(number), Kinds::Commit);
+            self.counts.given_late += u64::from(!current);
         }
     }
 
-    /// A message that is matched: what it changes holds from here on.
-    async fn settle(&mut self, held: &Held, took: Duration) {
+    /// Completes a matched message: from here on its change is in effect.
+    async fn settle(&mut self, pending: &PendingMessage, took: Duration) {
         self.charge(took).await;
-        if let What::Edit { user } = held.what {
+        if let SimulatedChange::Edit { user } = pending.change {
             let user = account(user);
             let mut filters = self.catalogue.defaults(&user);
-            // Not told of critical tasks any more.
+            // Without the filter for critical tasks.
             filters.truncate(filters.len().saturating_sub(1));
             let began = std::time::Instant::now();
             put(&mut self.editor, &user, &filters);
             self.rules = self.editor.ruleset();
             self.charge(began.elapsed() + Duration::from_secs_f64(costs::ROWS_OF_USER)).await;
-            self.run.edits.push(Some(self.now() - held.came));
+            self.run.edits.push(Some(self.now() - pending.arrived));
         }
         let now = self.now();
-        self.counts.longest = self.counts.longest.max(now - held.came);
+        self.counts.longest = self.counts.longest.max(now - pending.arrived);
         self.run.done.push(now);
     }
 
@@ -229,16 +230,16 @@ impl<'w> Intake<'w> {
         self.start.elapsed().as_secs_f64()
     }
 
-    fn finish(self) -> (Run, Told) {
+    fn finish(self) -> (Run, TidingsReport) {
         let Intake { service, cache, mut run, counts, .. } = self;
         run.done.sort_by(f64::total_cmp);
-        let (asked, figures) = (service.asked(), cache.figures());
+        let (asked, figures) = (service.requests(), cache.figures());
         run.requests = asked.values().sum();
-        (run, Told { counts, asked, figures })
+        (run, TidingsReport { counts, asked, figures })
     }
 }
 
-/// Puts these filters in force for the user, on both channels.
+/// Replaces the filters of the user on both channels.
 fn put(editor: &mut Editor, user: &str, filters: &[Filter]) {
     let addresses = [format!("{user}@example.org")];
     editor.replace(

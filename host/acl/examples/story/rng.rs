@@ -1,8 +1,8 @@
-//! Chance from a seed: the same on every machine, and for ever. (splitmix64, as Steele, Lea and Flood published it.)
+//! Pseudo-random numbers from a seed, the same on every machine (splitmix64, as published by Steele, Lea and Flood).
 
-pub struct Dice(pub u64);
+pub struct SimulationRng(pub u64);
 
-impl Dice {
+impl SimulationRng {
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -10,22 +10,22 @@ impl Dice {
         z ^ (z >> 31)
     }
 
-    /// From 0 to 1, without 1.
+    /// Uniform in the range 0 to 1, without 1.
     pub fn unit(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// Below `n`, all alike.
+    /// Uniform below `n`.
     pub fn below(&mut self, n: u32) -> u32 {
         (self.unit() * f64::from(n)) as u32
     }
 
-    /// Below `n`; the r-th is chosen about as often as r^-0.6, which is how the owners of Fedora's packages are spread.
+    /// Below `n`, with frequencies proportional to about r^-0.6: the distribution of packages over owners in Fedora.
     pub fn ranked(&mut self, n: u32) -> u32 {
         (self.unit().powf(2.5) * f64::from(n)) as u32
     }
 
-    /// A waiting time with this mean.
+    /// An exponentially distributed time with this mean.
     pub fn wait(&mut self, mean: f64) -> f64 {
         -mean * (1.0 - self.unit()).ln()
     }
