@@ -294,7 +294,7 @@ impl Config {
         mistakes.extend(self.dispatch.mistakes(instances).into_iter().map(str::to_owned));
         mistakes.extend(Trust::new(&self.trust).err());
         mistakes.extend(FetchPolicy::new(&self.install).err());
-        mistakes.extend(self.acl.mistakes().into_iter().map(|(setting, what)| format!("{setting} {what}")));
+        mistakes.extend(self.acl.errors().into_iter().map(|(setting, what)| format!("{setting} {what}")));
         mistakes
     }
 }

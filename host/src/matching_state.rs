@@ -40,7 +40,7 @@ impl Snapshot {
     /// The editor's state; with the groups of `before`, if they are the same.
     fn new(references: Arc<StaticData>, editor: &Editor, before: Option<&Snapshot>) -> Arc<Snapshot> {
         let rules = editor.ruleset();
-        let asked = before.map(|before| &before.asked).filter(|asked| asked.are(rules.groups()));
+        let asked = before.map(|before| &before.asked).filter(|asked| asked.equals(rules.groups()));
         let asked = asked.map_or_else(|| Arc::new(GroupSet::new(rules.groups().cloned())), Arc::clone);
         Arc::new(Snapshot { references, rules, asked, sizes: editor.sizes() })
     }

@@ -1,6 +1,5 @@
 //! A circuit breaker for a provider: after failures in a row no request is made for a while, then one request tries. It
-//! only
-//! decides and counts; the time is an argument.
+//! only decides and counts; the time is an argument.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,7 +11,7 @@ use tokio::time::Instant;
 pub enum BreakerState {
     /// Everything.
     Closed,
-    /// Nothing; one request after the rest.
+    /// Nothing; one request after the pause.
     Open,
     /// Nothing while that request is under way.
     HalfOpen,
@@ -32,7 +31,7 @@ impl BreakerState {
 #[derive(Debug)]
 pub(crate) struct Breaker {
     threshold: u32,
-    rest: Duration,
+    pause: Duration,
     count: Mutex<Count>,
 }
 
@@ -46,8 +45,8 @@ struct Count {
 }
 
 impl Breaker {
-    pub(crate) const fn new(threshold: u32, rest: Duration) -> Breaker {
-        Breaker { threshold, rest, count: Mutex::new(Count { failures: 0, next: None, probing: false }) }
+    pub(crate) const fn new(threshold: u32, pause: Duration) -> Breaker {
+        Breaker { threshold, pause, count: Mutex::new(Count { failures: 0, next: None, probing: false }) }
     }
 
     /// Whether a request may be made now.
@@ -57,7 +56,7 @@ impl Breaker {
             None => true,
             Some(next) if now < next => false,
             Some(_) => {
-                count.next = Some(now + self.rest);
+                count.next = Some(now + self.pause);
                 count.probing = true;
                 true
             }
@@ -77,7 +76,7 @@ impl Breaker {
         if count.failures < self.threshold {
             return false;
         }
-        count.next.replace(now + self.rest).is_none()
+        count.next.replace(now + self.pause).is_none()
     }
 
     pub(crate) fn state(&self) -> BreakerState {
@@ -97,36 +96,36 @@ impl Breaker {
 mod tests {
     use super::*;
 
-    const REST: Duration = Duration::from_secs(30);
+    const PAUSE: Duration = Duration::from_secs(30);
 
     #[test]
-    fn it_opens_after_failures_in_a_row_and_closes_after_one_probe_that_succeeds() {
-        let (breaker, start) = (Breaker::new(3, REST), Instant::now());
+    fn it_opens_after_failures_in_a_row_and_closes_after_one_successful_probe() {
+        let (breaker, start) = (Breaker::new(3, PAUSE), Instant::now());
         assert!(!breaker.failed(start));
         assert!(!breaker.failed(start));
-        assert!(!breaker.succeeded(), "a success in between starts the count anew");
+        assert!(!breaker.succeeded(), "a success in between resets the count");
         assert!(!breaker.failed(start));
         assert!(!breaker.failed(start));
         assert!(breaker.admits(start));
         assert!(breaker.failed(start));
         assert_eq!(breaker.state(), BreakerState::Open);
-        assert!(!breaker.admits(start + REST / 2));
-        assert!(breaker.admits(start + REST), "the probe");
+        assert!(!breaker.admits(start + PAUSE / 2));
+        assert!(breaker.admits(start + PAUSE), "the probe");
         assert_eq!(breaker.state(), BreakerState::HalfOpen);
-        assert!(!breaker.admits(start + REST), "only one");
+        assert!(!breaker.admits(start + PAUSE), "only one probe");
         assert!(breaker.succeeded());
         assert_eq!(breaker.state(), BreakerState::Closed);
-        assert!(breaker.admits(start + REST));
+        assert!(breaker.admits(start + PAUSE));
     }
 
     #[test]
-    fn a_probe_that_fails_or_vanishes_means_another_rest() {
-        let (breaker, start) = (Breaker::new(1, REST), Instant::now());
+    fn a_probe_that_fails_or_never_reports_keeps_it_open_for_another_pause() {
+        let (breaker, start) = (Breaker::new(1, PAUSE), Instant::now());
         assert!(breaker.failed(start));
-        assert!(breaker.admits(start + REST));
-        assert!(!breaker.failed(start + REST), "it was open already");
-        assert!(!breaker.admits(start + REST + REST / 2));
-        assert!(breaker.admits(start + REST * 2), "a second probe, never heard of again");
-        assert!(breaker.admits(start + REST * 3));
+        assert!(breaker.admits(start + PAUSE));
+        assert!(!breaker.failed(start + PAUSE), "it was already open");
+        assert!(!breaker.admits(start + PAUSE + PAUSE / 2));
+        assert!(breaker.admits(start + PAUSE * 2), "a second probe that never reports its result");
+        assert!(breaker.admits(start + PAUSE * 3));
     }
 }

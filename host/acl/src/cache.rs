@@ -1,6 +1,5 @@
 //! The access lists that matching needs: packages and groups, each behind its provider. `ready` returns lists in memory
-//! at
-//! once; `view` waits for missing ones without holding up other messages. `list_cache` has the rules of one kind of
+//! at once; `view` waits for missing ones without holding up other messages. `list_cache` has the rules of one kind of
 //! list.
 
 use std::sync::Arc;
@@ -44,72 +43,68 @@ impl AclCache {
     }
 
     /// Everything that a message needs, if all of it is in memory. Never waits, and takes no lock that another message
-    /// may
-    /// hold. For an old list it starts a refresh and serves the old one. None: call `view`.
+    /// may hold. For an old list it starts a refresh and serves the old one. None: call `view`.
     pub fn ready(&self, need: &Need<'_>) -> Option<View> {
         let now = self.packages.now();
         let packages: Option<Vec<_>> = need.packages.iter().map(|name| self.packages.cached(name, now)).collect();
         let packages = packages?;
-        let holding: Option<Vec<_>> =
-            holding(&packages).into_iter().map(|name| self.groups.cached(name, now)).collect();
-        let groups = holding?;
-        let asked = match need.groups {
+        let lists: Option<Vec<_>> =
+            holding_groups(&packages).into_iter().map(|name| self.groups.cached(name, now)).collect();
+        let groups = lists?;
+        let members = match need.groups {
             None => None,
-            Some(asked) => Some(self.memberships(asked, now)?),
+            Some(groups) => Some(self.memberships(groups, now)?),
         };
         packages.iter().for_each(|entry| self.packages.served(entry));
         groups.iter().for_each(|entry| self.groups.served(entry));
-        Some(View::new(Sorted::new(packages), Sorted::new(groups), asked, Vec::new()))
+        Some(View::new(Sorted::new(packages), Sorted::new(groups), members, Vec::new()))
     }
 
     /// The members of the groups that rules refer to, if all their lists are in memory. Reuses the previous result
-    /// unless a
-    /// list changed since.
-    fn memberships(&self, asked: &GroupSet, now: u64) -> Option<Arc<Memberships>> {
+    /// unless a list changed since.
+    fn memberships(&self, set: &GroupSet, now: u64) -> Option<Arc<Memberships>> {
         let version = self.groups.version();
-        let known = asked.memberships.load();
+        let known = set.memberships.load();
         if let Some(known) = known.as_ref().filter(|known| known.version == version && now < known.due) {
             return Some(Arc::clone(known));
         }
-        let lists: Option<Vec<_>> = asked.names.iter().map(|name| self.groups.cached(name, now).map(Some)).collect();
-        let memberships = Arc::new(Memberships::new(asked, version, lists?));
-        asked.memberships.store(Some(Arc::clone(&memberships)));
+        let lists: Option<Vec<_>> = set.names.iter().map(|name| self.groups.cached(name, now).map(Some)).collect();
+        let memberships = Arc::new(Memberships::new(set, version, lists?));
+        set.memberships.store(Some(Arc::clone(&memberships)));
         Some(memberships)
     }
 
     /// The same after fetching what is missing: the holders of each package, then the members of each group among them.
     /// Takes at most `acl.wait`; lists that are still unknown then are in the view's `missing`. The future may be
-    /// dropped at
-    /// any time without harm to other waiters.
+    /// dropped at any time without harm to other waiters.
     pub async fn view(&self, need: &Need<'_>) -> View {
         let deadline = Instant::now() + self.wait;
         let mut missing = Vec::new();
         let packages = join_all(need.packages.iter().map(|name| self.packages.get(name, deadline))).await;
         let packages = known(need.packages, packages, Key::Package, &mut missing);
         let packages: Vec<_> = packages.into_iter().flatten().collect();
-        let names = holding(&packages);
+        let names = holding_groups(&packages);
         let groups = join_all(names.iter().map(|name| self.groups.get(name, deadline))).await;
         let groups = known(&names, groups, Key::Group, &mut missing).into_iter().flatten().collect();
-        let asked = match need.groups {
+        let members = match need.groups {
             None => None,
-            Some(asked) => Some(self.fetched(asked, deadline, &mut missing).await),
+            Some(groups) => Some(self.fetched(groups, deadline, &mut missing).await),
         };
-        View::new(Sorted::new(packages), Sorted::new(groups), asked, missing)
+        View::new(Sorted::new(packages), Sorted::new(groups), members, missing)
     }
 
     /// The same as `memberships`, after fetching what is missing.
-    async fn fetched(&self, asked: &GroupSet, deadline: Instant, missing: &mut Vec<Missing>) -> Arc<Memberships> {
-        if let Some(here) = self.memberships(asked, self.groups.now()) {
-            return here;
+    async fn fetched(&self, set: &GroupSet, deadline: Instant, missing: &mut Vec<Missing>) -> Arc<Memberships> {
+        if let Some(members) = self.memberships(set, self.groups.now()) {
+            return members;
         }
         let version = self.groups.version();
-        let lists = join_all(asked.names.iter().map(|name| self.groups.get(name, deadline))).await;
-        Arc::new(Memberships::new(asked, version, known(&asked.names, lists, Key::Group, missing)))
+        let lists = join_all(set.names.iter().map(|name| self.groups.get(name, deadline))).await;
+        Arc::new(Memberships::new(set, version, known(&set.names, lists, Key::Group, missing)))
     }
 
     /// Invalidates lists. Those in memory are fetched again at once, and readers wait for the new list; an answer that
-    /// is
-    /// under way is not used. A list that is not in memory costs nothing.
+    /// is under way is not used. A list that is not in memory costs nothing.
     pub fn invalidate(&self, keys: &[Key], cause: Cause) {
         let known = keys.iter().filter(|key| match key {
             Key::Package(name) => self.packages.invalidate(name),
@@ -135,7 +130,7 @@ impl AclCache {
 }
 
 /// The groups that hold one of the packages, each once.
-fn holding(packages: &[Arc<ListEntry<Package>>]) -> Vec<&str> {
+fn holding_groups(packages: &[Arc<ListEntry<Package>>]) -> Vec<&str> {
     let holding = packages.iter().filter_map(|entry| entry.list.as_ref()).flat_map(|package| &package.groups);
     let mut names: Vec<&str> = holding.map(|name| &**name).collect();
     names.sort_unstable();

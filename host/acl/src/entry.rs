@@ -1,6 +1,5 @@
 //! One list in memory: the provider's answer, its freshness, and when to fetch it again. Readers share it and see a
-//! change
-//! of its freshness at once, without a lock.
+//! change of its freshness at once, without a lock.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -79,7 +78,7 @@ pub(crate) enum Freshness {
 /// One list, or the fact that the provider has none of this name.
 pub(crate) struct ListEntry<L> {
     pub(crate) name: Arc<str>,
-    /// None: the provider says that there is no such package or group.
+    /// None: the provider has no such package or group.
     pub(crate) list: Option<L>,
     pub(crate) bytes: u32,
     freshness: AtomicU8,
@@ -118,11 +117,11 @@ impl<L: List> ListEntry<L> {
         self.freshness.store(Freshness::Awaited as u8, Ordering::Release);
     }
 
-    /// A refresh failed: the list stays in use, and is due again later, each time after a longer while.
-    pub(crate) fn keep(&self, now: u64) {
+    /// Records a failed refresh: the list stays in use and is due again later, after a pause that doubles each time.
+    pub(crate) fn record_failed_refresh(&self, now: u64) {
         let failures = self.failures.fetch_add(1, Ordering::Relaxed);
-        let rest = limits::ACL_RETRY_MIN.saturating_mul(1 << failures.min(16)).min(limits::ACL_RETRY_MAX);
-        self.due.store(now + rest.as_millis() as u64, Ordering::Relaxed);
+        let pause = limits::ACL_RETRY_MIN.saturating_mul(1 << failures.min(16)).min(limits::ACL_RETRY_MAX);
+        self.due.store(now + pause.as_millis() as u64, Ordering::Relaxed);
         self.freshness.store(Freshness::LastKnown as u8, Ordering::Release);
     }
 

@@ -1,6 +1,5 @@
 //! Groups that rules refer to by name. Every message that names users needs to know their groups, so the members are
-//! also
-//! kept by user, until a list of a group changes.
+//! also kept by user, until a list of a group changes.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -24,8 +23,8 @@ impl GroupSet {
         GroupSet { names: names.into_iter().collect(), memberships: ArcSwapOption::empty() }
     }
 
-    /// Whether these are the groups.
-    pub fn are<'a>(&self, names: impl ExactSizeIterator<Item = &'a Arc<str>>) -> bool {
+    /// Returns true if the set consists of exactly these groups.
+    pub fn equals<'a>(&self, names: impl ExactSizeIterator<Item = &'a Arc<str>>) -> bool {
         names.len() == self.names.len() && names.into_iter().all(|name| self.names.binary_search(name).is_ok())
     }
 }
@@ -35,14 +34,14 @@ pub(crate) struct Memberships {
     /// The version of the groups' lists that this was made of, and when one of them is due for a refresh.
     pub(crate) version: u64,
     pub(crate) due: u64,
-    /// In the order of the names; none where a group's list is missing.
+    /// In the order of the names; none if a group's list is missing.
     groups: Vec<Option<Arc<ListEntry<Members>>>>,
     names: Arc<[Arc<str>]>,
     by_user: HashMap<String, Vec<u32>>,
 }
 
 impl Memberships {
-    pub(crate) fn new(asked: &GroupSet, version: u64, groups: Vec<Option<Arc<ListEntry<Members>>>>) -> Memberships {
+    pub(crate) fn new(set: &GroupSet, version: u64, groups: Vec<Option<Arc<ListEntry<Members>>>>) -> Memberships {
         let mut by_user: HashMap<String, Vec<u32>> = HashMap::new();
         for (number, entry) in (0..).zip(&groups) {
             for member in entry.iter().filter_map(|entry| entry.list.as_ref()).flatten() {
@@ -50,7 +49,7 @@ impl Memberships {
             }
         }
         let due = groups.iter().flatten().map(|entry| entry.due()).min().unwrap_or(u64::MAX);
-        Memberships { version, due, groups, names: Arc::clone(&asked.names), by_user }
+        Memberships { version, due, groups, names: Arc::clone(&set.names), by_user }
     }
 
     pub(crate) fn members(&self, group: &str) -> Option<&Members> {

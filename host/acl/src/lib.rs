@@ -1,8 +1,6 @@
 //! Access lists: holders of packages and members of groups, fetched from services and kept in memory until a bus
-//! message
-//! reports a change. Matching asks `AclCache` for the lists of one message and gets a `View`. This crate does not
-//! match,
-//! reads no bus, and stores nothing: its lists are gone with the process.
+//! message reports a change. Matching asks `AclCache` for the lists of one message and gets a `View`. This crate does
+//! not match, reads no bus, and stores nothing: its lists are lost when the process ends.
 
 mod breaker;
 mod cache;

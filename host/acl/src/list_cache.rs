@@ -1,22 +1,16 @@
 //! The lists of one kind. A read is a lookup in moka's concurrent map and a check of the entry's freshness: it takes no
-//! lock
-//! that another message could hold. All changes (starting a fetch, invalidating, storing an answer) take one mutex for
-//! a
-//! moment, and so happen in one order:
+//! lock that another message could hold. All changes (starting a fetch, invalidating, storing an answer) take one mutex
+//! for a moment, and so happen in one order:
 //!
-//! - At most one fetch of a list is in fetch. It is a task of its own, so its waiters may leave.
-//! - An invalidation marks the entry and, if a fetch is in fetch, that its answer is outdated. An outdated answer is
-//! kept
-//!   as the last known list, still invalid, and the fetch asks again. So an answer that a provider began to make before
-//! an
-//!   invalidation is never used after it.
+//! - At most one fetch of a list is under way. It is a task of its own, so its waiters may leave.
+//! - An invalidation marks the entry and, if a fetch is under way, that its answer is outdated. An outdated answer is
+//!   kept as the last known list, still invalid, and the fetch is repeated. So an answer that a provider began to make
+//!   before an invalidation is never used after it.
 //! - A list that is only old is refreshed in the background: such fetches have few permits of their own, and become
-//! urgent
-//!   when a message waits for them.
+//!   urgent when a message waits for them.
 //!
 //! moka only bounds the size: it evicts by weight and use. It does not track age, since its clock is not tokio's; the
-//! entry
-//! holds its due time. An evicted list is fetched again like an unknown one.
+//! entry holds its due time. An evicted list is fetched again like an unknown one.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -37,9 +31,9 @@ use crate::view::Unavailable;
 /// The result of a fetch: a list (the last known one, if need be) or why there is none.
 type FetchResult<L> = Result<Arc<ListEntry<L>>, Unavailable>;
 
-/// A fetch in fetch.
+/// A fetch that is under way.
 struct InflightFetch<L> {
-    /// The list was invalidated after the provider was asked: its answer is outdated.
+    /// The list was invalidated after the request to the provider: the answer is outdated.
     late: bool,
     /// Notified when a message waits for it.
     needed: Arc<Notify>,
@@ -147,10 +141,10 @@ impl<L: List> ListCache<L> {
         }
     }
 
-    /// Joins the fetch of this list, or starts one, unless there is an entry that is `good` enough.
-    fn join(self: &Arc<Self>, name: &str, urgency: Urgency, good: impl Fn(&ListEntry<L>) -> bool) -> Joined<L> {
+    /// Joins the fetch of this list, or starts one, unless there is an entry that is `usable`.
+    fn join(self: &Arc<Self>, name: &str, urgency: Urgency, usable: impl Fn(&ListEntry<L>) -> bool) -> Joined<L> {
         let mut fetches = self.fetches();
-        if let Some(entry) = self.cache.get(name).filter(|entry| good(entry)) {
+        if let Some(entry) = self.cache.get(name).filter(|entry| usable(entry)) {
             return Joined::Cached(entry);
         }
         if let Some(fetch) = fetches.get(name).filter(|fetch| fetch.result.has_changed().is_ok()) {
@@ -169,7 +163,8 @@ impl<L: List> ListCache<L> {
         Joined::Waiting(result)
     }
 
-    /// Invalidates a list. If it is in memory, a fetch begins at once. Returns true if it was in memory or in fetch.
+    /// Invalidates a list. If it is in memory, a fetch begins at once. Returns true if it was in memory or being
+    /// fetched.
     pub(crate) fn invalidate(self: &Arc<Self>, name: &str) -> bool {
         let (entry, fetching) = {
             let mut fetches = self.fetches();
@@ -210,9 +205,9 @@ impl<L: List> ListCache<L> {
                 },
                 Err(reason) => {
                     attempt += 1;
-                    // With a last known list nobody has to wait for another attempt.
-                    let no_use = reason == Unavailable::Resting || attempt == limits::ACL_ATTEMPTS;
-                    if no_use || self.cache.contains_key(&name) {
+                    // If there is a last known list, messages use it and do not wait for another attempt.
+                    let last_attempt = reason == Unavailable::Resting || attempt == limits::ACL_ATTEMPTS;
+                    if last_attempt || self.cache.contains_key(&name) {
                         break self.give_up(&name, reason);
                     }
                     sleep(limits::ACL_ATTEMPT_REST * 2_u32.pow(attempt - 1)).await;
@@ -222,18 +217,18 @@ impl<L: List> ListCache<L> {
         sender.send_replace(Some(result));
     }
 
-    /// Asks the provider once.
+    /// Makes one request to the provider.
     async fn fetch(&self, name: &Arc<str>) -> Result<Option<L>, Unavailable> {
         let Ok(_permit) = self.permits.acquire().await else { return Err(Unavailable::Lost) };
-        let asked = Instant::now();
-        if !self.breaker.admits(asked) {
+        let started = Instant::now();
+        if !self.breaker.admits(started) {
             return Err(Unavailable::Resting);
         }
         if let Some(fetch) = self.fetches().get_mut(name) {
             fetch.late = false;
         }
         let answer = timeout(self.settings.timeout, self.provider.fetch(name)).await;
-        let (kind, provider, took) = (L::KIND, self.provider.name(), asked.elapsed());
+        let (kind, provider, took) = (L::KIND, self.provider.name(), started.elapsed());
         let (result, trouble) = match answer {
             Ok(Ok(answer)) => {
                 let result = if answer.is_some() { LoadResult::List } else { LoadResult::Unknown };
@@ -247,16 +242,21 @@ impl<L: List> ListCache<L> {
             Err(_) => (LoadResult::TimedOut, "no answer in time".to_owned()),
         };
         self.metrics.loaded(result, took);
-        tracing::warn!(kind, provider, name = &**name, reason = trouble, "cannot fetch an access list");
+        tracing::warn!(
+            kind,
+            provider,
+            name = &**name,
+            reason = trouble,
+            "cannot fetch an access list; the last known list is used, or the fetch is tried again"
+        );
         if self.breaker.failed(Instant::now()) {
-            tracing::warn!(kind, provider, rest = ?self.settings.breaker_rest, "an access-list provider failed repeatedly; it gets no requests during the rest");
+            tracing::warn!(kind, provider, pause = ?self.settings.breaker_rest, "an access-list provider failed repeatedly; it gets no requests until the pause ends");
         }
         Err(Unavailable::Failed)
     }
 
     /// Stores an answer. Returns none if it is outdated: then it is the last known list, and must be fetched again. The
-    /// answer
-    /// after a change is confirmed by another fetch soon, as the service may not have made the change yet.
+    /// answer after a change is confirmed by another fetch soon, as the service may not have made the change yet.
     fn complete(&self, name: &Arc<str>, list: Option<L>) -> Option<Arc<ListEntry<L>>> {
         let mut fetches = self.fetches();
         let late = fetches.get(name).is_some_and(|fetch| fetch.late);
@@ -280,7 +280,7 @@ impl<L: List> ListCache<L> {
         let mut fetches = self.fetches();
         fetches.remove(name);
         let entry = self.cache.get(name).ok_or(reason)?;
-        entry.keep(self.now());
+        entry.record_failed_refresh(self.now());
         Ok(entry)
     }
 
@@ -323,7 +323,7 @@ impl Urgency {
         }
     }
 
-    /// The number of fetches in fetch from which no other starts: background fetches leave capacity for urgent ones.
+    /// The number of fetches under way at which no other starts: background fetches leave capacity for urgent ones.
     const fn capacity(self) -> usize {
         match self {
             Urgency::Now => limits::ACL_IN_FLIGHT,

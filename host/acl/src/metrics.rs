@@ -64,7 +64,7 @@ pub struct ListFigures {
     pub stale_served: u64,
     /// Lists that a message had to do without: unknown, and not fetched in time.
     pub unavailable: u64,
-    /// Answers that were outdated when they came, since the list was invalidated meanwhile.
+    /// Answers that were outdated on arrival, since the list was invalidated meanwhile.
     pub late: u64,
     /// Requests to the provider by their result.
     pub loads: [(LoadResult, u64); LoadResult::ALL.len()],

@@ -10,8 +10,8 @@ use tidings_domain::secret::Secret;
 use tidings_tls::TlsError;
 use url::Url;
 
-/// How the cache behaves, and where its lists come from. The bounds apply to packages and to groups separately: each has
-/// a provider of its own.
+/// How the cache behaves, and where its lists come from. The bounds apply to packages and to groups separately: each
+/// has a provider of its own.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AclSettings {
@@ -75,23 +75,23 @@ pub enum AclSettingsError {
 
 impl AclSettings {
     /// The invalid settings, each with its valid values.
-    pub fn mistakes(&self) -> Vec<(&'static str, String)> {
-        let mut mistakes = Vec::new();
-        let mut check = |name, good: bool, may: &str| {
-            if !good {
-                mistakes.push((name, may.to_owned()));
+    pub fn errors(&self) -> Vec<(&'static str, String)> {
+        let mut errors = Vec::new();
+        let mut check = |name, valid: bool, requirement: &str| {
+            if !valid {
+                errors.push((name, requirement.to_owned()));
             }
         };
-        check("acl.timeout", !self.timeout.is_zero(), "must be more than nothing");
+        check("acl.timeout", !self.timeout.is_zero(), "must be more than 0s");
         check("acl.wait", self.wait >= self.timeout, "must be at least acl.timeout");
         check("acl.max_age", self.max_age >= Duration::from_secs(60), "must be at least 1m");
         check("acl.unknown_age", self.unknown_age >= Duration::from_secs(1), "must be at least 1s");
         check("acl.concurrency", (1..=1000).contains(&self.concurrency), "must be 1 to 1000");
         check("acl.breaker_failures", self.breaker_failures >= 1, "must be at least 1");
-        check("acl.breaker_rest", !self.breaker_rest.is_zero(), "must be more than nothing");
+        check("acl.breaker_rest", !self.breaker_rest.is_zero(), "must be more than 0s");
         check("acl.package_bytes", self.package_bytes >= 1024 * 1024, "must be at least 1048576");
         check("acl.group_bytes", self.group_bytes >= 1024 * 1024, "must be at least 1048576");
-        mistakes
+        errors
     }
 }
 
@@ -116,7 +116,7 @@ pub enum PackageSource {
 pub struct DistGitSettings {
     /// The site: `https://src.fedoraproject.org`.
     pub url: Url,
-    /// The value of the `authorization` header, where the site wants one.
+    /// The value of the `authorization` header, if the site requires one.
     #[serde(default, deserialize_with = "secret")]
     pub authorization: Option<Secret>,
     /// The namespace that holds the packages.
@@ -145,9 +145,9 @@ pub enum GroupSource {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceSettings {
-    /// What comes before the paths of its API: `https://src.fedoraproject.org`.
+    /// The prefix of the paths of its API: `https://src.fedoraproject.org`.
     pub url: Url,
-    /// The value of the `authorization` header, where the service wants one: `Bearer …`, `token …`, `Basic …`.
+    /// The value of the `authorization` header, if the service requires one: `Bearer …`, `token …`, `Basic …`.
     #[serde(default, deserialize_with = "secret")]
     pub authorization: Option<Secret>,
 }
@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_documented_settings_are_read() {
+    fn the_documented_settings_are_valid() {
         let text = r#"
             max_age = "12h"
             concurrency = 4
@@ -179,11 +179,11 @@ mod tests {
         assert!(matches!(&settings.packages, PackageSource::DistGit(site) if site.namespace == "rpms"));
         assert!(matches!(&settings.groups, GroupSource::FasJson(service) if service.authorization.is_some()));
         assert!(!format!("{settings:?}").contains("open-sesame"), "a secret is not shown");
-        assert!(settings.mistakes().is_empty());
+        assert!(settings.errors().is_empty());
     }
 
     #[test]
-    fn mistakes_are_errors() {
+    fn invalid_settings_are_refused() {
         for text in [
             "max_agee = \"1h\"",
             "[packages]\nprovider = \"fasjson\"\nurl = \"https://a\"",
@@ -196,7 +196,7 @@ mod tests {
             assert!(toml::from_str::<AclSettings>(text).is_err(), "{text}");
         }
         let settings = AclSettings { wait: Duration::from_secs(1), concurrency: 0, ..AclSettings::default() };
-        let names: Vec<_> = settings.mistakes().into_iter().map(|(name, _)| name).collect();
+        let names: Vec<_> = settings.errors().into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["acl.wait", "acl.concurrency"]);
     }
 }

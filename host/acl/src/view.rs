@@ -1,6 +1,5 @@
 //! What matching gets: the lists of one message at one moment. A view holds the lists, so that a change of the cache
-//! never
-//! changes an answer half-way.
+//! never changes an answer half-way.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,8 +11,7 @@ use crate::group_set::{GroupSet, Memberships};
 use crate::provider::Members;
 
 /// What one message needs: its packages, and, if it names users, the groups that rules refer to. The cache finds the
-/// groups
-/// that hold one of the packages.
+/// groups that hold one of the packages.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Need<'a> {
     pub packages: &'a [String],
@@ -23,11 +21,11 @@ pub struct Need<'a> {
 /// Why a list is not available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Unavailable {
-    #[error("the provider could not be asked")]
+    #[error("the request to the provider failed")]
     Failed,
-    #[error("it did not come within `acl.wait`")]
+    #[error("the provider did not answer within `acl.wait`")]
     TimedOut,
-    #[error("the provider failed too often and is left alone for a while")]
+    #[error("the provider failed repeatedly and gets no requests until `acl.breaker_rest` is over")]
     Resting,
     #[error("too many lists are being fetched already")]
     Overloaded,
@@ -56,13 +54,12 @@ pub struct Missing {
 }
 
 /// The lists of one message. A package or group that is `missing` has no holders or members here, like one that does
-/// not
-/// exist; that holds for this view alone.
+/// not exist; that holds for this view alone.
 #[derive(Clone, Default)]
 pub struct View {
     packages: Sorted<Package>,
     groups: Sorted<Members>,
-    asked: Option<Arc<Memberships>>,
+    memberships: Option<Arc<Memberships>>,
     missing: Vec<Missing>,
 }
 
@@ -70,10 +67,10 @@ impl View {
     pub(crate) fn new(
         packages: Sorted<Package>,
         groups: Sorted<Members>,
-        asked: Option<Arc<Memberships>>,
+        memberships: Option<Arc<Memberships>>,
         missing: Vec<Missing>,
     ) -> View {
-        View { packages, groups, asked, missing }
+        View { packages, groups, memberships, missing }
     }
 
     /// The unknown lists: report them, since recipients may be missing.
@@ -88,12 +85,12 @@ impl Acl for View {
     }
 
     fn members(&self, group: &str) -> Option<&BTreeSet<String>> {
-        self.groups.get(group).or_else(|| self.asked.as_ref()?.members(group))
+        self.groups.get(group).or_else(|| self.memberships.as_ref()?.members(group))
     }
 
     fn groups_of(&self, users: &[String], _: &[Arc<str>], found: &mut dyn FnMut(&str)) {
-        if let Some(asked) = &self.asked {
-            asked.each_of(users, found);
+        if let Some(memberships) = &self.memberships {
+            memberships.each_of(users, found);
         }
     }
 }
@@ -107,7 +104,7 @@ impl std::fmt::Debug for View {
     }
 }
 
-/// Entries by name. A message has few, and a sorted row needs no table of its own.
+/// Entries sorted by name. A message has few of them, so a sorted vector is enough.
 pub(crate) struct Sorted<L>(Vec<Arc<ListEntry<L>>>);
 
 impl<L: List> Sorted<L> {

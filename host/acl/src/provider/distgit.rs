@@ -1,6 +1,5 @@
 //! Pagure as a dist-git: `GET /api/0/NAMESPACE/NAME` returns the access to a project, `…/watchers` its watchers.
-//! Format:
-//! Pagure's API documentation, "Project information" and "Project watchers".
+//! Format: Pagure's API documentation, "Project information" and "Project watchers".
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -8,21 +7,21 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use tidings_domain::acl::{GROUP_PREFIX, Holders};
 
-use super::http::Service;
+use super::http::HttpService;
 use super::{Provider, ProviderError};
 use crate::settings::{AclSettingsError, DistGitSettings, ServiceSettings};
 
 /// A Pagure that holds packages in one namespace.
 #[derive(Debug)]
 pub struct DistGit {
-    service: Service,
+    service: HttpService,
     namespace: String,
 }
 
 impl DistGit {
     pub fn new(settings: &DistGitSettings) -> Result<DistGit, AclSettingsError> {
         let service = ServiceSettings { url: settings.url.clone(), authorization: settings.authorization.clone() };
-        Ok(DistGit { service: Service::new(&service)?, namespace: settings.namespace.clone() })
+        Ok(DistGit { service: HttpService::new(&service)?, namespace: settings.namespace.clone() })
     }
 }
 
@@ -64,8 +63,7 @@ impl Provider<Holders> for DistGit {
     }
 
     /// Point of contact: the owner. Co-maintained: users and groups with `admin`, `commit` or `collaborator`. Watch:
-    /// those who
-    /// watch commits; Pagure counts all with access among them unless they chose otherwise.
+    /// those who watch commits; Pagure counts all with access among them unless they chose otherwise.
     async fn fetch(&self, name: &str) -> Result<Option<Holders>, ProviderError> {
         let path = ["api", "0", &self.namespace, name, "watchers"];
         let project = self.service.get::<Project>(&path[..4], &[]);

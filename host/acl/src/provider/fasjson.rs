@@ -1,29 +1,30 @@
-//! FASJSON, the JSON API of Fedora's account system: `GET /v1/groups/NAME/members/`, in pages. Format: FASJSON's OpenAPI
-//! description. It reads pages by number and never follows the address of the next one, which the answer also carries.
+//! FASJSON, the JSON API of Fedora's account system: `GET /v1/groups/NAME/members/`, in pages. Format: FASJSON's
+//! OpenAPI description. It reads pages by number and never follows the address of the next one, which the answer also
+//! carries.
 
 use crate::limits;
 use async_trait::async_trait;
 use serde::Deserialize;
 
-use super::http::{Service, ServiceError};
+use super::http::{HttpService, ServiceError};
 use super::{Members, Provider, ProviderError};
 use crate::settings::{AclSettingsError, ServiceSettings};
 
 /// FASJSON's HTTP API. Fedora's own requires Kerberos, which this client does not support: use a proxy that does, or a
 /// deployment that accepts an `authorization` header.
 #[derive(Debug)]
-pub struct FasJson(Service);
+pub struct FasJson(HttpService);
 
 impl FasJson {
     pub fn new(settings: &ServiceSettings) -> Result<FasJson, AclSettingsError> {
-        Ok(FasJson(Service::new(settings)?.with_trailing_slash()))
+        Ok(FasJson(HttpService::new(settings)?.with_trailing_slash()))
     }
 }
 
 #[derive(Deserialize)]
 struct Page {
     result: Vec<Member>,
-    /// Absent if everything is in one answer.
+    /// Absent if one answer holds all members.
     #[serde(default)]
     page: Option<Position>,
 }
@@ -51,7 +52,7 @@ impl Provider<Members> for FasJson {
             let query = [("page_size", limits::ACL_PAGE), ("page_number", number)];
             let page: Option<Page> = self.0.get(&["v1", "groups", name, "members"], &query).await?;
             let Some(page) = page else {
-                // A group that vanishes between two pages is gone: half of a list is never returned.
+                // The group was deleted between two pages. A partial list is never returned.
                 return Ok(None);
             };
             members.extend(page.result.into_iter().map(|member| member.username));
@@ -62,7 +63,7 @@ impl Provider<Members> for FasJson {
                 None => return Ok(Some(members)),
                 // A service that returns another page than requested would make the loop endless.
                 Some(at) if at.page_number != number => {
-                    let detail = format!("page {} came for page {number}", at.page_number);
+                    let detail = format!("the service returned page {} instead of page {number}", at.page_number);
                     return Err(ServiceError::Invalid(detail).into());
                 }
                 Some(at) if at.total_pages <= number => return Ok(Some(members)),

@@ -1,6 +1,5 @@
 //! A JSON file with packages and groups, for deployments without a service. It is in memory as a whole; it is read
-//! again
-//! only on request, and an unreadable file leaves the old lists in force.
+//! again only on request, and an unreadable file leaves the old lists in force.
 
 use std::path::{Path, PathBuf};
 

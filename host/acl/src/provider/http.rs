@@ -27,7 +27,7 @@ pub enum ServiceError {
     #[error("the answer is larger than {} bytes", limits::ACL_RESPONSE_BYTES)]
     TooLarge,
     /// Not the documented JSON.
-    #[error("the answer is not what the service is documented to send: {0}")]
+    #[error("the answer does not have the documented form: {0}")]
     Invalid(String),
 }
 
@@ -39,15 +39,15 @@ fn chain(error: &reqwest::Error) -> String {
 
 /// A service: its address, and a client that keeps connections to it.
 #[derive(Clone, Debug)]
-pub(super) struct Service {
+pub(super) struct HttpService {
     client: Client,
     base: Url,
     /// Whether its paths end in a slash; without it some services answer with a redirect.
     trailing_slash: bool,
 }
 
-impl Service {
-    pub(super) fn new(settings: &ServiceSettings) -> Result<Service, AclSettingsError> {
+impl HttpService {
+    pub(super) fn new(settings: &ServiceSettings) -> Result<HttpService, AclSettingsError> {
         let base = settings.url.clone();
         if !matches!(base.scheme(), "http" | "https") || !base.has_host() {
             return Err(AclSettingsError::Url(base));
@@ -68,16 +68,15 @@ impl Service {
             .pool_idle_timeout(IDLE)
             .build()
             .map_err(AclSettingsError::Client)?;
-        Ok(Service { client, base, trailing_slash: false })
+        Ok(HttpService { client, base, trailing_slash: false })
     }
 
-    pub(super) fn with_trailing_slash(self) -> Service {
-        Service { trailing_slash: true, ..self }
+    pub(super) fn with_trailing_slash(self) -> HttpService {
+        HttpService { trailing_slash: true, ..self }
     }
 
     /// The document at `base/segments…?query`; none if the service answers that it does not exist. Segments are
-    /// escaped, so
-    /// that a package's name cannot lead to another path.
+    /// escaped, so that a package's name cannot lead to another path.
     pub(super) async fn get<T: DeserializeOwned>(
         &self,
         segments: &[&str],
@@ -100,7 +99,7 @@ impl Service {
         serde_json::from_slice(&body).map(Some).map_err(|error| ServiceError::Invalid(error.to_string()))
     }
 
-    /// None for names that no path can carry: nothing has such a name.
+    /// None for names that cannot be part of a path; no package or group has such a name.
     fn url(&self, segments: &[&str], query: &[(&str, u32)]) -> Option<Url> {
         if segments.iter().any(|segment| matches!(*segment, "" | "." | "..")) {
             return None;
@@ -134,7 +133,7 @@ mod tests {
     #[test]
     fn a_name_cannot_lead_to_another_path() {
         let settings = ServiceSettings { url: "https://lists.example/api/".parse().unwrap(), authorization: None };
-        let service = Service::new(&settings).unwrap();
+        let service = HttpService::new(&settings).unwrap();
         let table = [
             ("guake", Some("https://lists.example/api/package/guake")),
             ("a/../b?x#y", Some("https://lists.example/api/package/a%2F..%2Fb%3Fx%23y")),
@@ -149,10 +148,10 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_is_no_http_service_is_refused() {
+    fn an_address_without_http_is_refused() {
         for url in ["ftp://lists.example/", "file:///etc/passwd", "data:text/plain,x"] {
             let settings = ServiceSettings { url: url.parse().unwrap(), authorization: None };
-            assert!(matches!(Service::new(&settings), Err(AclSettingsError::Url(_))), "{url}");
+            assert!(matches!(HttpService::new(&settings), Err(AclSettingsError::Url(_))), "{url}");
         }
     }
 }

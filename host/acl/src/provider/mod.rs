@@ -1,6 +1,5 @@
-//! Providers of access lists: one trait, and the services and files behind it. A provider only asks and translates;
-//! caching,
-//! waiting and retrying belong to the cache.
+//! Providers of access lists: one trait, and the services and files behind it. A provider only requests and converts;
+//! caching, waiting and retrying belong to the cache.
 
 use std::collections::BTreeSet;
 
@@ -29,12 +28,11 @@ pub trait Provider<T>: Send + Sync + 'static {
     fn name(&self) -> &'static str;
 
     /// The list of the package or group of this name; none if it does not exist. The caller bounds the time, and drops
-    /// the
-    /// future when it is over.
+    /// the future when it is over.
     async fn fetch(&self, name: &str) -> Result<Option<T>, ProviderError>;
 }
 
-/// Why a provider did not answer. It tells nothing about the list: never treat it as an empty one.
+/// Why a provider did not answer. The list is then unknown: never treat it as empty.
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderError {
     #[error(transparent)]

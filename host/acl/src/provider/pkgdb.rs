@@ -1,22 +1,22 @@
-//! pkgdb2, Fedora's package database until 2017: `GET /package/NAME` gives each collection that the package is in, with
-//! its point of contact and its ACLs. Format: pkgdb2's own API documentation, `api_package_info`.
+//! pkgdb2, Fedora's package database until 2017: `GET /package/NAME` returns each collection of the package, with its
+//! point of contact and its ACLs. Format: pkgdb2's own API documentation, `api_package_info`.
 
 use async_trait::async_trait;
 use serde::Deserialize;
 use tidings_domain::acl::Holders;
 use tidings_domain::limits;
 
-use super::http::Service;
+use super::http::HttpService;
 use super::{Provider, ProviderError, ServiceError};
 use crate::settings::{AclSettingsError, ServiceSettings};
 
 /// pkgdb2's HTTP API. Its address includes `/api`: `https://admin.fedoraproject.org/pkgdb/api`.
 #[derive(Debug)]
-pub struct Pkgdb(Service);
+pub struct Pkgdb(HttpService);
 
 impl Pkgdb {
     pub fn new(settings: &ServiceSettings) -> Result<Pkgdb, AclSettingsError> {
-        Ok(Pkgdb(Service::new(settings)?))
+        Ok(Pkgdb(HttpService::new(settings)?))
     }
 }
 
@@ -60,13 +60,12 @@ impl Provider<Holders> for Pkgdb {
     }
 
     /// The union over the collections that are not at their end of life: point of contact; co-maintained for `commit`;
-    /// watch
-    /// for `watchcommits`. Only approved ACLs count. pkgdb2 already names groups `group::NAME`.
+    /// watch for `watchcommits`. Only approved ACLs count. pkgdb2 already names groups `group::NAME`.
     async fn fetch(&self, name: &str) -> Result<Option<Holders>, ProviderError> {
         let Some(answer) = self.0.get::<Answer>(&["package", name], &[]).await? else { return Ok(None) };
         if answer.output != "ok" {
-            let said = answer.error.unwrap_or(answer.output);
-            return Err(ServiceError::Invalid(said.chars().take(limits::REASON_CHARS).collect()).into());
+            let reason = answer.error.unwrap_or(answer.output);
+            return Err(ServiceError::Invalid(reason.chars().take(limits::REASON_CHARS).collect()).into());
         }
         let mut holders = Holders::default();
         for listing in answer.packages.into_iter().filter(|listing| listing.collection.status != "EOL") {

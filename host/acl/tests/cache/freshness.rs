@@ -1,4 +1,4 @@
-//! What is asked and what is served: when a list may be believed, and what an invalidation does.
+//! Freshness of lists: when a list may be used, when it is fetched, and what an invalidation does.
 
 use std::time::Duration;
 
@@ -8,7 +8,9 @@ use tidings_domain::acl::{Acl, Cause, Key};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, advance, sleep};
 
-use crate::support::{GIVEN, JOINED, LISTS, Mood, Service, asked, cache, guake, holds, packages, ready, view};
+use crate::support::{
+    Behaviour, LISTS, NEW_MEMBER, NEW_OWNER, TestProvider, cache, group_set, guake, holds, packages, ready, view,
+};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -17,11 +19,11 @@ fn shells() -> [Key; 1] {
 }
 
 #[tokio::test(start_paused = true)]
-async fn twenty_lookups_of_one_cold_package_make_one_request() {
-    let service = Service::new(LISTS);
+async fn twenty_lookups_of_one_unknown_package_make_one_request() {
+    let service = TestProvider::new(LISTS);
     let cache = cache(&service, &AclSettings::default());
     view(&cache, "bash").await;
-    service.takes(15);
+    service.set_delay(15);
     let start = Instant::now();
     let waiting = tokio::spawn({
         let cache = cache.clone();
@@ -29,9 +31,9 @@ async fn twenty_lookups_of_one_cold_package_make_one_request() {
     });
     sleep(Duration::from_secs(1)).await;
     assert!(ready(&cache, "guake").is_none());
-    let warm = ready(&cache, "bash").expect("another message's list is there at once");
+    let warm = ready(&cache, "bash").expect("a list in memory does not wait for another message's list");
     assert!(holds(&warm, "dan", "bash")[0]);
-    service.takes(0);
+    service.set_delay(0);
     let views = waiting.await.unwrap();
     assert!(start.elapsed() <= Duration::from_millis(15_500), "{:?}", start.elapsed());
     assert!(views.iter().all(|view| view.missing().is_empty() && holds(view, "bob", "guake")[0]));
@@ -39,8 +41,8 @@ async fn twenty_lookups_of_one_cold_package_make_one_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn o1_one_list_answers_every_kind_rightly_whichever_is_asked_first() {
-    let service = Service::new(LISTS);
+async fn o1_one_list_answers_lookups_of_every_kind() {
+    let service = TestProvider::new(LISTS);
     let cache = cache(&service, &AclSettings::default());
     let table = [
         ("ann", [true, true, false]),
@@ -56,15 +58,15 @@ async fn o1_one_list_answers_every_kind_rightly_whichever_is_asked_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn o2_a_failure_is_never_remembered_as_owning_nothing() {
-    let service = Service::new(LISTS);
+async fn o2_a_failure_is_never_cached_as_an_empty_list() {
+    let service = TestProvider::new(LISTS);
     let cache = cache(&service, &AclSettings::default());
-    service.feels(Mood::Failing);
+    service.set_behaviour(Behaviour::Failing);
     let without = view(&cache, "guake").await;
     assert_eq!(without.missing().len(), 1);
     assert_eq!((&without.missing()[0].key, without.missing()[0].reason), (&guake()[0], Unavailable::Failed));
     assert!(ready(&cache, "guake").is_none(), "a failure is not an answer");
-    service.feels(Mood::Well);
+    service.set_behaviour(Behaviour::Answering);
     assert!(holds(&view(&cache, "guake").await, "ann", "guake")[0], "the next message gets the list");
     let figures = cache.figures().packages;
     assert_eq!((figures.unavailable, figures.unknown_entries), (1, 0));
@@ -72,62 +74,62 @@ async fn o2_a_failure_is_never_remembered_as_owning_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn o2_a_group_s_failure_is_reported_and_the_package_s_own_holders_match() {
-    let service = Service::new(LISTS);
-    let broken = Service::new(LISTS);
-    broken.feels(Mood::Failing);
+    let service = TestProvider::new(LISTS);
+    let broken = TestProvider::new(LISTS);
+    broken.set_behaviour(Behaviour::Failing);
     let cache = AclCache::new(service, broken.clone(), &AclSettings::default(), Handle::current());
     let half = view(&cache, "guake").await;
     assert_eq!(half.missing()[0].key, shells()[0]);
     assert!(holds(&half, "ann", "guake")[0] && !holds(&half, "bob", "guake")[0]);
-    broken.feels(Mood::Well);
+    broken.set_behaviour(Behaviour::Answering);
     assert!(holds(&view(&cache, "guake").await, "bob", "guake")[0]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_was_on_its_way_when_the_list_changed_is_not_believed() {
-    let service = Service::new(LISTS);
+async fn an_answer_requested_before_an_invalidation_is_not_used() {
+    let service = TestProvider::new(LISTS);
     let cache = cache(&service, &AclSettings::default());
-    service.takes(10);
+    service.set_delay(10);
     let early = tokio::spawn({
         let cache = cache.clone();
         async move { view(&cache, "guake").await }
     });
     sleep(Duration::from_secs(5)).await;
-    service.set(GIVEN);
+    service.set(NEW_OWNER);
     cache.invalidate(&guake(), Cause::PackageDatabase);
     assert!(ready(&cache, "guake").is_none());
     let late = view(&cache, "guake").await;
     assert!(holds(&late, "eve", "guake")[0] && !holds(&late, "ann", "guake")[0]);
     let early = early.await.unwrap();
-    assert!(holds(&early, "eve", "guake")[0], "who waited before gets the newer one too");
+    assert!(holds(&early, "eve", "guake")[0], "a waiter from before the change gets the newer list too");
     assert!(holds(&ready(&cache, "guake").unwrap(), "eve", "guake")[0]);
     assert_eq!((service.calls("guake"), cache.figures().packages.late), (2, 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_late_by_a_refresh_is_not_believed_either() {
-    let service = Service::new(LISTS);
+async fn an_answer_to_a_refresh_requested_before_an_invalidation_is_not_used() {
+    let service = TestProvider::new(LISTS);
     let cache = cache(&service, &AclSettings::default());
     view(&cache, "guake").await;
-    service.takes(10);
+    service.set_delay(10);
     cache.invalidate(&guake(), Cause::PackageDatabase);
     sleep(Duration::from_secs(5)).await;
-    service.set(GIVEN);
+    service.set(NEW_OWNER);
     cache.invalidate(&guake(), Cause::PackageDatabase);
     sleep(Duration::from_secs(7)).await;
-    assert!(ready(&cache, "guake").is_none(), "the first answer came, and is out of date");
+    assert!(ready(&cache, "guake").is_none(), "the first answer arrived, and is outdated");
     let fresh = view(&cache, "guake").await;
     assert!(holds(&fresh, "eve", "guake")[0] && !holds(&fresh, "ann", "guake")[0]);
     assert_eq!(service.calls("guake"), 3);
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_an_invalidation_the_next_lookup_waits_for_the_list_that_is_fetched_already() {
-    let service = Service::new(LISTS);
+async fn after_an_invalidation_the_next_lookup_waits_for_the_fetch_that_it_started() {
+    let service = TestProvider::new(LISTS);
     let cache = cache(&service, &AclSettings::default());
     view(&cache, "guake").await;
-    service.set(GIVEN);
-    service.takes(15);
+    service.set(NEW_OWNER);
+    service.set_delay(15);
     cache.invalidate(&[guake(), [Key::Package("never-seen".into())]].concat(), Cause::DistGit);
     sleep(Duration::from_secs(10)).await;
     assert!(ready(&cache, "guake").is_none());
@@ -139,11 +141,11 @@ async fn after_an_invalidation_the_next_lookup_waits_for_the_list_that_is_fetche
 }
 
 #[tokio::test(start_paused = true)]
-async fn n6_a_group_s_change_alone_changes_who_hears_of_its_packages() {
-    let service = Service::new(LISTS);
+async fn n6_a_change_of_a_group_alone_changes_the_holders_of_its_packages() {
+    let service = TestProvider::new(LISTS);
     let cache = cache(&service, &AclSettings::default());
     assert!(holds(&view(&cache, "guake").await, "bob", "guake")[1]);
-    service.set(JOINED);
+    service.set(NEW_MEMBER);
     cache.invalidate(&shells(), Cause::AccountSystem);
     let after = view(&cache, "guake").await;
     assert!(holds(&after, "fay", "guake")[1] && !holds(&after, "bob", "guake")[1]);
@@ -151,50 +153,54 @@ async fn n6_a_group_s_change_alone_changes_who_hears_of_its_packages() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_invalidated_list_that_cannot_be_had_anew_serves_on_and_is_retried_later() {
-    let service = Service::new(LISTS);
+async fn an_invalidated_list_that_cannot_be_fetched_stays_in_use_and_is_retried_later() {
+    let service = TestProvider::new(LISTS);
     let cache = cache(&service, &AclSettings::default());
     view(&cache, "guake").await;
-    service.feels(Mood::Failing);
+    service.set_behaviour(Behaviour::Failing);
     cache.invalidate(&guake(), Cause::PackageDatabase);
     let stale = view(&cache, "guake").await;
     assert!(stale.missing().is_empty() && holds(&stale, "ann", "guake")[0], "the last known list");
     assert_eq!((service.calls("guake"), cache.figures().packages.stale_served), (2, 1));
-    assert!(ready(&cache, "guake").is_some(), "nobody waits for a service that is down");
-    assert_eq!(service.calls("guake"), 2, "nor asks it for every message");
-    service.feels(Mood::Well);
-    service.set(GIVEN);
+    assert!(ready(&cache, "guake").is_some(), "no message waits for a service that is down");
+    assert_eq!(service.calls("guake"), 2, "and not every message makes a request");
+    service.set_behaviour(Behaviour::Answering);
+    service.set(NEW_OWNER);
     advance(Duration::from_secs(6)).await;
-    assert!(holds(&ready(&cache, "guake").unwrap(), "ann", "guake")[0], "served, and being refreshed");
+    assert!(holds(&ready(&cache, "guake").unwrap(), "ann", "guake")[0], "used while it is refreshed");
     sleep(Duration::from_millis(1)).await;
     assert!(holds(&ready(&cache, "guake").unwrap(), "eve", "guake")[0]);
     assert_eq!(cache.figures().packages.stale_served, 3);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_old_list_is_served_at_once_and_refreshed_by_one_request() {
-    let service = Service::new(LISTS);
+async fn an_old_list_is_used_without_waiting_and_refreshed_by_one_request() {
+    let service = TestProvider::new(LISTS);
     let cache = cache(&service, &AclSettings { max_age: HOUR, ..AclSettings::default() });
     view(&cache, "guake").await;
     advance(HOUR / 2).await;
     assert!(ready(&cache, "guake").is_some());
     assert_eq!(service.calls("guake"), 1);
-    service.set(GIVEN);
-    service.takes(15);
+    service.set(NEW_OWNER);
+    service.set_delay(15);
     advance(HOUR).await;
     for _ in 0..10 {
-        assert!(holds(&ready(&cache, "guake").expect("nobody waits"), "ann", "guake")[0]);
+        assert!(holds(&ready(&cache, "guake").expect("no message waits"), "ann", "guake")[0]);
         sleep(Duration::from_secs(1)).await;
     }
     sleep(Duration::from_secs(6)).await;
     assert!(holds(&ready(&cache, "guake").unwrap(), "eve", "guake")[0]);
     assert_eq!(service.calls("guake"), 2);
-    assert_eq!(cache.figures().packages.stale_served, 0, "an old list is not a wrong one");
+    assert_eq!(
+        cache.figures().packages.stale_served,
+        0,
+        "an old list that was not invalidated does not count as stale"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn that_there_is_no_such_package_is_remembered_for_a_shorter_while() {
-    let service = Service::new("{}");
+async fn a_package_that_does_not_exist_is_cached_for_a_shorter_time() {
+    let service = TestProvider::new("{}");
     let cache = cache(&service, &AclSettings::default());
     let nothing = view(&cache, "guake").await;
     assert!(nothing.missing().is_empty() && nothing.holders("guake").is_none());
@@ -209,8 +215,8 @@ async fn that_there_is_no_such_package_is_remembered_for_a_shorter_while() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_tells_of_a_new_package_ends_the_knowledge_that_there_is_none() {
-    let service = Service::new("{}");
+async fn a_message_about_a_new_package_invalidates_the_entry_that_it_does_not_exist() {
+    let service = TestProvider::new("{}");
     let cache = cache(&service, &AclSettings::default());
     view(&cache, "guake").await;
     service.set(LISTS);
@@ -219,10 +225,10 @@ async fn a_message_that_tells_of_a_new_package_ends_the_knowledge_that_there_is_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_caller_that_leaves_does_not_end_the_load_that_others_wait_for() {
-    let service = Service::new(LISTS);
+async fn a_dropped_caller_does_not_end_the_fetch_that_others_wait_for() {
+    let service = TestProvider::new(LISTS);
     let cache = cache(&service, &AclSettings::default());
-    service.takes(10);
+    service.set_delay(10);
     let first = tokio::spawn({
         let cache = cache.clone();
         async move { view(&cache, "bash").await }
@@ -239,12 +245,12 @@ async fn a_caller_that_leaves_does_not_end_the_load_that_others_wait_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn groups_that_rules_ask_for_are_in_the_view_and_each_list_once() {
-    let service = Service::new(LISTS);
+async fn groups_that_rules_refer_to_are_in_the_view_and_each_list_is_fetched_once() {
+    let service = TestProvider::new(LISTS);
     let cache = cache(&service, &AclSettings::default());
     let twice = packages(&["guake", "bash", "guake"]);
-    let asked = asked(&["shells", "nosuch"]);
-    let need = Need { packages: &twice, groups: Some(&asked) };
+    let groups = group_set(&["shells", "nosuch"]);
+    let need = Need { packages: &twice, groups: Some(&groups) };
     let view = cache.view(&need).await;
     assert!(view.is_member("shells", "bob") && view.members("nosuch").is_none() && view.missing().is_empty());
     assert!(holds(&view, "dan", "bash")[0] && holds(&view, "ann", "guake")[0]);
@@ -252,39 +258,39 @@ async fn groups_that_rules_ask_for_are_in_the_view_and_each_list_once() {
     assert!(cache.ready(&need).is_some());
 }
 
-/// The same for whoever asks by name and for whoever asks by person.
+/// Lookups by group name and by user return the same members.
 #[tokio::test(start_paused = true)]
-async fn who_is_in_a_group_that_rules_ask_about_is_known_by_person_and_follows_changes() {
-    let service = Service::new(LISTS);
+async fn members_of_groups_that_rules_refer_to_are_found_by_user_and_follow_changes() {
+    let service = TestProvider::new(LISTS);
     let cache = cache(&service, &AclSettings::default());
-    let asked = asked(&["shells", "nosuch"]);
-    let need = Need { packages: &[], groups: Some(&asked) };
+    let groups = group_set(&["shells", "nosuch"]);
+    let need = Need { packages: &[], groups: Some(&groups) };
     let of = |view: &View, users: &[&str]| {
         let mut found = Vec::new();
         view.groups_of(&packages(users), &[], &mut |group| found.push(group.to_owned()));
         found
     };
-    assert!(cache.ready(&need).is_none(), "nothing is here yet");
+    assert!(cache.ready(&need).is_none(), "no list is in memory yet");
     let view = cache.view(&need).await;
     assert_eq!((of(&view, &["ann", "bob"]), of(&view, &["fay"])), (vec!["shells".to_owned()], vec![]));
     let ready = cache.ready(&need).unwrap();
     assert_eq!(of(&ready, &["bob"]), ["shells"]);
-    service.set(JOINED);
+    service.set(NEW_MEMBER);
     cache.invalidate(&[Key::Group("shells".into())], Cause::AccountSystem);
-    assert!(cache.ready(&need).is_none(), "it changed, and is waited for");
+    assert!(cache.ready(&need).is_none(), "it changed, so the new list is awaited");
     let view = cache.view(&need).await;
     assert_eq!((of(&view, &["bob"]), of(&view, &["fay"])), (vec![], vec!["shells".to_owned()]));
     assert_eq!(of(&cache.ready(&need).unwrap(), &["fay"]), ["shells"]);
-    assert_eq!(of(&ready, &["bob"]), ["shells"], "an older view is as it was");
+    assert_eq!(of(&ready, &["bob"]), ["shells"], "an older view does not change");
     assert_eq!((service.calls("shells"), service.calls("nosuch")), (2, 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_lists_can_be_declared_wrong_at_once() {
-    let service = Service::new(LISTS);
+async fn all_lists_can_be_invalidated_at_once() {
+    let service = TestProvider::new(LISTS);
     let cache = cache(&service, &AclSettings::default());
     view(&cache, "guake").await;
-    service.set(GIVEN);
+    service.set(NEW_OWNER);
     cache.invalidate_all(Cause::Reload);
     assert!(ready(&cache, "guake").is_none());
     assert!(holds(&view(&cache, "guake").await, "eve", "guake")[0]);
@@ -292,24 +298,24 @@ async fn all_lists_can_be_declared_wrong_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_that_tells_of_a_change_before_it_made_it_is_asked_once_more() {
-    let service = Service::new(LISTS);
+async fn a_list_is_fetched_once_more_as_a_service_may_report_a_change_before_it_makes_it() {
+    let service = TestProvider::new(LISTS);
     let cache = cache(&service, &AclSettings::default());
     view(&cache, "guake").await;
     cache.invalidate(&guake(), Cause::PackageDatabase);
     assert!(holds(&view(&cache, "guake").await, "ann", "guake")[0]);
-    service.set(GIVEN);
+    service.set(NEW_OWNER);
     for _ in 0..60 {
         sleep(Duration::from_secs(1)).await;
-        ready(&cache, "guake").expect("nobody waits");
+        ready(&cache, "guake").expect("no message waits");
     }
     assert!(holds(&ready(&cache, "guake").unwrap(), "eve", "guake")[0]);
     assert_eq!(service.calls("guake"), 3);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_that_somebody_waits_for_is_fetched_before_those_that_are_merely_old() {
-    let service = Service::new(LISTS);
+async fn a_list_that_a_message_waits_for_is_fetched_before_lists_that_are_only_old() {
+    let service = TestProvider::new(LISTS);
     let settings = AclSettings { concurrency: 2, unknown_age: HOUR, max_age: HOUR, ..AclSettings::default() };
     let cache = cache(&service, &settings);
     let old: Vec<String> = (0..40).map(|number| format!("old{number}")).collect();
@@ -317,15 +323,15 @@ async fn a_list_that_somebody_waits_for_is_fetched_before_those_that_are_merely_
     cache.view(&need).await;
     view(&cache, "guake").await;
     advance(HOUR).await;
-    service.takes(15);
-    assert!(cache.ready(&need).is_some(), "they serve, and are fetched again");
+    service.set_delay(15);
+    assert!(cache.ready(&need).is_some(), "they are used while they are fetched again");
     sleep(Duration::from_secs(1)).await;
-    service.set(GIVEN);
+    service.set(NEW_OWNER);
     let start = Instant::now();
     cache.invalidate(&guake(), Cause::PackageDatabase);
     assert!(holds(&view(&cache, "guake").await, "eve", "guake")[0]);
     assert!(start.elapsed() <= Duration::from_secs(30), "{:?}", start.elapsed());
-    // One that is already in their queue loses its place there to nobody.
+    // A list that already waits for a background fetch becomes urgent.
     let start = Instant::now();
     cache.invalidate(&[Key::Package("old39".into())], Cause::PackageDatabase);
     view(&cache, "old39").await;

@@ -1,6 +1,6 @@
-//! The cache before a service that is slow, broken or changing, in tokio's paused time.
+//! Tests of the cache with a provider that is slow, fails or changes, in tokio's paused time.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "what tests share may fail as they do")]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "helpers of tests may panic like tests")]
 
 mod bounds;
 mod freshness;

@@ -1,4 +1,4 @@
-//! A provider that the tests can slow down, break and change, and short ways to ask a cache.
+//! A provider whose delay, failures and lists the tests control, and helpers that query a cache.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -10,29 +10,29 @@ use tidings_acl::{AclCache, AclSettings, GroupSet, Members, Need, Provider, Prov
 use tidings_domain::acl::{Acl, AclTable, Holders, Key, Kinds};
 use tokio::runtime::Handle;
 
-/// How the service behaves.
+/// How the provider answers.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Mood {
-    Well,
+pub enum Behaviour {
+    Answering,
     Failing,
     Panicking,
 }
 
-pub struct Service {
+pub struct TestProvider {
     table: Mutex<AclTable>,
-    mood: Mutex<Mood>,
-    takes: Mutex<Duration>,
+    behaviour: Mutex<Behaviour>,
+    delay: Mutex<Duration>,
     calls: Mutex<Vec<String>>,
     at_once: AtomicUsize,
     most_at_once: AtomicUsize,
 }
 
-impl Service {
-    pub fn new(lists: &str) -> Arc<Service> {
-        Arc::new(Service {
+impl TestProvider {
+    pub fn new(lists: &str) -> Arc<TestProvider> {
+        Arc::new(TestProvider {
             table: Mutex::new(AclTable::from_json(lists).unwrap()),
-            mood: Mutex::new(Mood::Well),
-            takes: Mutex::new(Duration::ZERO),
+            behaviour: Mutex::new(Behaviour::Answering),
+            delay: Mutex::new(Duration::ZERO),
             calls: Mutex::default(),
             at_once: AtomicUsize::new(0),
             most_at_once: AtomicUsize::new(0),
@@ -43,15 +43,15 @@ impl Service {
         *self.table.lock().unwrap() = AclTable::from_json(lists).unwrap();
     }
 
-    pub fn feels(&self, mood: Mood) {
-        *self.mood.lock().unwrap() = mood;
+    pub fn set_behaviour(&self, behaviour: Behaviour) {
+        *self.behaviour.lock().unwrap() = behaviour;
     }
 
-    pub fn takes(&self, seconds: u64) {
-        *self.takes.lock().unwrap() = Duration::from_secs(seconds);
+    pub fn set_delay(&self, seconds: u64) {
+        *self.delay.lock().unwrap() = Duration::from_secs(seconds);
     }
 
-    /// How often this name was asked for.
+    /// The number of requests for this name.
     pub fn calls(&self, name: &str) -> usize {
         self.calls.lock().unwrap().iter().filter(|called| *called == name).count()
     }
@@ -60,24 +60,24 @@ impl Service {
         self.most_at_once.load(SeqCst)
     }
 
-    /// What the service knew when it was asked, delivered when it is done.
-    async fn answer<T>(&self, name: &str, look: impl Fn(&AclTable) -> Option<T>) -> Result<Option<T>, ProviderError> {
+    /// Returns after the delay the list at the time of the request.
+    async fn answer<T>(&self, name: &str, lookup: impl Fn(&AclTable) -> Option<T>) -> Result<Option<T>, ProviderError> {
         self.calls.lock().unwrap().push(name.to_owned());
-        let (answer, takes, mood) =
-            (look(&self.table.lock().unwrap()), *self.takes.lock().unwrap(), *self.mood.lock().unwrap());
+        let (answer, delay, behaviour) =
+            (lookup(&self.table.lock().unwrap()), *self.delay.lock().unwrap(), *self.behaviour.lock().unwrap());
         self.most_at_once.fetch_max(self.at_once.fetch_add(1, SeqCst) + 1, SeqCst);
-        tokio::time::sleep(takes).await;
+        tokio::time::sleep(delay).await;
         self.at_once.fetch_sub(1, SeqCst);
-        match mood {
-            Mood::Well => Ok(answer),
-            Mood::Failing => Err(ProviderError::Other("out of order".into())),
-            Mood::Panicking => panic!("a provider's own fault"),
+        match behaviour {
+            Behaviour::Answering => Ok(answer),
+            Behaviour::Failing => Err(ProviderError::Other("unavailable".into())),
+            Behaviour::Panicking => panic!("the provider panics"),
         }
     }
 }
 
 #[async_trait]
-impl Provider<Holders> for Service {
+impl Provider<Holders> for TestProvider {
     fn name(&self) -> &'static str {
         "test"
     }
@@ -88,7 +88,7 @@ impl Provider<Holders> for Service {
 }
 
 #[async_trait]
-impl Provider<Members> for Service {
+impl Provider<Members> for TestProvider {
     fn name(&self) -> &'static str {
         "test"
     }
@@ -98,7 +98,7 @@ impl Provider<Members> for Service {
     }
 }
 
-pub fn cache(service: &Arc<Service>, settings: &AclSettings) -> AclCache {
+pub fn cache(service: &Arc<TestProvider>, settings: &AclSettings) -> AclCache {
     AclCache::new(service.clone(), service.clone(), settings, Handle::current())
 }
 
@@ -106,7 +106,7 @@ pub fn packages(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-pub fn asked(names: &[&str]) -> GroupSet {
+pub fn group_set(names: &[&str]) -> GroupSet {
     GroupSet::new(names.iter().map(|name| (*name).into()))
 }
 
@@ -118,7 +118,7 @@ pub fn ready(cache: &AclCache, package: &str) -> Option<View> {
     cache.ready(&Need { packages: &packages(&[package]), groups: None })
 }
 
-/// Whether `user` holds `package` by any, commit, watch.
+/// Whether `user` holds `package` in any way, by commit, and by watch.
 pub fn holds(view: &View, user: &str, package: &str) -> [bool; 3] {
     [Kinds::Any, Kinds::Commit, Kinds::Watch].map(|kinds| view.holds(user, package, kinds))
 }
@@ -136,7 +136,7 @@ pub const LISTS: &str = r#"{
 }"#;
 
 /// The same after `ann` gave `guake` to `eve`.
-pub const GIVEN: &str = r#"{
+pub const NEW_OWNER: &str = r#"{
     "packages": {
         "guake": {"point of contact": ["eve"], "co-maintained": ["group::shells"], "watch": ["cid"]},
         "bash": {"point of contact": ["dan"]}
@@ -145,7 +145,7 @@ pub const GIVEN: &str = r#"{
 }"#;
 
 /// The same after `fay` took the place of `bob` in the group.
-pub const JOINED: &str = r#"{
+pub const NEW_MEMBER: &str = r#"{
     "packages": {
         "guake": {"point of contact": ["ann"], "co-maintained": ["group::shells"], "watch": ["cid"]},
         "bash": {"point of contact": ["dan"]}

@@ -1,6 +1,6 @@
-//! The providers before a real server that sends the documented JSON, or something else.
+//! Tests of the providers against a real server that sends the documented JSON, or an invalid answer.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "what tests share may fail as they do")]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "helpers of tests may panic like tests")]
 
 mod server;
 
@@ -40,7 +40,7 @@ fn names(names: &[&str]) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn pkgdb_s_approved_acls_of_living_collections_become_holders() {
+async fn approved_acls_of_supported_collections_in_pkgdb_become_holders() {
     let server = Server::start().await;
     let holders = pkgdb(&server.url).fetch("guake").await.unwrap().unwrap();
     let expected = Holders {
@@ -55,7 +55,7 @@ async fn pkgdb_s_approved_acls_of_living_collections_become_holders() {
 }
 
 #[tokio::test]
-async fn dist_git_s_access_and_watchers_become_holders_without_those_who_only_sort_tickets() {
+async fn users_with_access_and_watchers_in_dist_git_become_holders_without_ticket_access() {
     let server = Server::start().await;
     let holders = distgit(&server.url).fetch("guake").await.unwrap().unwrap();
     let expected = Holders {
@@ -71,7 +71,7 @@ async fn dist_git_s_access_and_watchers_become_holders_without_those_who_only_so
 }
 
 #[tokio::test]
-async fn fasjson_s_pages_become_one_list() {
+async fn the_pages_of_fasjson_become_one_list() {
     let server = Server::start().await;
     let members = fasjson(&server.url).fetch("large").await.unwrap().unwrap();
     assert_eq!(members.len(), 2500);
@@ -84,10 +84,10 @@ async fn fasjson_s_pages_become_one_list() {
 }
 
 #[tokio::test]
-async fn pages_that_go_in_a_circle_or_never_end_are_an_error() {
+async fn pages_that_repeat_or_never_end_are_an_error() {
     let server = Server::start().await;
     let circle = fasjson(&server.url).fetch("loop").await.unwrap_err();
-    assert!(circle.to_string().contains("page 1 came for page 2"), "{circle}");
+    assert!(circle.to_string().contains("returned page 1 instead of page 2"), "{circle}");
     assert_eq!(server.paths().len(), 2);
     let endless = fasjson(&server.url).fetch("endless").await.unwrap_err();
     assert!(endless.to_string().contains("more than 100 pages"), "{endless}");
@@ -95,7 +95,7 @@ async fn pages_that_go_in_a_circle_or_never_end_are_an_error() {
 }
 
 #[tokio::test]
-async fn every_trouble_is_an_error_and_never_an_empty_list() {
+async fn every_failure_is_an_error_and_never_an_empty_list() {
     let server = Server::start().await;
     let (pkgdb, distgit, fasjson) = (pkgdb(&server.url), distgit(&server.url), fasjson(&server.url));
     type Expected = fn(&ServiceError) -> bool;
@@ -126,13 +126,14 @@ async fn every_trouble_is_an_error_and_never_an_empty_list() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_refused_or_breaks_off_is_an_error() {
-    let gone = {
+async fn a_connection_that_is_refused_or_broken_is_an_error() {
+    let closed = {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         format!("http://{}", listener.local_addr().unwrap())
     };
     let truncated = "HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{\"output\": \"ok\"";
-    for url in [gone, raw(truncated).await, raw("HTTP/1.1 200").await, raw("SSH-2.0-OpenSSH\r\n").await, raw("").await]
+    for url in
+        [closed, raw(truncated).await, raw("HTTP/1.1 200").await, raw("SSH-2.0-OpenSSH\r\n").await, raw("").await]
     {
         let error = pkgdb(&url).fetch("guake").await.unwrap_err();
         assert!(matches!(error, ProviderError::Service(ServiceError::Unreachable(_))), "{error:?}");
@@ -147,26 +148,26 @@ async fn the_authorization_header_is_sent_and_never_shown() {
     provider.fetch("shells").await.unwrap();
     assert_eq!(server.authorization().as_deref(), Some("Bearer open-sesame"));
     assert!(!format!("{provider:?}").contains("open-sesame"));
-    let bad = ServiceSettings { authorization: Some(Secret::new("a\nb".to_owned())), ..service(&server.url) };
-    assert!(!FasJson::new(&bad).unwrap_err().to_string().contains("a\nb"));
+    let invalid = ServiceSettings { authorization: Some(Secret::new("a\nb".to_owned())), ..service(&server.url) };
+    assert!(!FasJson::new(&invalid).unwrap_err().to_string().contains("a\nb"));
 }
 
 #[tokio::test]
-async fn a_slow_service_does_not_hold_up_longer_than_the_settings_say() {
+async fn a_slow_service_delays_a_message_no_longer_than_the_settings_allow() {
     let server = Server::start().await;
     let short = Duration::from_millis(200);
     let settings = AclSettings { timeout: short, wait: short * 2, ..AclSettings::default() };
-    let (packages, groups) = (Arc::new(distgit(&server.url)), Arc::new(fasjson(&server.url)));
-    let cache = AclCache::new(packages, groups, &settings, Handle::current());
+    let (distgit, fasjson) = (Arc::new(distgit(&server.url)), Arc::new(fasjson(&server.url)));
+    let cache = AclCache::new(distgit, fasjson, &settings, Handle::current());
     let slow = ["slow".to_owned()];
-    let asked = GroupSet::new(["slow".into()]);
-    let need = Need { packages: &slow, groups: Some(&asked) };
+    let groups = GroupSet::new(["slow".into()]);
+    let need = Need { packages: &slow, groups: Some(&groups) };
     let view = tokio::time::timeout(Duration::from_secs(10), cache.view(&need)).await;
     assert_eq!(view.expect("long before the service answers").missing().len(), 2);
 }
 
 #[tokio::test]
-async fn twenty_messages_about_one_cold_package_make_one_request_over_the_wire() {
+async fn twenty_messages_about_one_unknown_package_make_one_request_to_the_service() {
     let server = Server::start().await;
     let (packages, groups) = (Arc::new(pkgdb(&server.url)), Arc::new(fasjson(&server.url)));
     let cache = AclCache::new(packages, groups, &AclSettings::default(), Handle::current());
@@ -183,7 +184,7 @@ async fn twenty_messages_about_one_cold_package_make_one_request_over_the_wire()
 }
 
 #[tokio::test]
-async fn a_file_is_read_again_on_demand_and_a_bad_one_leaves_the_lists_in_force() {
+async fn a_file_is_read_again_on_request_and_an_invalid_one_leaves_the_lists_unchanged() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("lists.json");
     let write = |text: &str| std::fs::write(&path, text).unwrap();

@@ -1,4 +1,4 @@
-//! A server on the loopback that answers like pkgdb2, Pagure and FASJSON do, and misbehaves for some names.
+//! A server on the loopback interface that answers like pkgdb2, Pagure and FASJSON, and fails for some names.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-/// A running server, and what it was asked.
+/// A running server, and its requests.
 pub struct Server {
     pub url: String,
     seen: Requests,
@@ -38,7 +38,7 @@ impl Server {
         Server { url, seen }
     }
 
-    /// The paths with queries that were asked for, in order.
+    /// The paths with queries of all requests, in order.
     pub fn paths(&self) -> Vec<String> {
         self.seen.lock().unwrap().iter().map(|(path, _)| path.clone()).collect()
     }
@@ -49,7 +49,7 @@ impl Server {
     }
 }
 
-/// A server that sends these bytes to each who connects, and hangs up.
+/// A server that sends these bytes on each connection, and closes it.
 pub async fn raw(answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -65,12 +65,12 @@ pub async fn raw(answer: &'static str) -> String {
 
 type Seen = State<Requests>;
 
-fn note(seen: &Seen, request: &Request) {
+fn record(seen: &Seen, request: &Request) {
     let authorization = request.headers().get(header::AUTHORIZATION).map(|value| value.to_str().unwrap().to_owned());
     seen.lock().unwrap().push((request.uri().to_string(), authorization));
 }
 
-/// What a name makes any of the services do wrong.
+/// The failure that a name selects at any of the services.
 async fn fault(name: &str) -> Option<Response> {
     let text = |body: &'static str| (StatusCode::OK, body).into_response();
     Some(match name {
@@ -95,7 +95,7 @@ async fn fault(name: &str) -> Option<Response> {
 }
 
 async fn pkgdb(seen: Seen, Path(name): Path<String>, request: Request) -> Response {
-    note(&seen, &request);
+    record(&seen, &request);
     if let Some(fault) = fault(&name).await {
         return fault;
     }
@@ -139,7 +139,7 @@ fn no_project() -> Response {
 }
 
 async fn project(seen: Seen, Path((namespace, name)): Path<(String, String)>, request: Request) -> Response {
-    note(&seen, &request);
+    record(&seen, &request);
     if let Some(fault) = fault(&name).await {
         return fault;
     }
@@ -159,7 +159,7 @@ async fn project(seen: Seen, Path((namespace, name)): Path<(String, String)>, re
 }
 
 async fn watchers(seen: Seen, Path((_, name)): Path<(String, String)>, request: Request) -> Response {
-    note(&seen, &request);
+    record(&seen, &request);
     if let Some(fault) = fault(&name).await {
         return fault;
     }
@@ -176,9 +176,10 @@ struct PageQuery {
     page_number: u32,
 }
 
-/// `large`: 2,500 members. `loop`: every page is page 1 of 3. `endless`: there is always one more. `whole`: no pages.
+/// `large`: 2,500 members. `loop`: every page is page 1 of 3. `endless`: there is always another page. `whole`: no
+/// pages.
 async fn members(seen: Seen, Path(name): Path<String>, Query(query): Query<PageQuery>, request: Request) -> Response {
-    note(&seen, &request);
+    record(&seen, &request);
     if let Some(fault) = fault(&name).await {
         return fault;
     }
