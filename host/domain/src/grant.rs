@@ -1,6 +1,5 @@
 //! Grants: what an administrator lets a plugin reach, and whether a connection is covered. Pure: callers resolve names
-//! and
-//! check every resolved address here before they connect.
+//! and check every resolved address here before they connect.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,9 +7,18 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 pub use crate::credential::{Credential, CredentialKind};
-use crate::manifest::Capability;
 use crate::network::{HostName, Reach, reach};
 use crate::text::one_line;
+
+/// What a plugin does with a host that it may reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Capability {
+    /// Opens TCP connections, with or without TLS.
+    Net,
+    /// Sends HTTP requests.
+    Http,
+}
 
 /// One host and port that a channel may reach.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,7 +54,7 @@ pub struct Permit {
 /// Why a connection or a credential is refused: names the missing grant.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Denial {
-    #[error("`{0}` is no host name or IP address")]
+    #[error("`{0}` is not a host name or an IP address")]
     NoHost(String),
     #[error("no grant of `{capability}` for {host}:{port}")]
     NotGranted { capability: Capability, host: HostName, port: u16 },
@@ -60,7 +68,7 @@ pub enum Denial {
     NoCredential(String),
     #[error("the credential `{name}` is for {granted}, not for {host}")]
     CredentialHost { name: String, granted: String, host: HostName },
-    #[error("the credential `{name}` is of the kind `{kind}`, which `{capability}` has no use for")]
+    #[error("the credential `{name}` is of the kind `{kind}`, which `{capability}` cannot use")]
     CredentialUse { name: String, kind: &'static str, capability: Capability },
 }
 
@@ -171,20 +179,20 @@ mod tests {
             (Net, "evil.mail.example.org", 587, Some("no grant of `net` for evil.mail.example.org:587")),
             (Net, "mail.example.org.evil", 587, Some("no grant of `net` for mail.example.org.evil:587")),
             (Net, "example.org", 587, Some("no grant of `net` for example.org:587")),
-            (Net, "", 587, Some("`` is no host name or IP address")),
-            (Net, "*", 587, Some("`*` is no host name or IP address")),
-            (Net, "mail.example.org\n", 587, Some("`mail.example.org\\n` is no host name or IP address")),
+            (Net, "", 587, Some("`` is not a host name or an IP address")),
+            (Net, "*", 587, Some("`*` is not a host name or an IP address")),
+            (Net, "mail.example.org\n", 587, Some("`mail.example.org\\n` is not a host name or an IP address")),
             (Http, "push.example.org", 443, None),
         ] {
             let answer = grants().permit(capability, host, port).err().map(|denial| denial.to_string());
             assert_eq!(answer.as_deref(), expected, "{capability} {host:?}:{port}");
         }
         let denial = Grants::default().permit(Net, "mail.example.org", 587);
-        assert!(denial.is_err(), "nothing is reachable without grants");
+        assert!(denial.is_err(), "no host is reachable without grants");
     }
 
     #[test]
-    fn a_private_address_needs_the_grants_word_and_some_addresses_none_covers() {
+    fn a_private_address_needs_private_in_the_grant_and_some_addresses_are_never_allowed() {
         use Capability::Net;
         for (host, port, address, expected) in [
             ("mail.example.org", 587, "1.2.3.4", None),
@@ -229,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn grants_for_the_same_place_add_up_and_plain_http_needs_its_own() {
+    fn grants_for_the_same_host_and_port_add_up_and_plain_http_needs_its_own() {
         let gateway = grants().permit(Capability::Http, "gateway.local", 8080).expect("granted");
         assert_eq!(gateway.plain_http(), Ok(()));
         assert_eq!(gateway.address([127, 0, 0, 1].into()), Ok(()));
@@ -239,14 +247,14 @@ mod tests {
     }
 
     #[test]
-    fn a_credential_goes_only_to_its_host() {
+    fn a_credential_is_sent_only_to_its_host() {
         let grants = grants();
         let push = grants.permit(Capability::Http, "push.example.org", 443).expect("granted");
-        let ask = |name: &str| grants.credential(name, &push).map(|c| c.name.as_str()).map_err(|d| d.to_string());
-        assert_eq!(ask("token"), Ok("token"));
-        assert_eq!(ask("none"), Err("no credential `none` was granted".to_owned()));
+        let find = |name: &str| grants.credential(name, &push).map(|c| c.name.as_str()).map_err(|d| d.to_string());
+        assert_eq!(find("token"), Ok("token"));
+        assert_eq!(find("none"), Err("no credential `none` was granted".to_owned()));
         assert_eq!(
-            ask("other"),
+            find("other"),
             Err("the credential `other` is for elsewhere.example, not for push.example.org".to_owned())
         );
     }

@@ -1,16 +1,17 @@
 //! A plugin's manifest in the host's own types. `check` validates the manifest when the plugin is installed;
-//! `configure`
-//! checks a configuration against its schema and turns its grant requests into grants.
+//! `configure` checks a configuration against its schema and turns its grant requests into grants.
 
 use serde::{Deserialize, Serialize};
 
 mod check;
 mod configure;
+mod credentials;
 
 pub use crate::credential::CREDENTIAL_KINDS;
+pub use crate::grant::Capability;
 pub use check::ManifestError;
-pub(crate) use configure::host;
 pub use configure::{PluginConfigError, PluginConfigProblem, RequestError};
+pub use credentials::MissingCredentialError;
 
 /// A plugin's description of itself; see `manifest` in the contract (`wit/v1/channel.wit`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,7 +55,7 @@ impl Lifetime {
     }
 }
 
-/// One setting of a channel, enough to render a form and to check what comes back.
+/// One setting of a channel, with all that is needed to render a form and to check its values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Field {
     pub name: String,
@@ -82,7 +83,7 @@ pub enum FieldKind {
     Url,
 }
 
-/// What a plugin asks to reach; `{name}` in host or port stands for a configuration value.
+/// A host and port that a plugin requests; `{name}` in host or port refers to a configuration value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrantRequest {
     pub capability: Capability,
@@ -91,7 +92,7 @@ pub struct GrantRequest {
     pub why: String,
 }
 
-/// A secret that the host is to use for the plugin; `{name}` in the host stands for a configuration value.
+/// A secret that the host uses for the plugin; `{name}` in the host refers to a configuration value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CredentialRequest {
     pub name: String,
@@ -100,11 +101,4 @@ pub struct CredentialRequest {
     pub host: String,
     pub required: bool,
     pub why: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Capability {
-    Net,
-    Http,
 }

@@ -133,7 +133,7 @@ impl ChannelView {
                 kind: request.kind.clone(),
                 required: request.required,
                 why: request.why.clone(),
-                granted: host.as_ref().is_some_and(|host| request.is_met(host, &channel.grants)),
+                granted: host.as_ref().is_some_and(|host| request.is_granted(host, &channel.grants)),
                 host: host.map(|host| host.to_string()),
             }
         });

@@ -1,6 +1,5 @@
 //! Validates a manifest: names, counts and sizes, defaults that fit their fields, grant requests that name a host and a
-//! port.
-//! A plugin with an invalid manifest is refused at installation.
+//! port. A plugin with an invalid manifest is refused at installation.
 
 use std::collections::BTreeSet;
 
@@ -28,7 +27,7 @@ pub enum ManifestError {
     TooMany { what: &'static str, count: usize, max: usize },
     #[error("the field name `{0}` is not 1 to {max} lower-case letters, digits and `_`, starting with a letter", max = limits::NAME_BYTES)]
     FieldName(String),
-    #[error("the field `{0}` is there twice")]
+    #[error("the field `{0}` is defined twice")]
     FieldTwice(String),
     #[error("the field `{field}`: {problem}")]
     Field { field: String, problem: String },
@@ -74,14 +73,14 @@ impl Manifest {
         let fail = |problem: String| Err(ManifestError::Credential { index, problem });
         let name = &request.name;
         if !is_name(name, b'-') {
-            return fail(format!("`{}` is no name of a credential", one_line(name, 100)));
+            return fail(format!("`{}` is not a valid name of a credential", one_line(name, 100)));
         }
         if self.credentials.iter().take(index).any(|other| other.name == *name) {
-            return fail(format!("the credential `{name}` is there twice"));
+            return fail(format!("the credential `{name}` is requested twice"));
         }
         if !CREDENTIAL_KINDS.contains(&request.kind.as_str()) {
             let kind = one_line(&request.kind, 100);
-            return fail(format!("this version of Tidings knows no credential of the sort `{kind}`"));
+            return fail(format!("this version of Tidings does not support the credential kind `{kind}`"));
         }
         self.check_place("host", &request.host, &HOST_KINDS).or_else(fail)
     }
@@ -96,12 +95,12 @@ impl Manifest {
     /// Whether a host or a port, or the field that it names, is valid.
     fn check_place(&self, what: &str, template: &str, kinds: &[FieldKind]) -> Result<(), String> {
         let Some(name) = reference(template) else {
-            let good = match what {
+            let valid = match what {
                 "host" => HostName::parse(template).is_some(),
                 _ => template.parse::<u16>().is_ok_and(|port| port > 0),
             };
             let neither = || format!("`{}` is neither a {what} nor a `{{field}}`", one_line(template, 100));
-            return if good { Ok(()) } else { Err(neither()) };
+            return if valid { Ok(()) } else { Err(neither()) };
         };
         match self.config.iter().find(|field| field.name == name) {
             None => Err(format!("{what} names the field `{}`, which does not exist", one_line(name, 100))),
@@ -127,13 +126,13 @@ impl Field {
         for choice in &self.choices {
             check_text(&format!("a choice of `{}`", self.name), choice, limits::LABEL_CHARS)?;
         }
-        match self.mistake() {
+        match self.error() {
             Some(problem) => Err(ManifestError::Field { field: self.name.clone(), problem }),
             None => Ok(()),
         }
     }
 
-    fn mistake(&self) -> Option<String> {
+    fn error(&self) -> Option<String> {
         let bounded = matches!(self.kind, FieldKind::Text | FieldKind::Integer);
         if (self.min.is_some() || self.max.is_some()) && !bounded {
             return Some("only a text or an integer has `min` and `max`".to_owned());
@@ -144,20 +143,20 @@ impl Field {
             return Some("`min` is above `max`".to_owned());
         }
         if (self.kind == FieldKind::Choice) == self.choices.is_empty() {
-            return Some("a choice has choices, and nothing else has".to_owned());
+            return Some("a field of the kind `choice` needs choices, and other fields have none".to_owned());
         }
         if self.secret && self.default.is_some() {
             return Some("a secret has no default".to_owned());
         }
         let default = self.default.as_ref()?;
-        self.accept(default).err().map(|problem| format!("its own default does not fit: {problem}"))
+        self.accept(default).err().map(|problem| format!("its default is invalid: {problem}"))
     }
 }
 
 fn is_name(name: &str, joiner: u8) -> bool {
-    let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == joiner;
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == joiner;
     (1..=limits::NAME_BYTES).contains(&name.len())
-        && name.bytes().all(good)
+        && name.bytes().all(allowed)
         && name.starts_with(|c: char| c.is_ascii_lowercase())
 }
 
@@ -178,8 +177,8 @@ fn is_version(version: &str) -> bool {
 }
 
 fn check_text(what: &str, text: &str, max: usize) -> Result<(), ManifestError> {
-    let good = !text.trim().is_empty() && text.chars().count() <= max && is_one_line(text);
-    if good { Ok(()) } else { Err(ManifestError::Text { what: what.to_owned(), max }) }
+    let valid = !text.trim().is_empty() && text.chars().count() <= max && is_one_line(text);
+    if valid { Ok(()) } else { Err(ManifestError::Text { what: what.to_owned(), max }) }
 }
 
 fn check_count(what: &'static str, count: usize, max: usize) -> Result<(), ManifestError> {
@@ -232,12 +231,12 @@ mod tests {
     }
 
     #[test]
-    fn a_good_manifest_passes() {
+    fn a_valid_manifest_passes() {
         assert_eq!(manifest().check(), Ok(()));
     }
 
     #[test]
-    fn each_mistake_is_named() {
+    fn each_error_names_its_cause() {
         type Change = fn(&mut Manifest);
         let cases: &[(&str, Change)] = &[
             ("the name `Email`", |m| m.name = "Email".to_owned()),
@@ -253,7 +252,7 @@ mod tests {
             ("the address example is not one line", |m| m.address_example = "\u{1b}[2J".to_owned()),
             ("65 configuration fields; at most 64", |m| m.config = vec![field("a", FieldKind::Text); 65]),
             ("65 grant requests; at most 64", |m| m.grants = vec![request("a.b", "25"); 65]),
-            ("the field `relay` is there twice", |m| m.config.push(field("relay", FieldKind::Text))),
+            ("the field `relay` is defined twice", |m| m.config.push(field("relay", FieldKind::Text))),
             ("the field name `a-b`", |m| m.config[0].name = "a-b".to_owned()),
             ("the label of `relay` is not", |m| m.config[0].label = String::new()),
             ("the help of `relay` is not", |m| m.config[0].help = "x".repeat(1001)),
@@ -265,13 +264,13 @@ mod tests {
                 (m.config[0].min, m.config[0].max) = (Some(2), Some(1));
                 m.grants.clear();
             }),
-            ("a choice has choices", |m| m.config[2].choices.clear()),
-            ("a choice has choices", |m| m.config[0].choices.push("x".to_owned())),
+            ("of the kind `choice` needs choices", |m| m.config[2].choices.clear()),
+            ("of the kind `choice` needs choices", |m| m.config[0].choices.push("x".to_owned())),
             ("a secret has no default", |m| {
                 m.config[0].secret = true;
                 m.config[0].default = Some("x".to_owned());
             }),
-            ("its own default does not fit", |m| m.config[1].default = Some("0".to_owned())),
+            ("its default is invalid", |m| m.config[1].default = Some("0".to_owned())),
             ("names the field `none`, which does not exist", |m| m.grants[0].host = "{none}".to_owned()),
             ("names the field `tls`, whose kind", |m| m.grants[0].port = "{tls}".to_owned()),
             ("names the field `relay`, which is secret", |m| m.config[0].secret = true),

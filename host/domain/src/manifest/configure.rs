@@ -1,6 +1,5 @@
 //! Checks a configuration against the manifest's schema: kinds, bounds, choices, required and unknown keys, defaults.
-//! Resolves
-//! the manifest's grant requests with a configuration.
+//! Resolves the manifest's grant requests with a configuration.
 
 use std::collections::BTreeMap;
 
@@ -64,8 +63,7 @@ pub enum RequestError {
 
 impl Manifest {
     /// The complete configuration: the given values, checked, and the defaults of the others. An empty value counts as
-    /// not
-    /// given, except in a text. Returns all problems, not only the first.
+    /// not given, except in a text. Returns all problems, not only the first.
     pub fn configure(
         &self,
         given: &BTreeMap<String, String>,
@@ -103,7 +101,7 @@ impl Field {
         if !self.secret && value.chars().any(char::is_control) {
             return Err(PluginConfigProblem::NotOneLine);
         }
-        let check = |good: bool, problem: PluginConfigProblem| if good { Ok(()) } else { Err(problem) };
+        let check = |valid: bool, problem: PluginConfigProblem| if valid { Ok(()) } else { Err(problem) };
         match self.kind {
             FieldKind::Text => self.accept_length(value.chars().count() as i64),
             FieldKind::Integer => self.accept_integer(value.parse().map_err(|_| PluginConfigProblem::NotANumber)?),
@@ -135,8 +133,8 @@ impl Field {
 }
 
 impl GrantRequest {
-    /// The grant that the request asks for with this configuration, without the extras that only an administrator gives
-    /// (`private`, `plain_http`). A field of the kind `url` stands for its host and for its port.
+    /// The requested grant with this configuration, without the extras that only an administrator adds (`private`,
+    /// `plain_http`). Of a field of the kind `url`, its host or its port is used.
     pub fn resolve(&self, config: &BTreeMap<String, String>) -> Result<Grant, RequestError> {
         let (host, port) = (host(&self.host, config)?.to_string(), value(&self.port, config)?);
         let number = parse_port(&port).or_else(|| parse_url(&port).map(|(_, port)| port));
@@ -146,7 +144,7 @@ impl GrantRequest {
 }
 
 /// The host that a request's `template` names with this configuration; of a URL its host.
-pub(crate) fn host(template: &str, config: &BTreeMap<String, String>) -> Result<HostName, RequestError> {
+pub(super) fn host(template: &str, config: &BTreeMap<String, String>) -> Result<HostName, RequestError> {
     let text = value(template, config)?;
     let name = HostName::parse(&text).or_else(|| parse_url(&text).map(|(host, _)| host));
     name.ok_or_else(|| RequestError::NotAHost(one_line(&text, 100)))
@@ -172,8 +170,8 @@ fn parse_port(text: &str) -> Option<u16> {
 /// Host and port of an absolute http or https URL without user information.
 fn parse_url(text: &str) -> Option<(HostName, u16)> {
     let url = url::Url::parse(text).ok()?;
-    let good = matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none();
-    let host = url.host_str().filter(|_| good)?;
+    let valid = matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none();
+    let host = url.host_str().filter(|_| valid)?;
     Some((HostName::parse(host)?, url.port_or_known_default()?))
 }
 
@@ -259,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults_are_applied_and_every_mistake_is_reported() {
+    fn defaults_are_applied_and_every_error_is_reported() {
         let manifest = manifest(vec![
             Field { required: true, ..field("relay", FieldKind::Host) },
             Field { default: Some("25".to_owned()), ..field("port", FieldKind::Port) },
@@ -293,14 +291,14 @@ mod tests {
     }
 
     #[test]
-    fn an_error_never_shows_the_value() {
+    fn an_error_never_contains_the_value() {
         let manifest = manifest(vec![Field { secret: true, max: Some(3), ..field("password", FieldKind::Text) }]);
         let errors = manifest.configure(&map(&[("password", "hunter2")])).expect_err("too long");
         assert!(!format!("{errors:?}").contains("hunter2"));
     }
 
     #[test]
-    fn grant_requests_take_their_place_from_the_configuration() {
+    fn grant_requests_take_host_and_port_from_the_configuration() {
         let config = map(&[("relay", "Mail.Example.org"), ("port", "587"), ("endpoint", "https://push.example.org/x")]);
         for (host, port, expected) in [
             ("{relay}", "{port}", Ok(("mail.example.org", 587))),
