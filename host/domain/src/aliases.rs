@@ -1,6 +1,5 @@
-//! Maps nicks and e-mail addresses to account names. Messages name people as their tools know them; rules name
-//! accounts.
-//! The map comes from the configuration or the account system. This module looks nothing up.
+//! Maps nicks and e-mail addresses to account names. Messages contain the names that tools use; rules contain accounts.
+//! The map comes from the configuration or the account system. This module makes no requests.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -18,12 +17,12 @@ impl Aliases {
         serde_json::from_str(text)
     }
 
-    /// The account that `name` stands for, where it is known.
+    /// The account of `name`, if it is known.
     pub fn account(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 
-    /// The account that `name` stands for, or the name itself.
+    /// The account of `name`, or the name itself.
     pub fn resolve<'a>(&'a self, name: Cow<'a, str>) -> Cow<'a, str> {
         match self.0.get(name.as_ref()) {
             Some(account) => Cow::Borrowed(account),

@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_text_is_the_one_python_writes() {
+    fn the_text_equals_the_output_of_python() {
         // Each right side was printed by Python 3.11's json.dumps with the options above.
         let cases = [
             (
@@ -116,7 +116,7 @@ mod tests {
         for (json, canonical) in cases {
             let value: Value = serde_json::from_str(json).unwrap();
             assert_eq!(to_string(&value), canonical);
-            assert_eq!(serde_json::from_str::<Value>(canonical).unwrap(), value, "and it reads back the same");
+            assert_eq!(serde_json::from_str::<Value>(canonical).unwrap(), value, "the text parses to the same value");
         }
         assert_eq!(to_string(&serde_json::json!([1.25e300, 5e-324])), "[1.25e+300,5e-324]");
     }

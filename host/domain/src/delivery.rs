@@ -10,8 +10,8 @@ use crate::message::MessageId;
 use crate::subscription::{DigestOptions, Style};
 use crate::time::Timestamp;
 
-/// 32 lower-case hexadecimal characters, derived from message, channel and address: the same delivery has the same id in
-/// every attempt, after every restart, and after a database was lost.
+/// 32 lower-case hexadecimal characters, derived from message, channel and address: the same delivery has the same id
+/// in every attempt, after every restart, and after a database was lost.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct DeliveryId(String);
@@ -29,8 +29,8 @@ impl DeliveryId {
 
     /// Reads an id back, from the store or from an administrator.
     pub fn parse(text: &str) -> Option<DeliveryId> {
-        let good = text.len() == 32 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-        good.then(|| DeliveryId(text.to_owned()))
+        let valid = text.len() == 32 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        valid.then(|| DeliveryId(text.to_owned()))
     }
 
     pub fn as_str(&self) -> &str {
@@ -54,7 +54,7 @@ impl fmt::Display for DeliveryId {
     }
 }
 
-/// Where a delivery stands. `accepted = delivered + dead + cancelled + pending`, always; a leased one is pending.
+/// The state of a delivery. `accepted = delivered + dead + cancelled + pending`, always; a leased one is pending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryState {
@@ -123,8 +123,7 @@ pub struct StoredEvent {
 }
 
 /// A message with all its recipients, for the store to accept in one transaction. Without recipients the store keeps
-/// only
-/// the fact that it saw the message.
+/// only the fact that it saw the message.
 #[derive(Clone, Debug)]
 pub struct NewMessage {
     pub id: MessageId,
@@ -151,7 +150,7 @@ pub enum Acceptance {
     New { deliveries: usize },
     /// Seen before; nothing was written.
     Duplicate,
-    /// Seen before with another content; the first one stands.
+    /// Seen before with another content; the first one is kept.
     Conflict,
 }
 

@@ -1,6 +1,5 @@
 //! Digest lines: one for each message, and one for messages that belong together by the catalogue's groups ("ann pushed
-//! 5
-//! commits to teapot"). Pure: the reader and the messages are arguments.
+//! 5 commits to teapot"). Pure: the reader and the messages are arguments.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,7 +9,7 @@ use serde_json::Value;
 
 use crate::aliases::Aliases;
 use crate::catalogue::Catalogue;
-use crate::catalogue::group::{Common, DigestGroup};
+use crate::catalogue::group::{DigestGroup, GroupContext};
 use crate::catalogue::source::MessageView;
 use crate::delivery::StoredEvent;
 use crate::event::Event;
@@ -55,7 +54,7 @@ pub struct DigestLine {
 }
 
 impl DigestItem {
-    /// `received_at` stands in where the publisher gave no time.
+    /// `received_at` is used if the publisher sent no time.
     pub fn of_event(event: &Event<'_>, received_at: Timestamp) -> DigestItem {
         let (envelope, facts, text) = (event.envelope(), event.facts(), event.text());
         DigestItem {
@@ -100,8 +99,8 @@ impl DigestItem {
     }
 }
 
-/// The lines for these messages, for `subject` to read. A folded line stands where its first message did. Groups are tried
-/// in the order of their file; a message is in one line only.
+/// The lines for these messages, addressed to `subject`. A folded line has the position of its first message. Groups
+/// are tried in the order of their file; a message is in one line only.
 pub fn fold(catalogue: &Catalogue, aliases: &Aliases, items: &[DigestItem], subject: Option<&str>) -> Vec<DigestLine> {
     try_fold(catalogue, aliases, items, subject).0
 }
@@ -114,14 +113,14 @@ pub(crate) fn try_fold(
     subject: Option<&str>,
 ) -> (Vec<DigestLine>, Vec<String>) {
     let messages: Vec<MessageView<'_>> = items.iter().map(|item| item.message(catalogue, aliases)).collect();
-    let taken = vec![false; items.len()];
-    let mut folding = Folding { catalogue, items, messages, subject, taken, problems: Vec::new() };
+    let is_folded = vec![false; items.len()];
+    let mut folding = Folding { catalogue, items, messages, subject, is_folded, problems: Vec::new() };
     let mut folded = BTreeMap::new();
     for (categories, group) in catalogue.groups() {
         folding.group(categories, group, &mut folded);
     }
-    let alone = |number: &usize| !folding.taken[*number];
-    for number in (0..items.len()).filter(alone) {
+    let unfolded = |number: &usize| !folding.is_folded[*number];
+    for number in (0..items.len()).filter(unfolded) {
         folded.insert(number, folding.line(&[number]));
     }
     (folded.into_values().collect(), folding.problems)
@@ -139,8 +138,8 @@ struct Folding<'a> {
     items: &'a [DigestItem],
     messages: Vec<MessageView<'a>>,
     subject: Option<&'a str>,
-    /// Which messages are in a folded line.
-    taken: Vec<bool>,
+    /// By message: whether it is in a folded line.
+    is_folded: Vec<bool>,
     problems: Vec<String>,
 }
 
@@ -148,35 +147,40 @@ impl Folding<'_> {
     /// Folds the messages of one group. The key of a line is the position of its first message.
     fn group(&mut self, categories: &[String], group: &DigestGroup, folded: &mut BTreeMap<usize, DigestLine>) {
         let mut keyed: Vec<(usize, Vec<Vec<String>>)> = Vec::new();
-        for (number, message) in self.messages.iter().enumerate().filter(|(number, _)| !self.taken[*number]) {
+        for (number, message) in self.messages.iter().enumerate().filter(|(number, _)| !self.is_folded[*number]) {
             if message.category().is_some_and(|category| categories.iter().any(|of| of == category)) {
                 keyed.extend(group.keys(message).map(|keys| (number, keys)));
             }
         }
         for (position, (first, keys)) in keyed.iter().enumerate() {
-            if self.taken[*first] {
+            if self.is_folded[*first] {
                 continue;
             }
-            let later =
-                keyed[position + 1..].iter().filter(|(number, other)| !self.taken[*number] && meet(keys, other));
+            let later = keyed[position + 1..]
+                .iter()
+                .filter(|(number, other)| !self.is_folded[*number] && share_values(keys, other));
             let members: Vec<usize> = std::iter::once(*first).chain(later.map(|(number, _)| *number)).collect();
             if members.len() > 1
                 && let Some(line) = self.folded(group, &members)
             {
-                members.iter().for_each(|member| self.taken[*member] = true);
+                members.iter().for_each(|member| self.is_folded[*member] = true);
                 folded.insert(*first, line);
             }
         }
     }
 
-    /// One line for several messages; none where the group's text fails on them.
+    /// One line for several messages; none if the group's text fails on them.
     fn folded(&mut self, group: &DigestGroup, members: &[usize]) -> Option<DigestLine> {
         let line = self.line(members);
         let messages: Vec<MessageView<'_>> = members.iter().map(|member| self.messages[*member]).collect();
         let usernames: Vec<String> = line.usernames.iter().cloned().collect();
         let packages: Vec<String> = line.packages.iter().cloned().collect();
-        let common =
-            Common { usernames: &usernames, packages: &packages, icon: line.icon.as_deref(), subject: self.subject };
+        let common = GroupContext {
+            usernames: &usernames,
+            packages: &packages,
+            icon: line.icon.as_deref(),
+            subject: self.subject,
+        };
         let text = group.text(self.catalogue.environment(), &messages, &common);
         let text = text.map_err(|error| self.problems.push(error.to_string())).ok().flatten()?;
         Some(DigestLine {
@@ -188,7 +192,7 @@ impl Folding<'_> {
         })
     }
 
-    /// A line with what these messages have together, and the text of the first.
+    /// A line with the combined facts of these messages, and the text of the first.
     fn line(&self, members: &[usize]) -> DigestLine {
         let first = &self.items[members[0]];
         let members = || members.iter().map(|member| (&self.items[*member], &self.messages[*member]));
@@ -212,7 +216,7 @@ impl Folding<'_> {
     }
 }
 
-/// Whether all keys have a value in common.
-fn meet(keys: &[Vec<String>], others: &[Vec<String>]) -> bool {
+/// Returns true if each key has a value in common with its counterpart.
+fn share_values(keys: &[Vec<String>], others: &[Vec<String>]) -> bool {
     keys.iter().zip(others).all(|(key, other)| key.iter().any(|value| other.contains(value)))
 }

@@ -49,7 +49,7 @@ impl<'a> Event<'a> {
         self.text.get_or_init(|| self.catalogue.text(self.envelope, &self.facts, self.aliases))
     }
 
-    /// The message as it is kept for its deliveries. `received_at` stands in where the publisher gave no time.
+    /// The message as it is kept for its deliveries. `received_at` is used if the publisher sent no time.
     pub fn stored(&self, received_at: Timestamp) -> StoredEvent {
         let text = self.text().clone();
         StoredEvent {

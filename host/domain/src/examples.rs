@@ -1,5 +1,5 @@
-//! Runs the examples of a catalogue: a message, and the facts, texts and rules that it must give. Every entry of a
-//! catalogue needs one.
+//! Runs the examples of a catalogue: a message, and its expected facts, texts and rules. Every entry of a catalogue
+//! needs one.
 
 use std::collections::BTreeSet;
 
@@ -20,36 +20,36 @@ pub fn check_examples(catalogue: &Catalogue) -> Vec<CatalogueError> {
     catalogue.applications().iter().flat_map(|application| check(catalogue, application)).collect()
 }
 
-/// What is wrong with an application's examples, in the order of the file.
+/// The errors in the examples of an application, in the order of the file.
 fn check(catalogue: &Catalogue, application: &Application) -> Vec<CatalogueError> {
-    let mistake = |line: usize, what: String| CatalogueError { file: application.file.clone(), line, what };
-    let mut mistakes = Vec::new();
-    let mut shown = BTreeSet::new();
+    let error = |line: usize, what: String| CatalogueError { file: application.file.clone(), line, what };
+    let mut errors = Vec::new();
+    let mut covered = BTreeSet::new();
     for example in &application.examples {
         match run(catalogue, example) {
-            Err(what) => mistakes.push(mistake(example.line, what)),
+            Err(what) => errors.push(error(example.line, what)),
             Ok((entry, found)) => {
-                shown.extend(entry);
+                covered.extend(entry);
                 for (key, (line, expected)) in &example.expect {
-                    mistakes.extend(difference(key, expected, &found).map(|what| mistake(*line, what)));
+                    errors.extend(difference(key, expected, &found).map(|what| error(*line, what)));
                 }
             }
         }
     }
     for group in &application.groups {
-        mistakes.extend(check_group(catalogue, &group.example).into_iter().map(|(line, what)| mistake(line, what)));
+        errors.extend(check_group(catalogue, &group.example).into_iter().map(|(line, what)| error(line, what)));
     }
-    let bare = application.lines.iter().enumerate().filter(|(entry, _)| !shown.contains(entry));
-    mistakes
-        .extend(bare.map(|(_, line)| mistake(*line, "no good example shows what this `[[topic]]` gives".to_owned())));
-    mistakes.sort();
-    mistakes
+    let without_example = application.lines.iter().enumerate().filter(|(entry, _)| !covered.contains(entry));
+    errors.extend(without_example.map(|(_, line)| error(*line, "no valid example covers this `[[topic]]`".to_owned())));
+    errors.sort();
+    errors
 }
 
-/// The entry of an example's message, and everything that comes out of it, by name.
+/// The entry of an example's message, and its facts, texts and rules by name.
 fn run(catalogue: &Catalogue, example: &CatalogueExample) -> Result<(Option<usize>, Value), String> {
     let frame = Frame { topic: None, body: example.message.clone().into_bytes() };
-    let envelope = Envelope::read(&frame).map_err(|refusal| format!("the example's message is refused: {refusal}"))?;
+    let envelope =
+        Envelope::read(&frame).map_err(|refusal| format!("the message of the example is invalid: {refusal}"))?;
     let aliases = Aliases::default();
     let event = Event::new(catalogue, &aliases, &envelope);
     let (facts, text) = (event.facts(), event.text());
@@ -79,14 +79,14 @@ fn run(catalogue: &Catalogue, example: &CatalogueExample) -> Result<(Option<usiz
     Ok((facts.entry.and_then(|id| id.entry), found))
 }
 
-/// What is wrong with a group's example: its messages must make one line, and the line what is expected.
+/// The errors in a group's example: its messages must make one line with the expected values.
 fn check_group(catalogue: &Catalogue, example: &GroupExample) -> Vec<(usize, String)> {
     let aliases = Aliases::default();
     let mut items = Vec::new();
     for message in &example.messages {
         let frame = Frame { topic: None, body: message.clone().into_bytes() };
         match Envelope::read(&frame) {
-            Err(refusal) => return vec![(example.line, format!("a message of the example is refused: {refusal}"))],
+            Err(refusal) => return vec![(example.line, format!("a message of the example is invalid: {refusal}"))],
             Ok(envelope) => {
                 items.push(DigestItem::of_event(&Event::new(catalogue, &aliases, &envelope), Timestamp::default()));
             }
@@ -117,7 +117,7 @@ fn check_group(catalogue: &Catalogue, example: &GroupExample) -> Vec<(usize, Str
 fn difference(key: &str, expected: &toml::Value, found: &Value) -> Option<String> {
     let Some(found) = found.get(key) else {
         let known: Vec<&String> = found.as_object().into_iter().flat_map(serde_json::Map::keys).collect();
-        return Some(format!("nothing called `{key}` comes out of a message: expected one of {known:?}"));
+        return Some(format!("a message has no fact or text `{key}`: expected one of {known:?}"));
     };
     let same = match expected {
         toml::Value::Boolean(false) => found.is_null() || *found == json!([]),

@@ -1,5 +1,5 @@
-//! What a message is about, and how it reads: facts for matching, text for people. Plain data: the catalogue extracts the
-//! facts and renders the text.
+//! The facts of a message, for matching, and its text, for users. Plain data: the catalogue extracts the facts and
+//! renders the text.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +30,7 @@ impl Severity {
 /// A fact that the message lacks, or has in an unexpected shape, is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// The name of the application in the catalogue; none where no application claims the topic.
+    /// The name of the application in the catalogue; none if no application claims the topic.
     pub application: Option<String>,
     pub usernames: Vec<String>,
     pub packages: Vec<String>,
@@ -54,14 +54,14 @@ pub(crate) struct EntryId {
     pub(crate) entry: Option<usize>,
 }
 
-/// A message as people read it.
+/// The text of a message, for users.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Text {
     /// What kind of message it is; for most, the topic without prefix and environment.
     pub title: String,
-    /// One line that says what happened; the title where there is none.
+    /// One line that describes the event; the title if there is none.
     pub subtitle: String,
-    /// More of it; the subtitle where there is none.
+    /// A longer description; the subtitle if there is none.
     pub long_form: Option<String>,
     pub link: Option<String>,
     pub icon: Option<String>,

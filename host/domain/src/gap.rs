@@ -1,6 +1,5 @@
 //! Detects missing messages of a publisher. A fedmsg publisher counts its messages in the field `i`, from 1 in each of
-//! its
-//! runs; ZeroMQ drops messages silently. Pure: it sees only numbers and ids.
+//! its runs; ZeroMQ drops messages silently. Pure: it sees only numbers and ids.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -11,15 +10,15 @@ use crate::message::MessageId;
 /// What a message's number means for the messages before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sequence {
-    /// The publisher's first message that was seen. What came before is unknown, not missing.
+    /// The publisher's first message that was seen. Earlier messages are unknown, not missing.
     First,
     /// The expected number.
     Next,
-    /// `missing` numbers after `after` did not come.
+    /// `missing` numbers after `after` did not arrive.
     Gap { after: u64, missing: u64 },
-    /// One that was counted as missing came after all.
+    /// A message that was counted as missing arrived late.
     Late,
-    /// The publisher counts from 1 again; its first `missing` messages came before this subscription.
+    /// The publisher counts from 1 again; it sent its first `missing` messages before this subscription.
     Restart { missing: u64 },
     /// The same message again.
     Repeat,
@@ -38,9 +37,8 @@ pub struct GapWatch {
 
 #[derive(Debug)]
 struct Track {
-    /// The connection that the latest message came over. A restarted publisher needs a new connection, so a counter
-    /// that
-    /// falls back within one connection is a second counter.
+    /// The connection of the latest message. A restarted publisher needs a new connection, so a counter that falls back
+    /// within one connection is a second counter.
     connection: u64,
     last: u64,
     /// Numbers and hashed ids of the latest messages, in order of arrival.
@@ -94,33 +92,33 @@ impl Track {
         }
         if seen.is_none() && self.missing > 0 && self.recent.iter().any(|(number, _)| *number < i) {
             self.missing -= 1;
-            self.remember(i, id);
+            self.record(i, id);
             return Sequence::Late;
         }
-        self.mix()
+        self.mark_mixed()
     }
 
     fn forward(&mut self, connection: u64, i: u64, id: u64) -> Sequence {
         let (after, missing) = (self.last, i - self.last - 1);
         if missing > BUS_GAP_MAX {
             self.connection = connection;
-            return self.mix();
+            return self.mark_mixed();
         }
         if connection != self.connection {
             (self.connection, self.missing) = (connection, 0);
         }
         self.last = i;
         self.missing += missing;
-        self.remember(i, id);
+        self.record(i, id);
         if missing == 0 { Sequence::Next } else { Sequence::Gap { after, missing } }
     }
 
-    fn mix(&mut self) -> Sequence {
+    fn mark_mixed(&mut self) -> Sequence {
         self.mixed = true;
         Sequence::Mixed { retracted: std::mem::take(&mut self.missing) }
     }
 
-    fn remember(&mut self, i: u64, id: u64) {
+    fn record(&mut self, i: u64, id: u64) {
         if self.recent.len() == BUS_RECENT {
             self.recent.pop_front();
         }
@@ -160,12 +158,12 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_across_a_reconnection_is_seen() {
+    fn a_gap_across_a_reconnection_is_detected() {
         assert_eq!(watch(&[(1, 7, "a"), (2, 10, "b")]), [First, Gap { after: 7, missing: 2 }]);
     }
 
     #[test]
-    fn row_2_a_restart_is_a_new_epoch_and_not_a_gap() {
+    fn row_2_a_restart_is_not_a_gap() {
         assert_eq!(
             watch(&[(1, 7, "a"), (1, 8, "b"), (2, 1, "c"), (2, 2, "d")]),
             [First, Next, Restart { missing: 0 }, Next]
@@ -173,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_restarted_publisher_sent_before_it_was_heard_again_is_missing() {
+    fn messages_of_a_restarted_publisher_before_the_new_subscription_are_missing() {
         assert_eq!(watch(&[(1, 900, "a"), (2, 4, "b"), (2, 5, "c")]), [First, Restart { missing: 3 }, Next]);
     }
 
@@ -194,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn two_messages_that_changed_places_are_no_loss() {
+    fn two_messages_out_of_order_are_not_missing() {
         assert_eq!(
             watch(&[(1, 7, "a"), (1, 9, "b"), (1, 8, "c"), (1, 10, "d")]),
             [First, Gap { after: 7, missing: 1 }, Late, Next]
@@ -203,8 +201,8 @@ mod tests {
 
     #[test]
     fn two_counters_under_one_name_are_recognised_and_their_gaps_retracted() {
-        let said = watch(&[(1, 102, "a"), (1, 5, "b"), (1, 103, "c"), (2, 6, "d"), (2, 7, "e")]);
-        assert_eq!(said, [First, Mixed { retracted: 0 }, Mixed { retracted: 0 }, First, Next]);
+        let found = watch(&[(1, 102, "a"), (1, 5, "b"), (1, 103, "c"), (2, 6, "d"), (2, 7, "e")]);
+        assert_eq!(found, [First, Mixed { retracted: 0 }, Mixed { retracted: 0 }, First, Next]);
 
         let mut watch = GapWatch::default();
         let (mut missing, mut mixed) = (0i64, false);
@@ -222,12 +220,12 @@ mod tests {
     }
 
     #[test]
-    fn a_jump_that_no_gap_explains_is_another_counter() {
+    fn a_jump_above_the_largest_gap_is_another_counter() {
         assert_eq!(watch(&[(1, 7, "a"), (1, u64::MAX, "b"), (2, 8, "c")]), [First, Mixed { retracted: 0 }, First]);
     }
 
     #[test]
-    fn publishers_are_followed_apart_and_no_more_than_the_bound() {
+    fn each_publisher_is_tracked_separately_up_to_the_limit() {
         let mut watch = GapWatch::default();
         for n in 0..BUS_PUBLISHERS {
             assert_eq!(watch.observe(1, &format!("p{n}"), 1, &id("a")), First);

@@ -1,7 +1,6 @@
 //! The pure core of Tidings: messages and their facts, rules and recipients, deliveries and their states. No I/O, no
-//! clock,
-//! no async: time is an argument, and a decision is a value with its reason. Cargo enforces it: this crate depends on
-//! neither tokio, sqlx nor wasmtime.
+//! clock, no async: time is an argument, and a decision is a value with its reason. Cargo enforces it: this crate
+//! depends on neither tokio, sqlx nor wasmtime.
 
 pub mod acl;
 pub mod aliases;

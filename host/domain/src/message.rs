@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 /// What a bus source received, not parsed yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// The topic that came beside the body (ZeroMQ frame 0, AMQP routing key); none where the source has none (replay).
+    /// The topic outside of the body (ZeroMQ frame 0, AMQP routing key); none if the source has none (replay).
     pub topic: Option<Vec<u8>>,
     pub body: Vec<u8>,
 }
@@ -104,8 +104,7 @@ impl Refusal {
 
 impl Envelope {
     /// Reads a frame's body. Checks size and depth before parsing. If the frame has a topic, the body must carry the
-    /// same
-    /// one.
+    /// same one.
     pub fn read(frame: &Frame) -> Result<Envelope, Refusal> {
         if frame.body.len() > limits::MESSAGE_BYTES {
             return Err(Refusal::TooLarge);
@@ -149,17 +148,17 @@ impl Envelope {
         &self.topic
     }
 
-    /// When the publisher sent it; none if the message does not tell.
+    /// When the publisher sent it; none if the message has no time.
     pub fn timestamp(&self) -> Option<Timestamp> {
         self.timestamp
     }
 
-    /// The whole envelope as it came.
+    /// The whole envelope as received.
     pub fn value(&self) -> &Value {
         &self.value
     }
 
-    /// The payload; `null` where there is none.
+    /// The payload; `null` if there is none.
     pub fn msg(&self) -> &Value {
         self.value.get("msg").or_else(|| self.value.get("body")).unwrap_or(&Value::Null)
     }

@@ -14,17 +14,17 @@ impl HostName {
     /// Refuses the legacy numeric spellings of IPv4 (`127.1`, `0x7f000001`, `2130706433`), which resolvers read as
     /// addresses.
     pub fn parse(text: &str) -> Option<HostName> {
-        let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-        if let Ok(address) = bare.parse::<IpAddr>() {
-            let good = bare.len() == text.len() || address.is_ipv6();
-            return good.then(|| HostName(address.to_string()));
+        let unbracketed = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+        if let Ok(address) = unbracketed.parse::<IpAddr>() {
+            let valid = unbracketed.len() == text.len() || address.is_ipv6();
+            return valid.then(|| HostName(address.to_string()));
         }
         let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
         let last = name.rsplit('.').next().unwrap_or_default();
         let numeric = last.bytes().all(|b| b.is_ascii_digit())
             || last.strip_prefix("0x").is_some_and(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
-        let good = name.len() <= 253 && name.split('.').all(is_label) && !numeric;
-        good.then_some(HostName(name))
+        let valid = name.len() <= 253 && name.split('.').all(is_label) && !numeric;
+        valid.then_some(HostName(name))
     }
 
     pub fn as_str(&self) -> &str {
@@ -44,8 +44,8 @@ impl fmt::Display for HostName {
 }
 
 fn is_label(label: &str) -> bool {
-    let good = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-    (1..=63).contains(&label.len()) && label.bytes().all(good) && !label.starts_with('-') && !label.ends_with('-')
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    (1..=63).contains(&label.len()) && label.bytes().all(allowed) && !label.starts_with('-') && !label.ends_with('-')
 }
 
 /// Where an address leads.
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_that_lead_inside_are_told_from_those_that_lead_out() {
+    fn local_and_forbidden_addresses_are_distinguished_from_global_ones() {
         let word = |address: &str| match reach(address.parse().expect(address)) {
             Reach::Global => "global",
             Reach::Local(_) => "local",

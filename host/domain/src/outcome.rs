@@ -1,6 +1,5 @@
 //! Outcomes of attempts, and the states that follow. The plugin's answer is one input; traps, deadlines and invalid
-//! answers
-//! are others. `decide` turns an outcome into the next state of a delivery.
+//! answers are others. `decide` turns an outcome into the next state of a delivery.
 
 use std::time::Duration;
 
@@ -87,7 +86,7 @@ pub enum Settlement {
     Delivered {
         receipt: Option<String>,
     },
-    /// Pending again, due at this time. `counts` tells whether an attempt was used.
+    /// Pending again, due at this time. `counts`: an attempt was used.
     Again {
         not_before: Timestamp,
         reason: String,
@@ -101,8 +100,7 @@ pub enum Settlement {
         reason: String,
     },
     /// Dead, and the address is invalid from now on: it leaves the subscription, and its pending deliveries are
-    /// cancelled.
-    /// With a replacement, the subscription and this delivery move there.
+    /// cancelled. With a replacement, the subscription and this delivery move there.
     AddressGone {
         replacement: Option<String>,
         reason: String,

@@ -1,6 +1,5 @@
 //! Describes requests, grants and limits in sentences for the administrator who decides on them: what the plugin may do
-//! at
-//! worst. It never shows secrets, and decides nothing.
+//! at worst. It never shows secrets, and decides nothing.
 
 use crate::grant::Grant;
 use crate::limits::PluginLimits;
@@ -28,14 +27,14 @@ pub fn review(manifest: &Manifest) -> Vec<String> {
 
 /// A requested grant.
 fn request(request: &GrantRequest) -> String {
-    let (host, port) = (place(&request.host, "the host in"), place(&request.port, "the one in"));
+    let (host, port) = (host_or_port(&request.host, "the host in"), host_or_port(&request.port, "the one in"));
     format!("asks to {} {host}, port {port}: \u{201c}{}\u{201d}", verb(request.capability), request.why)
 }
 
 /// A requested credential.
 fn credential(request: &CredentialRequest) -> String {
     let CredentialRequest { name, kind, host, required, why } = request;
-    let host = place(host, "the host in");
+    let host = host_or_port(host, "the host in");
     let needs = if *required { "needs" } else { "can use" };
     let what = match kind.as_str() {
         "header" => format!("the secret `{name}`, which is sent to {host} as a header"),
@@ -48,8 +47,8 @@ fn credential(request: &CredentialRequest) -> String {
     format!("{needs} {what}; the plugin never sees it: \u{201c}{why}\u{201d}")
 }
 
-/// `{name}` stands for a setting.
-fn place(template: &str, of: &str) -> String {
+/// The text for a host or port; `{name}` refers to a setting.
+fn host_or_port(template: &str, of: &str) -> String {
     match template.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
         Some(name) => format!("{of} the setting `{name}`"),
         None => template.to_owned(),
@@ -79,7 +78,7 @@ pub fn grant(grant: &Grant) -> String {
     let mut line = format!("may {} {host} port {port}", verb(*capability));
     match capability {
         Capability::Http if *plain_http => {
-            line.push_str(", also without encryption, where anybody on the way can read along")
+            line.push_str(", also without encryption, so that third parties on the network path can read them")
         }
         Capability::Http => line.push_str(", encrypted only"),
         Capability::Net => {}
@@ -132,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grant_says_what_may_happen_at_worst() {
+    fn a_grant_describes_the_worst_case() {
         use Capability::{Http, Net};
         for (one, expected) in [
             (
@@ -150,8 +149,8 @@ mod tests {
             ),
             (
                 given(Http, "10.1.2.3", 80, true, true),
-                "may send web requests to 10.1.2.3 port 80, also without encryption, where anybody on the way can read \
-                 along; the address is on your own network (private)",
+                "may send web requests to 10.1.2.3 port 80, also without encryption, so that third parties on the \
+                 network path can read them; the address is on your own network (private)",
             ),
             (
                 given(Net, "127.0.0.1", 25, true, false),
@@ -231,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_review_names_everything_that_a_plugin_wants() {
+    fn a_review_names_every_request_of_a_plugin() {
         assert_eq!(
             review(&manifest()),
             [
@@ -262,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_said_in_seconds_and_mebibytes() {
+    fn limits_are_shown_in_seconds_and_mebibytes() {
         let lines = limits(&PluginLimits { deadline_ms: 1500, memory_bytes: 32 << 20, ..PluginLimits::default() });
         assert!(lines[0].starts_with("may take 2 s and 32 MiB of memory"), "{lines:?}");
         assert_eq!(lines[1], "may have 8 connections open and move 256 MiB in a call");

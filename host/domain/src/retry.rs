@@ -1,6 +1,5 @@
 //! Retry decisions: delivered, retried at a time, or dead with a reason. Backoff is by age, as in Postfix: the wait is
-//! the
-//! age of the delivery within bounds, so retries spread without a table of delays.
+//! the age of the delivery within bounds, so retries spread without a table of delays.
 
 use std::time::Duration;
 
@@ -32,7 +31,7 @@ impl Default for RetryPolicy {
 
 /// The facts about one attempt that the decision needs.
 #[derive(Clone, Copy, Debug)]
-pub struct Tried {
+pub struct AttemptFacts {
     pub accepted_at: Timestamp,
     /// It was the only delivery of its call, so that it caused the crash.
     pub alone: bool,
@@ -44,9 +43,9 @@ pub struct Tried {
 }
 
 impl RetryPolicy {
-    /// The wait before the next attempt of a delivery of this age, given the wait that the remote server asked for.
-    pub fn wait(&self, age: Duration, asked: Option<Duration>) -> Duration {
-        asked.unwrap_or(age).clamp(self.backoff_min, self.backoff_max)
+    /// The wait before the next attempt of a delivery of this age, given the wait that the remote server requested.
+    pub fn wait(&self, age: Duration, requested: Option<Duration>) -> Duration {
+        requested.unwrap_or(age).clamp(self.backoff_min, self.backoff_max)
     }
 
     /// Whether a delivery is too old to be sent at all.
@@ -57,47 +56,53 @@ impl RetryPolicy {
     }
 
     /// What `outcome` makes of a delivery.
-    pub fn decide(&self, outcome: Outcome, tried: Tried, now: Timestamp) -> Settlement {
+    pub fn decide(&self, outcome: Outcome, attempt: AttemptFacts, now: Timestamp) -> Settlement {
         match outcome {
             Outcome::Delivered { receipt } => Settlement::Delivered { receipt },
             Outcome::Rejected { reason } => Settlement::Dead { reason: format!("rejected: {reason}") },
             Outcome::AddressGone { replacement, reason } => Settlement::AddressGone { replacement, reason },
-            Outcome::Retry { after, reason } => self.again(tried, after, reason, true, now),
-            Outcome::ChannelTrouble { after, reason } if tried.overtaken => {
-                self.again(tried, after, reason, false, now)
+            Outcome::Retry { after, reason } => self.again(attempt, after, reason, true, now),
+            Outcome::ChannelTrouble { after, reason } if attempt.overtaken => {
+                self.again(attempt, after, reason, false, now)
             }
-            Outcome::ChannelTrouble { after, reason } => self.held(tried, after, reason, now),
-            Outcome::Crash { kind, detail } => self.crashed(kind, &detail, tried, now),
+            Outcome::ChannelTrouble { after, reason } => self.held(attempt, after, reason, now),
+            Outcome::Crash { kind, detail } => self.crashed(kind, &detail, attempt, now),
         }
     }
 
     /// A crash with several deliveries in the call proves nothing about this one: retry it soon, alone. Alone, it
     /// counts.
-    fn crashed(&self, kind: CrashKind, detail: &str, tried: Tried, now: Timestamp) -> Settlement {
+    fn crashed(&self, kind: CrashKind, detail: &str, attempt: AttemptFacts, now: Timestamp) -> Settlement {
         let reason = format!("the plugin crashed ({}): {detail}", kind.as_str());
-        if !tried.alone {
+        if !attempt.alone {
             return Settlement::Again { not_before: now, reason, counts: false };
         }
-        if tried.crashes + 1 >= self.max_crashes {
+        if attempt.crashes + 1 >= self.max_crashes {
             return Settlement::Dead { reason };
         }
-        self.again(tried, None, reason, true, now)
+        self.again(attempt, None, reason, true, now)
     }
 
     /// The channel rests, so the delivery does not wait by itself: it keeps its position before later ones. It is dead
-    /// if it
-    /// is too old after the rest.
-    fn held(&self, tried: Tried, rest: Option<Duration>, reason: String, now: Timestamp) -> Settlement {
+    /// if it is too old after the rest.
+    fn held(&self, attempt: AttemptFacts, rest: Option<Duration>, reason: String, now: Timestamp) -> Settlement {
         let rest = rest.unwrap_or_default().min(self.backoff_max);
-        if now.since(tried.accepted_at) + rest > self.max_age {
+        if now.since(attempt.accepted_at) + rest > self.max_age {
             return Settlement::Dead { reason: format!("expired: {reason}") };
         }
         Settlement::Held { reason }
     }
 
-    fn again(&self, tried: Tried, asked: Option<Duration>, reason: String, counts: bool, now: Timestamp) -> Settlement {
-        let age = now.since(tried.accepted_at);
-        let wait = self.wait(age, asked);
+    fn again(
+        &self,
+        attempt: AttemptFacts,
+        requested: Option<Duration>,
+        reason: String,
+        counts: bool,
+        now: Timestamp,
+    ) -> Settlement {
+        let age = now.since(attempt.accepted_at);
+        let wait = self.wait(age, requested);
         if age + wait > self.max_age {
             return Settlement::Dead { reason: format!("expired: {reason}") };
         }
@@ -122,8 +127,8 @@ mod tests {
     }
 
     #[test]
-    fn the_wait_is_the_age_or_what_was_asked_within_bounds() {
-        for (age, asked, wait) in [
+    fn the_wait_is_the_age_or_the_requested_time_within_bounds() {
+        for (age, requested, wait) in [
             (0, None, 60),
             (100, None, 100),
             (9_999, None, 4000),
@@ -132,20 +137,20 @@ mod tests {
             (100, Some(315_360_000), 4000),
         ] {
             let now = ACCEPTED.after(Duration::from_secs(age));
-            let tried = Tried { accepted_at: ACCEPTED, alone: true, crashes: 0, overtaken: false };
+            let attempt = AttemptFacts { accepted_at: ACCEPTED, alone: true, crashes: 0, overtaken: false };
             let expected = Settlement::Again {
                 not_before: now.after(Duration::from_secs(wait)),
                 reason: "busy".into(),
                 counts: true,
             };
-            assert_eq!(POLICY.decide(retry(asked), tried, now), expected, "age {age}, asked {asked:?}");
+            assert_eq!(POLICY.decide(retry(requested), attempt, now), expected, "age {age}, requested {requested:?}");
         }
     }
 
     #[test]
     fn each_outcome_has_its_settlement() {
         let now = ACCEPTED.after(Duration::from_secs(61));
-        let alone = Tried { accepted_at: ACCEPTED, alone: true, crashes: 0, overtaken: false };
+        let alone = AttemptFacts { accepted_at: ACCEPTED, alone: true, crashes: 0, overtaken: false };
         let trouble = |after| Outcome::ChannelTrouble { after, reason: "auth".into() };
         let crash = || Outcome::Crash { kind: CrashKind::Trap, detail: "unreachable".into() };
         let again = |wait, reason: &str, counts| Settlement::Again {
@@ -163,45 +168,45 @@ mod tests {
                 Settlement::AddressGone { replacement: None, reason: "left".into() },
             ),
             (trouble(None), alone, Settlement::Held { reason: "auth".into() }),
-            (trouble(None), Tried { overtaken: true, ..alone }, again(61, "auth", false)),
+            (trouble(None), AttemptFacts { overtaken: true, ..alone }, again(61, "auth", false)),
             (crash(), alone, again(61, crashed, true)),
-            (crash(), Tried { alone: false, ..alone }, again(0, crashed, false)),
-            (crash(), Tried { crashes: 2, ..alone }, Settlement::Dead { reason: crashed.into() }),
+            (crash(), AttemptFacts { alone: false, ..alone }, again(0, crashed, false)),
+            (crash(), AttemptFacts { crashes: 2, ..alone }, Settlement::Dead { reason: crashed.into() }),
         ];
-        for (outcome, tried, expected) in cases {
-            assert_eq!(POLICY.decide(outcome.clone(), tried, now), expected, "{outcome:?} {tried:?}");
+        for (outcome, attempt, expected) in cases {
+            assert_eq!(POLICY.decide(outcome.clone(), attempt, now), expected, "{outcome:?} {attempt:?}");
         }
     }
 
     #[test]
-    fn a_delivery_dies_rather_than_wait_beyond_its_age() {
+    fn a_delivery_is_dead_if_the_wait_would_exceed_its_maximum_age() {
         let now = ACCEPTED.after(Duration::from_secs(86_000));
-        let tried = Tried { accepted_at: ACCEPTED, alone: true, crashes: 0, overtaken: false };
-        assert_eq!(POLICY.decide(retry(None), tried, now), Settlement::Dead { reason: "expired: busy".into() });
+        let attempt = AttemptFacts { accepted_at: ACCEPTED, alone: true, crashes: 0, overtaken: false };
+        assert_eq!(POLICY.decide(retry(None), attempt, now), Settlement::Dead { reason: "expired: busy".into() });
         assert_eq!(POLICY.expired(ACCEPTED, now), None);
         assert!(POLICY.expired(ACCEPTED, now.after(Duration::from_secs(401))).is_some());
     }
 
     #[test]
-    fn a_delivery_of_a_channel_in_trouble_dies_where_the_rest_outlasts_it() {
+    fn a_held_delivery_is_dead_if_the_pause_of_the_channel_exceeds_its_maximum_age() {
         let now = ACCEPTED.after(Duration::from_secs(86_000));
-        let tried = Tried { accepted_at: ACCEPTED, alone: true, crashes: 0, overtaken: false };
-        for (after, dies) in [(None, false), (Some(400), false), (Some(401), true), (Some(315_360_000), true)] {
+        let attempt = AttemptFacts { accepted_at: ACCEPTED, alone: true, crashes: 0, overtaken: false };
+        for (after, dead) in [(None, false), (Some(400), false), (Some(401), true), (Some(315_360_000), true)] {
             let trouble = Outcome::ChannelTrouble { after: after.map(Duration::from_secs), reason: "down".into() };
-            let expected = if dies {
+            let expected = if dead {
                 Settlement::Dead { reason: "expired: down".into() }
             } else {
                 Settlement::Held { reason: "down".into() }
             };
-            assert_eq!(POLICY.decide(trouble, tried, now), expected, "{after:?}");
+            assert_eq!(POLICY.decide(trouble, attempt, now), expected, "{after:?}");
         }
     }
 
     #[test]
-    fn a_clock_that_jumped_back_means_no_age_and_no_panic() {
+    fn a_clock_that_jumped_back_gives_age_zero_and_no_panic() {
         let now = Timestamp::from_millis(5);
-        let tried = Tried { accepted_at: ACCEPTED, alone: true, crashes: 0, overtaken: false };
-        let Settlement::Again { not_before, .. } = POLICY.decide(retry(None), tried, now) else {
+        let attempt = AttemptFacts { accepted_at: ACCEPTED, alone: true, crashes: 0, overtaken: false };
+        let Settlement::Again { not_before, .. } = POLICY.decide(retry(None), attempt, now) else {
             panic!("a retry is tried again");
         };
         assert_eq!(not_before, now.after(Duration::from_secs(60)));

@@ -1,11 +1,11 @@
 //! All users' rules in memory, indexed so that a message leads to the filters that it may match. A ruleset is a
-//! snapshot: the
-//! editor makes the next one, which shares all unchanged parts, and readers of the old one are not disturbed.
+//! snapshot: the editor makes the next one, which shares all unchanged parts, and readers of the old one are not
+//! disturbed.
 //!
 //! The path of a message: its names become atoms; each atom leads to entries of the index; each entry is a filter
-//! indexed
-//! under that atom, and the rest of its rules is tested, each rule once for all filters that have it. Filters without a
-//! name to index are indexed under the rules that a topic can fulfil, under patterns, or, last, under every message.
+//! indexed under that atom, and the rest of its rules is tested, each rule once for all filters that have it. Filters
+//! without a name to index are indexed under the rules that a topic can fulfil, under patterns, or, last, under every
+//! message.
 
 mod atom;
 mod compile;
@@ -15,9 +15,9 @@ mod index;
 mod indexed_filter;
 mod indexing;
 mod matcher;
-mod own;
 mod paged;
 mod patterns;
+mod role_requirement;
 mod tables;
 mod tested;
 mod texts;
@@ -37,7 +37,7 @@ use atom::AtomHasher;
 use index::Index;
 use indexed_filter::{FilterPosition, User};
 use paged::Paged;
-use tables::{Known, Term};
+use tables::{SharedRule, Term};
 use triggers::Triggers;
 
 pub use editor::{Editor, Sizes};
@@ -51,7 +51,7 @@ pub struct Ruleset {
     catalogue: Arc<Catalogue>,
     names: AtomHasher,
     index: Index,
-    rules: Paged<Known>,
+    rules: Paged<SharedRule>,
     tests: Paged<Arc<[Term]>>,
     triggers: Arc<Triggers>,
     users: Paged<Option<Arc<User>>>,
@@ -98,9 +98,9 @@ impl Ruleset {
         recipients
     }
 
-    fn at(&self, place: FilterPosition) -> Option<Match<'_>> {
-        let user = self.users.get(place.user())?.as_deref()?;
-        let subscribed = user.subscriptions.get(place.subscription())?;
-        Some(Match { user, subscribed, filter: subscribed.filters.get(place.filter())? })
+    fn at(&self, position: FilterPosition) -> Option<Match<'_>> {
+        let user = self.users.get(position.user())?.as_deref()?;
+        let subscription = user.subscriptions.get(position.subscription())?;
+        Some(Match { user, subscription, filter: subscription.filters.get(position.filter())? })
     }
 }

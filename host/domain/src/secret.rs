@@ -37,7 +37,7 @@ impl<T> fmt::Display for Secret<T> {
 }
 
 /// What replaces a secret in a text.
-const TAKEN_OUT: &str = "[secret]";
+const PLACEHOLDER: &str = "[secret]";
 
 /// The secrets of one channel, to remove from the texts of its plugin and its remote servers: errors often quote their
 /// input. It finds secrets verbatim; a plugin that encodes one on purpose is not stopped.
@@ -45,7 +45,7 @@ const TAKEN_OUT: &str = "[secret]";
 pub struct Redaction(Arc<[Secret]>);
 
 impl Redaction {
-    /// Keeps those of these values that are long enough to be told from ordinary words.
+    /// Keeps the values that are long enough to be distinguished from ordinary words.
     pub fn new<'a>(values: impl IntoIterator<Item = &'a str>) -> Redaction {
         let long = |text: &str| text.chars().count() >= REDACTED_CHARS;
         // `Bearer TOKEN` is quoted without its first word as well, and one with line breaks as one line.
@@ -65,7 +65,7 @@ impl Redaction {
     pub fn apply(&self, text: String) -> String {
         self.0.iter().fold(text, |text, secret| {
             let secret = secret.expose().as_str();
-            let text = if text.contains(secret) { text.replace(secret, TAKEN_OUT) } else { text };
+            let text = if text.contains(secret) { text.replace(secret, PLACEHOLDER) } else { text };
             without_beginning(&text, secret).unwrap_or(text)
         })
     }
@@ -76,7 +76,7 @@ fn without_beginning(text: &str, secret: &str) -> Option<String> {
     let kept = text.strip_suffix('…')?;
     let beginnings = secret.char_indices().skip(REDACTED_CHARS).map(|(end, _)| &secret[..end]);
     let rest = beginnings.filter_map(|beginning| kept.strip_suffix(beginning)).last()?;
-    Some(format!("{rest}{TAKEN_OUT}…"))
+    Some(format!("{rest}{PLACEHOLDER}…"))
 }
 
 #[cfg(test)]
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_taken_out_of_texts_and_other_words_stay() {
+    fn secrets_are_removed_from_texts_and_other_words_stay() {
         let redaction =
             Redaction::new(["hunter2", "hunter2-longer", "short", "Bearer t0k3n-abc", "line one\nline two", "größe…x"]);
         for (text, expected) in [

@@ -1,6 +1,5 @@
 //! Subscriptions: the model of rules, filters and subscriptions as users edit it and as the store keeps it. Matching
-//! uses a
-//! compiled form.
+//! uses a compiled form.
 
 pub mod borrowed;
 

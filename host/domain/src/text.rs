@@ -1,13 +1,11 @@
 //! Makes untrusted text (from plugins, remote servers, users) safe for a log line, a terminal and an API page: one
-//! line,
-//! bounded, without cursor movement or changes of the reading direction. It does not escape for any markup.
+//! line, bounded, without cursor movement or changes of the reading direction. It does not escape for any markup.
 
 use std::fmt::Write as _;
 
 /// `text` as one line of at most `max_chars` characters. Control characters, line and paragraph separators, and
 /// characters that change the direction of text or are invisible become escapes (`\n`, `\u{1b}`). A text that does not
-/// fit
-/// is cut, with `…` as the last character.
+/// fit is cut, with `…` as the last character.
 pub fn one_line(text: &str, max_chars: usize) -> String {
     let mut line = String::new();
     let mut length = 0;
@@ -91,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_huge_text_costs_only_what_is_kept() {
+    fn a_huge_text_is_read_only_up_to_the_limit() {
         let huge = "\n".repeat(10_000_000);
         assert_eq!(one_line(&huge, 500).chars().count(), 500);
     }

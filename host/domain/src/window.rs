@@ -1,7 +1,6 @@
 //! The window of a channel: how many calls may be in flight, and whether the channel rests. It opens slowly while calls
 //! succeed and closes at once when the channel is in trouble (Postfix's destination concurrency; TCP's additive
-//! increase
-//! and multiplicative decrease).
+//! increase and multiplicative decrease).
 
 use std::time::Duration;
 
@@ -11,10 +10,10 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallResult {
     /// The remote server was reached; single deliveries may have failed.
-    Fine,
+    Success,
     /// The plugin crashed, or ran into its deadline.
     Crashed,
-    /// The channel reported trouble, and how long it wants to rest.
+    /// The channel reported trouble, and optionally how long to pause.
     Trouble { after: Option<Duration> },
 }
 
@@ -50,8 +49,8 @@ impl Window {
     pub fn observe(&mut self, result: &CallResult, now: Timestamp) {
         match result {
             // A call that began before the trouble proves nothing about it.
-            CallResult::Fine if self.resting_until(now).is_some() => {}
-            CallResult::Fine => {
+            CallResult::Success if self.resting_until(now).is_some() => {}
+            CallResult::Success => {
                 self.troubles = 0;
                 self.resting_until = None;
                 self.size = (self.size + 1).min(self.max);
@@ -62,8 +61,8 @@ impl Window {
                 if self.resting_until(now).is_none() {
                     self.troubles = (self.troubles + 1).min(16);
                 }
-                let own = self.rest_min.saturating_mul(1 << (self.troubles - 1));
-                let rest = after.unwrap_or(own).clamp(self.rest_min, self.rest_max);
+                let doubled = self.rest_min.saturating_mul(1 << (self.troubles - 1));
+                let rest = after.unwrap_or(doubled).clamp(self.rest_min, self.rest_max);
                 let until = now.after(rest);
                 self.resting_until = Some(self.resting_until.map_or(until, |already| already.max(until)));
                 self.size = 1;
@@ -87,11 +86,11 @@ mod tests {
     }
 
     #[test]
-    fn it_opens_by_one_for_each_good_call_up_to_its_maximum() {
+    fn it_grows_by_one_for_each_successful_call_up_to_its_maximum() {
         let mut window = window();
         let sizes: Vec<usize> = (0..6)
             .map(|_| {
-                window.observe(&CallResult::Fine, at(0));
+                window.observe(&CallResult::Success, at(0));
                 window.size(at(0))
             })
             .collect();
@@ -99,17 +98,17 @@ mod tests {
     }
 
     #[test]
-    fn a_longest_rest_below_the_shortest_is_the_only_one() {
+    fn a_longest_pause_below_the_shortest_replaces_it() {
         let mut window = Window::new(4, 10 * SECOND, SECOND);
         window.observe(&CallResult::Trouble { after: Some(60 * SECOND) }, at(0));
         assert_eq!(window.resting_until(at(0)), Some(at(1)));
     }
 
     #[test]
-    fn a_crash_halves_it_but_never_closes_it() {
+    fn a_crash_halves_it_to_at_least_one() {
         let mut window = window();
         for _ in 0..4 {
-            window.observe(&CallResult::Fine, at(0));
+            window.observe(&CallResult::Success, at(0));
         }
         for expected in [2, 1, 1] {
             window.observe(&CallResult::Crashed, at(0));
@@ -126,27 +125,27 @@ mod tests {
             assert_eq!(window.size(at(now)), 0);
             assert_eq!(window.resting_until(at(now)), Some(at(now + rest)));
             now += rest;
-            assert_eq!(window.size(at(now)), 1, "one call tries whether the trouble is over");
+            assert_eq!(window.size(at(now)), 1, "one call tests whether the trouble is over");
         }
-        window.observe(&CallResult::Fine, at(now));
+        window.observe(&CallResult::Success, at(now));
         window.observe(&CallResult::Trouble { after: None }, at(now));
-        assert_eq!(window.resting_until(at(now)), Some(at(now + 10)), "a good call forgets the troubles before it");
+        assert_eq!(window.resting_until(at(now)), Some(at(now + 10)), "a successful call resets the count of troubles");
     }
 
     #[test]
-    fn what_the_far_side_asks_for_is_clamped() {
-        for (asked, rest) in [(0, 10), (50, 50), (100_000, 100)] {
+    fn a_requested_pause_is_clamped() {
+        for (requested, rest) in [(0, 10), (50, 50), (100_000, 100)] {
             let mut window = window();
-            window.observe(&CallResult::Trouble { after: Some(asked * SECOND) }, at(0));
-            assert_eq!(window.resting_until(at(0)), Some(at(rest)), "asked for {asked} s");
+            window.observe(&CallResult::Trouble { after: Some(requested * SECOND) }, at(0));
+            assert_eq!(window.resting_until(at(0)), Some(at(rest)), "requested {requested} s");
         }
     }
 
     #[test]
-    fn a_good_call_that_was_in_flight_when_the_trouble_came_does_not_end_the_rest() {
+    fn a_successful_call_that_began_before_the_trouble_does_not_end_the_pause() {
         let mut window = window();
         window.observe(&CallResult::Trouble { after: None }, at(0));
-        window.observe(&CallResult::Fine, at(1));
+        window.observe(&CallResult::Success, at(1));
         assert_eq!(window.resting_until(at(1)), Some(at(10)));
     }
 

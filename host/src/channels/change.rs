@@ -100,7 +100,7 @@ impl Channels {
 
     /// Sets what the plugin may use.
     pub async fn limit(&self, name: &str, limits: limits::PluginLimits) -> Viewed {
-        let wrong = limits.mistakes();
+        let wrong = limits.errors();
         if !wrong.is_empty() {
             return Err(ChannelError::Config(wrong.iter().map(|(name, what)| format!("{name} {what}")).collect()));
         }
@@ -136,7 +136,7 @@ impl Channels {
 
     /// Sets what becomes of deliveries that the channel keeps waiting.
     pub async fn set_policy(&self, name: &str, policy: FailurePolicy) -> Viewed {
-        let mistakes = policy.mistakes(name);
+        let mistakes = policy.errors(name);
         if !mistakes.is_empty() {
             let lines = mistakes.iter().map(|(field, what)| format!("{field}: {what}"));
             return Err(ChannelError::Config(lines.collect()));

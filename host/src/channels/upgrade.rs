@@ -37,7 +37,7 @@ impl Channels {
     /// Tries another version of the channel's plugin. Refused before anything changes: another plugin, one that cannot
     /// run here or breaks the contract, a configuration that does not fit.
     pub async fn upgrade(&self, name: &str, wish: Upgrade) -> Viewed {
-        let mistakes = wish.canary.as_ref().map(CanaryPlan::mistakes).unwrap_or_default();
+        let mistakes = wish.canary.as_ref().map(CanaryPlan::errors).unwrap_or_default();
         if !mistakes.is_empty() {
             let lines = mistakes.iter().map(|(field, what)| format!("canary.{field}: {what}"));
             return Err(ChannelError::Config(lines.collect()));

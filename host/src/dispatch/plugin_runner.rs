@@ -150,7 +150,7 @@ impl PluginRunner {
 impl CallOutcome {
     /// What the call says about its channel: trouble weighs more than a crash, a crash more than success.
     pub fn result(&self) -> CallResult {
-        let mut result = CallResult::Fine;
+        let mut result = CallResult::Success;
         for (_, outcome) in &self.tried {
             match outcome {
                 Outcome::ChannelTrouble { after, .. } => return CallResult::Trouble { after: *after },

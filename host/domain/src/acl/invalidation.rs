@@ -1,6 +1,5 @@
 //! Decides which access lists a bus message invalidates. Pure: the caller drops and fetches lists. A message of
-//! unexpected
-//! shape invalidates nothing, and never fails.
+//! unexpected shape invalidates nothing, and never fails.
 
 use serde_json::Value;
 
@@ -55,23 +54,19 @@ pub struct Invalidation {
 }
 
 /// The access lists that this message invalidates; none for most messages. Call it with verified messages only: a
-/// sender of
-/// such messages makes the daemon query its services.
+/// sender of such messages makes the daemon query its services.
 ///
-/// Lists are kept by package and by group, and matching goes from a message's packages to their holders to the members of
-/// the groups among them, so naming what changed is enough. A group that gains or loses a member changes the recipients
-/// of
-/// all its packages through its own list; a package that gains or loses a holder through its own. No list is kept by
-/// user,
-/// so a message need not name all the users involved (the previous owner, say).
+/// Lists are kept by package and by group, and matching goes from a message's packages to their holders to the members
+/// of the groups among them, so naming what changed is enough. A group that gains or loses a member changes the
+/// recipients of all its packages through its own list; a package that gains or loses a holder through its own. No list
+/// is kept by user, so a message need not name all the users involved (the previous owner, say).
 ///
 /// - `pkgdb.*` (package database): every package that the message names. Messages about a collection as a whole name
 ///   none; they leave the union over a package's collections as it is, or nearly.
 /// - `fas.group.*` (account system, of the legacy and the present bus): the group.
 /// - `pagure.project.{user,group}.{access.updated,added,removed}`, `pagure.project.{new,edit,deleted}`: the project.
 ///   Forks are not the package. Whether the project belongs to the dist-git that is queried is not checked: fetching a
-/// list
-///   once too often costs one request, and only if the list is in memory.
+///   list once too often costs one request, and only if the list is in memory.
 pub fn invalidated(envelope: &Envelope) -> Option<Invalidation> {
     let topic = envelope.topic();
     let (cause, mut keys) = if within(topic, "pkgdb").is_some() {
@@ -88,7 +83,8 @@ pub fn invalidated(envelope: &Envelope) -> Option<Invalidation> {
     (!keys.is_empty()).then_some(Invalidation { cause, keys })
 }
 
-/// What follows an application's name in a topic: `org.fedoraproject.prod.APPLICATION.REST`, or bare `APPLICATION.REST`.
+/// What follows an application's name in a topic: `org.fedoraproject.prod.APPLICATION.REST`, or bare
+/// `APPLICATION.REST`.
 fn within<'a>(topic: &'a str, application: &str) -> Option<&'a str> {
     let rest = |topic: &'a str| topic.strip_prefix(application)?.strip_prefix('.');
     rest(topic).or_else(|| topic.splitn(4, '.').nth(3).and_then(rest))

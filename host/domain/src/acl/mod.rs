@@ -1,6 +1,5 @@
 //! Access lists as matching needs them: holders of packages and members of groups. Kinds of holding are kept apart: a
-//! watcher
-//! of a package is not a committer. A view answers from memory; the edges fetch and refresh lists.
+//! watcher of a package is not a committer. A view answers from memory; the edges fetch and refresh lists.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -71,13 +70,13 @@ pub const GROUP_PREFIX: &str = "group::";
 
 /// The access lists that one message needs: all lists, or those prepared for that message's packages.
 pub trait Acl {
-    /// Who holds the package; none where it is unknown.
+    /// The holders of the package; none if it is unknown.
     fn holders(&self, package: &str) -> Option<&Holders>;
 
-    /// Who is in the group; none where it is unknown.
+    /// The members of the group; none if it is unknown.
     fn members(&self, group: &str) -> Option<&BTreeSet<String>>;
 
-    /// Hands every group of `among` that has one of these users to `found`.
+    /// Passes every group of `among` that has one of these users to `found`.
     fn groups_of(&self, users: &[String], among: &[Arc<str>], found: &mut dyn FnMut(&str)) {
         for group in among {
             if self.members(group).is_some_and(|members| users.iter().any(|user| members.contains(user))) {
@@ -116,7 +115,8 @@ pub struct AclTable {
 }
 
 impl AclTable {
-    /// Reads `{"packages": {name: {"point of contact": […], "co-maintained": […], "watch": […]}}, "groups": {name: […]}}`.
+    /// Reads `{"packages": {name: {"point of contact": […], "co-maintained": […], "watch": […]}}, "groups": {name:
+    /// […]}}`.
     pub fn from_json(text: &str) -> Result<AclTable, serde_json::Error> {
         serde_json::from_str(text)
     }
@@ -145,7 +145,7 @@ mod tests {
     }"#;
 
     #[test]
-    fn kinds_are_kept_apart_and_groups_are_followed() {
+    fn kinds_are_distinguished_and_groups_are_resolved() {
         let acl = AclTable::from_json(LISTS).unwrap();
         let table = [
             ("ann", "guake", [true, true, false]),

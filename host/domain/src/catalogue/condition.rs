@@ -14,7 +14,7 @@ pub type Arguments = BTreeMap<String, String>;
 /// Why a condition has no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConditionError {
-    /// A category was asked of a topic that has none.
+    /// The test needs a category, and the topic has none.
     #[error("the topic is too short to have a category")]
     NoCategory,
 }

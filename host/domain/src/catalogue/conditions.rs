@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::compile::NamedSources;
 use super::condition::{Condition, ConditionTest, FieldTest};
 use super::format;
+use super::named_sources::NamedSources;
 
-/// What the conditions of one place may refer to.
+/// The names that the conditions of one entry or rule may refer to.
 pub struct Conditions<'c, 'r> {
     arguments: &'c [&'c str],
     rules: &'c HashMap<&'c str, &'c format::RawCondition>,
@@ -43,13 +43,15 @@ impl<'c, 'r> Conditions<'c, 'r> {
         match &raw.field {
             Some(field) => {
                 let test = match &raw.differs_from {
-                    Some(other) if Self::asks(raw).len() == 1 => FieldTest::DiffersFrom(self.names.source(other)?),
+                    Some(other) if Self::field_tests(raw).len() == 1 => {
+                        FieldTest::DiffersFrom(self.names.source(other)?)
+                    }
                     _ => self.field(raw)?,
                 };
                 tests.push(ConditionTest::Field(self.names.source(field)?, test));
             }
-            None if Self::asks(raw).is_empty() => {}
-            None => return Err(format!("`{}` needs a `field`", Self::asks(raw)[0])),
+            None if Self::field_tests(raw).is_empty() => {}
+            None => return Err(format!("`{}` needs a `field`", Self::field_tests(raw)[0])),
         }
         if let Some(all) = &raw.all {
             tests.push(ConditionTest::All(self.list(all)?));
@@ -86,8 +88,8 @@ impl<'c, 'r> Conditions<'c, 'r> {
     }
 
     /// The tests of a field that are present.
-    fn asks(raw: &format::RawCondition) -> Vec<&'static str> {
-        let asks = [
+    fn field_tests(raw: &format::RawCondition) -> Vec<&'static str> {
+        let field_tests = [
             ("equals", raw.equals.is_some()),
             ("one_of", raw.one_of.is_some()),
             ("contains", raw.contains.is_some()),
@@ -95,13 +97,13 @@ impl<'c, 'r> Conditions<'c, 'r> {
             ("differs_from", raw.differs_from.is_some()),
             ("is", raw.is.is_some()),
         ];
-        asks.into_iter().filter(|(_, there)| *there).map(|(name, _)| name).collect()
+        field_tests.into_iter().filter(|(_, present)| *present).map(|(name, _)| name).collect()
     }
 
     fn field(&self, raw: &format::RawCondition) -> Result<FieldTest, String> {
         const EXPECTED: &str = "expected exactly one of equals, one_of, contains, in_argument, differs_from, is";
-        if Self::asks(raw).len() != 1 {
-            return Err(format!("`field` with {} tests: {EXPECTED}", Self::asks(raw).len()));
+        if Self::field_tests(raw).len() != 1 {
+            return Err(format!("`field` with {} tests: {EXPECTED}", Self::field_tests(raw).len()));
         }
         if raw.ignore_case.is_some() && raw.in_argument.is_none() {
             return Err("`ignore_case` is only possible with `in_argument`".to_owned());

@@ -18,25 +18,25 @@ const USER: &str = "{user}";
 #[serde(deny_unknown_fields)]
 struct File {
     #[serde(default, rename = "filter")]
-    filters: Vec<Raw>,
+    filters: Vec<RawDefaultFilter>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Raw {
+struct RawDefaultFilter {
     name: String,
-    rules: Vec<Spanned<Named>>,
+    rules: Vec<Spanned<RawDefaultRule>>,
     /// Rules that must not hold.
     #[serde(default)]
-    except: Vec<Spanned<Named>>,
+    except: Vec<Spanned<RawDefaultRule>>,
 }
 
-/// A rule by its name, with arguments where it needs some.
+/// A rule by its name, with arguments if it needs them.
 #[derive(Clone, Deserialize)]
 #[serde(untagged, expecting = "the name of a rule or `{ rule = …, arguments = { … } }`")]
-enum Named {
-    Bare(String),
-    With { rule: String, arguments: BTreeMap<String, String> },
+enum RawDefaultRule {
+    Name(String),
+    WithArguments { rule: String, arguments: BTreeMap<String, String> },
 }
 
 /// Reads the file. Rules and arguments that `known` does not return are errors.
@@ -52,11 +52,11 @@ pub fn read<'k>(
             return Vec::new();
         }
     };
-    let mut rule = |named: Spanned<Named>, negated: bool| {
+    let mut rule = |named: Spanned<RawDefaultRule>, negated: bool| {
         let at = named.span().start;
         let (rule, arguments) = match named.into_inner() {
-            Named::Bare(rule) => (rule, BTreeMap::new()),
-            Named::With { rule, arguments } => (rule, arguments),
+            RawDefaultRule::Name(rule) => (rule, BTreeMap::new()),
+            RawDefaultRule::WithArguments { rule, arguments } => (rule, arguments),
         };
         match known(&rule) {
             None => report.add(at, format!("there is no rule `{rule}`")),
@@ -79,7 +79,7 @@ pub fn read<'k>(
 }
 
 /// The filters for one user.
-pub fn filled(filters: &[Filter], user: &str) -> Vec<Filter> {
+pub fn for_user(filters: &[Filter], user: &str) -> Vec<Filter> {
     let mut filters = filters.to_vec();
     let rules = filters.iter_mut().flat_map(|filter| &mut filter.rules);
     for value in rules.flat_map(|rule| rule.arguments.values_mut()) {

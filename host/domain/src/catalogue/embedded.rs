@@ -94,7 +94,7 @@ mod tests {
     use crate::catalogue::Catalogue;
 
     #[test]
-    fn every_file_of_the_folder_is_built_in() {
+    fn every_file_of_the_folder_is_embedded() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../catalogue");
         let mut names: Vec<String> = std::fs::read_dir(folder)
             .unwrap()
@@ -106,14 +106,14 @@ mod tests {
     }
 
     #[test]
-    fn it_loads_and_every_example_comes_out_as_written() {
-        let catalogue = Catalogue::embedded().unwrap_or_else(|mistakes| panic!("{}", lines(&mistakes)));
-        let mistakes = crate::examples::check_examples(&catalogue);
-        assert!(mistakes.is_empty(), "{}", lines(&mistakes));
+    fn it_loads_and_every_example_has_its_expected_result() {
+        let catalogue = Catalogue::embedded().unwrap_or_else(|errors| panic!("{}", lines(&errors)));
+        let errors = crate::examples::check_examples(&catalogue);
+        assert!(errors.is_empty(), "{}", lines(&errors));
     }
 
     #[test]
-    fn the_example_of_the_readme_is_a_good_catalogue() {
+    fn the_example_of_the_readme_is_a_valid_catalogue() {
         let readme = include_str!("../../../../catalogue/README.md");
         let text: String =
             readme.lines().filter_map(|line| line.strip_prefix("    ")).map(|l| format!("{l}\n")).collect();
@@ -122,7 +122,7 @@ mod tests {
         assert!(catalogue.rule("shop_order_large").is_some());
     }
 
-    fn lines(mistakes: &[crate::catalogue::CatalogueError]) -> String {
-        mistakes.iter().map(|mistake| format!("{mistake}\n")).collect()
+    fn lines(errors: &[crate::catalogue::CatalogueError]) -> String {
+        errors.iter().map(|error| format!("{error}\n")).collect()
     }
 }

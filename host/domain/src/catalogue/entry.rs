@@ -12,19 +12,19 @@ use crate::limits;
 #[derive(Debug, Default)]
 pub struct CatalogueEntry {
     pub when: Option<Condition>,
-    pub usernames: Vec<Guarded>,
-    pub packages: Vec<Guarded>,
-    pub containers: Vec<Guarded>,
-    pub modules: Vec<Guarded>,
-    pub flatpaks: Vec<Guarded>,
-    pub groups: Vec<Guarded>,
-    pub agent: Option<Guarded>,
+    pub usernames: Vec<ConditionalSource>,
+    pub packages: Vec<ConditionalSource>,
+    pub containers: Vec<ConditionalSource>,
+    pub modules: Vec<ConditionalSource>,
+    pub flatpaks: Vec<ConditionalSource>,
+    pub groups: Vec<ConditionalSource>,
+    pub agent: Option<ConditionalSource>,
     pub text: EntryTexts,
 }
 
 /// A source, with the condition under which it counts.
 #[derive(Debug)]
-pub struct Guarded {
+pub struct ConditionalSource {
     pub source: ValueSource,
     pub when: Option<Condition>,
 }
@@ -54,7 +54,8 @@ pub enum Each {
     Source(ValueSource),
 }
 
-/// The names a template may use besides those in `let`; `item` only with `each`, `subtitle` not before it is made.
+/// The names that a template may use besides those in `let`; `item` only with `each`, `subtitle` only after it is
+/// rendered.
 pub const NAMES: [&str; 12] = [
     "msg",
     "envelope",
@@ -71,7 +72,7 @@ pub const NAMES: [&str; 12] = [
 ];
 
 impl CatalogueEntry {
-    /// Whether it is about this message, as far as its `when` goes.
+    /// Returns true if its `when` holds for this message; its topics are not checked.
     pub fn applies(&self, message: &MessageView<'_>) -> bool {
         self.when.as_ref().is_none_or(|when| holds(when, message))
     }
@@ -79,12 +80,12 @@ impl CatalogueEntry {
     /// Extracts the facts.
     pub fn facts(&self, message: &MessageView<'_>) -> Facts {
         Facts {
-            usernames: gather(&self.usernames, message),
-            packages: gather(&self.packages, message),
-            containers: gather(&self.containers, message),
-            modules: gather(&self.modules, message),
-            flatpaks: gather(&self.flatpaks, message),
-            groups: gather(&self.groups, message),
+            usernames: collect(&self.usernames, message),
+            packages: collect(&self.packages, message),
+            containers: collect(&self.containers, message),
+            modules: collect(&self.modules, message),
+            flatpaks: collect(&self.flatpaks, message),
+            groups: collect(&self.groups, message),
             agent: self
                 .agent
                 .as_ref()
@@ -187,8 +188,8 @@ impl EntryTexts {
     }
 }
 
-/// What a name in `let` is for a template: an array as it is, a list where the source gives one, else the first scalar, else
-/// the part of the message it leads to.
+/// The value of a name in `let` for a template: the array that the source leads to, a list if the source can have
+/// several values, else the first scalar, else the part of the message that the source leads to.
 fn named(source: &ValueSource, needs: &Needs, message: &MessageView<'_>) -> Value {
     let part = source.part(message);
     if part.is_some_and(serde_json::Value::is_array) {
@@ -214,11 +215,11 @@ fn strings(source: &ValueSource, message: &MessageView<'_>) -> Vec<String> {
     found
 }
 
-fn gather(sources: &[Guarded], message: &MessageView<'_>) -> Vec<String> {
+fn collect(sources: &[ConditionalSource], message: &MessageView<'_>) -> Vec<String> {
     let mut found = Vec::new();
-    for guarded in sources {
-        if guarded.when.as_ref().is_none_or(|when| holds(when, message)) {
-            guarded.source.values(message, &mut |item| push(&mut found, item));
+    for conditional in sources {
+        if conditional.when.as_ref().is_none_or(|when| holds(when, message)) {
+            conditional.source.values(message, &mut |item| push(&mut found, item));
         }
     }
     sorted(found)

@@ -22,12 +22,12 @@ impl fmt::Display for CatalogueError {
 pub struct CatalogueReport<'t> {
     file: &'t str,
     text: &'t str,
-    pub mistakes: Vec<CatalogueError>,
+    pub errors: Vec<CatalogueError>,
 }
 
 impl<'t> CatalogueReport<'t> {
     pub const fn new(file: &'t str, text: &'t str) -> CatalogueReport<'t> {
-        CatalogueReport { file, text, mistakes: Vec::new() }
+        CatalogueReport { file, text, errors: Vec::new() }
     }
 
     /// The name of the file.
@@ -48,6 +48,6 @@ impl<'t> CatalogueReport<'t> {
     /// Records an error this many lines below a byte position.
     pub fn add_below(&mut self, at: usize, lines: usize, what: String) {
         let line = self.line(at) + lines;
-        self.mistakes.push(CatalogueError { file: self.file.to_owned(), line, what });
+        self.errors.push(CatalogueError { file: self.file.to_owned(), line, what });
     }
 }

@@ -6,7 +6,7 @@ pub fn quoted(text: &str) -> String {
 }
 
 /// How many names a folded list shows before it counts the rest.
-const SAID: usize = 3;
+const SHOWN: usize = 3;
 
 /// Each once, sorted, the rest counted: `a`, `a and b`, `a, b, and c`, `a, b, and 4 others`; `(nothing)` for none.
 /// `ending` is appended to each.
@@ -16,8 +16,8 @@ pub fn folded(mut items: Vec<String>, ending: Option<&str>) -> String {
     }
     items.sort_unstable();
     items.dedup();
-    if items.len() > SAID {
-        let others = items.split_off(SAID - 1).len();
+    if items.len() > SHOWN {
+        let others = items.split_off(SHOWN - 1).len();
         items.push(format!("{others} others"));
     }
     match items.as_slice() {
@@ -29,8 +29,7 @@ pub fn folded(mut items: Vec<String>, ending: Option<&str>) -> String {
 }
 
 /// A point in time as mail headers write it: `2024-05-03T15:00:00.5+00:00` gives `Fri, 03 May 2024 15:00:00 UTC`. A
-/// text that
-/// is not such a time is returned unchanged.
+/// text that is not such a time is returned unchanged.
 pub fn mail_date(text: &str) -> String {
     date(text).unwrap_or_else(|| text.to_owned())
 }
@@ -64,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folded_list_says_the_first_names_and_counts_the_rest() {
+    fn a_folded_list_shows_the_first_names_and_counts_the_others() {
         let table: &[(&[&str], &str)] = &[
             (&[], "(nothing)"),
             (&["b"], "b"),

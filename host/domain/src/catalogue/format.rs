@@ -15,7 +15,7 @@ use crate::rule_info::ArgumentKind;
 #[serde(deny_unknown_fields)]
 pub struct RawFile {
     pub application: Spanned<String>,
-    /// What stands behind prefix and environment in its topics; the application's name where it is not given.
+    /// The segments after prefix and environment in its topics; by default the name of the application.
     pub categories: Option<Vec<Spanned<String>>>,
     /// Applies to every topic that does not override it.
     #[serde(default)]
@@ -36,7 +36,8 @@ pub struct RawFile {
 pub struct RawEntry {
     /// Patterns for what follows the category. Not in `defaults`.
     pub topics: Option<Vec<Spanned<String>>>,
-    /// Names in the `fedora_messaging_schema` header; such a message is recognised whatever its topic. Not in `defaults`.
+    /// Names in the `fedora_messaging_schema` header; such a message belongs to this entry under any topic. Not in
+    /// `defaults`.
     pub schemas: Option<Vec<Spanned<String>>>,
     /// Only for messages that meet this condition. Not in `defaults`.
     pub when: Option<Spanned<RawCondition>>,

@@ -21,7 +21,7 @@ pub struct DigestGroup {
     pub when: Option<Condition>,
     /// Messages belong together if each of these lists has a value in common with the first message's.
     pub by: Vec<Vec<ValueSource>>,
-    /// The sources that the templates name, and what of the messages the templates look at.
+    /// The sources that the templates name, and the parts of the messages that the templates read.
     pub names: Vec<(String, ValueSource)>,
     pub needs: Needs,
     pub subtitle: Template,
@@ -41,7 +41,7 @@ pub struct GroupExample {
 }
 
 /// What the members of a group have in common, for its templates.
-pub struct Common<'c> {
+pub struct GroupContext<'c> {
     pub usernames: &'c [String],
     pub packages: &'c [String],
     /// Of the first message.
@@ -70,12 +70,12 @@ impl DigestGroup {
         applies.then(|| self.by.iter().map(|sources| texts(sources, message)).collect())
     }
 
-    /// The text of messages that belong together, the first of them first; none where there is no subtitle.
+    /// The text of messages that belong together, the first of them first; none if there is no subtitle.
     pub fn text(
         &self,
         environment: &Environment<'static>,
         messages: &[MessageView<'_>],
-        common: &Common<'_>,
+        common: &GroupContext<'_>,
     ) -> Result<Option<GroupText>, Error> {
         let context = self.context(messages, common);
         let Some(subtitle) = self.subtitle.render(environment, &context)?.map(entry::line) else { return Ok(None) };
@@ -91,7 +91,7 @@ impl DigestGroup {
         }))
     }
 
-    fn context(&self, messages: &[MessageView<'_>], common: &Common<'_>) -> Value {
+    fn context(&self, messages: &[MessageView<'_>], common: &GroupContext<'_>) -> Value {
         let text = |text: Option<&str>| text.map_or(Value::UNDEFINED, Value::from);
         let value = |name: &str, needs: &Needs| match name {
             "msg" => needs.of(messages.first().map(|message| message.msg)),

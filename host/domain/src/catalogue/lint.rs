@@ -1,13 +1,12 @@
 //! Finds unknown filters and tests in a template. minijinja itself reports them only when it renders them, which for a
-//! rare
-//! branch may be much later.
+//! rare branch may be much later.
 
 use minijinja::{Environment, ErrorKind, Value};
 
 /// A description of what is unknown; none if everything is known.
 pub fn unknown(environment: &Environment<'static>, source: &str) -> Option<String> {
     let mut state = environment.empty_state();
-    let nothing = || [Value::UNDEFINED];
+    let undefined = || [Value::UNDEFINED];
     for code in code(source) {
         let words = words(code);
         for (position, word) in words.iter().enumerate() {
@@ -19,8 +18,8 @@ pub fn unknown(environment: &Environment<'static>, source: &str) -> Option<Strin
             };
             let Some(name) = named.filter(|name| name.starts_with(|c: char| c.is_alphabetic())) else { continue };
             let (what, error) = match *word {
-                "|" => ("filter", state.apply_filter(name, &nothing()).err()),
-                _ => ("test", state.perform_test(name, &nothing()).err()),
+                "|" => ("filter", state.apply_filter(name, &undefined()).err()),
+                _ => ("test", state.perform_test(name, &undefined()).err()),
             };
             let kind = error.map(|error| error.kind());
             if matches!(kind, Some(ErrorKind::UnknownFilter | ErrorKind::UnknownTest)) {
@@ -31,7 +30,7 @@ pub fn unknown(environment: &Environment<'static>, source: &str) -> Option<Strin
     None
 }
 
-/// The insides of `{{ … }}` and `{% … %}`.
+/// The code inside `{{ … }}` and `{% … %}`.
 fn code(source: &str) -> Vec<&str> {
     let mut found = Vec::new();
     let mut rest = source;
@@ -73,13 +72,13 @@ fn words(code: &str) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::template::Library;
+    use super::super::template::TemplateLibrary;
     use super::*;
 
     #[test]
     fn only_unknown_filters_and_tests_are_found() {
-        let environment = Library::new().environment;
-        for fine in [
+        let environment = TemplateLibrary::new().environment;
+        for valid in [
             "plain | nosuch",
             "{{ msg.a | avatar }} | nosuch",
             "{{ 'a | nosuch' }}",
@@ -87,7 +86,7 @@ mod tests {
             "{% if a is not defined and b is endingwith('x') %}{% for c in d | sort %}{{ c }}{% endfor %}{% endif %}",
             "{# a | nosuch #}",
         ] {
-            assert_eq!(unknown(&environment, fine), None, "{fine}");
+            assert_eq!(unknown(&environment, valid), None, "{valid}");
         }
         let table = [
             ("{{ msg.a | nosuch }}", "filter `nosuch`"),
@@ -97,8 +96,8 @@ mod tests {
             ("{% if msg.a is not nosuch %}{% endif %}", "test `nosuch`"),
             ("{{ {'a': 1}[msg.b] | nosuch }}", "filter `nosuch`"),
         ];
-        for (wrong, expected) in table {
-            assert!(unknown(&environment, wrong).is_some_and(|what| what.contains(expected)), "{wrong}");
+        for (invalid, expected) in table {
+            assert!(unknown(&environment, invalid).is_some_and(|what| what.contains(expected)), "{invalid}");
         }
     }
 }

@@ -1,8 +1,6 @@
-//! The catalogue: how to read each application's messages, as data. One TOML file for each application tells where a
-//! message
-//! has its facts, how its text reads, and which named rules users may choose. Compiled once at load; reads no file and
-//! no
-//! clock.
+//! The catalogue: how to read each application's messages, as data. One TOML file for each application defines where a
+//! message has its facts, how its text reads, and which named rules users may choose. Compiled once at load; reads no
+//! file and no clock.
 
 pub(crate) mod application;
 mod compile;
@@ -11,11 +9,13 @@ mod conditions;
 mod defaults;
 mod embedded;
 mod entry;
+mod entry_compiler;
 mod error;
 mod filters;
 mod format;
 pub(crate) mod group;
 mod lint;
+mod named_sources;
 mod parse;
 pub(crate) mod requirements;
 pub(crate) mod source;
@@ -39,7 +39,7 @@ use application::{Application, NamedRule};
 use error::CatalogueReport;
 use group::DigestGroup;
 use source::MessageView;
-use template::Library;
+use template::TemplateLibrary;
 
 /// All applications, compiled.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ pub struct Catalogue {
 impl Catalogue {
     /// Compiles a catalogue from files given as (name, text). Returns the errors of all files.
     pub fn load(files: &[(String, String)]) -> Result<Catalogue, Vec<CatalogueError>> {
-        let mut library = Library::new();
+        let mut library = TemplateLibrary::new();
         let mut catalogue = Catalogue {
             applications: Vec::new(),
             by_category: HashMap::new(),
@@ -68,28 +68,28 @@ impl Catalogue {
             defaults: Vec::new(),
             named: HashMap::new(),
         };
-        let mut mistakes = Vec::new();
-        let (of_newcomers, of_applications): (Vec<_>, Vec<_>) =
+        let mut errors = Vec::new();
+        let (default_files, application_files): (Vec<_>, Vec<_>) =
             files.iter().partition(|(name, _)| name == defaults::FILE);
-        for (name, text) in of_applications {
+        for (name, text) in application_files {
             let mut report = CatalogueReport::new(name, text);
             let application = compile::file(name, text, &mut library, &mut report);
             if let Some(application) = application {
                 catalogue.add(application, &mut report);
             }
-            mistakes.append(&mut report.mistakes);
+            errors.append(&mut report.errors);
         }
         catalogue.environment = library.environment;
         catalogue.infos.sort_by(|one, other| one.name.cmp(&other.name));
-        for (name, text) in of_newcomers {
+        for (name, text) in default_files {
             let mut report = CatalogueReport::new(name, text);
             catalogue.defaults = defaults::read(text, |name| catalogue.rule(name), &mut report);
-            mistakes.append(&mut report.mistakes);
+            errors.append(&mut report.errors);
         }
         // An error in `[defaults]` appears again in every entry.
-        mistakes.sort();
-        mistakes.dedup();
-        if mistakes.is_empty() { Ok(catalogue) } else { Err(mistakes) }
+        errors.sort();
+        errors.dedup();
+        if errors.is_empty() { Ok(catalogue) } else { Err(errors) }
     }
 
     /// The catalogue that ships with the program.
@@ -138,8 +138,7 @@ impl Catalogue {
     }
 
     /// The text of a message; `facts` must come from this catalogue. A template that fails leaves its fallback and is
-    /// named
-    /// in `problems`.
+    /// named in `problems`.
     pub fn text(&self, envelope: &Envelope, facts: &Facts, aliases: &Aliases) -> Text {
         let message = self.message(envelope, aliases);
         let application = facts.entry.and_then(|id| Some((self.applications.get(id.application)?, id.entry)));
@@ -156,7 +155,7 @@ impl Catalogue {
 
     /// The default filters of a new user, for every channel.
     pub fn defaults(&self, user: &str) -> Vec<Filter> {
-        defaults::filled(&self.defaults, user)
+        defaults::for_user(&self.defaults, user)
     }
 
     /// The description of one rule.

@@ -1,13 +1,12 @@
-//! Parses the notation of sources: `path ?? path | transformation ?? path + 'text'`. An error tells what was expected
-//! and
-//! where.
+//! Parses the notation of sources: `path ?? path | transformation ?? path + 'text'`. An error names what was expected
+//! and where.
 
 use std::sync::Arc;
 
 use super::source::{Chain, Head, PathStep, Root, ValueSource};
 use super::transform::{self, Transform};
 
-/// Finds the source that a name in `let` stands for; an error where it has one.
+/// Finds the source that a name in `let` stands for; returns the error of an invalid source.
 pub type Scope<'s> = dyn FnMut(&str) -> Result<Option<Arc<ValueSource>>, String> + 's;
 
 /// Compiles one source.
@@ -51,7 +50,7 @@ impl<'t> Parser<'t> {
         let keys = transforms.iter().position(|t| *t == Transform::Keys);
         let on_path = matches!(head, Head::Path(Root::Msg | Root::Envelope, _) | Head::Below(..));
         if keys.is_some_and(|position| position > 0 || !on_path) {
-            return Err("`keys` is only possible directly behind a path into the message".to_owned());
+            return Err("`keys` is only possible directly after a path into the message".to_owned());
         }
         Ok(Chain { head, transforms })
     }
@@ -89,7 +88,7 @@ impl<'t> Parser<'t> {
         if self.eat_close(".") {
             return match self.word() {
                 Some(key) => Ok(Some(PathStep::Key(key.to_owned()))),
-                None => Err(self.expected("a key behind the dot")),
+                None => Err(self.expected("a key after the dot")),
             };
         }
         if !self.eat_close("[") {
@@ -223,7 +222,7 @@ mod tests {
             "nicks": {"bob": "robert", "eve": "evelyn"},
             "parent": {"name": "fork", "of": {"name": "origin"}},
             "child": {"name": "origin", "of": null},
-            "builds": [{"nvr": "six-1-1"}, {"nvr": "bash-5-1"}, {"odd": []}, 3],
+            "builds": [{"nvr": "six-1-1"}, {"nvr": "bash-5-1"}, {"other": []}, 3],
             "packages": [
                 {"name": "a"}, {"name": "b", "namespace": "rpms"}, {"name": "c", "namespace": "modules"}
             ],
@@ -249,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn sources_give_what_they_lead_to() {
+    fn sources_return_the_values_of_the_message() {
         let table: &[(&str, &[&str])] = &[
             ("msg.who", &["bob"]),
             ("msg.agent ?? msg.agent.username", &["ann"]),
@@ -286,10 +285,10 @@ mod tests {
     }
 
     #[test]
-    fn errors_say_what_was_expected() {
+    fn errors_name_what_was_expected() {
         let table = [
             ("", "expected a path"),
-            ("msg.", "expected a key behind the dot"),
+            ("msg.", "expected a key after the dot"),
             ("msg.a[", "expected `]`, `(`, a position or `key=value`"),
             ("msg.a[b", "expected `]`, found the end"),
             ("msg.a[(b)]", "unknown name `b`: expected a name from `let`"),

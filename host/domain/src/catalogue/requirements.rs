@@ -1,6 +1,6 @@
 //! Necessary properties of a message for a condition to hold, found without testing it: the last segment or the
-//! category of
-//! its topic, a word in one of its fields. The match index uses them for named rules. Unknown cases return none.
+//! category of its topic, a word in one of its fields. The match index uses them for named rules. Unknown cases return
+//! none.
 
 use super::condition::{Condition, ConditionTest, FieldTest};
 use super::source::ValueSource;
@@ -23,13 +23,13 @@ pub struct RequiredWords {
 }
 
 impl Condition {
-    /// Keys of which a message must have one; none where it may have any topic.
+    /// Keys of which a message must have one; none if it may have any topic.
     pub fn topics(&self) -> Option<Vec<TopicKey>> {
         let of_each = self.tests.iter().filter_map(ConditionTest::topics);
         of_each.min_by_key(|keys| keys.iter().any(|key| matches!(key, TopicKey::Category(_))))
     }
 
-    /// Fields of which one must have a word of its argument; none where the condition can hold without.
+    /// Fields of which one must have a word of its argument; none if the condition can hold without one.
     pub fn words(&self) -> Option<Vec<RequiredWords>> {
         self.tests.iter().find_map(ConditionTest::words)
     }

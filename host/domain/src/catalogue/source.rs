@@ -1,6 +1,6 @@
-//! Sources: where in a message a value is found, e.g. `msg.agent.username ?? msg.agent` or
-//! `msg.update.builds[].nvr | nvr`. A path walks the JSON; `??` takes the first alternative that gives anything; `|` names
-//! a transformation. Missing fields and unexpected shapes give nothing; nothing here fails on a message.
+//! Sources: where in a message a value is found, e.g. `msg.agent.username ?? msg.agent` or `msg.update.builds[].nvr |
+//! nvr`. A path walks the JSON; `??` takes the first alternative with a value; `|` names a transformation. Missing
+//! fields and unexpected shapes have no value; no message causes an error.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::aliases::Aliases;
 pub struct MessageView<'a> {
     pub envelope: &'a Value,
     pub msg: &'a Value,
-    /// The topic as it came.
+    /// The topic as received.
     pub topic: &'a str,
     /// The topic without prefix and environment.
     pub rest: Option<&'a str>,
@@ -24,13 +24,13 @@ pub struct MessageView<'a> {
 }
 
 impl<'a> MessageView<'a> {
-    /// What its topic begins with, behind prefix and environment.
+    /// The first segment of its topic after prefix and environment.
     pub fn category(&self) -> Option<&'a str> {
         self.rest.map(topic::category)
     }
 }
 
-/// One value that a source gives.
+/// One value of a source.
 #[derive(Clone, Debug)]
 pub enum SourceItem<'a> {
     /// A scalar of the message that is not a text, or a whole part of it.
@@ -71,7 +71,7 @@ pub(super) enum Head {
     Named(Arc<ValueSource>),
     /// What is below the part of the message that a name leads to.
     Below(Arc<ValueSource>, Vec<PathStep>),
-    /// `a + b`: the first values of all of these, put together; nothing where one of them gives none.
+    /// `a + b`: the first values of all parts, concatenated; no value if a part has none.
     Sum(Vec<Chain>),
 }
 
@@ -92,7 +92,7 @@ pub(super) enum PathStep {
     Last,
     /// `[]`: every element of an array or value of an object.
     Each,
-    /// `[(name)]`: what is under the key that another source gives.
+    /// `[(name)]`: the value under the key that is the first value of another source.
     KeyOf(Arc<ValueSource>),
     /// `[key]`: only an object with a value there that is not null, false or empty.
     Having(String),
@@ -110,7 +110,7 @@ pub(super) enum PathStep {
 }
 
 impl ValueSource {
-    /// Whether it may give several values.
+    /// Returns true if it may have several values.
     pub fn is_plural(&self) -> bool {
         self.alternatives.iter().any(|chain| {
             chain.transforms.iter().any(Transform::is_plural)
@@ -122,7 +122,8 @@ impl ValueSource {
         })
     }
 
-    /// Hands every value to `out`; true if there was any. Arrays give their elements, objects and nulls nothing.
+    /// Passes every value to `out`; returns true if there was any. The values of an array are its elements; objects and
+    /// null have none.
     pub fn values<'a>(&self, message: &MessageView<'a>, out: &mut dyn FnMut(SourceItem<'a>)) -> bool {
         self.alternatives.iter().any(|chain| chain.values(message, out))
     }
@@ -222,7 +223,7 @@ fn walk<'a>(value: &'a Value, steps: &[PathStep], message: &MessageView<'a>, out
             source.first(message).and_then(|key| value.get(key.as_ref())).into_iter().for_each(go)
         }
         PathStep::Having(key) => {
-            if value.get(key).is_some_and(is_there) {
+            if value.get(key).is_some_and(is_set) {
                 go(value);
             }
         }
@@ -241,7 +242,7 @@ fn walk<'a>(value: &'a Value, steps: &[PathStep], message: &MessageView<'a>, out
     }
 }
 
-fn is_there(value: &Value) -> bool {
+fn is_set(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => false,
         Value::String(text) => !text.is_empty(),

@@ -1,6 +1,5 @@
 //! Templates for texts: minijinja without loader, auto-escape or I/O, and with fuel, so that every template ends. A
-//! template
-//! sees only the parts of the message that it names, which are found at compilation.
+//! template sees only the parts of the message that it names, which are found at compilation.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -36,15 +35,15 @@ fn environment() -> Environment<'static> {
 }
 
 /// All templates of a catalogue while it is compiled: the same text is compiled once.
-pub struct Library {
+pub struct TemplateLibrary {
     pub environment: Environment<'static>,
     /// Name and needs by the template's text.
     known: HashMap<String, (String, Needs)>,
 }
 
-impl Library {
-    pub fn new() -> Library {
-        Library { environment: environment(), known: HashMap::new() }
+impl TemplateLibrary {
+    pub fn new() -> TemplateLibrary {
+        TemplateLibrary { environment: environment(), known: HashMap::new() }
     }
 
     /// Compiles `source`, under `name` if it is new, and returns the parts that it reads.
@@ -133,8 +132,7 @@ impl Needs {
     }
 
     /// The needed parts of a JSON value. Missing values and null are undefined; on the way to a part they are empty, so
-    /// that
-    /// a template can read `msg.a.b` of a message without `a`.
+    /// that a template can read `msg.a.b` of a message without `a`.
     pub fn of(&self, json: Option<&Json>) -> Value {
         match json {
             None if self.whole => Value::UNDEFINED,
@@ -232,14 +230,14 @@ mod tests {
     use super::*;
 
     fn render(source: &str, msg: &Json) -> Result<Option<String>, Error> {
-        let mut library = Library::new();
+        let mut library = TemplateLibrary::new();
         let (template, needs) = library.compile("test", source)?;
         let context = map(needs.names().map(|(name, needs)| (name.to_owned(), needs.of(Some(msg)))));
         template.render(&library.environment, &context)
     }
 
     #[test]
-    fn templates_print_what_is_there() {
+    fn templates_print_the_values_of_the_message() {
         let msg = json!({
             "who": "<ann>", "count": 3, "null": null, "list": ["a", "b", "c"], "user": {"name": "bob"},
             "long": "é".repeat(40), "short": "é".repeat(39),
@@ -268,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_an_error() {
+    fn a_missing_value_is_an_error() {
         for source in ["{{ msg.missing }}", "{{ msg.missing | avatar }}", "{% include 'other' %}"] {
             assert!(render(source, &json!({})).is_err(), "{source}");
         }

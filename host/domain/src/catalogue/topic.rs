@@ -1,6 +1,5 @@
 //! The parts of a topic: `org.fedoraproject.prod.bodhi.update.comment` is prefix, environment, and the rest, which
-//! begins
-//! with the category. Catalogue patterns match the rest, so that they hold under any prefix.
+//! begins with the category. Catalogue patterns match the rest, so that they hold under any prefix.
 
 /// Words that end a prefix.
 const ENVIRONMENTS: [&str; 4] = ["prod", "stg", "stage", "dev"];
@@ -62,7 +61,7 @@ impl Pattern {
         words.filter(|_| !self.open).map(|words| words.join("."))
     }
 
-    /// Whether the part of a topic behind its category fits.
+    /// Returns true if the part of a topic after its category matches.
     pub fn matches(&self, tail: &str) -> bool {
         let mut segments = tail.split('.').filter(|_| !tail.is_empty());
         for expected in &self.segments {
@@ -81,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rest_of_a_topic_begins_behind_the_environment() {
+    fn the_rest_of_a_topic_begins_after_the_environment() {
         let known = |word: &str| word == "bodhi";
         let table = [
             ("org.fedoraproject.prod.bodhi.update.comment", Some("bodhi.update.comment")),
@@ -119,8 +118,8 @@ mod tests {
         for (pattern, tail, expected) in table {
             assert_eq!(Pattern::parse(pattern).unwrap().matches(tail), expected, "{pattern} on {tail}");
         }
-        for wrong in ["a..b", "**.a", "upd*"] {
-            assert!(Pattern::parse(wrong).is_err(), "{wrong}");
+        for invalid in ["a..b", "**.a", "upd*"] {
+            assert!(Pattern::parse(invalid).is_err(), "{invalid}");
         }
     }
 }

@@ -1,6 +1,5 @@
 //! The named transformations of the catalogue: what `| nvr` and others do to one value. Each returns none, one or
-//! several
-//! texts; none of them fails.
+//! several texts; none of them fails.
 
 use std::borrow::Cow;
 
@@ -30,27 +29,27 @@ pub enum Transform {
     /// The same, only after a blank or at the start: not inside an address.
     MentionsApart,
     Lower,
-    /// The text unless it is this one; a `*` at either end of the pattern stands for anything.
+    /// The text unless it matches this pattern; a `*` at either end of the pattern stands for any text.
     Except(String),
-    /// The text only if it is this one, with `*` as above.
+    /// The text if it matches this pattern, with `*` as above.
     Only(String),
     /// The address in a header of a mail: `Ann <ann@example.org>` gives `ann@example.org`.
     Address,
     /// The first address of a web page in a text.
     Url,
-    /// The text if it is nothing but digits.
+    /// The text if it consists of digits.
     Digits,
-    /// What is before the first separator; all where there is none.
+    /// The text before the first separator; the whole text without one.
     Before(String),
-    /// What is before the last separator; all where there is none.
+    /// The text before the last separator; the whole text without one.
     BeforeLast(String),
-    /// What is behind the first separator; nothing where there is none.
+    /// The text after the first separator; nothing without one.
     After(String),
-    /// What is behind the last separator; all where there is none.
+    /// The text after the last separator; the whole text without one.
     AfterLast(String),
 }
 
-/// Names and arguments, as a mistake lists them.
+/// Names and arguments, for error messages.
 pub const NAMES: &str = "keys, nvr, srpm, email('domain'), openid, alias, split('x'), words, mentions, mentions_apart, lower, except('x'), only('x'), \
                          address, url, digits, before('x'), before_last('x'), after('x'), after_last('x')";
 
@@ -111,12 +110,12 @@ impl Transform {
             Transform::MentionsApart => each(text, |t, found| mentions(t, true, found), out),
             Transform::Lower => out(Cow::Owned(text.to_lowercase())),
             Transform::Except(pattern) => {
-                if !fits(&text, pattern) {
+                if !matches_pattern(&text, pattern) {
                     out(text);
                 }
             }
             Transform::Only(pattern) => {
-                if fits(&text, pattern) {
+                if matches_pattern(&text, pattern) {
                     out(text);
                 }
             }
@@ -154,7 +153,7 @@ fn mentions(text: &str, apart: bool, found: &mut dyn FnMut(&str)) {
 }
 
 /// Whether a text matches a pattern: a text, with `*` at either end for anything.
-fn fits(text: &str, pattern: &str) -> bool {
+fn matches_pattern(text: &str, pattern: &str) -> bool {
     match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
         (Some(_), Some(_)) => text.contains(pattern.trim_matches('*')),
         (Some(end), None) => text.ends_with(end),
@@ -247,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_name_or_argument_is_none() {
+    fn an_unknown_name_or_a_wrong_argument_is_none() {
         assert_eq!(Transform::named("nrv", None), None);
         assert_eq!(Transform::named("nvr", Some("x".to_owned())), None);
         assert_eq!(Transform::named("split", None), None);

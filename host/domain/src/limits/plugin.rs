@@ -47,13 +47,12 @@ pub struct PluginLimits {
 
 impl PluginLimits {
     /// The limits that the sandbox cannot enforce, each with the valid range. Zero host calls or connections are valid:
-    /// such
-    /// a plugin can only compute.
-    pub fn mistakes(&self) -> Vec<(&'static str, String)> {
-        let mut mistakes = Vec::new();
+    /// such a plugin can only compute.
+    pub fn errors(&self) -> Vec<(&'static str, String)> {
+        let mut errors = Vec::new();
         let mut check = |name, value: usize, least: usize, most: usize| {
             if !(least..=most).contains(&value) {
-                mistakes.push((name, format!("must be {least} to {most}")));
+                errors.push((name, format!("must be {least} to {most}")));
             }
         };
         check("deadline_ms", usize::try_from(self.deadline_ms).unwrap_or(usize::MAX), 100, CALL_DEADLINE_MAX_MS);
@@ -62,7 +61,7 @@ impl PluginLimits {
         check("hostcall_bytes", self.hostcall_bytes, 64 * 1024, PLUGIN_MEMORY_CEILING);
         check("log_lines", self.log_lines as usize, 0, 100_000);
         check("connections", self.connections as usize, 0, 1000);
-        mistakes
+        errors
     }
 }
 

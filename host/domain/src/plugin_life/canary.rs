@@ -1,6 +1,5 @@
 //! Canaries: which share of the calls a candidate version gets, and when it has proved itself or failed. It is compared
-//! with
-//! the active version over the same time, since a remote server that is down troubles both.
+//! with the active version over the same time, since a remote server that is down troubles both.
 
 use std::fmt;
 use std::time::Duration;
@@ -34,7 +33,7 @@ impl Default for CanaryPlan {
 
 impl CanaryPlan {
     /// Invalid fields, with the reason.
-    pub fn mistakes(&self) -> Vec<(&'static str, &'static str)> {
+    pub fn errors(&self) -> Vec<(&'static str, &'static str)> {
         let checks = [
             ((1..=100).contains(&self.share_percent), ("share_percent", "must be 1 to 100")),
             ((1..=limits::CANARY_CALLS_MAX).contains(&self.min_calls), ("min_calls", "must be 1 to 1000000")),
@@ -43,7 +42,7 @@ impl CanaryPlan {
                 ("max_seconds", "must be 1 to 86400"),
             ),
         ];
-        checks.into_iter().filter(|(good, _)| !good).map(|(_, mistake)| mistake).collect()
+        checks.into_iter().filter(|(valid, _)| !valid).map(|(_, error)| error).collect()
     }
 
     /// Whether the next call is the candidate's, after `candidate` of the `all` calls were. The first one is.
@@ -91,8 +90,12 @@ pub enum FallbackReason {
 impl fmt::Display for PromotionReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PromotionReason::Calls(calls) => write!(f, "it did {calls} calls as well as the active version"),
-            PromotionReason::Time(calls) => write!(f, "nothing spoke against it in its time, with {calls} calls"),
+            PromotionReason::Calls(calls) => {
+                write!(f, "it made {calls} calls without more faults than the active version")
+            }
+            PromotionReason::Time(calls) => {
+                write!(f, "its trial time ended without a reason against it, after {calls} calls")
+            }
         }
     }
 }
@@ -102,17 +105,25 @@ impl fmt::Display for FallbackReason {
         match self {
             FallbackReason::Crashes { crashes, calls } => write!(f, "{crashes} of its {calls} calls crashed"),
             FallbackReason::Troubles { troubles, calls } => {
-                write!(f, "{troubles} of its {calls} calls were in trouble, more than of the active version's")
+                write!(
+                    f,
+                    "{troubles} of its {calls} calls reported channel trouble, a higher share than of the active version"
+                )
             }
             FallbackReason::Overruled(n) => write!(f, "it refused {n} deliveries that the active version delivered"),
         }
     }
 }
 
-/// Judges a candidate that started at `since`. Time alone proves nothing: without a call the canary continues, and the
-/// first
-/// call is the candidate's.
-pub fn judge(plan: &CanaryPlan, candidate: &Tally, active: &Tally, since: Timestamp, now: Timestamp) -> CanaryDecision {
+/// Decides on a candidate that started at `since`. Time alone proves nothing: without a call the canary continues, and
+/// the first call is the candidate's.
+pub fn decide(
+    plan: &CanaryPlan,
+    candidate: &Tally,
+    active: &Tally,
+    since: Timestamp,
+    now: Timestamp,
+) -> CanaryDecision {
     let Tally { calls, crashes, troubles, overruled } = *candidate;
     if crashes >= limits::CANARY_FAULTS && worse((crashes, calls), (active.crashes, active.calls)) {
         return CanaryDecision::FallBack(FallbackReason::Crashes { crashes, calls });
@@ -156,47 +167,57 @@ mod tests {
     }
 
     #[test]
-    fn a_candidate_is_judged_by_its_calls_beside_those_of_the_active_version() {
-        let good = tally(100, 0, 0, 0);
+    fn a_candidate_is_compared_with_the_active_version_by_its_calls() {
+        let working = tally(100, 0, 0, 0);
         let down = tally(10, 0, 10, 0);
-        let poisoned = tally(100, 50, 0, 0);
+        let crashing = tally(100, 50, 0, 0);
         for (candidate, active, seconds, expected) in [
-            (tally(0, 0, 0, 0), good, 0, CanaryDecision::Continue),
-            (tally(19, 0, 0, 0), good, 599, CanaryDecision::Continue),
-            (tally(20, 0, 0, 0), good, 1, CanaryDecision::Promote(PromotionReason::Calls(20))),
-            (tally(3, 0, 0, 0), good, 600, CanaryDecision::Promote(PromotionReason::Time(3))),
-            // Without calls it has proved nothing, however long that takes.
+            (tally(0, 0, 0, 0), working, 0, CanaryDecision::Continue),
+            (tally(19, 0, 0, 0), working, 599, CanaryDecision::Continue),
+            (tally(20, 0, 0, 0), working, 1, CanaryDecision::Promote(PromotionReason::Calls(20))),
+            (tally(3, 0, 0, 0), working, 600, CanaryDecision::Promote(PromotionReason::Time(3))),
+            // Without calls there is no decision, however long that takes.
             (tally(0, 0, 0, 0), tally(0, 0, 0, 0), 600, CanaryDecision::Continue),
-            (tally(0, 0, 0, 0), good, 86_400, CanaryDecision::Continue),
+            (tally(0, 0, 0, 0), working, 86_400, CanaryDecision::Continue),
             (tally(1, 0, 0, 0), tally(0, 0, 0, 0), 600, CanaryDecision::Promote(PromotionReason::Time(1))),
-            // One crash decides nothing, two do.
-            (tally(1, 1, 0, 0), good, 1, CanaryDecision::Continue),
-            (tally(2, 2, 0, 0), good, 1, CanaryDecision::FallBack(FallbackReason::Crashes { crashes: 2, calls: 2 })),
+            // One crash does not decide, two crashes do.
+            (tally(1, 1, 0, 0), working, 1, CanaryDecision::Continue),
+            (tally(2, 2, 0, 0), working, 1, CanaryDecision::FallBack(FallbackReason::Crashes { crashes: 2, calls: 2 })),
             (
                 tally(2, 2, 0, 0),
                 tally(0, 0, 0, 0),
                 1,
                 CanaryDecision::FallBack(FallbackReason::Crashes { crashes: 2, calls: 2 }),
             ),
-            (tally(1, 1, 0, 0), good, 600, CanaryDecision::FallBack(FallbackReason::Crashes { crashes: 1, calls: 1 })),
-            (tally(30, 1, 0, 0), good, 1, CanaryDecision::Promote(PromotionReason::Calls(30))),
-            // A message that crashes both versions is at fault itself.
-            (tally(8, 4, 0, 0), poisoned, 1, CanaryDecision::Continue),
+            (
+                tally(1, 1, 0, 0),
+                working,
+                600,
+                CanaryDecision::FallBack(FallbackReason::Crashes { crashes: 1, calls: 1 }),
+            ),
+            (tally(30, 1, 0, 0), working, 1, CanaryDecision::Promote(PromotionReason::Calls(30))),
+            // A message that crashes both versions is not the fault of the candidate.
+            (tally(8, 4, 0, 0), crashing, 1, CanaryDecision::Continue),
             // A remote server that is down is not the candidate's fault; trouble of the candidate alone is.
             (tally(5, 0, 5, 0), down, 1, CanaryDecision::Continue),
             (tally(5, 0, 5, 0), down, 600, CanaryDecision::Continue),
-            (tally(1, 0, 0, 1), good, 600, CanaryDecision::FallBack(FallbackReason::Overruled(1))),
-            (tally(5, 0, 3, 0), good, 1, CanaryDecision::FallBack(FallbackReason::Troubles { troubles: 3, calls: 5 })),
-            (tally(5, 0, 0, 2), good, 1, CanaryDecision::FallBack(FallbackReason::Overruled(2))),
+            (tally(1, 0, 0, 1), working, 600, CanaryDecision::FallBack(FallbackReason::Overruled(1))),
+            (
+                tally(5, 0, 3, 0),
+                working,
+                1,
+                CanaryDecision::FallBack(FallbackReason::Troubles { troubles: 3, calls: 5 }),
+            ),
+            (tally(5, 0, 0, 2), working, 1, CanaryDecision::FallBack(FallbackReason::Overruled(2))),
         ] {
             let now = Timestamp::from_millis(1_000_000);
-            let verdict = judge(&PLAN, &candidate, &active, now, now.after(Duration::from_secs(seconds)));
-            assert_eq!(verdict, expected, "{candidate:?} beside {active:?} after {seconds} s");
+            let decision = decide(&PLAN, &candidate, &active, now, now.after(Duration::from_secs(seconds)));
+            assert_eq!(decision, expected, "{candidate:?} beside {active:?} after {seconds} s");
         }
     }
 
     #[test]
-    fn it_gets_its_share_and_the_first_call() {
+    fn the_candidate_gets_its_share_and_the_first_call() {
         for (share_percent, expected) in [(1, 10), (10, 100), (50, 500), (100, 1000)] {
             let plan = CanaryPlan { share_percent, ..PLAN };
             assert!(plan.takes_next(0, 0), "the first call");
@@ -209,10 +230,10 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_named() {
-        assert_eq!(PLAN.mistakes(), []);
+    fn invalid_fields_are_named() {
+        assert_eq!(PLAN.errors(), []);
         let wrong = CanaryPlan { share_percent: 0, min_calls: 0, max_seconds: 0 };
-        let fields: Vec<&str> = wrong.mistakes().into_iter().map(|(field, _)| field).collect();
+        let fields: Vec<&str> = wrong.errors().into_iter().map(|(field, _)| field).collect();
         assert_eq!(fields, ["share_percent", "min_calls", "max_seconds"]);
     }
 }

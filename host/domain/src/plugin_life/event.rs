@@ -11,7 +11,7 @@ pub struct ChannelEvent {
     pub event: EventKind,
     /// The component that the event concerns.
     pub component: String,
-    /// The reason, for people.
+    /// The reason, for administrators.
     pub detail: String,
 }
 

@@ -1,6 +1,5 @@
 //! The lifecycle of a channel's plugin, as decisions: when a candidate has proved itself, when a version is broken, and
-//! what
-//! happens to deliveries that a broken channel delays. Pure: `now` is an argument, a reason is returned.
+//! what happens to deliveries that a broken channel delays. Pure: `now` is an argument, a reason is returned.
 
 pub mod canary;
 pub mod event;
@@ -34,7 +33,7 @@ pub struct ChannelVersions {
 pub struct Candidate {
     pub component: String,
     pub plan: CanaryPlan,
-    /// When it was requested, for people. The canary counts only the time that it ran.
+    /// When it was requested, for administrators. The canary counts only the time that it ran.
     pub since: Timestamp,
 }
 
@@ -47,8 +46,7 @@ pub struct Quarantine {
 
 impl ChannelVersions {
     /// Makes `component` active and keeps `active`, the version until now, for a rollback. Clears a quarantine: it was
-    /// the
-    /// other version's.
+    /// the other version's.
     pub fn switch(&mut self, active: String, component: &str, now: Timestamp) {
         self.candidate = None;
         self.quarantine = None;

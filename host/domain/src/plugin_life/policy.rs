@@ -1,7 +1,6 @@
-//! What happens to deliveries that an enabled channel delays. A disabled channel holds them whatever its policy is: an
+//! What happens to deliveries that an enabled channel delays. A disabled channel holds them under any policy, since an
 //! administrator asked for it. A delivery that waits for its digest is not delayed: it is late when the digest is due,
-//! and
-//! a digest is as old as its latest member.
+//! and a digest is as old as its latest member.
 
 use std::time::Duration;
 
@@ -34,20 +33,20 @@ pub enum Sweep {
 
 impl FailurePolicy {
     /// Invalid fields for the channel `name`, with the reason.
-    pub fn mistakes(&self, name: &str) -> Vec<(&'static str, &'static str)> {
+    pub fn errors(&self, name: &str) -> Vec<(&'static str, &'static str)> {
         let (other, seconds) = match self {
             FailurePolicy::Hold => return Vec::new(),
             FailurePolicy::DropAfter { after_seconds } => (None, *after_seconds),
             FailurePolicy::FallBack { channel, after_seconds } => (Some(channel), *after_seconds),
         };
-        let mut mistakes = Vec::new();
+        let mut errors = Vec::new();
         if !(1..=limits::POLICY_AGE_MAX.as_secs()).contains(&seconds) {
-            mistakes.push(("after_seconds", "must be 1 to 2592000"));
+            errors.push(("after_seconds", "must be 1 to 2592000"));
         }
         if other.is_some_and(|other| other == name) {
-            mistakes.push(("channel", "must be another channel"));
+            errors.push(("channel", "must be another channel"));
         }
-        mistakes
+        errors
     }
 
     /// What to do at `now` for a channel that is enabled.
@@ -56,7 +55,7 @@ impl FailurePolicy {
             FailurePolicy::Hold => Sweep::Nothing,
             FailurePolicy::DropAfter { after_seconds } => Sweep::Drop {
                 accepted_before: now.before(Duration::from_secs(*after_seconds)),
-                reason: format!("dropped: not delivered within {after_seconds} s, as the channel's policy says"),
+                reason: format!("dropped by the failure policy of the channel: not delivered within {after_seconds} s"),
             },
             FailurePolicy::FallBack { channel, after_seconds } => {
                 let (accepted_before, why) = if quarantined {
@@ -68,7 +67,7 @@ impl FailurePolicy {
                 Sweep::Move {
                     to: channel.clone(),
                     accepted_before,
-                    reason: format!("sent by {channel} instead: {why}"),
+                    reason: format!("moved to the channel {channel}: {why}"),
                 }
             }
         }
@@ -80,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_policy_says_which_deliveries_are_late_and_why() {
+    fn each_policy_selects_the_late_deliveries_with_a_reason() {
         let now = Timestamp::from_millis(10_000_000);
         let hour_ago = now.before(Duration::from_secs(3600));
         let drop = FailurePolicy::DropAfter { after_seconds: 3600 };
@@ -106,14 +105,14 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_that_leads_nowhere_is_refused() {
+    fn a_policy_with_invalid_fields_is_refused() {
         for (policy, fields) in [
             (FailurePolicy::Hold, vec![]),
             (FailurePolicy::DropAfter { after_seconds: 0 }, vec!["after_seconds"]),
             (FailurePolicy::FallBack { channel: "irc".into(), after_seconds: 60 }, vec!["channel"]),
             (FailurePolicy::FallBack { channel: "email".into(), after_seconds: 60 }, vec![]),
         ] {
-            let found: Vec<&str> = policy.mistakes("irc").into_iter().map(|(field, _)| field).collect();
+            let found: Vec<&str> = policy.errors("irc").into_iter().map(|(field, _)| field).collect();
             assert_eq!(found, fields, "{policy:?}");
         }
     }

@@ -1,6 +1,5 @@
 //! Whether a plugin is broken, or only met a message that crashes it. A broken plugin crashes on anything: many of its
-//! last
-//! calls crashed, with more than one delivery.
+//! last calls crashed, with more than one delivery.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
@@ -16,8 +15,7 @@ pub struct CrashRule {
     /// Among this many last calls.
     pub calls: usize,
     /// Caused by this many different deliveries, each alone in its call: fewer are poison messages, which die by
-    /// themselves.
-    /// A crash without a delivery counts as another one.
+    /// themselves. A crash without a delivery counts as another one.
     pub deliveries: usize,
 }
 
@@ -36,7 +34,7 @@ impl CrashRule {
 /// How a call ended, for the health of its plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallEnd {
-    Fine,
+    Success,
     /// It crashed with several deliveries: the cause is unknown.
     CrashedTogether,
     /// It crashed with this delivery alone.
@@ -71,7 +69,7 @@ impl CrashWatch {
     }
 
     /// Continues with another rule and the same recorded calls.
-    pub fn judge_by(&mut self, rule: CrashRule) {
+    pub fn set_rule(&mut self, rule: CrashRule) {
         self.rule = rule;
         while self.last.len() > rule.calls {
             self.last.pop_front();
@@ -82,14 +80,14 @@ impl CrashWatch {
         self.rule
     }
 
-    /// Clears the recorded calls: the version ran well for long.
-    pub fn forget(&mut self) {
+    /// Clears the recorded calls, after the version ran for long without a crash.
+    pub fn clear(&mut self) {
         self.last.clear();
     }
 
     /// Records a call that ended. Only a crash can return a result.
     pub fn observe(&mut self, end: CallEnd) -> Option<CrashLimitReached> {
-        let crashed = end != CallEnd::Fine;
+        let crashed = end != CallEnd::Success;
         self.last.push_back(end);
         while self.last.len() > self.rule.calls {
             self.last.pop_front();
@@ -97,11 +95,11 @@ impl CrashWatch {
         if !crashed || self.rule.crashes == 0 {
             return None;
         }
-        let crashes = self.last.iter().filter(|end| **end != CallEnd::Fine).count();
+        let crashes = self.last.iter().filter(|end| **end != CallEnd::Success).count();
         let idle = self.last.iter().filter(|end| **end == CallEnd::CrashedIdle).count();
         let alone = self.last.iter().filter_map(|end| match end {
             CallEnd::CrashedAlone(id) => Some(id),
-            CallEnd::Fine | CallEnd::CrashedTogether | CallEnd::CrashedIdle => None,
+            CallEnd::Success | CallEnd::CrashedTogether | CallEnd::CrashedIdle => None,
         });
         let causes = alone.collect::<BTreeSet<_>>().len() + idle;
         let broken = crashes >= self.rule.crashes && causes >= self.rule.deliveries;
@@ -114,10 +112,10 @@ mod tests {
     use super::*;
     use crate::message::MessageId;
 
-    /// `.` fine, `*` crashed together, `!` crashed with nothing to deliver, a letter: that delivery crashed alone.
+    /// `.` success, `*` crashed together, `!` crashed with nothing to deliver, a letter: that delivery crashed alone.
     fn calls(text: &str) -> Vec<CallEnd> {
         let end = |c: char| match c {
-            '.' => CallEnd::Fine,
+            '.' => CallEnd::Success,
             '*' => CallEnd::CrashedTogether,
             '!' => CallEnd::CrashedIdle,
             name => CallEnd::CrashedAlone(DeliveryId::derive(&MessageId::made(&name.to_string()), "c", "a")),
@@ -126,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plugin_that_crashes_with_everything_is_broken_and_one_poisonous_delivery_is_not() {
+    fn crashes_of_several_deliveries_reach_the_limit_and_those_of_one_delivery_do_not() {
         let rule = CrashRule { crashes: 5, calls: 10, deliveries: 2 };
         for (ends, broken) in [
             ("", None),
@@ -154,13 +152,13 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_of_no_crashes_never_fires() {
+    fn a_rule_of_zero_crashes_never_reaches_the_limit() {
         let mut watch = CrashWatch::new(CrashRule::settled(0, 10));
         assert!(calls("abcdefghij").into_iter().all(|end| watch.observe(end).is_none()));
     }
 
     #[test]
-    fn a_new_version_is_given_up_earlier_than_one_that_proved_itself() {
+    fn a_watched_version_reaches_the_limit_earlier_than_a_proven_one() {
         let count = |rule| {
             let mut watch = CrashWatch::new(rule);
             calls("*abcdefgh").into_iter().position(|end| watch.observe(end).is_some())
@@ -170,19 +168,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forgotten_does_not_count() {
+    fn cleared_calls_do_not_count() {
         let mut watch = CrashWatch::new(CrashRule::watched());
         assert!(calls("!!").into_iter().all(|end| watch.observe(end).is_none()));
-        watch.forget();
+        watch.clear();
         assert!(calls("!!").into_iter().all(|end| watch.observe(end).is_none()));
         assert_eq!(watch.observe(CallEnd::CrashedIdle), Some(CrashLimitReached { crashes: 3, calls: 3 }));
     }
 
     #[test]
-    fn another_rule_judges_the_same_calls() {
+    fn another_rule_applies_to_the_recorded_calls() {
         let mut watch = CrashWatch::new(CrashRule { crashes: 5, calls: 10, deliveries: 2 });
         assert!(calls("*ab").into_iter().all(|end| watch.observe(end).is_none()));
-        watch.judge_by(CrashRule { crashes: 3, calls: 3, deliveries: 1 });
+        watch.set_rule(CrashRule { crashes: 3, calls: 3, deliveries: 1 });
         assert_eq!(
             calls("c").into_iter().find_map(|end| watch.observe(end)),
             Some(CrashLimitReached { crashes: 3, calls: 3 })

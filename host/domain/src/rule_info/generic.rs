@@ -101,7 +101,7 @@ const TABLE: [Row; 10] = [
 ];
 
 impl GenericRule {
-    /// The rule with this name, and the name of its argument; none where no generic rule has this name.
+    /// The rule with this name, and the name of its argument; none if no generic rule has this name.
     pub fn by_name(name: &str) -> Option<(GenericRule, &'static str)> {
         TABLE.iter().find(|row| row.name == name).map(|row| (row.rule, row.argument.0))
     }

@@ -18,7 +18,7 @@ use crate::subscription::Rule;
 
 /// A rule without its negation, ready to be tested.
 #[derive(Debug)]
-pub struct Compiled {
+pub struct CompiledRule {
     pub test: RuleTest,
     /// Arguments that are missing: the rule never holds.
     pub missing: Vec<String>,
@@ -67,9 +67,9 @@ impl<'s> Subject<'s> {
     }
 }
 
-impl Compiled {
-    /// Compiles a user's rule against the catalogue; an error says why it can never be tested.
-    pub fn new(catalogue: &Catalogue, rule: &Rule) -> Result<Compiled, String> {
+impl CompiledRule {
+    /// Compiles a user's rule against the catalogue; returns the reason if it is invalid.
+    pub fn new(catalogue: &Catalogue, rule: &Rule) -> Result<CompiledRule, String> {
         let size: usize = rule.arguments.iter().map(|(key, value)| key.len() + value.len()).sum();
         if size > limits::ARGUMENTS_BYTES {
             return Err(format!("its arguments have over {} bytes", limits::ARGUMENTS_BYTES));
@@ -95,7 +95,7 @@ impl Compiled {
             (None, Some(named)) => RuleTest::Named(Arc::clone(&named.condition), arguments),
             (None, None) => return Err("there is no rule with this name".to_owned()),
         };
-        Ok(Compiled { test, missing })
+        Ok(CompiledRule { test, missing })
     }
 
     /// Whether the rule holds for a message.

@@ -10,7 +10,7 @@ use crate::catalogue::condition::list_items;
 use crate::limits;
 use crate::rule_info::GenericRule;
 
-/// The test of a generic rule; none where no generic rule has this name. Without its argument the rule never holds.
+/// The test of a generic rule; none if no generic rule has this name. Without its argument the rule never holds.
 pub fn compile(name: &str, arguments: &BTreeMap<String, String>) -> Option<Result<RuleTest, String>> {
     let (rule, argument) = GenericRule::by_name(name)?;
     let argument = arguments.get(argument).filter(|argument| !argument.is_empty());
@@ -41,6 +41,6 @@ fn regex(pattern: &str) -> Result<Regex, String> {
         regex::Error::CompiledTooBig(limit) => {
             format!("the pattern is too complex: compiled, it has over {limit} bytes")
         }
-        error => format!("the pattern cannot be read: {error}"),
+        error => format!("the pattern is invalid: {error}"),
     })
 }

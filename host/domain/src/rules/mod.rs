@@ -1,6 +1,5 @@
 //! Rules in the form in which they are tested. Compilation isolates: an invalid rule disables its own filter and is
-//! reported,
-//! and affects nothing else.
+//! reported, and affects nothing else.
 
 mod compiled;
 mod generic;
@@ -10,7 +9,7 @@ use serde::Serialize;
 use crate::catalogue::condition::Arguments;
 use crate::event::Event;
 
-pub(crate) use compiled::{Compiled, RuleTest, Subject};
+pub(crate) use compiled::{CompiledRule, RuleTest, Subject};
 
 /// A problem with one rule of a user. The user's other filters are not affected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -23,7 +22,8 @@ pub struct RuleProblem {
     pub reason: String,
 }
 
-/// The names of all rules without arguments that hold for a message, sorted. A rule that cannot be tested does not hold.
+/// The names of all rules without arguments that hold for a message, sorted. A rule that cannot be tested does not
+/// hold.
 pub fn holding(event: &Event<'_>) -> Vec<String> {
     let catalogue = event.catalogue();
     let plain = catalogue.rules().iter().filter(|info| info.arguments.is_empty());

@@ -1,7 +1,6 @@
 //! Atoms: names that a message and a rule can have in common, as 64 bits. A message has an atom, or it has not; a rule
-//! that
-//! needs one never compares text again. The hash is keyed per process (SipHash), so that nobody can choose names that
-//! collide; two of ten million collide by chance once in 300,000 starts.
+//! that needs one never compares text again. The hash is keyed per process (SipHash), so that users cannot choose names
+//! that collide; two of ten million collide by chance once in 300,000 starts.
 
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
 
@@ -46,12 +45,12 @@ impl Role {
     }
 }
 
-/// An account, in no role yet. One name is hashed once for all roles.
+/// An account without a role. A name is hashed once for all roles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Account(u64);
 
 impl Account {
-    pub const fn as_(self, role: Role) -> Atom {
+    pub const fn in_role(self, role: Role) -> Atom {
         Atom(self.0 ^ role.salt())
     }
 
@@ -97,7 +96,7 @@ impl AtomHasher {
         (self.0.hash_one(('t', part)) >> 32) as u32
     }
 
-    /// For telling equal lists of numbers; not an atom of any message.
+    /// The hash of a list of numbers, to find equal lists; not an atom of any message.
     pub fn content(&self, numbers: impl Iterator<Item = u32>) -> u64 {
         let mut hasher = self.0.build_hasher();
         numbers.for_each(|number| hasher.write_u32(number));

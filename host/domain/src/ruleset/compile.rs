@@ -1,6 +1,5 @@
 //! Compiles a user's rule to what it requires of a message: an atom, an account in a role, or a test. An invalid rule
-//! is an
-//! error with its reason; it disables one filter.
+//! is an error with its reason; it disables one filter.
 
 use std::sync::Arc;
 
@@ -9,7 +8,7 @@ use super::tables::{Rules, TermKind};
 use super::tested::{Rarity, Tested};
 use crate::acl::Kinds;
 use crate::catalogue::Catalogue;
-use crate::rules::{Compiled, RuleTest};
+use crate::rules::{CompiledRule, RuleTest};
 use crate::subscription::borrowed::RuleRef;
 
 /// What a rule of a filter requires.
@@ -53,7 +52,7 @@ pub fn rule(
         literals.push(Literal::Rule { number, negated });
         return Ok(Vec::new());
     }
-    let mut compiled = Compiled::new(catalogue, &rule.to_owned())?;
+    let mut compiled = CompiledRule::new(catalogue, &rule.to_owned())?;
     let missing = std::mem::take(&mut compiled.missing);
     let account = |user: &str, role, negated| Literal::Account { role, account: names.account(user), negated };
     let constant = |holds| if holds { Literal::Always } else { Literal::Never };
@@ -101,21 +100,21 @@ impl Literal {
             Literal::Account { negated: false, .. } => Some(Rarity::Holder),
             Literal::Package { negated: false, .. } => Some(Rarity::Package),
             Literal::Group { negated: false, .. } => Some(Rarity::Group),
-            Literal::Rule { number, negated: false } => match &rules.known.get(*number)?.what {
+            Literal::Rule { number, negated: false } => match &rules.table.get(*number)?.kind {
                 TermKind::Tested(tested) => Some(tested.rarity),
-                TermKind::Atom | TermKind::Nothing => None,
+                TermKind::Atom | TermKind::Empty => None,
             },
             _ => None,
         }
     }
 
-    /// The atom that stands for it.
+    /// The atom that represents it.
     pub fn atom(&self, rules: &Rules) -> Option<Atom> {
         match self {
             Literal::Always | Literal::Never => None,
-            Literal::Account { role, account, .. } => Some(account.as_(*role)),
+            Literal::Account { role, account, .. } => Some(account.in_role(*role)),
             Literal::Package { atom, .. } | Literal::Group { atom, .. } => Some(*atom),
-            Literal::Rule { number, .. } => Some(rules.known.get(*number)?.atom),
+            Literal::Rule { number, .. } => Some(rules.table.get(*number)?.atom),
         }
     }
 }

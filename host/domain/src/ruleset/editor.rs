@@ -1,6 +1,5 @@
 //! Makes rulesets: replaces a user's subscriptions in time proportional to that user's filters. It owns what only a
-//! writer
-//! needs (positions of users, use counts); readers get snapshots.
+//! writer needs (positions of users, use counts); readers get snapshots.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -9,7 +8,7 @@ use super::Ruleset;
 use super::atom::{Atom, AtomHasher};
 use super::compile::Literal;
 use super::index::{Index, IndexEntry};
-use super::indexed_filter::{FilterPosition, IndexedFilter, Subscribed, User};
+use super::indexed_filter::{CompiledSubscription, FilterPosition, IndexedFilter, User};
 use super::paged::Paged;
 use super::tables::{Rules, Tests};
 use super::texts::InternedTexts;
@@ -29,10 +28,11 @@ pub struct Editor {
     pub(super) index: Index,
     pub(super) triggers: Arc<Triggers>,
     users: Paged<Option<Arc<User>>>,
-    places: HashMap<Arc<str>, u32>,
+    /// The position of each user in `users`.
+    slots: HashMap<Arc<str>, u32>,
     free: Vec<u32>,
-    /// Filters under each rule that has to be tested.
-    pub(super) filings: HashMap<u32, u32>,
+    /// The number of filters indexed under each tested rule.
+    pub(super) index_uses: HashMap<u32, u32>,
     /// Uses of each group.
     pub(super) groups: HashMap<Atom, (Arc<str>, u32)>,
     pub(super) filters: usize,
@@ -74,9 +74,9 @@ impl Editor {
             index: Index::default(),
             triggers: Arc::default(),
             users: Paged::default(),
-            places: HashMap::new(),
+            slots: HashMap::new(),
             free: Vec::new(),
-            filings: HashMap::new(),
+            index_uses: HashMap::new(),
             groups: HashMap::new(),
             filters: 0,
             texts: InternedTexts::default(),
@@ -85,16 +85,16 @@ impl Editor {
         }
     }
 
-    /// The same, for many users at once: take no ruleset before `loaded`.
+    /// An editor without users, for loading many at once. Call `loaded` before `ruleset`.
     pub fn loading(catalogue: Arc<Catalogue>) -> Editor {
         Editor { loading: Some(Loading::default()), ..Editor::new(catalogue) }
     }
 
-    /// Ends a load.
+    /// Ends the load: builds the index.
     pub fn loaded(&mut self) {
         if let Some(loading) = self.loading.take() {
             self.index = Index::new(loading.entries);
-            self.settle();
+            self.compile_patterns();
         }
     }
 
@@ -104,11 +104,11 @@ impl Editor {
             catalogue: Arc::clone(&self.catalogue),
             names: self.names.clone(),
             index: self.index.clone(),
-            rules: self.rules.known.clone(),
-            tests: self.tests.known.clone(),
+            rules: self.rules.table.clone(),
+            tests: self.tests.table.clone(),
             triggers: Arc::clone(&self.triggers),
             users: self.users.clone(),
-            count: self.places.len(),
+            count: self.slots.len(),
         }
     }
 
@@ -119,7 +119,7 @@ impl Editor {
 
     pub fn sizes(&self) -> Sizes {
         Sizes {
-            users: self.places.len(),
+            users: self.slots.len(),
             filters: self.filters,
             entries: self.index.len(),
             residue: self.index.get(Atom::ANY).len(),
@@ -132,30 +132,29 @@ impl Editor {
     }
 
     /// Replaces all subscriptions of the user, and returns the problems of the new ones. Without subscriptions the user
-    /// is
-    /// removed.
+    /// is removed.
     pub fn replace<'s>(
         &mut self,
         user: &str,
         subscriptions: impl IntoIterator<Item = SubscriptionRef<'s>>,
     ) -> &[RuleProblem] {
-        let known = self.places.get(user).copied();
-        let place = known.unwrap_or_else(|| self.free.pop().unwrap_or(self.places.len() as u32));
+        let known = self.slots.get(user).copied();
+        let slot = known.unwrap_or_else(|| self.free.pop().unwrap_or(self.slots.len() as u32));
         let (mut entries, mut problems, mut compiled, mut any) = (Vec::new(), Vec::new(), Vec::new(), false);
         for subscription in subscriptions.into_iter().take(limits::SUBSCRIPTIONS_PER_USER) {
             any = true;
-            let position = compiled.len() as u16;
-            let here = |filter| FilterPosition::new(place, position, filter);
-            compiled.push(self.subscription(user, &subscription, here, &mut entries, &mut problems));
+            let number = compiled.len() as u16;
+            let position_of = |filter| FilterPosition::new(slot, number, filter);
+            compiled.push(self.subscription(user, &subscription, position_of, &mut entries, &mut problems));
         }
-        // Release the old ones last: what both have in common is not built again.
-        let old = known.and_then(|place| self.users.get(place).cloned().flatten());
-        let old = old.map(|old| self.give_back(place, &old)).unwrap_or_default();
+        // The old ones are released last, so that what both have in common is not compiled again.
+        let old = known.and_then(|slot| self.users.get(slot).cloned().flatten());
+        let old = old.map(|old| self.release_user(slot, &old)).unwrap_or_default();
         match &mut self.loading {
             None => self.index.change(old, entries),
             Some(loading) => {
                 if !old.is_empty() {
-                    loading.entries.retain(|entry| entry.place.user() != place);
+                    loading.entries.retain(|entry| entry.position.user() != slot);
                 }
                 entries.iter().for_each(|entry| *loading.runs.entry(entry.atom).or_default() += 1);
                 loading.entries.append(&mut entries);
@@ -164,14 +163,14 @@ impl Editor {
         if any {
             let name: Arc<str> = user.into();
             let user = User { name: Arc::clone(&name), subscriptions: compiled.into() };
-            self.users.set(place, Some(Arc::new(user)));
-            self.places.insert(name, place);
+            self.users.set(slot, Some(Arc::new(user)));
+            self.slots.insert(name, slot);
         } else {
-            self.users.set(place, None);
-            self.places.remove(user);
-            self.free.push(place);
+            self.users.set(slot, None);
+            self.slots.remove(user);
+            self.free.push(slot);
         }
-        self.settle();
+        self.compile_patterns();
         self.report(user, problems)
     }
 
@@ -184,9 +183,9 @@ impl Editor {
     }
 
     /// Compiles the sets of patterns that changed.
-    fn settle(&mut self) {
-        if self.loading.is_none() && !self.triggers.is_settled() {
-            Arc::make_mut(&mut self.triggers).settle();
+    fn compile_patterns(&mut self) {
+        if self.loading.is_none() && !self.triggers.is_compiled() {
+            Arc::make_mut(&mut self.triggers).compile_patterns();
         }
     }
 
@@ -194,12 +193,12 @@ impl Editor {
         &mut self,
         user: &str,
         subscription: &SubscriptionRef<'_>,
-        here: impl Fn(u16) -> FilterPosition,
+        position_of: impl Fn(u16) -> FilterPosition,
         entries: &mut Vec<IndexEntry>,
         problems: &mut Vec<RuleProblem>,
-    ) -> Subscribed {
+    ) -> CompiledSubscription {
         let SubscriptionRef { channel, enabled, addresses, digest, style, filters } = subscription;
-        let mut note = |filter: &str, rule: &str, reason: String| {
+        let mut record = |filter: &str, rule: &str, reason: String| {
             let (user, channel) = (user.to_owned(), (*channel).to_owned());
             problems.push(RuleProblem { user, channel, filter: filter.to_owned(), rule: rule.to_owned(), reason });
         };
@@ -208,25 +207,28 @@ impl Editor {
             ("addresses", addresses.len(), limits::ADDRESSES_PER_SUBSCRIPTION),
         ] {
             if count > limit {
-                note("", "", format!("it has {count} {what}; those beyond {limit} are ignored"));
+                record("", "", format!("it has {count} {what}; those beyond {limit} are ignored"));
             }
         }
-        let tells = *enabled && !addresses.is_empty();
-        let mut filed = Vec::with_capacity(filters.len());
+        let deliverable = *enabled && !addresses.is_empty();
+        let mut indexed = Vec::with_capacity(filters.len());
         for (number, filter) in filters.iter().take(limits::FILTERS_PER_SUBSCRIPTION).enumerate() {
-            let literals = self.literals(filter, &mut note);
-            let live = |literals: &Vec<Literal>| tells && filter.active && !literals.iter().any(Literal::is_never);
-            filed.push(match literals {
-                Some(literals) if live(&literals) => self.filter(filter, literals, here(number as u16), entries),
-                literals => self.silent(filter, literals),
+            let literals = self.literals(filter, &mut record);
+            let active =
+                |literals: &Vec<Literal>| deliverable && filter.active && !literals.iter().any(Literal::is_never);
+            indexed.push(match literals {
+                Some(literals) if active(&literals) => {
+                    self.filter(filter, literals, position_of(number as u16), entries)
+                }
+                literals => self.inactive_filter(filter, literals),
             });
         }
-        Subscribed {
+        CompiledSubscription {
             channel: self.texts.get(channel),
             digest: *digest,
             style: *style,
             addresses: addresses.iter().take(limits::ADDRESSES_PER_SUBSCRIPTION).map(|a| a.as_str().into()).collect(),
-            filters: filed.into(),
+            filters: indexed.into(),
         }
     }
 }

@@ -1,6 +1,5 @@
-//! Evaluates every filter of a user, and tells which rule decides it: each rule is tested in the user's order, without
-//! the
-//! index. Tests compare the index with it.
+//! Evaluates every filter of a user, and reports which rule decides it: each rule is tested in the user's order,
+//! without the index. Tests compare the index with it.
 
 use serde::Serialize;
 
@@ -9,7 +8,7 @@ use crate::catalogue::Catalogue;
 use crate::catalogue::condition::ConditionError;
 use crate::event::Event;
 use crate::limits;
-use crate::rules::{Compiled, Subject};
+use crate::rules::{CompiledRule, Subject};
 use crate::subscription::{Filter, Subscription};
 
 /// Why a filter does or does not match a message.
@@ -68,7 +67,7 @@ fn verdict(catalogue: &Catalogue, filter: &Filter, subject: &Subject<'_>) -> Fil
     }
     let mut compiled = Vec::with_capacity(rules.len());
     for rule in rules {
-        match Compiled::new(catalogue, rule) {
+        match CompiledRule::new(catalogue, rule) {
             Ok(test) => compiled.push((rule, test)),
             Err(reason) => return FilterVerdict::Broken { rule: rule.rule.clone(), reason },
         }

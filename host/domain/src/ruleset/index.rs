@@ -1,15 +1,14 @@
 //! The match index: which filters an atom leads to. Its cost follows the entries under the atoms of a message, never
-//! the total
-//! number of entries. A clone is a snapshot; a change copies only the few buckets that it touches.
+//! the total number of entries. A clone is a snapshot; a change copies only the few buckets that it touches.
 //!
-//! Entries are sorted runs in buckets by the upper bits of their atom: two steps lead to a bucket, a binary search to the
-//! run, and a run lies in one piece, however many filters are under one atom.
+//! Entries are sorted runs in buckets by the upper bits of their atom: two steps lead to a bucket, a binary search to
+//! the run, and a run is contiguous for any number of filters under one atom.
 
 use std::sync::Arc;
 
 use super::atom::Atom;
 use super::indexed_filter::FilterPosition;
-use super::own::Own;
+use super::role_requirement::RoleRequirement;
 
 /// Buckets are 2^17: with a million entries each holds about 8, three lines of the processor's cache.
 const BRANCHES: usize = 1 << 8;
@@ -20,11 +19,11 @@ const BITS: u32 = (BRANCHES * BUCKETS).ilog2();
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct IndexEntry {
     pub atom: Atom,
-    pub place: FilterPosition,
+    pub position: FilterPosition,
     /// The rest of its rules.
     pub test: u32,
     /// What it requires of the account of the atom.
-    pub own: Own,
+    pub roles: RoleRequirement,
 }
 
 type Bucket = Arc<[IndexEntry]>;
@@ -67,21 +66,21 @@ impl Index {
     }
 
     /// Removes entries and adds others. The removed ones must be present.
-    pub fn change(&mut self, mut out: Vec<IndexEntry>, mut into: Vec<IndexEntry>) {
-        self.len = self.len + into.len() - out.len();
-        out.sort_unstable();
-        into.sort_unstable();
-        let mut touched: Vec<usize> = out.iter().chain(&into).map(|entry| bucket(entry.atom)).collect();
+    pub fn change(&mut self, mut removed: Vec<IndexEntry>, mut added: Vec<IndexEntry>) {
+        self.len = self.len + added.len() - removed.len();
+        removed.sort_unstable();
+        added.sort_unstable();
+        let mut touched: Vec<usize> = removed.iter().chain(&added).map(|entry| bucket(entry.atom)).collect();
         touched.sort_unstable();
         touched.dedup();
         for number in touched {
-            let here = |entries: &[IndexEntry]| {
+            let in_bucket = |entries: &[IndexEntry]| {
                 entries.iter().copied().filter(|e| bucket(e.atom) == number).collect::<Vec<_>>()
             };
-            let (out, into) = (here(&out), here(&into));
+            let (removed, added) = (in_bucket(&removed), in_bucket(&added));
             let slot = self.bucket_mut(number);
-            let kept = slot.iter().filter(|entry| out.binary_search(entry).is_err());
-            let mut entries: Vec<IndexEntry> = kept.copied().chain(into).collect();
+            let kept = slot.iter().filter(|entry| removed.binary_search(entry).is_err());
+            let mut entries: Vec<IndexEntry> = kept.copied().chain(added).collect();
             // Two sorted runs: the sort finds and merges them.
             entries.sort();
             *slot = entries.into();

@@ -1,17 +1,15 @@
 //! A user's subscriptions as the ruleset keeps them: what a match needs to know of a filter, and where the filter is
-//! indexed,
-//! so that it can be removed. The rules themselves are in the tables and the index.
+//! indexed, so that it can be removed. The rules themselves are in the tables and the index.
 
 use std::sync::Arc;
 
 use super::atom::Atom;
-use super::own::Own;
+use super::role_requirement::RoleRequirement;
 use crate::delivery::Recipient;
 use crate::subscription::{DigestOptions, Style};
 
 /// The position of a filter: of the user, of the subscription among the user's, of the filter in the subscription. In
-/// this
-/// order a subscription's first match comes first.
+/// this order a subscription's first match comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FilterPosition(u64);
 
@@ -42,12 +40,12 @@ impl FilterPosition {
 #[derive(Debug, Default)]
 pub struct User {
     pub name: Arc<str>,
-    pub subscriptions: Box<[Subscribed]>,
+    pub subscriptions: Box<[CompiledSubscription]>,
 }
 
 /// A subscription that is enabled and has an address.
 #[derive(Debug)]
-pub struct Subscribed {
+pub struct CompiledSubscription {
     pub channel: Arc<str>,
     pub digest: Option<DigestOptions>,
     pub style: Style,
@@ -62,26 +60,26 @@ pub struct IndexedFilter {
     pub name: Arc<str>,
     pub oneshot: bool,
     pub test: u32,
-    pub own: Own,
-    pub under: Under,
+    pub roles: RoleRequirement,
+    pub keys: IndexKeys,
 }
 
 /// The atoms that lead to a filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Under {
+pub enum IndexKeys {
     /// It never matches.
-    Nothing,
+    Empty,
     One(Atom),
     /// Any of them.
     Any(Box<[Atom]>),
 }
 
-impl Under {
+impl IndexKeys {
     pub fn atoms(&self) -> &[Atom] {
         match self {
-            Under::Nothing => &[],
-            Under::One(atom) => std::slice::from_ref(atom),
-            Under::Any(atoms) => atoms,
+            IndexKeys::Empty => &[],
+            IndexKeys::One(atom) => std::slice::from_ref(atom),
+            IndexKeys::Any(atoms) => atoms,
         }
     }
 }
@@ -90,7 +88,7 @@ impl Under {
 #[derive(Clone, Copy, Debug)]
 pub struct Match<'r> {
     pub(super) user: &'r User,
-    pub(super) subscribed: &'r Subscribed,
+    pub(super) subscription: &'r CompiledSubscription,
     pub(super) filter: &'r IndexedFilter,
 }
 
@@ -100,7 +98,7 @@ impl<'r> Match<'r> {
     }
 
     pub fn channel(&self) -> &'r str {
-        &self.subscribed.channel
+        &self.subscription.channel
     }
 
     pub fn filter(&self) -> &'r str {
@@ -109,15 +107,15 @@ impl<'r> Match<'r> {
 
     /// The recipients: one for each address.
     pub fn recipients(&self) -> impl Iterator<Item = Recipient> + use<'r> {
-        let Match { user, subscribed, filter } = *self;
-        subscribed.addresses.iter().map(|address| Recipient {
+        let Match { user, subscription, filter } = *self;
+        subscription.addresses.iter().map(|address| Recipient {
             user: user.name.as_ref().to_owned(),
-            channel: subscribed.channel.as_ref().to_owned(),
+            channel: subscription.channel.as_ref().to_owned(),
             address: address.as_ref().to_owned(),
             filter: filter.name.as_ref().to_owned(),
             oneshot: filter.oneshot,
-            style: subscribed.style,
-            digest: subscribed.digest,
+            style: subscription.style,
+            digest: subscription.digest,
         })
     }
 }

@@ -1,6 +1,5 @@
 //! Matches messages. A matcher belongs to one thread and keeps its memory between messages: results of the last message
-//! are
-//! told apart by a number, not cleared. It takes no lock and does no I/O.
+//! are distinguished by a number, not cleared. It takes no lock and does no I/O.
 
 use super::Ruleset;
 use super::atom::{Atom, Role};
@@ -23,22 +22,22 @@ pub struct Matcher {
     rules: Memo,
     tests: Memo,
     topic: TopicNumbers,
-    /// Of the message, sorted.
+    /// The atoms of the message, sorted.
     atoms: Vec<Atom>,
-    places: Vec<FilterPosition>,
+    positions: Vec<FilterPosition>,
 }
 
-/// Results for this message by number. An entry is the message's number and two bits, so that those of earlier messages
-/// count as absent.
+/// Results for this message by number. An entry is the number of the message and two bits, so that entries of earlier
+/// messages count as absent.
 #[derive(Debug, Default)]
 struct Memo(Vec<u32>);
 
-/// Messages that a memo tells apart before it has to be cleared.
+/// Messages that a memo distinguishes before it is cleared.
 const MESSAGES: u32 = 1 << 30;
 
 /// A rule's result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
+enum RuleResult {
     Holds = 1,
     Fails = 2,
     /// The test failed with an error, which fails a filter also if the rule is negated.
@@ -46,24 +45,24 @@ enum Verdict {
 }
 
 impl Memo {
-    fn get(&self, message: u32, number: u32) -> Option<Verdict> {
+    fn get(&self, message: u32, number: u32) -> Option<RuleResult> {
         let entry = *self.0.get(number as usize)?;
         match entry & 0b11 {
             _ if entry >> 2 != message => None,
-            1 => Some(Verdict::Holds),
-            2 => Some(Verdict::Fails),
-            3 => Some(Verdict::Broken),
+            1 => Some(RuleResult::Holds),
+            2 => Some(RuleResult::Fails),
+            3 => Some(RuleResult::Broken),
             _ => None,
         }
     }
 
-    fn set(&mut self, message: u32, number: u32, verdict: Verdict) {
+    fn set(&mut self, message: u32, number: u32, verdict: RuleResult) {
         if let Some(entry) = self.0.get_mut(number as usize) {
             *entry = message << 2 | verdict as u32;
         }
     }
 
-    fn make_room(&mut self, count: usize) {
+    fn ensure_capacity(&mut self, count: usize) {
         if self.0.len() < count {
             self.0.resize(count, 0);
         }
@@ -85,7 +84,7 @@ impl Matcher {
         self.begin(set);
         let subject = Subject::new(event, acl);
         self.topic = TopicNumbers::new(&set.names, subject.message().topic, subject.message().category());
-        self.gather(set, event.facts(), acl);
+        self.collect_atoms(set, event.facts(), acl);
         for position in 0..self.atoms.len() {
             self.test_filters(set, &subject, self.atoms[position]);
         }
@@ -93,9 +92,9 @@ impl Matcher {
         self.test_words(set, &subject);
         self.test_rules(set, &subject);
         self.test_patterns(set, &subject);
-        self.places.sort_unstable();
-        self.places.dedup_by_key(|place| place.group());
-        self.places.iter().filter_map(|place| set.at(*place))
+        self.positions.sort_unstable();
+        self.positions.dedup_by_key(|position| position.group());
+        self.positions.iter().filter_map(|position| set.at(*position))
     }
 
     fn begin(&mut self, set: &Ruleset) {
@@ -103,17 +102,17 @@ impl Matcher {
         if self.message == MESSAGES {
             *self = Matcher { message: 1, ..Matcher::default() };
         }
-        self.rules.make_room(set.rules.capacity());
-        self.tests.make_room(set.tests.capacity());
+        self.rules.ensure_capacity(set.rules.capacity());
+        self.tests.ensure_capacity(set.tests.capacity());
         self.atoms.clear();
-        self.places.clear();
+        self.positions.clear();
     }
 
     /// The message's atoms: the accounts and artifacts that it names, their holders, and the groups involved.
-    fn gather(&mut self, set: &Ruleset, facts: &Facts, acl: &dyn Acl) {
+    fn collect_atoms(&mut self, set: &Ruleset, facts: &Facts, acl: &dyn Acl) {
         let (names, atoms) = (&set.names, &mut self.atoms);
         for user in &facts.usernames {
-            atoms.push(names.account(user).as_(Role::Named));
+            atoms.push(names.account(user).in_role(Role::Named));
         }
         if !set.triggers.groups.is_empty() && !facts.usernames.is_empty() {
             acl.groups_of(&facts.usernames, &set.triggers.groups, &mut |group| atoms.push(names.group(group)));
@@ -125,7 +124,7 @@ impl Matcher {
                 let role = if kind == Kind::Watch { Role::Watches } else { Role::Commits };
                 let mut hold = |holder: &str| {
                     let account = names.account(holder);
-                    atoms.extend([account.as_(Role::Holds), account.as_(role)]);
+                    atoms.extend([account.in_role(Role::Holds), account.in_role(role)]);
                 };
                 for holder in holders.of(kind) {
                     hold(holder);
@@ -142,104 +141,104 @@ impl Matcher {
     fn test_filters(&mut self, set: &Ruleset, subject: &Subject<'_>, atom: Atom) {
         for entry in set.index.get(atom) {
             if self.matches(set, subject, entry) {
-                self.places.push(entry.place);
+                self.positions.push(entry.position);
             }
         }
     }
 
     fn matches(&mut self, set: &Ruleset, subject: &Subject<'_>, entry: &IndexEntry) -> bool {
         let atoms = &self.atoms;
-        if !entry.own.holds(entry.atom, |atom| atoms.binary_search(&atom).is_ok()) {
+        if !entry.roles.holds(entry.atom, |atom| atoms.binary_search(&atom).is_ok()) {
             return false;
         }
         if let Some(known) = self.tests.get(self.message, entry.test) {
-            return known == Verdict::Holds;
+            return known == RuleResult::Holds;
         }
         let terms = set.tests.get(entry.test).map_or(&[][..], |terms| terms);
         let holds = terms.iter().all(|term| self.term(set, subject, *term));
-        self.tests.set(self.message, entry.test, if holds { Verdict::Holds } else { Verdict::Fails });
+        self.tests.set(self.message, entry.test, if holds { RuleResult::Holds } else { RuleResult::Fails });
         holds
     }
 
     fn term(&mut self, set: &Ruleset, subject: &Subject<'_>, term: Term) -> bool {
-        let wanted = if term.negated() { Verdict::Fails } else { Verdict::Holds };
-        self.rule(set, subject, term.rule()) == wanted
+        let required = if term.negated() { RuleResult::Fails } else { RuleResult::Holds };
+        self.rule(set, subject, term.rule()) == required
     }
 
-    fn rule(&mut self, set: &Ruleset, subject: &Subject<'_>, number: u32) -> Verdict {
+    fn rule(&mut self, set: &Ruleset, subject: &Subject<'_>, number: u32) -> RuleResult {
         if let Some(known) = self.rules.get(self.message, number) {
             return known;
         }
-        let Some(known) = set.rules.get(number) else { return Verdict::Fails };
-        let verdict = match &known.what {
-            _ if self.topic.fail(known.gate) => Verdict::Fails,
-            TermKind::Atom if self.atoms.binary_search(&known.atom).is_ok() => Verdict::Holds,
+        let Some(known) = set.rules.get(number) else { return RuleResult::Fails };
+        let verdict = match &known.kind {
+            _ if self.topic.excludes(known.required_topic) => RuleResult::Fails,
+            TermKind::Atom if self.atoms.binary_search(&known.atom).is_ok() => RuleResult::Holds,
             TermKind::Tested(tested) => match tested.compiled.holds(subject) {
-                Ok(true) => Verdict::Holds,
-                Ok(false) => Verdict::Fails,
-                Err(ConditionError::NoCategory) => Verdict::Broken,
+                Ok(true) => RuleResult::Holds,
+                Ok(false) => RuleResult::Fails,
+                Err(ConditionError::NoCategory) => RuleResult::Broken,
             },
-            _ => Verdict::Fails,
+            _ => RuleResult::Fails,
         };
         self.rules.set(self.message, number, verdict);
         verdict
     }
 
-    /// Filters under named rules: only those rules are tested that this topic can fulfil.
+    /// Tests filters that are indexed under named rules. Only rules that this topic can fulfil are tested.
     fn test_rules(&mut self, set: &Ruleset, subject: &Subject<'_>) {
         let message = subject.message();
         let by_topic = set.triggers.by_topic(message.topic, message.category());
-        for number in by_topic.chain(set.triggers.loose.iter().copied()) {
-            self.look_under(set, subject, number);
+        for number in by_topic.chain(set.triggers.any_topic.iter().copied()) {
+            self.test_filters_of_rule(set, subject, number);
         }
     }
 
-    fn look_under(&mut self, set: &Ruleset, subject: &Subject<'_>, number: u32) {
-        if self.rule(set, subject, number) == Verdict::Holds
+    fn test_filters_of_rule(&mut self, set: &Ruleset, subject: &Subject<'_>, number: u32) {
+        if self.rule(set, subject, number) == RuleResult::Holds
             && let Some(known) = set.rules.get(number)
         {
             self.test_filters(set, subject, known.atom);
         }
     }
 
-    /// Filters under words of a field.
+    /// Tests filters that are indexed under words of a field.
     fn test_words(&mut self, set: &Ruleset, subject: &Subject<'_>) {
         let message: &MessageView<'_> = subject.message();
-        for worded in &set.triggers.worded {
-            if !worded.concerns(message.topic, message.category()) {
+        for rule in &set.triggers.word_rules {
+            if !rule.applies_to(message.topic, message.category()) {
                 continue;
             }
-            for words in &worded.words {
+            for words in &rule.words {
                 words.source.values(message, &mut |item| {
                     let Some(word) = item.text() else { return };
-                    let atom = word_atom(&set.names, &worded.rule, &words.argument, &word, words.fold);
+                    let atom = word_atom(&set.names, &rule.rule, &words.argument, &word, words.fold);
                     self.test_filters(set, subject, atom);
                 });
             }
         }
     }
 
-    /// Filters under patterns.
+    /// Tests filters that are indexed under patterns.
     fn test_patterns(&mut self, set: &Ruleset, subject: &Subject<'_>) {
         for package in &subject.facts().packages {
-            self.look_at_text(set, subject, &set.triggers.packages, package);
+            self.test_patterns_in(set, subject, &set.triggers.packages, package);
         }
         if !set.triggers.payload.is_empty() {
-            self.look_at_text(set, subject, &set.triggers.payload, subject.payload());
+            self.test_patterns_in(set, subject, &set.triggers.payload, subject.payload());
         }
     }
 
-    fn look_at_text(&mut self, set: &Ruleset, subject: &Subject<'_>, patterns: &Patterns, text: &str) {
+    fn test_patterns_in(&mut self, set: &Ruleset, subject: &Subject<'_>, patterns: &Patterns, text: &str) {
         for found in patterns.find(text) {
             match found {
                 PatternMatches::Rules(rules) => {
                     for number in rules {
-                        self.rules.set(self.message, number, Verdict::Holds);
-                        self.look_under(set, subject, number);
+                        self.rules.set(self.message, number, RuleResult::Holds);
+                        self.test_filters_of_rule(set, subject, number);
                     }
                 }
                 PatternMatches::Unknown(rules) => {
-                    rules.iter().for_each(|number| self.look_under(set, subject, *number))
+                    rules.iter().for_each(|number| self.test_filters_of_rule(set, subject, *number))
                 }
             }
         }

@@ -18,18 +18,18 @@ impl<T> Default for Paged<T> {
 
 impl<T: Clone + Default> Paged<T> {
     /// The value at a position; the default if none was set.
-    pub fn get(&self, place: u32) -> Option<&T> {
-        let place = place as usize;
-        self.pages.get(place / PAGE)?.get(place % PAGE)
+    pub fn get(&self, position: u32) -> Option<&T> {
+        let position = position as usize;
+        self.pages.get(position / PAGE)?.get(position % PAGE)
     }
 
-    pub fn set(&mut self, place: u32, value: T) {
-        let place = place as usize;
+    pub fn set(&mut self, position: u32, value: T) {
+        let position = position as usize;
         let pages = Arc::make_mut(&mut self.pages);
-        while pages.len() <= place / PAGE {
+        while pages.len() <= position / PAGE {
             pages.push(std::iter::repeat_n(T::default(), PAGE).collect());
         }
-        Arc::make_mut(&mut pages[place / PAGE])[place % PAGE] = value;
+        Arc::make_mut(&mut pages[position / PAGE])[position % PAGE] = value;
     }
 
     /// One more than the highest position that was ever set, rounded up to a page.

@@ -1,6 +1,5 @@
 //! Tests many regular expressions at once. Sets have a bounded size, so that one more or less pattern compiles one set
-//! again;
-//! the engine is linear in the text for any pattern.
+//! again; the engine is linear in the text for any pattern.
 
 use std::sync::Arc;
 
@@ -69,12 +68,12 @@ impl Patterns {
     }
 
     /// Whether no set changed since it was compiled.
-    pub fn is_settled(&self) -> bool {
+    pub fn is_compiled(&self) -> bool {
         self.sets.iter().all(|set| !set.changed)
     }
 
     /// Compiles the sets that changed. Call it before a text is tested.
-    pub fn settle(&mut self) {
+    pub fn compile_patterns(&mut self) {
         for set in &mut self.sets {
             if set.changed {
                 let set = Arc::make_mut(set);
@@ -112,16 +111,16 @@ mod tests {
     }
 
     #[test]
-    fn each_pattern_is_found_until_it_is_taken_out() {
+    fn each_pattern_is_found_until_it_is_removed() {
         let mut patterns = Patterns::default();
         (0..200).for_each(|number| patterns.add(number, &format!("^n{number}$")));
         patterns.add(500, "n1.$");
-        patterns.settle();
+        patterns.compile_patterns();
         assert_eq!(patterns.len(), 201);
         assert_eq!(found(&patterns, "n17"), [17, 500]);
         patterns.remove(17);
         patterns.remove(4711);
-        patterns.settle();
+        patterns.compile_patterns();
         assert_eq!((found(&patterns, "n17"), found(&patterns, "n150")), (vec![500], vec![150]));
         (0..200).chain([500]).for_each(|number| patterns.remove(number));
         assert!(patterns.is_empty());

@@ -1,15 +1,13 @@
 //! Rules and lists of rules, each kept once for all filters that have it, so that it is tested once per message. Unused
-//! ones
-//! are removed and their numbers reused; snapshots keep their pages, so that a number keeps its meaning for as long as
-//! a
-//! snapshot is read.
+//! ones are removed and their numbers reused; snapshots keep their pages, so that a number keeps its meaning for as
+//! long as a snapshot is read.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::atom::{Atom, AtomHasher};
 use super::paged::Paged;
-use super::tested::{Gate, Tested};
+use super::tested::{Tested, TopicRequirement};
 
 /// A rule of a test, by its number; negated or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,35 +31,35 @@ impl Term {
 #[derive(Clone, Debug, Default)]
 pub enum TermKind {
     #[default]
-    Nothing,
+    Empty,
     /// The message has its atom.
     Atom,
     Tested(Arc<Tested>),
 }
 
-/// A rule with the atom that stands for it.
+/// A rule with the atom that represents it.
 #[derive(Clone, Debug)]
-pub struct Known {
+pub struct SharedRule {
     pub atom: Atom,
-    pub gate: Gate,
-    pub what: TermKind,
+    pub required_topic: TopicRequirement,
+    pub kind: TermKind,
 }
 
-impl Default for Known {
+impl Default for SharedRule {
     fn default() -> Self {
-        Known { atom: Atom::ANY, gate: Gate::Open, what: TermKind::Nothing }
+        SharedRule { atom: Atom::ANY, required_topic: TopicRequirement::Any, kind: TermKind::Empty }
     }
 }
 
-/// Numbers with use counts.
+/// Numbers with their use counts. Unused numbers are allocated again.
 #[derive(Debug, Default)]
-struct Numbers {
+struct UseCounts {
     uses: Vec<u32>,
     free: Vec<u32>,
 }
 
-impl Numbers {
-    fn take(&mut self) -> u32 {
+impl UseCounts {
+    fn allocate(&mut self) -> u32 {
         self.free.pop().unwrap_or_else(|| {
             self.uses.push(0);
             (self.uses.len() - 1) as u32
@@ -88,12 +86,12 @@ impl Numbers {
     }
 }
 
-/// All rules that filters share, or need a number for.
+/// All rules that filters share or refer to by number.
 #[derive(Debug, Default)]
 pub struct Rules {
-    pub known: Paged<Known>,
+    pub table: Paged<SharedRule>,
     by_atom: HashMap<Atom, u32>,
-    numbers: Numbers,
+    numbers: UseCounts,
 }
 
 impl Rules {
@@ -101,13 +99,14 @@ impl Rules {
         self.by_atom.get(&atom).copied()
     }
 
-    /// The rule's number, with one more use. `release` gives it back.
-    pub fn retain(&mut self, atom: Atom, what: impl FnOnce() -> TermKind) -> u32 {
+    /// The rule's number, with one more use. `release` undoes it.
+    pub fn retain(&mut self, atom: Atom, kind: impl FnOnce() -> TermKind) -> u32 {
         let number = self.find(atom).unwrap_or_else(|| {
-            let number = self.numbers.take();
-            let what = what();
-            let gate = if let TermKind::Tested(tested) = &what { tested.gate } else { Gate::Open };
-            self.known.set(number, Known { atom, gate, what });
+            let number = self.numbers.allocate();
+            let kind = kind();
+            let required_topic =
+                if let TermKind::Tested(tested) = &kind { tested.required_topic } else { TopicRequirement::Any };
+            self.table.set(number, SharedRule { atom, required_topic, kind });
             self.by_atom.insert(atom, number);
             number
         });
@@ -120,18 +119,18 @@ impl Rules {
     }
 
     /// The rule if that was its last use.
-    pub fn release(&mut self, number: u32) -> Option<Known> {
+    pub fn release(&mut self, number: u32) -> Option<SharedRule> {
         if !self.numbers.release(number) {
             return None;
         }
-        let known = self.known.get(number).cloned().unwrap_or_default();
+        let known = self.table.get(number).cloned().unwrap_or_default();
         self.by_atom.remove(&known.atom);
-        self.known.set(number, Known::default());
+        self.table.set(number, SharedRule::default());
         Some(known)
     }
 
     pub fn bytes(&self) -> usize {
-        self.known.capacity() * size_of::<Known>()
+        self.table.capacity() * size_of::<SharedRule>()
             + self.by_atom.capacity() * size_of::<(Atom, u32)>()
             + self.numbers.bytes()
     }
@@ -140,16 +139,16 @@ impl Rules {
 /// Lists of terms joined by AND.
 #[derive(Debug, Default)]
 pub struct Tests {
-    pub known: Paged<Arc<[Term]>>,
+    pub table: Paged<Arc<[Term]>>,
     by_content: HashMap<u64, u32>,
-    numbers: Numbers,
-    /// In all lists together.
+    numbers: UseCounts,
+    /// The number of terms in all lists together.
     terms: usize,
 }
 
 impl Tests {
-    /// The number of this list with one more use; `terms` hold one use each of their rules, which are given back where
-    /// the list was known.
+    /// The number of this list, with one more use. Each of `terms` holds a use of its rule; these uses are released if
+    /// the list exists already.
     pub fn retain(&mut self, names: &AtomHasher, mut terms: Vec<Term>, rules: &mut Rules) -> u32 {
         terms.sort_unstable();
         let mut kept: Vec<Term> = Vec::with_capacity(terms.len());
@@ -162,40 +161,40 @@ impl Tests {
         }
         let content = content(names, &kept);
         if let Some(number) = self.by_content.get(&content).copied()
-            && self.known.get(number).is_some_and(|known| **known == *kept)
+            && self.table.get(number).is_some_and(|known| **known == *kept)
         {
             kept.iter().for_each(|term| _ = rules.release(term.rule()));
             self.numbers.retain(number);
             return number;
         }
-        let number = self.numbers.take();
+        let number = self.numbers.allocate();
         self.terms += kept.len();
-        self.known.set(number, kept.into());
+        self.table.set(number, kept.into());
         self.by_content.insert(content, number);
         self.numbers.retain(number);
         number
     }
 
-    /// The terms if that was the last use; the caller gives their rules back.
+    /// The terms if that was the last use; the caller then releases their rules.
     pub fn release(&mut self, names: &AtomHasher, number: u32) -> Option<Arc<[Term]>> {
         if !self.numbers.release(number) {
             return None;
         }
-        let terms = self.known.get(number).cloned().unwrap_or_default();
+        let terms = self.table.get(number).cloned().unwrap_or_default();
         let content = content(names, &terms);
-        // If two lists have the same hash, the entry may be the other one's.
+        // If two lists have the same hash, the entry may belong to the other list.
         if self.by_content.get(&content) == Some(&number) {
             self.by_content.remove(&content);
         }
-        self.known.set(number, Arc::default());
+        self.table.set(number, Arc::default());
         self.terms -= terms.len();
         Some(terms)
     }
 
-    /// The bytes it takes, with the counters before each list.
+    /// The memory that it uses, with the counters before each list, in bytes.
     pub fn bytes(&self) -> usize {
         const LIST: usize = size_of::<Arc<[Term]>>() + 2 * size_of::<usize>();
-        self.known.capacity() * LIST
+        self.table.capacity() * LIST
             + self.terms * size_of::<Term>()
             + self.by_content.capacity() * size_of::<(u64, u32)>()
             + self.numbers.bytes()

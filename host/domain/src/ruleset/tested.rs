@@ -3,14 +3,13 @@
 use super::atom::{Atom, AtomHasher};
 use crate::catalogue::condition::list_items;
 use crate::catalogue::requirements::{RequiredWords, TopicKey};
-use crate::rules::{Compiled, RuleTest};
+use crate::rules::{CompiledRule, RuleTest};
 
-/// A filter with more words than this in one argument is not filed under each of them.
+/// A filter with more words than this in one argument is not indexed under each of them.
 const WORDS: usize = 32;
 
 /// How rarely messages lead to a filter that is indexed under a rule. The catalogue knows no frequencies, so the kind
-/// of rule
-/// decides. The rarest comes first.
+/// of rule decides. The rarest comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rarity {
     Package,
@@ -26,35 +25,35 @@ pub enum Rarity {
     Category,
     /// Messages with packages.
     PackagePattern,
-    /// Any message, and quick to test.
+    /// Any message; quick to test.
     Condition,
-    /// Any message, and the whole text has to be searched.
+    /// Any message; the whole text is searched.
     Text,
 }
 
-/// Where a rule can hold.
+/// The messages for which a rule can hold.
 #[derive(Clone, Copy, Debug)]
-pub enum Where<'t> {
+pub enum RuleScope<'t> {
     Topics(&'t [TopicKey]),
     Packages(&'t str),
     Payload(&'t str),
-    Anywhere,
+    AnyMessage,
 }
 
-/// What a topic must have for a rule to hold, as a number to compare: most rules fail by it alone.
+/// What a topic must have for a rule to hold, as a number to compare. It excludes most rules without a test.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Gate {
+pub enum TopicRequirement {
     #[default]
-    Open,
+    Any,
     LastWord(u32),
     Category(u32),
 }
 
-/// A topic, to compare with gates.
+/// The numbers of a topic, to compare with requirements.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TopicNumbers {
     last_word: u32,
-    /// None without a category: a rule that needs one fails with an error then, it is not false.
+    /// None without a category: a rule that needs one then fails with an error instead of being false.
     category: Option<u32>,
 }
 
@@ -64,12 +63,12 @@ impl TopicNumbers {
         TopicNumbers { last_word: names.number(last_word), category: category.map(|category| names.number(category)) }
     }
 
-    /// Whether a rule behind the gate is known to fail.
-    pub fn fail(self, gate: Gate) -> bool {
-        match gate {
-            Gate::Open => false,
-            Gate::LastWord(number) => number != self.last_word && self.category.is_some(),
-            Gate::Category(number) => self.category.is_some_and(|category| category != number),
+    /// Returns true if a rule with this requirement cannot hold.
+    pub fn excludes(self, requirement: TopicRequirement) -> bool {
+        match requirement {
+            TopicRequirement::Any => false,
+            TopicRequirement::LastWord(number) => number != self.last_word && self.category.is_some(),
+            TopicRequirement::Category(number) => self.category.is_some_and(|category| category != number),
         }
     }
 }
@@ -77,16 +76,16 @@ impl TopicNumbers {
 #[derive(Debug)]
 pub struct Tested {
     pub name: String,
-    pub compiled: Compiled,
+    pub compiled: CompiledRule,
     pub rarity: Rarity,
-    pub gate: Gate,
+    pub required_topic: TopicRequirement,
     topics: Option<Vec<TopicKey>>,
-    /// Words of its arguments of which a message must have one; none where it can hold without, or they are too many.
+    /// Words of its arguments of which a message must have one; none if it can hold without, or if there are too many.
     pub words: Option<Box<[Atom]>>,
 }
 
 impl Tested {
-    pub fn new(names: &AtomHasher, name: &str, compiled: Compiled) -> Tested {
+    pub fn new(names: &AtomHasher, name: &str, compiled: CompiledRule) -> Tested {
         let topics = match &compiled.test {
             RuleTest::Named(condition, _) => condition.topics(),
             _ => None,
@@ -100,20 +99,20 @@ impl Tested {
             (_, Some(_)) => Rarity::Category,
             _ => Rarity::Condition,
         };
-        let gate = match topics.as_deref() {
-            Some([TopicKey::LastWord(word)]) => Gate::LastWord(names.number(word)),
-            Some([TopicKey::Category(category)]) => Gate::Category(names.number(category)),
-            _ => Gate::Open,
+        let required_topic = match topics.as_deref() {
+            Some([TopicKey::LastWord(word)]) => TopicRequirement::LastWord(names.number(word)),
+            Some([TopicKey::Category(category)]) => TopicRequirement::Category(names.number(category)),
+            _ => TopicRequirement::Any,
         };
-        Tested { name: name.to_owned(), compiled, rarity, gate, topics, words }
+        Tested { name: name.to_owned(), compiled, rarity, required_topic, topics, words }
     }
 
-    pub fn whereabouts(&self) -> Where<'_> {
+    pub fn scope(&self) -> RuleScope<'_> {
         match (&self.compiled.test, &self.topics) {
-            (RuleTest::PackageMatches(pattern), _) => Where::Packages(pattern.as_str()),
-            (RuleTest::PayloadMatches(pattern), _) => Where::Payload(pattern.as_str()),
-            (_, Some(keys)) => Where::Topics(keys),
-            (_, None) => Where::Anywhere,
+            (RuleTest::PackageMatches(pattern), _) => RuleScope::Packages(pattern.as_str()),
+            (RuleTest::PayloadMatches(pattern), _) => RuleScope::Payload(pattern.as_str()),
+            (_, Some(keys)) => RuleScope::Topics(keys),
+            (_, None) => RuleScope::AnyMessage,
         }
     }
 
@@ -126,7 +125,7 @@ impl Tested {
     }
 }
 
-fn words(names: &AtomHasher, rule: &str, compiled: &Compiled) -> Option<Box<[Atom]>> {
+fn words(names: &AtomHasher, rule: &str, compiled: &CompiledRule) -> Option<Box<[Atom]>> {
     let RuleTest::Named(condition, arguments) = &compiled.test else { return None };
     let mut atoms = Vec::new();
     for RequiredWords { argument, fold, .. } in condition.words()? {
@@ -138,7 +137,7 @@ fn words(names: &AtomHasher, rule: &str, compiled: &Compiled) -> Option<Box<[Ato
     (1..=WORDS).contains(&atoms.len()).then(|| atoms.into())
 }
 
-/// The atom of a word as rule and message have it in common.
+/// The atom of a word that a rule and a message can have in common.
 pub fn word_atom(names: &AtomHasher, rule: &str, argument: &str, word: &str, fold: bool) -> Atom {
     if fold { names.word(rule, argument, &word.to_lowercase()) } else { names.word(rule, argument, word) }
 }

@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_kept_once_and_forgotten_when_nobody_holds_it() {
+    fn a_text_is_stored_once_and_removed_when_it_is_unused() {
         let mut texts = InternedTexts::default();
         let kept = texts.get("kept");
         assert!(Arc::ptr_eq(&kept, &texts.get("kept")));

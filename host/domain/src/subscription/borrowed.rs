@@ -1,5 +1,5 @@
-//! Subscriptions as the ruleset reads them: borrowed, from the model or straight from the text that the store keeps, so that
-//! a million filters are compiled without building each of them first.
+//! Subscriptions as the ruleset reads them: borrowed, from the model or straight from the text that the store keeps, so
+//! that a million filters are compiled without building each of them first.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_and_model_read_alike() {
+    fn the_stored_text_and_the_model_give_the_same_filter() {
         let filter = Filter {
             name: "büro \"1\"".to_owned(),
             oneshot: true,
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_absent_is_as_in_the_model() {
+    fn absent_fields_have_the_defaults_of_the_model() {
         let read = FilterRef::read_all(r#"[{"name":"f"},{"name":"g","rules":[{"rule":"x"}]}]"#).unwrap();
         assert!(read[0].active && !read[0].oneshot && read[0].rules.is_empty());
         assert!(!read[1].rules[0].negated && read[1].rules[0].arguments.iter().next().is_none());

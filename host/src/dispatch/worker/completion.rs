@@ -3,7 +3,7 @@
 use crate::dispatch::limits;
 use tidings_domain::delivery::DeliveryId;
 use tidings_domain::outcome::{Outcome, Settlement};
-use tidings_domain::retry::Tried;
+use tidings_domain::retry::AttemptFacts;
 use tidings_domain::time::Timestamp;
 use tidings_sandbox::ResidentStats;
 use tidings_store::Lease;
@@ -40,7 +40,7 @@ impl Worker {
             self.count(&outcome);
             let accepted_at = lease.delivery().accepted_at;
             let overtaken = last.is_some_and(|last| place < last);
-            let tried = Tried { accepted_at, alone, crashes: 0, overtaken };
+            let tried = AttemptFacts { accepted_at, alone, crashes: 0, overtaken };
             let settlement = match on_trial {
                 true => self.settled_by_candidate(state, &lease, outcome, tried, now),
                 false => self.settled(state, &lease, outcome, tried, now),
@@ -52,7 +52,7 @@ impl Worker {
         state.look_at = None;
     }
 
-    fn settled(&self, state: &mut State, lease: &Lease, outcome: Outcome, tried: Tried, now: Timestamp) -> Settlement {
+    fn settled(&self, state: &mut State, lease: &Lease, outcome: Outcome, tried: AttemptFacts, now: Timestamp) -> Settlement {
         let alone = tried.alone;
         let id = &lease.delivery().id;
         state.trial.active_said(id, &outcome);
@@ -66,7 +66,7 @@ impl Worker {
             let reason = format!("the plugin crashed ({}): {detail}", kind.as_str());
             return Settlement::Again { not_before: now.after(limits::WATCH_RETRY), reason, counts: false };
         }
-        let settlement = self.settings.policy.decide(outcome, Tried { crashes, ..tried }, now);
+        let settlement = self.settings.policy.decide(outcome, AttemptFacts { crashes, ..tried }, now);
         if !matches!(settlement, Settlement::Again { .. }) {
             state.suspects.remove(id);
         }
@@ -80,13 +80,13 @@ impl Worker {
         state: &mut State,
         lease: &Lease,
         outcome: Outcome,
-        tried: Tried,
+        tried: AttemptFacts,
         now: Timestamp,
     ) -> Settlement {
         let delivery = lease.delivery();
         let reason = match outcome {
             Outcome::Delivered { .. } | Outcome::Retry { .. } => {
-                return self.settings.policy.decide(outcome, Tried { alone: false, ..tried }, now);
+                return self.settings.policy.decide(outcome, AttemptFacts { alone: false, ..tried }, now);
             }
             Outcome::Rejected { ref reason } | Outcome::AddressGone { ref reason, .. } => {
                 format!("the version on trial refused it: {reason}")

@@ -164,7 +164,7 @@ impl RolloutTracker {
             (CallResult::Crashed, _) => CallEnd::CrashedTogether,
             // A resident that is not there did nothing, neither good nor bad.
             (CallResult::Trouble { .. }, _) if version.resident => return,
-            _ => CallEnd::Fine,
+            _ => CallEnd::Success,
         };
         self.ended(end, called.crash());
     }
@@ -175,7 +175,7 @@ impl RolloutTracker {
         let new = stats.idle_crashes.saturating_sub(self.idle_crashes);
         self.idle_crashes = stats.idle_crashes;
         if stats.in_a_row <= 1 {
-            self.watch.forget();
+            self.watch.clear();
         }
         let last = stats.last_crash.as_ref().map(|(kind, detail)| (*kind, detail.as_str()));
         for _ in 0..new {
@@ -203,12 +203,12 @@ impl RolloutTracker {
             Rollout::None => {}
             Rollout::Watch { until } => {
                 if now >= *until && self.watch.rule() != self.settled {
-                    self.watch.judge_by(self.settled);
+                    self.watch.set_rule(self.settled);
                 }
             }
             Rollout::Canary { .. } if self.candidate_done => {}
             Rollout::Canary { candidate, plan } => {
-                let (found, reason) = match canary::judge(plan, &self.candidate, &self.active, self.since, now) {
+                let (found, reason) = match canary::decide(plan, &self.candidate, &self.active, self.since, now) {
                     CanaryDecision::Continue => return,
                     CanaryDecision::Promote(proof) => (RolloutVerdict::Proved, proof.to_string()),
                     CanaryDecision::FallBack(fault) => (RolloutVerdict::Failed, fault.to_string()),
