@@ -1,7 +1,7 @@
-//! What an edit costs with a million filters in force, and what matching feels of it: one thread edits one user after the
-//! other, another matches. The baseline is the same matching without edits, in turns with it.
+//! The cost of an edit with a million filters, and its effect on matching: one thread edits one user after the other,
+//! another matches. The baseline is the same matching without edits, measured in turns with it.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "a benchmark may fail as it does")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a benchmark panics on failure")]
 
 #[path = "support/population.rs"]
 mod population;
@@ -16,9 +16,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use population::{Dice, World};
+use population::{BenchPopulation, BenchRng};
 use rows::{Messages, Row};
-use support::{median, tell};
+use support::{median, report};
 use tidings_domain::acl::AclTable;
 use tidings_domain::catalogue::Catalogue;
 use tidings_domain::event::Event;
@@ -30,21 +30,21 @@ const USERS: usize = 200_000;
 /// Turns of matching alone and beside edits.
 const TURNS: usize = 8;
 const TURN: Duration = Duration::from_millis(1500);
-/// Between two edits: about a thousand a second, more than a service of this size ever sees.
+/// Between two edits: about a thousand a second, more than expected of a service of this size.
 const PAUSE: Duration = Duration::from_millis(1);
 
 fn main() {
-    let catalogue = Arc::new(Catalogue::embedded().unwrap_or_else(|mistakes| panic!("{mistakes:?}")));
+    let catalogue = Arc::new(Catalogue::embedded().unwrap_or_else(|errors| panic!("{errors:?}")));
     let messages = Messages::read(&catalogue);
-    let world = World::new(&catalogue, &messages.named, USERS);
-    let mut dice = Dice(SEED);
-    let acl = world.acl(&mut dice);
+    let population = BenchPopulation::new(&catalogue, &messages.named, USERS);
+    let mut rng = BenchRng(SEED);
+    let acl = population.acl(&mut rng);
     let mut editor = Editor::loading(Arc::clone(&catalogue));
-    for user in &world.users {
-        put(&mut editor, user, &rows(&world, &catalogue, user, &mut dice));
+    for user in &population.users {
+        put(&mut editor, user, &rows(&population, &catalogue, user, &mut rng));
     }
     editor.loaded();
-    tell("snapshot_us", median(101, || drop(black_box(editor.ruleset()))).as_secs_f64() * 1e6, "us");
+    report("snapshot_us", median(101, || drop(black_box(editor.ruleset()))).as_secs_f64() * 1e6, "us");
     let current = ArcSwap::from_pointee(editor.ruleset());
     let events = messages.events(&catalogue);
     let matching = Matching { current: &current, events: &events, acl: &acl };
@@ -57,8 +57,8 @@ fn main() {
         thread::scope(|scope| {
             scope.spawn(|| {
                 while !done.load(Ordering::Relaxed) {
-                    let user = &world.users[dice.below(USERS)];
-                    let rows = rows(&world, &catalogue, user, &mut dice);
+                    let user = &population.users[rng.below(USERS)];
+                    let rows = rows(&population, &catalogue, user, &mut rng);
                     let began = Instant::now();
                     put(&mut editor, user, &rows);
                     current.store(Arc::new(editor.ruleset()));
@@ -72,17 +72,17 @@ fn main() {
     }
     for (name, share) in [("p50", 0.5), ("p99", 0.99)] {
         let [edit, alone, beside] = [&mut edits, &mut alone, &mut beside].map(|times| quantile(times, share));
-        tell(&format!("edit_us_{name}"), edit, "us");
-        tell(&format!("match_{name}_us_alone"), alone, "us");
-        tell(&format!("match_{name}_us_beside_edits"), beside, "us");
-        tell(&format!("match_{name}_with_edits_ratio"), beside / alone, "ratio");
+        report(&format!("edit_us_{name}"), edit, "us");
+        report(&format!("match_{name}_us_alone"), alone, "us");
+        report(&format!("match_{name}_us_beside_edits"), beside, "us");
+        report(&format!("match_{name}_with_edits_ratio"), beside / alone, "ratio");
     }
-    tell("edits_per_s", edits.len() as f64 / (TURN.as_secs_f64() * TURNS as f64), "edits/s");
+    report("edits_per_s", edits.len() as f64 / (TURN.as_secs_f64() * TURNS as f64), "edits/s");
 }
 
 /// FMN's default filters on one channel, generated ones on another.
-fn rows(world: &World, catalogue: &Catalogue, user: &str, dice: &mut Dice) -> [Row; 2] {
-    let generated = [world.generated(user, dice), world.generated(user, dice)];
+fn rows(population: &BenchPopulation, catalogue: &Catalogue, user: &str, rng: &mut BenchRng) -> [Row; 2] {
+    let generated = [population.generated(user, rng), population.generated(user, rng)];
     [Row::new(user, "email", &catalogue.defaults(user)), Row::new(user, "irc", &generated)]
 }
 

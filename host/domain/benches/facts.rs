@@ -1,7 +1,7 @@
-//! What facts and text cost, on real messages where they are beside the checkout, else on the samples. The baseline of
-//! facts is what parsing the same message into a value costs, in the same run.
+//! The cost of facts and text, on real messages if they are beside the checkout, else on the samples. The baseline of
+//! facts is the cost of parsing the same message into a value, in the same run.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "a benchmark may fail as it does")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a benchmark panics on failure")]
 
 mod support;
 
@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use serde_json::Value;
-use support::{bodies, tell};
+use support::{bodies, report};
 use tidings_domain::aliases::Aliases;
 use tidings_domain::catalogue::Catalogue;
 use tidings_domain::message::{Envelope, Frame};
@@ -18,7 +18,7 @@ use tidings_domain::message::{Envelope, Frame};
 const ROUNDS: usize = 200;
 
 fn main() {
-    let catalogue = Catalogue::embedded().unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    let catalogue = Catalogue::embedded().unwrap_or_else(|errors| panic!("{errors:?}"));
     let aliases = Aliases::default();
     let bodies = bodies();
     let envelopes: Vec<Envelope> = bodies
@@ -38,8 +38,8 @@ fn main() {
         extracted.iter().zip(&parsed).map(|(facts, parse)| facts.as_secs_f64() / parse.as_secs_f64()).collect();
     ratios.sort_by(f64::total_cmp);
     rendered.sort();
-    tell("facts_vs_serde_ratio", sum(&extracted) / sum(&parsed), "ratio");
-    tell("facts_vs_serde_ratio_median", ratios[ratios.len() / 2], "ratio");
-    tell("facts_vs_serde_ratio_max", ratios[ratios.len() - 1], "ratio");
-    tell("text_us_median", rendered[rendered.len() / 2].as_secs_f64() * 1e6, "us");
+    report("facts_vs_serde_ratio", sum(&extracted) / sum(&parsed), "ratio");
+    report("facts_vs_serde_ratio_median", ratios[ratios.len() / 2], "ratio");
+    report("facts_vs_serde_ratio_max", ratios[ratios.len() - 1], "ratio");
+    report("text_us_median", rendered[rendered.len() / 2].as_secs_f64() * 1e6, "us");
 }

@@ -1,7 +1,7 @@
-//! What matching costs: with a thousand and a million filters, for each match, in memory, to build, and FMN's own load from
-//! JSON to recipients. The baseline is what parsing the same messages costs, in the same run.
+//! The cost of matching: with a thousand and a million filters, for each match, in memory, of building the index, and
+//! of FMN's own load from JSON to recipients. The baseline is the cost of parsing the same messages, in the same run.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "a benchmark may fail as it does")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a benchmark panics on failure")]
 
 #[path = "support/heap.rs"]
 mod heap;
@@ -16,10 +16,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use heap::Counted;
-use population::{Dice, World};
+use population::{BenchPopulation, BenchRng};
 use rows::{Messages, Row};
 use serde_json::Value;
-use support::{bodies, median, tell};
+use support::{bodies, median, report};
 use tidings_domain::acl::AclTable;
 use tidings_domain::catalogue::Catalogue;
 use tidings_domain::delivery::Recipient;
@@ -40,7 +40,7 @@ const USERS: usize = 200_000;
 const FMN_USERS: usize = 10_000;
 
 fn main() {
-    let catalogue = Arc::new(Catalogue::embedded().unwrap_or_else(|mistakes| panic!("{mistakes:?}")));
+    let catalogue = Arc::new(Catalogue::embedded().unwrap_or_else(|errors| panic!("{errors:?}")));
     let messages = Messages::read(&catalogue);
     large(&catalogue, &messages);
     growth(&catalogue, &messages);
@@ -48,7 +48,7 @@ fn main() {
     fmn(&catalogue, &messages);
 }
 
-/// A set of these users, how long it took to build from rows, and the bytes that it holds beyond names and addresses.
+/// A set of these users, the time of building it from rows, and its bytes without names and addresses.
 fn build(
     catalogue: &Arc<Catalogue>,
     users: &[String],
@@ -71,33 +71,33 @@ fn build(
 
 /// A million filters: FMN's defaults on one channel, generated ones on another.
 fn large(catalogue: &Arc<Catalogue>, messages: &Messages) {
-    let world = World::new(catalogue, &messages.named, USERS);
-    let mut dice = Dice(SEED);
-    let acl = world.acl(&mut dice);
+    let population = BenchPopulation::new(catalogue, &messages.named, USERS);
+    let mut rng = BenchRng(SEED);
+    let acl = population.acl(&mut rng);
     let (mut filters, mut names) = (0, 0);
-    let (editor, took, bytes) = build(catalogue, &world.users, |user| {
-        let generated = [world.generated(user, &mut dice), world.generated(user, &mut dice)];
+    let (editor, took, bytes) = build(catalogue, &population.users, |user| {
+        let generated = [population.generated(user, &mut rng), population.generated(user, &mut rng)];
         filters += 5;
         names += generated.iter().map(|filter| filter.name.len()).sum::<usize>();
         vec![Row::new(user, "email", &catalogue.defaults(user)), Row::new(user, "irc", &generated)]
     });
-    tell("build_s_1e6", took.as_secs_f64() * 1e6 / f64::from(filters), "s");
-    tell("bytes_per_filter", (bytes - names) as f64 / f64::from(filters), "bytes");
-    tell("bytes_per_filter_as_counted", editor.sizes().bytes as f64 / f64::from(filters), "bytes");
-    tell("residue_1e6", editor.sizes().residue as f64, "filters");
+    report("build_s_1e6", took.as_secs_f64() * 1e6 / f64::from(filters), "s");
+    report("bytes_per_filter", (bytes - names) as f64 / f64::from(filters), "bytes");
+    report("bytes_per_filter_as_counted", editor.sizes().bytes as f64 / f64::from(filters), "bytes");
+    report("residue_1e6", editor.sizes().residue as f64, "filters");
     let measured = measure(&editor.ruleset(), &messages.events(catalogue), &acl);
     let few: Vec<Measured> = measured.iter().filter(|one| one.matches <= 25).copied().collect();
-    tell("match_us_1e6", micros(middle(&few)), "us");
-    tell("match_us_1e6_matches", few.iter().map(|one| one.matches as f64).sum::<f64>() / few.len() as f64, "matches");
+    report("match_us_1e6", micros(middle(&few)), "us");
+    report("match_us_1e6_matches", few.iter().map(|one| one.matches as f64).sum::<f64>() / few.len() as f64, "matches");
     let parse = median_parse();
-    tell("match_vs_parse_1e6", middle(&few).as_secs_f64() / parse.as_secs_f64(), "ratio");
+    report("match_vs_parse_1e6", middle(&few).as_secs_f64() / parse.as_secs_f64(), "ratio");
     hot(catalogue, messages, &acl, middle(&few));
 }
 
-/// A package that very many people asked for by name: what each match adds.
+/// A package that very many filters name: the cost of each further match.
 fn hot(catalogue: &Arc<Catalogue>, messages: &Messages, acl: &AclTable, base: Duration) {
     let package = messages.named.packages.iter().next().expect("a message names a package");
-    let users: Vec<String> = (0..USERS).map(|number| format!("fan{number:06}")).collect();
+    let users: Vec<String> = (0..USERS).map(|number| format!("user{number:06}")).collect();
     let rule = |text: &str| serde_json::from_str(text).expect("a rule");
     let (editor, ..) = build(catalogue, &users, |user| {
         let rules = vec![
@@ -111,24 +111,24 @@ fn hot(catalogue: &Arc<Catalogue>, messages: &Messages, acl: &AclTable, base: Du
     let measured = measure(&editor.ruleset(), &messages.events(catalogue), acl);
     let many = measured.iter().filter(|one| one.matches > 25);
     let each: Vec<f64> = many.map(|m| m.took.saturating_sub(base).as_nanos() as f64 / m.matches as f64).collect();
-    tell("match_ns_per_match", each.iter().sum::<f64>() / each.len() as f64, "ns");
+    report("match_ns_per_match", each.iter().sum::<f64>() / each.len() as f64, "ns");
 }
 
 /// The same matches among a thousand filters and among a million.
 fn growth(catalogue: &Arc<Catalogue>, messages: &Messages) {
-    let world = World::new(catalogue, &messages.named, 200);
-    let mut dice = Dice(SEED);
-    let acl = world.acl(&mut dice);
+    let population = BenchPopulation::new(catalogue, &messages.named, 200);
+    let mut rng = BenchRng(SEED);
+    let acl = population.acl(&mut rng);
     let mut rows = |user: &str| {
-        let generated = [world.generated(user, &mut dice), world.generated(user, &mut dice)];
+        let generated = [population.generated(user, &mut rng), population.generated(user, &mut rng)];
         vec![Row::new(user, "email", &catalogue.defaults(user)), Row::new(user, "irc", &generated)]
     };
-    let (mut editor, ..) = build(catalogue, &world.users, &mut rows);
+    let (mut editor, ..) = build(catalogue, &population.users, &mut rows);
     let events = messages.events(catalogue);
     let small = measure(&editor.ruleset(), &events, &acl);
-    // People of whom no message tells.
-    for number in 0..USERS - world.users.len() {
-        let user = format!("stranger{number:06}");
+    // Users that no message names.
+    for number in 0..USERS - population.users.len() {
+        let user = format!("unnamed{number:06}");
         let rows = [
             Row::new(&user, "email", &catalogue.defaults(&user)),
             Row::new(&user, "irc", &catalogue.defaults(&user)[..2]),
@@ -136,30 +136,31 @@ fn growth(catalogue: &Arc<Catalogue>, messages: &Messages) {
         editor.replace(&user, rows.iter().map(Row::borrowed));
     }
     let large = measure(&editor.ruleset(), &events, &acl);
-    assert!(small.iter().zip(&large).all(|(a, b)| a.matches == b.matches), "strangers match nothing");
-    tell("match_growth", middle(&large).as_secs_f64() / middle(&small).as_secs_f64(), "ratio");
+    assert!(small.iter().zip(&large).all(|(a, b)| a.matches == b.matches), "the unnamed users match nothing");
+    report("match_growth", middle(&large).as_secs_f64() / middle(&small).as_secs_f64(), "ratio");
 }
 
 fn defaults_alone(catalogue: &Arc<Catalogue>, messages: &Messages) {
-    let world = World::new(catalogue, &messages.named, FMN_USERS);
-    let (_editor, _, bytes) = build(catalogue, &world.users, |user| {
+    let population = BenchPopulation::new(catalogue, &messages.named, FMN_USERS);
+    let (_editor, _, bytes) = build(catalogue, &population.users, |user| {
         ["email", "irc"].map(|channel| Row::new(user, channel, &catalogue.defaults(user))).into()
     });
-    tell("bytes_per_filter_defaults", bytes as f64 / (6 * FMN_USERS) as f64, "bytes");
+    report("bytes_per_filter_defaults", bytes as f64 / (6 * FMN_USERS) as f64, "bytes");
 }
 
-/// FMN's own load: 10,000 users with its default filters on two channels, from the bytes of a message to its recipients.
+/// FMN's own load: 10,000 users with its default filters on two channels, from the bytes of a message to its
+/// recipients.
 fn fmn(catalogue: &Arc<Catalogue>, messages: &Messages) {
     /// Messages per second of FMN under this load.
     const FMN: f64 = 2.36;
-    let world = World::new(catalogue, &messages.named, FMN_USERS);
-    let acl = world.acl(&mut Dice(SEED));
-    let (editor, ..) = build(catalogue, &world.users, |user| {
+    let population = BenchPopulation::new(catalogue, &messages.named, FMN_USERS);
+    let acl = population.acl(&mut BenchRng(SEED));
+    let (editor, ..) = build(catalogue, &population.users, |user| {
         ["email", "irc"].map(|channel| Row::new(user, channel, &catalogue.defaults(user))).into()
     });
     let (ruleset, mut matcher) = (editor.ruleset(), Matcher::new());
     let frames: Vec<Frame> = bodies().into_iter().map(|body| Frame { topic: None, body }).collect();
-    let mut told = 0;
+    let mut recipients_count = 0;
     let mut pass = |steps: usize| {
         let began = Instant::now();
         for frame in &frames {
@@ -179,7 +180,7 @@ fn fmn(catalogue: &Arc<Catalogue>, messages: &Messages) {
                 continue;
             }
             let recipients: Vec<Recipient> = matched.flat_map(|found| found.recipients()).collect();
-            told += recipients.len();
+            recipients_count += recipients.len();
             black_box(recipients);
         }
         began.elapsed().as_secs_f64() / frames.len() as f64
@@ -190,20 +191,20 @@ fn fmn(catalogue: &Arc<Catalogue>, messages: &Messages) {
         passes[passes.len() / 2]
     };
     let [parse, facts, matching, all] = [1, 2, 3, 4].map(&mut of);
-    tell("fmn_load_per_s", 1.0 / all, "messages/s");
-    tell("fmn_load_vs_fmn", 1.0 / all / FMN, "ratio");
-    tell("fmn_load_recipients", told as f64 / (ROUNDS * frames.len()) as f64, "recipients/message");
+    report("fmn_load_per_s", 1.0 / all, "messages/s");
+    report("fmn_load_vs_fmn", 1.0 / all / FMN, "ratio");
+    report("fmn_load_recipients", recipients_count as f64 / (ROUNDS * frames.len()) as f64, "recipients/message");
     for (name, seconds) in [
         ("fmn_load_parse_us", parse),
         ("fmn_load_facts_us", facts - parse),
         ("fmn_load_match_us", matching - facts),
         ("fmn_load_recipients_us", all - matching),
     ] {
-        tell(name, seconds * 1e6, "us");
+        report(name, seconds * 1e6, "us");
     }
 }
 
-/// What matching one message took, and how many matched.
+/// The time of matching one message, and the number of matches.
 #[derive(Clone, Copy)]
 struct Measured {
     took: Duration,

@@ -1,6 +1,6 @@
-//! Loading a catalogue: every mistake is reported with its file and line and what was expected.
+//! Tests of loading a catalogue: every error is reported with its file and line and the expected form.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "what tests share may fail as they do")]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "helpers of tests may panic like tests")]
 
 use tidings_domain::aliases::Aliases;
 use tidings_domain::catalogue::Catalogue;
@@ -10,11 +10,11 @@ use tidings_domain::time::Timestamp;
 
 fn load(files: &[(&str, &str)]) -> Result<Catalogue, Vec<String>> {
     let files: Vec<_> = files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-    Catalogue::load(&files).map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
+    Catalogue::load(&files).map_err(|errors| errors.iter().map(ToString::to_string).collect())
 }
 
 #[test]
-fn mistakes_name_their_line_and_what_was_expected() {
+fn errors_name_their_line_and_what_was_expected() {
     let head = "application = \"shop\"\n\n";
     let table = [
         ("agent = ", "shop.toml:3: "),
@@ -53,20 +53,20 @@ fn mistakes_name_their_line_and_what_was_expected() {
     ];
     for (body, expected) in table {
         let text = format!("{head}{body}\n");
-        let mistakes = load(&[("shop.toml", &text)]).unwrap_err();
-        assert!(mistakes.iter().any(|mistake| mistake.contains(expected)), "{body}\n{mistakes:#?}");
+        let errors = load(&[("shop.toml", &text)]).unwrap_err();
+        assert!(errors.iter().any(|error| error.contains(expected)), "{body}\n{errors:#?}");
     }
 }
 
 #[test]
-fn all_mistakes_of_all_files_are_reported_once() {
+fn all_errors_of_all_files_are_reported_once() {
     let one =
         "application = \"one\"\n[defaults]\nagent = \"x\"\n[[topic]]\ntopics = [\"a\"]\n[[topic]]\ntopics = [\"b\"]\n";
     let two = "application = \"one\"\n[defaults]\nlink = \"{{\"\n";
-    let mistakes = load(&[("one.toml", one), ("two.toml", two)]).unwrap_err();
-    assert_eq!(mistakes.len(), 3, "{mistakes:#?}");
-    assert!(mistakes[0].starts_with("one.toml:3: "), "{mistakes:#?}");
-    assert!(mistakes.iter().any(|mistake| mistake.contains("the category `one` is also in one.toml")), "{mistakes:#?}");
+    let errors = load(&[("one.toml", one), ("two.toml", two)]).unwrap_err();
+    assert_eq!(errors.len(), 3, "{errors:#?}");
+    assert!(errors[0].starts_with("one.toml:3: "), "{errors:#?}");
+    assert!(errors.iter().any(|error| error.contains("the category `one` is also in one.toml")), "{errors:#?}");
 }
 
 const SHOP: &str = r#"
@@ -110,7 +110,7 @@ expect.nosuch = "x"
 "#;
 
 #[test]
-fn an_entry_is_the_first_whose_topics_and_condition_fit() {
+fn the_first_entry_with_matching_topics_and_condition_applies() {
     let catalogue = load(&[("shop.toml", SHOP)]).unwrap();
     let aliases = Aliases::default();
     let table = [
@@ -145,7 +145,7 @@ fn an_entry_is_the_first_whose_topics_and_condition_fit() {
 }
 
 #[test]
-fn a_failing_template_leaves_its_fallback_and_is_named() {
+fn a_failing_template_gives_its_fallback_and_is_reported() {
     let catalogue = load(&[("shop.toml", SHOP)]).unwrap();
     let aliases = Aliases::default();
     let message = br#"{"topic": "org.example.prod.shop.closed", "msg": {}}"#;
@@ -159,19 +159,19 @@ fn a_failing_template_leaves_its_fallback_and_is_named() {
 }
 
 #[test]
-fn examples_that_come_out_otherwise_are_mistakes() {
+fn examples_with_other_results_are_errors() {
     let catalogue = load(&[("shop.toml", SHOP)]).unwrap();
-    let mistakes: Vec<String> =
+    let errors: Vec<String> =
         tidings_domain::examples::check_examples(&catalogue).iter().map(ToString::to_string).collect();
     let expected = [
-        "shop.toml:10: no good example shows what this `[[topic]]` gives",
+        "shop.toml:10: no valid example covers this `[[topic]]`",
         "shop.toml:26: a template fails on the example: thread",
-        "shop.toml:30: the example's message is refused: the body is not JSON",
+        "shop.toml:30: the message of the example is invalid: the body is not JSON",
         "shop.toml:37: `packages`: expected [\"tea\"], found []",
-        "shop.toml:38: nothing called `nosuch` comes out of a message",
+        "shop.toml:38: a message has no fact or text `nosuch`",
     ];
-    assert_eq!(mistakes.len(), expected.len(), "{mistakes:#?}");
-    for (mistake, expected) in mistakes.iter().zip(expected) {
-        assert!(mistake.starts_with(expected), "{mistake}");
+    assert_eq!(errors.len(), expected.len(), "{errors:#?}");
+    for (error, expected) in errors.iter().zip(expected) {
+        assert!(error.starts_with(expected), "{error}");
     }
 }

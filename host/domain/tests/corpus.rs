@@ -1,7 +1,7 @@
-//! The catalogue, the rules and the matching against real messages and what the old system made of them. The corpus lies
-//! beside the repository; without it these tests say so and pass.
+//! Compares catalogue, rules and matching with the results of the old system for real messages. The corpus is a folder
+//! beside the repository; without it these tests print a line and pass.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "what tests share may fail as they do")]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "helpers of tests may panic like tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use tidings_domain::rules;
 use tidings_domain::ruleset::Ruleset;
 use tidings_domain::subscription::Subscription;
 
-/// The text of a file of the corpus; none, with a line that says so, where there is no corpus.
+/// The text of a file of the corpus; prints a line and returns none if there is no corpus.
 fn corpus(file: &str) -> Option<String> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus").join(file);
     let text = std::fs::read_to_string(&path).ok();
@@ -32,10 +32,10 @@ fn lines(text: &str) -> Vec<Value> {
 }
 
 fn catalogue() -> Catalogue {
-    Catalogue::embedded().unwrap_or_else(|mistakes| panic!("{mistakes:#?}"))
+    Catalogue::embedded().unwrap_or_else(|errors| panic!("{errors:#?}"))
 }
 
-/// A message of the corpus as it comes from the bus. Its id is the line's, as the corpus repeats real ones.
+/// A message of the corpus as the bus delivers it. It has the id of the line, since the corpus repeats real ids.
 fn envelope(line: &Value) -> Envelope {
     let mut body = line["msg"].clone();
     body["msg_id"] = line["id"].clone();
@@ -46,7 +46,7 @@ fn aliases() -> Option<Aliases> {
     corpus("aliases.json").map(|text| Aliases::from_json(&text).unwrap())
 }
 
-/// What comes out of a message under the corpus's names.
+/// The facts and texts of a message under the names of the corpus.
 fn found(event: &Event<'_>) -> Value {
     let (facts, text) = (event.facts(), event.text());
     json!({
@@ -62,9 +62,9 @@ fn found(event: &Event<'_>) -> Value {
     })
 }
 
-/// The floor for each key, in percent of the cases that assert it. The usernames of three messages contradict who was told of
-/// them, and the latter counts.
-const FLOORS: [(&str, usize); 9] = [
+/// The least share of correct cases for each key, in percent. The usernames of three messages contradict their recorded
+/// recipients, and the recipients count.
+const LEAST_PERCENT: [(&str, usize); 9] = [
     ("usernames", 99),
     ("packages", 99),
     ("title", 100),
@@ -76,8 +76,8 @@ const FLOORS: [(&str, usize); 9] = [
     ("long_form", 97),
 ];
 
-/// Whether what was found is what the old library gave. It says "no link" with an empty text here and there, and has numbers
-/// among the objects of some applications, which are paths.
+/// Whether a result equals that of the old library. The old library has an empty text for some missing links, and
+/// numbers among the objects of some applications; here objects are paths.
 fn agree(expected: &Value, found: &Value) -> bool {
     match (expected, found) {
         (Value::String(text), Value::Null) => text.is_empty(),
@@ -89,7 +89,7 @@ fn agree(expected: &Value, found: &Value) -> bool {
     }
 }
 
-/// Right and all cases of each key, in total and by application.
+/// The correct cases and all cases of each key, in total and by application.
 #[derive(Default)]
 struct Score {
     total: BTreeMap<&'static str, (usize, usize)>,
@@ -97,17 +97,17 @@ struct Score {
 }
 
 impl Score {
-    fn add(&mut self, application: &str, key: &'static str, right: bool) {
-        let own = self.by_application.entry(application.to_owned()).or_default();
-        for (number, all) in [self.total.entry(key).or_default(), own.entry(key).or_default()] {
-            *number += usize::from(right);
+    fn add(&mut self, application: &str, key: &'static str, correct: bool) {
+        let of_application = self.by_application.entry(application.to_owned()).or_default();
+        for (number, all) in [self.total.entry(key).or_default(), of_application.entry(key).or_default()] {
+            *number += usize::from(correct);
             *all += 1;
         }
     }
 }
 
 #[test]
-fn facts_and_text_of_real_messages_are_those_of_the_old_library() {
+fn facts_and_text_of_real_messages_equal_those_of_the_old_library() {
     let (Some(messages), Some(aliases)) = (corpus("fedmsg.jsonl"), aliases()) else { return };
     let catalogue = catalogue();
     let mut score = Score::default();
@@ -115,28 +115,28 @@ fn facts_and_text_of_real_messages_are_those_of_the_old_library() {
         let envelope = envelope(&line);
         let event = Event::new(&catalogue, &aliases, &envelope);
         let application = event.facts().application.as_deref();
-        let application = application.unwrap_or_else(|| panic!("no application claims {}", line["topic"]));
+        let application = application.unwrap_or_else(|| panic!("no application has the topic {}", line["topic"]));
         assert_eq!(event.text().problems, [""; 0], "{}", line["id"]);
         let found = found(&event);
-        for (key, _) in FLOORS {
+        for (key, _) in LEAST_PERCENT {
             let Some(expected) = line["expected"].get(key) else { continue };
-            let right = agree(expected, &found[key]);
-            score.add(application, key, right);
-            if !right {
+            let correct = agree(expected, &found[key]);
+            score.add(application, key, correct);
+            if !correct {
                 println!("{} {key}\n  expected {expected}\n  found    {}", line["id"], found[key]);
             }
         }
     }
-    score.by_application.iter().for_each(|(application, own)| println!("{application}: {own:?}"));
+    score.by_application.iter().for_each(|(application, of_application)| println!("{application}: {of_application:?}"));
     println!("all: {:?}", score.total);
-    for (key, floor) in FLOORS {
-        let (right, all) = score.total[key];
-        assert!(right * 100 >= all * floor, "{key}: {right} of {all}, under {floor} %");
+    for (key, least) in LEAST_PERCENT {
+        let (correct, all) = score.total[key];
+        assert!(correct * 100 >= all * least, "{key}: {correct} of {all}, below {least} %");
     }
 }
 
 #[test]
-fn the_rules_of_the_catalogue_hold_for_exactly_the_messages_they_held_for() {
+fn each_rule_of_the_catalogue_holds_for_the_same_messages_as_in_the_old_system() {
     let (Some(messages), Some(truth), Some(aliases)) = (corpus("fedmsg.jsonl"), corpus("rules-truth.jsonl"), aliases())
     else {
         return;
@@ -156,7 +156,7 @@ fn the_rules_of_the_catalogue_hold_for_exactly_the_messages_they_held_for() {
 }
 
 #[test]
-fn the_rules_are_named_and_described_as_they_were() {
+fn rules_have_the_names_and_titles_of_the_old_system() {
     let Some(rules) = corpus("rules.jsonl") else { return };
     let catalogue = catalogue();
     let describe = |rule: &tidings_domain::rule_info::RuleInfo| {
@@ -170,7 +170,7 @@ fn the_rules_are_named_and_described_as_they_were() {
 }
 
 #[test]
-fn exactly_those_are_told_who_were_told() {
+fn every_message_has_the_recipients_of_the_old_system() {
     let (Some(messages), Some(population), Some(acls), Some(recipients), Some(aliases)) = (
         corpus("fedmsg.jsonl"),
         corpus("population.jsonl"),

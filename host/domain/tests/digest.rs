@@ -1,7 +1,7 @@
-//! Digests of real bursts of messages against the lines that the old system made of them. The corpus lies beside the
-//! repository; without it that test says so and passes.
+//! Compares digests of real bursts of messages with the lines of the old system. The corpus is a folder beside the
+//! repository; without it that test prints a line and passes.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "what tests share may fail as they do")]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "helpers of tests may panic like tests")]
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ fn corpus(file: &str) -> Option<String> {
 }
 
 fn catalogue() -> Catalogue {
-    Catalogue::embedded().unwrap_or_else(|mistakes| panic!("{mistakes:#?}"))
+    Catalogue::embedded().unwrap_or_else(|errors| panic!("{errors:#?}"))
 }
 
 fn envelope(message: &Value) -> Envelope {
@@ -47,15 +47,15 @@ fn same_value(found: &Value, expected: &Value) -> bool {
     }
 }
 
-/// The cases of real bursts of which every line must be right.
-const FLOOR: usize = 11;
+/// The least number of real bursts with all lines correct.
+const LEAST_CORRECT: usize = 11;
 
 #[test]
 fn real_bursts_fold_into_the_lines_of_the_old_system() {
     let (Some(bursts), Some(aliases)) = (corpus("conglomerate.jsonl"), corpus("aliases.json")) else { return };
     let catalogue = catalogue();
     let aliases = Aliases::from_json(&aliases).unwrap();
-    let (mut right, mut all) = (0, 0);
+    let (mut correct, mut all) = (0, 0);
     for burst in bursts.lines() {
         let burst: Value = serde_json::from_str(burst).unwrap();
         let lines = fold(&catalogue, &aliases, burst["messages"].as_array().unwrap(), burst["subject"].as_str());
@@ -71,12 +71,12 @@ fn real_bursts_fold_into_the_lines_of_the_old_system() {
                 }
             }
         }
-        println!("{:65} {}", burst["id"].as_str().unwrap(), if same { "right" } else { "wrong" });
-        right += usize::from(same);
+        println!("{:65} {}", burst["id"].as_str().unwrap(), if same { "correct" } else { "different" });
+        correct += usize::from(same);
         all += 1;
     }
-    println!("{right} of {all}");
-    assert!(right >= FLOOR, "{right} of {all}");
+    println!("{correct} of {all}");
+    assert!(correct >= LEAST_CORRECT, "{correct} of {all}");
 }
 
 fn comment(who: &str, update: &str, second: u32) -> Value {
@@ -102,7 +102,7 @@ fn subtitles(lines: &[DigestLine]) -> Vec<&str> {
 }
 
 #[test]
-fn a_message_folds_once_and_the_line_stands_where_the_first_message_did() {
+fn a_message_folds_once_and_the_line_has_the_position_of_its_first_message() {
     let messages = [
         comment("ann", "kettle-0.9-1.fc40", 10),
         run("kettle", 20),
@@ -124,14 +124,14 @@ fn a_message_folds_once_and_the_line_stands_where_the_first_message_did() {
 }
 
 #[test]
-fn what_is_alone_unknown_or_odd_keeps_its_own_line() {
-    let odd = |msg: Value, second: u32| json!({"topic": "org.fedoraproject.prod.bodhi.update.comment", "timestamp": second, "msg": msg});
+fn single_unknown_and_malformed_messages_keep_lines_of_their_own() {
+    let malformed = |msg: Value, second: u32| json!({"topic": "org.fedoraproject.prod.bodhi.update.comment", "timestamp": second, "msg": msg});
     let messages = [
         comment("ann", "teapot-2.1-3.fc40", 10),
-        odd(json!({}), 20),
-        odd(json!({"comment": 3}), 30),
-        odd(json!({"agent": null, "comment": null}), 40),
-        json!({"topic": "org.example.nobody.knows", "timestamp": 50, "msg": {"agent": "ann"}}),
+        malformed(json!({}), 20),
+        malformed(json!({"comment": 3}), 30),
+        malformed(json!({"agent": null, "comment": null}), 40),
+        json!({"topic": "org.example.unknown.topic", "timestamp": 50, "msg": {"agent": "ann"}}),
     ];
     let lines = fold(&catalogue(), &Aliases::default(), &messages, None);
     assert_eq!(lines.len(), messages.len());
@@ -140,7 +140,7 @@ fn what_is_alone_unknown_or_odd_keeps_its_own_line() {
 }
 
 #[test]
-fn stored_messages_fold_as_fresh_ones_do_and_address_their_reader() {
+fn stored_messages_fold_like_new_ones_and_address_their_reader() {
     let (catalogue, aliases) = (catalogue(), Aliases::default());
     let messages = [run("kettle", 10), comment("bob", "teapot-2.1-3.fc40", 20), run("teapot", 30)];
     let stored: Vec<_> = messages
@@ -156,6 +156,6 @@ fn stored_messages_fold_as_fresh_ones_do_and_address_their_reader() {
         assert_eq!(summary, [expected, "bob commented on bodhi update teapot-2.1-3.fc40 (karma: 1)"]);
     }
     let mut broken = stored[0].as_ref().clone();
-    broken.body = "no JSON".to_owned();
+    broken.body = "not JSON".to_owned();
     assert_eq!(digest::summary(&catalogue, &aliases, &[Arc::new(broken), stored[2].clone()], "ann").len(), 2);
 }

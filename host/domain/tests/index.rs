@@ -1,7 +1,7 @@
-//! The match index against plain evaluation, rule by rule, of every filter: on random rules, access lists, messages and
-//! edits, where names are few so that everything meets everything.
+//! Compares the match index with the evaluation of every filter rule by rule, on random rules, access lists, messages
+//! and edits. There are few names, so that rules and messages often have one in common.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "what tests share may fail as they do")]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "helpers of tests may panic like tests")]
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock};
@@ -141,8 +141,8 @@ fn rule() -> impl Strategy<Value = Rule> {
     })
 }
 
-/// A filter as defaults are: about the user's own packages, and not what the user did.
-fn own(user: &'static str) -> impl Strategy<Value = Vec<Rule>> {
+/// A filter like the default ones: about the user's own packages, without the user's own actions.
+fn about_own(user: &'static str) -> impl Strategy<Value = Vec<Rule>> {
     let about = |rule: &str, negated| Rule {
         rule: rule.to_owned(),
         arguments: BTreeMap::from([("fasnick".to_owned(), user.to_owned())]),
@@ -158,7 +158,7 @@ fn own(user: &'static str) -> impl Strategy<Value = Vec<Rule>> {
 }
 
 fn filter(user: &'static str) -> impl Strategy<Value = Filter> {
-    let rules = prop_oneof![3 => vec(rule(), 0..5), 1 => own(user)];
+    let rules = prop_oneof![3 => vec(rule(), 0..5), 1 => about_own(user)];
     (rules, prop::bool::weighted(0.9), any::<bool>(), "[a-c]").prop_map(|(rules, active, oneshot, name)| Filter {
         name,
         oneshot,
@@ -183,7 +183,7 @@ fn subscriptions(user: &'static str) -> impl Strategy<Value = Vec<Subscription>>
     })
 }
 
-/// Edits in their order: whose subscriptions become which.
+/// Edits in order: the user, and the subscriptions that replace the old ones.
 fn edits() -> impl Strategy<Value = Vec<(&'static str, Vec<Subscription>)>> {
     vec(select(USERS.to_vec()).prop_flat_map(|user| (Just(user), subscriptions(user))), 1..10)
 }
@@ -224,33 +224,35 @@ fn envelope(topic: &str, msg: &Value) -> Envelope {
     Envelope::read(&Frame { topic: None, body }).unwrap()
 }
 
-/// `user channel address filter`, by testing every rule.
-fn plainly<'s>(all: impl Iterator<Item = &'s Subscription>, event: &Event<'_>, acl: &AclTable) -> Vec<String> {
-    let mut told = Vec::new();
+/// The recipients as `user channel address filter`, found by testing every rule.
+fn by_evaluation<'s>(all: impl Iterator<Item = &'s Subscription>, event: &Event<'_>, acl: &AclTable) -> Vec<String> {
+    let mut found_recipients = Vec::new();
     for subscription in all {
         let explained = explain(event.catalogue(), subscription, event, acl);
         if let Some(first) = explained.iter().find(|one| one.verdict == FilterVerdict::Matched) {
             let Subscription { user, channel, addresses, .. } = subscription;
-            told.extend(addresses.iter().map(|address| format!("{user} {channel} {address} {}", first.filter)));
+            found_recipients
+                .extend(addresses.iter().map(|address| format!("{user} {channel} {address} {}", first.filter)));
         }
     }
-    told.sort();
-    told
+    found_recipients.sort();
+    found_recipients
 }
 
 fn by_index(ruleset: &Ruleset, matcher: &mut Matcher, event: &Event<'_>, acl: &AclTable) -> Vec<String> {
     let recipients = matcher.run(ruleset, event, acl).flat_map(|found| found.recipients());
-    let mut told: Vec<_> = recipients.map(|r| format!("{} {} {} {}", r.user, r.channel, r.address, r.filter)).collect();
-    told.sort();
-    told
+    let mut found_recipients: Vec<_> =
+        recipients.map(|r| format!("{} {} {} {}", r.user, r.channel, r.address, r.filter)).collect();
+    found_recipients.sort();
+    found_recipients
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
 
-    /// 1000 worlds of up to ten edits, each matched with ten messages: about 100,000 messages.
+    /// 1000 cases of up to ten edits, each matched with ten messages: about 100,000 messages.
     #[test]
-    fn the_index_tells_whom_plain_evaluation_tells(edits in edits(), acl in acl(), messages in vec(message(), 10)) {
+    fn the_index_finds_the_recipients_of_the_evaluation(edits in edits(), acl in acl(), messages in vec(message(), 10)) {
         let aliases = Aliases::default();
         let mut editor = Editor::new(SHOP.clone());
         let mut matcher = Matcher::new();
@@ -263,7 +265,7 @@ proptest! {
             for message in &messages {
                 let event = Event::new(&SHOP, &aliases, message);
                 for (ruleset, subscriptions) in [&now, &before] {
-                    let expected = plainly(subscriptions.values().flatten(), &event, &acl);
+                    let expected = by_evaluation(subscriptions.values().flatten(), &event, &acl);
                     prop_assert_eq!(by_index(ruleset, &mut matcher, &event, &acl), expected, "{}", message.value());
                 }
             }
@@ -275,14 +277,14 @@ proptest! {
             let event = Event::new(&SHOP, &aliases, message);
             let (ruleset, subscriptions) = &before;
             let edited = by_index(ruleset, &mut matcher, &event, &acl);
-            prop_assert_eq!(by_index(&built, &mut matcher, &event, &acl), edited, "built at once");
+            prop_assert_eq!(by_index(&built, &mut matcher, &event, &acl), edited, "the set built at once equals the edited one");
             prop_assert_eq!(subscriptions, &all);
         }
         for user in USERS {
             editor.replace(user, []);
         }
         let sizes = editor.sizes();
-        prop_assert_eq!((sizes.users, sizes.filters, sizes.entries, sizes.anywhere), (0, 0, 0, 0), "all is given back");
+        prop_assert_eq!((sizes.users, sizes.filters, sizes.entries, sizes.anywhere), (0, 0, 0, 0), "all entries are released");
         prop_assert_eq!(editor.ruleset().groups().len(), 0);
     }
 }

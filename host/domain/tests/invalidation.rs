@@ -1,7 +1,7 @@
-//! Which access lists are in doubt after which message: the shapes of the legacy and of the present bus, what must leave
-//! lists alone, and the faults of the old systems that must not come back.
+//! Tests of which access lists a message invalidates: the shapes of the legacy and of the present bus, messages that
+//! must not invalidate any list, and defects of the old systems that must not return.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "what tests share may fail as they do")]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "helpers of tests may panic like tests")]
 
 use std::path::PathBuf;
 
@@ -27,7 +27,7 @@ fn group(name: &str) -> Vec<Key> {
 }
 
 #[test]
-fn every_way_to_name_a_package_in_pkgdb_is_understood() {
+fn every_form_of_a_package_name_in_pkgdb_is_read() {
     let table = [
         ("acl.update", json!({"package_listing": {"package": {"name": "guake"}}, "username": "ann"}), vec!["guake"]),
         (
@@ -85,7 +85,7 @@ fn a_change_of_access_in_dist_git_invalidates_the_package() {
 }
 
 #[test]
-fn o2_a_group_message_invalidates_the_group_s_members() {
+fn o2_a_group_message_invalidates_the_members_of_the_group() {
     let shapes = [
         json!({"group": "shells", "user": "ann", "agent": "bob"}),
         json!({"group": {"name": "shells"}, "user": {"username": "ann"}}),
@@ -100,7 +100,7 @@ fn o2_a_group_message_invalidates_the_group_s_members() {
 }
 
 #[test]
-fn o2_an_owner_s_change_reaches_the_previous_owner_whom_the_message_does_not_name() {
+fn o2_a_change_of_owner_invalidates_the_package_although_the_previous_owner_is_not_named() {
     let msg =
         json!({"package_listing": {"point_of_contact": "orphan", "package": {"name": "php-zmq"}}, "agent": "ralph"});
     assert_eq!(keys("org.fedoraproject.stg.pkgdb.owner.update", msg), packages(&["php-zmq"]));
@@ -114,14 +114,14 @@ fn n4_a_member_who_leaves_invalidates_the_group() {
 }
 
 #[test]
-fn n5_a_dist_git_project_is_named_as_messages_name_the_package() {
+fn n5_a_dist_git_project_has_the_name_of_the_package_in_messages() {
     let msg =
         json!({"project": {"name": "guake", "namespace": "rpms", "fullname": "rpms/guake"}, "new_group": "shells"});
     assert_eq!(keys("org.fedoraproject.prod.pagure.project.group.added", msg), packages(&["guake"]));
 }
 
 #[test]
-fn n6_changes_of_packages_and_of_groups_both_name_the_list_that_matching_reads() {
+fn n6_changes_of_packages_and_of_groups_both_invalidate_the_list_that_matching_reads() {
     let added = json!({"project": {"name": "guake"}, "new_group": "shells", "access": "commit"});
     assert_eq!(keys("org.fedoraproject.prod.pagure.project.group.added", added), packages(&["guake"]));
     let joined = json!({"msg": {"group": "shells", "user": "ann"}});
@@ -129,13 +129,13 @@ fn n6_changes_of_packages_and_of_groups_both_name_the_list_that_matching_reads()
 }
 
 #[test]
-fn the_cause_is_told() {
+fn the_cause_is_returned() {
     let found = invalidated(&envelope("org.fedoraproject.prod.fas.group.update", &json!({"group": "shells"})));
     assert_eq!(found, Some(Invalidation { cause: Cause::AccountSystem, keys: group("shells") }));
 }
 
 #[test]
-fn other_topics_and_odd_shapes_invalidate_nothing() {
+fn other_topics_and_malformed_messages_invalidate_nothing() {
     let table = [
         ("org.fedoraproject.prod.git.receive", json!({"package": "guake", "project": {"name": "guake"}})),
         ("org.fedoraproject.prod.git.pkgdb2branch.start", json!({"package": "guake"})),
@@ -156,7 +156,7 @@ fn other_topics_and_odd_shapes_invalidate_nothing() {
 }
 
 #[test]
-fn real_pkgdb_messages_invalidate_the_packages_that_they_are_about() {
+fn real_pkgdb_messages_invalidate_their_packages() {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus/fedmsg.jsonl");
     let Ok(text) = std::fs::read_to_string(&path) else {
         println!("skipped: no corpus at {}", path.display());

@@ -1,6 +1,6 @@
-//! The contract of matching: which filters match a message, who is told, and what a mistake in one rule does.
+//! The contract of matching: which filters match a message, who the recipients are, and what an invalid rule does.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "what tests share may fail as they do")]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "helpers of tests may panic like tests")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -95,19 +95,19 @@ fn subscription(user: &str, channel: &str, filters: Vec<Filter>) -> Subscription
     }
 }
 
-/// `user channel address filter` of everybody who is told.
-fn told(ruleset: &Ruleset, envelope: &Envelope) -> Vec<String> {
+/// All recipients as `user channel address filter`.
+fn recipients(ruleset: &Ruleset, envelope: &Envelope) -> Vec<String> {
     let aliases = Aliases::default();
     let event = Event::new(ruleset.catalogue(), &aliases, envelope);
-    let recipients = ruleset.matches(&event, &acl());
-    recipients.into_iter().map(|r| format!("{} {} {} {}", r.user, r.channel, r.address, r.filter)).collect()
+    let found = ruleset.matches(&event, &acl());
+    found.into_iter().map(|r| format!("{} {} {} {}", r.user, r.channel, r.address, r.filter)).collect()
 }
 
-/// Whether a filter of these rules matches, and what was reported of them.
+/// Whether a filter of these rules matches, and the problems reported for them.
 fn verdict(rules: &[&str], envelope: &Envelope) -> (bool, Vec<String>) {
     let (ruleset, problems) = Ruleset::build(catalogue(), vec![subscription("zoe", "email", vec![filter("f", rules)])]);
     let reasons = problems.into_iter().map(|problem| format!("{}: {}", problem.rule, problem.reason)).collect();
-    (!told(&ruleset, envelope).is_empty(), reasons)
+    (!recipients(&ruleset, envelope).is_empty(), reasons)
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn a_filter_matches_if_it_has_rules_and_all_of_them_hold() {
 }
 
 #[test]
-fn generic_rules_test_what_their_titles_say() {
+fn generic_rules_test_what_their_titles_describe() {
     let table = [
         ("user_filter fasnick=sue", true),
         ("not_user_filter fasnick=eve,joe", true),
@@ -173,7 +173,7 @@ fn generic_rules_test_what_their_titles_say() {
         let filter = Filter { rules: vec![rule], ..filter("f", &[]) };
         let (ruleset, problems) = Ruleset::build(catalogue(), vec![subscription("zoe", "email", vec![filter])]);
         assert_eq!(problems, [], "{text}");
-        assert_eq!(!told(&ruleset, &order()).is_empty(), expected, "{text}");
+        assert_eq!(!recipients(&ruleset, &order()).is_empty(), expected, "{text}");
     }
 }
 
@@ -182,24 +182,24 @@ fn a_rule_that_cannot_be_tested_fails_its_filter_negated_or_not() {
     let short = envelope("too.short", json!({"buyer": "ann"}));
     assert!(!verdict(&["shop_catchall"], &short).0);
     assert!(!verdict(&["not shop_catchall"], &short).0);
-    // Rules are tested in their order: one that fails before it decides alone, and this one needs no category.
+    // Rules are tested in order: one that fails before decides, and this one needs no category.
     assert!(verdict(&["not shop_order"], &short).0);
 }
 
 #[test]
-fn a_rule_that_cannot_be_compiled_silences_its_filter_alone_and_is_reported() {
+fn an_invalid_rule_disables_only_its_filter_and_is_reported() {
     let complex = format!("regex_filter pattern={}", "(a{100}){100}".repeat(3));
     let table: &[(&str, &str)] = &[
         ("nosuch_rule", "nosuch_rule: there is no rule with this name"),
-        ("regex_filter pattern=(", "regex_filter: the pattern cannot be read"),
+        ("regex_filter pattern=(", "regex_filter: the pattern is invalid"),
         (&complex, "regex_filter: the pattern is too complex"),
         ("user_filter fasnik=ann", "user_filter: it has no argument `fasnik`"),
     ];
     for (broken, reason) in table {
         for negated in [(*broken).to_owned(), format!("not {broken}")] {
-            let filters = vec![filter("broken", &["shop_order", &negated]), filter("good", &["shop_order"])];
+            let filters = vec![filter("broken", &["shop_order", &negated]), filter("valid", &["shop_order"])];
             let (ruleset, problems) = Ruleset::build(catalogue(), vec![subscription("zoe", "email", filters)]);
-            assert_eq!(told(&ruleset, &order()), ["zoe email zoe@example.org good"], "{negated}");
+            assert_eq!(recipients(&ruleset, &order()), ["zoe email zoe@example.org valid"], "{negated}");
             assert_eq!(problems.len(), 1, "{negated}");
             let problem = &problems[0];
             assert_eq!((&*problem.user, &*problem.channel, &*problem.filter), ("zoe", "email", "broken"));
@@ -215,7 +215,7 @@ fn a_missing_argument_is_reported() {
 }
 
 #[test]
-fn too_many_rules_silence_the_filter_and_too_many_filters_are_left_out() {
+fn too_many_rules_disable_the_filter_and_further_filters_are_ignored() {
     let rules = vec!["shop_order"; limits::RULES_PER_FILTER + 1];
     let (matches, reasons) = verdict(&rules, &order());
     assert!(!matches && reasons.len() == 1, "{reasons:?}");
@@ -223,12 +223,12 @@ fn too_many_rules_silence_the_filter_and_too_many_filters_are_left_out() {
     let mut filters = vec![filter("no", &["not shop_order"]); limits::FILTERS_PER_SUBSCRIPTION];
     filters.push(filter("too many", &["shop_order"]));
     let (ruleset, problems) = Ruleset::build(catalogue(), vec![subscription("zoe", "email", filters)]);
-    assert_eq!(told(&ruleset, &order()), [""; 0]);
+    assert_eq!(recipients(&ruleset, &order()), [""; 0]);
     assert_eq!(problems.len(), 1);
 }
 
 #[test]
-fn the_first_matching_filter_names_the_delivery_and_each_address_gets_one() {
+fn the_first_matching_filter_causes_one_delivery_for_each_address() {
     let mut first = filter("inactive", &["shop_order"]);
     first.active = false;
     let filters =
@@ -238,46 +238,46 @@ fn the_first_matching_filter_names_the_delivery_and_each_address_gets_one() {
     let irc = subscription("zoe", "irc", filters.clone());
     let mut disabled = subscription("zoe", "push", filters.clone());
     disabled.enabled = false;
-    let mut nowhere = subscription("yan", "email", filters);
-    nowhere.addresses.clear();
-    let (ruleset, _) = Ruleset::build(catalogue(), vec![email, irc, disabled, nowhere]);
+    let mut without_address = subscription("yan", "email", filters);
+    without_address.addresses.clear();
+    let (ruleset, _) = Ruleset::build(catalogue(), vec![email, irc, disabled, without_address]);
     let expected = ["zoe email a@example.org yes", "zoe email b@example.org yes", "zoe irc zoe@example.org yes"];
-    assert_eq!(told(&ruleset, &order()), expected);
+    assert_eq!(recipients(&ruleset, &order()), expected);
 }
 
 #[test]
-fn what_the_recipient_wants_is_carried_along() {
+fn recipients_have_the_options_of_their_subscription() {
     let mut oneshot = filter("once", &["shop_order"]);
     oneshot.oneshot = true;
-    let mut wanted = subscription("zoe", "email", vec![oneshot]);
-    wanted.style.markup = true;
-    wanted.digest = Some(tidings_domain::subscription::DigestOptions { interval_seconds: 60, count: Some(5) });
-    let (ruleset, _) = Ruleset::build(catalogue(), vec![wanted.clone()]);
+    let mut options = subscription("zoe", "email", vec![oneshot]);
+    options.style.markup = true;
+    options.digest = Some(tidings_domain::subscription::DigestOptions { interval_seconds: 60, count: Some(5) });
+    let (ruleset, _) = Ruleset::build(catalogue(), vec![options.clone()]);
     let (aliases, order) = (Aliases::default(), order());
     let recipients = ruleset.matches(&Event::new(ruleset.catalogue(), &aliases, &order), &acl());
     let [recipient] = recipients.as_slice() else { panic!("{recipients:?}") };
     assert!(recipient.oneshot);
-    assert_eq!((recipient.style, recipient.digest), (wanted.style, wanted.digest));
+    assert_eq!((recipient.style, recipient.digest), (options.style, options.digest));
 }
 
-/// fmn 7eefcea: the plain rule and its negation shared one cached result, so the second asked got the first one's.
+/// fmn 7eefcea: a rule and its negation shared one cached result, so the second one got the result of the first.
 #[test]
-fn a_rule_and_its_negation_do_not_get_each_others_result() {
+fn a_rule_and_its_negation_have_separate_results() {
     for order_of_users in [["a", "b"], ["b", "a"]] {
         let rules = BTreeMap::from([("a", "shop_order"), ("b", "not shop_order")]);
         let subscriptions = order_of_users.map(|user| subscription(user, "email", vec![filter("f", &[rules[user]])]));
         let (ruleset, _) = Ruleset::build(catalogue(), subscriptions.into());
-        assert_eq!(told(&ruleset, &order()), ["a email a@example.org f"]);
+        assert_eq!(recipients(&ruleset, &order()), ["a email a@example.org f"]);
     }
 }
 
-/// fmn 9b1a53b: a cached true of one rule was taken for the whole filter's.
+/// fmn 9b1a53b: a cached true of one rule was used as the result of the whole filter.
 #[test]
-fn a_remembered_result_of_one_rule_does_not_decide_the_filter() {
+fn a_cached_result_of_one_rule_does_not_decide_the_filter() {
     let first = subscription("a", "email", vec![filter("f", &["shop_order"])]);
     let second = subscription("b", "email", vec![filter("f", &["shop_order", "user_filter fasnick=eve"])]);
     let (ruleset, _) = Ruleset::build(catalogue(), vec![first, second]);
-    assert_eq!(told(&ruleset, &order()), ["a email a@example.org f"]);
+    assert_eq!(recipients(&ruleset, &order()), ["a email a@example.org f"]);
 }
 
 /// fmn 58ec850: an exception in a rule let the filter match.
@@ -287,7 +287,7 @@ fn an_error_in_a_rule_is_no_match() {
     assert!(!verdict(&["not user_filter fasnick=eve", "not shop_catchall"], &short).0);
 }
 
-/// fmn 39ce3d3: rules are tested in the user's order, so the first that fails is the one that explains it.
+/// fmn 39ce3d3: rules are tested in the user's order, so the first one that fails is the explanation.
 #[test]
 fn rules_are_tested_in_their_order() {
     let filters = vec![
@@ -315,7 +315,7 @@ fn rules_are_tested_in_their_order() {
 }
 
 #[test]
-fn changing_one_user_leaves_older_snapshots_and_everybody_else_alone() {
+fn changing_one_user_changes_neither_older_snapshots_nor_other_users() {
     let users: Vec<String> = (0..1000).map(|number| format!("user{number:03}")).collect();
     let yes = |user: &str| subscription(user, "email", vec![filter("f", &["shop_order"])]);
     let mut editor = Editor::new(catalogue());
@@ -329,12 +329,12 @@ fn changing_one_user_leaves_older_snapshots_and_everybody_else_alone() {
         replace(&mut editor, "user500", &[subscription("user500", "email", vec![filter("f", &["not shop_order"])])]);
     let removed = replace(&mut editor, "user500", &[]);
     let back = replace(&mut editor, "user500", &[yes("user500")]);
-    assert_eq!([&old, &changed, &removed, &back].map(|set| told(set, &order()).len()), [1000, 999, 999, 1000]);
+    assert_eq!([&old, &changed, &removed, &back].map(|set| recipients(set, &order()).len()), [1000, 999, 999, 1000]);
     assert_eq!([&old, &changed, &removed, &back].map(Ruleset::users), [1000, 1000, 999, 1000]);
 }
 
 #[test]
-fn without_a_catalogue_entry_a_message_still_reads() {
+fn a_message_without_a_catalogue_entry_has_a_text() {
     let (aliases, envelope) = (Aliases::default(), envelope("org.example.prod.unknown.thing", json!([1])));
     let catalogue = catalogue();
     let event = Event::new(&catalogue, &aliases, &envelope);

@@ -1,6 +1,6 @@
-//! Rules of the catalogue that look deeper than the topic, or take arguments: what they hold for.
+//! Tests of catalogue rules that test more than the topic or take arguments.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "what tests share may fail as they do")]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "helpers of tests may panic like tests")]
 
 use std::sync::{Arc, LazyLock};
 
@@ -15,7 +15,7 @@ use tidings_domain::subscription::{Filter, Rule, Style, Subscription};
 
 static CATALOGUE: LazyLock<Arc<Catalogue>> = LazyLock::new(|| Arc::new(Catalogue::embedded().unwrap()));
 
-/// Whether a rule, written `name argument=value`, holds for a message, and what was reported of it.
+/// Whether a rule, written `name argument=value`, holds for a message, and the number of problems reported for it.
 fn holds(rule: &str, topic: &str, msg: &Value) -> (bool, usize) {
     let (name, argument) = rule.split_once(' ').map_or((rule, None), |(name, argument)| (name, Some(argument)));
     let argument = argument.map(|argument| argument.split_once('=').unwrap());
@@ -45,7 +45,7 @@ fn check(topic: &str, table: &[(&str, Value, bool)]) {
 }
 
 #[test]
-fn a_distribution_is_looked_for_where_anitya_names_it_in_any_case() {
+fn a_distribution_is_found_in_every_field_of_anitya_in_any_case() {
     let packages = json!({"message": {"packages": [{"distro": "Kitchen"}, {"distro": "Fedora"}]}});
     check(
         "org.release-monitoring.prod.anitya.project.version.update",
@@ -65,16 +65,16 @@ fn a_distribution_is_looked_for_where_anitya_names_it_in_any_case() {
             ("anitya_by_upstream_project projects=kettle", json!({"project": {"name": "teapot"}}), false),
         ],
     );
-    let elsewhere = holds(
+    let other_application = holds(
         "anitya_specific_distro distro=Fedora",
         "org.example.prod.bodhi.x",
         &json!({"distro": {"name": "Fedora"}}),
     );
-    assert_eq!(elsewhere, (false, 0));
+    assert_eq!(other_application, (false, 0));
 }
 
 #[test]
-fn a_koschei_group_is_one_of_the_package() {
+fn a_koschei_group_is_a_group_of_the_package() {
     let msg = json!({"name": "teapot", "groups": ["kitchen", "xml"]});
     check(
         "org.fedoraproject.prod.koschei.package.state.change",
@@ -89,7 +89,7 @@ fn a_koschei_group_is_one_of_the_package() {
 }
 
 #[test]
-fn taskotron_results_are_told_by_task_outcome_and_change() {
+fn taskotron_results_match_by_task_outcome_and_change() {
     let result = |task: &str, outcome: &str, before: Value| {
         let result = json!({"outcome": outcome, "prev_outcome": before});
         json!({"task": {"name": task}, "result": result})
@@ -121,7 +121,7 @@ fn taskotron_results_are_told_by_task_outcome_and_change() {
 }
 
 #[test]
-fn a_pagure_project_is_meant_by_its_name_or_namespace() {
+fn a_pagure_project_matches_by_its_name_or_namespace() {
     let new = "io.pagure.prod.pagure.issue.new";
     let plain = json!({"project": {"name": "pot", "namespace": null, "parent": null}});
     let inside = json!({"project": {"name": "pot", "namespace": "tea", "parent": null}});
@@ -146,7 +146,7 @@ fn a_pagure_project_is_meant_by_its_name_or_namespace() {
 }
 
 #[test]
-fn tags_of_a_pagure_project_are_found_wherever_the_project_is() {
+fn tags_of_a_pagure_project_are_found_in_every_form_of_the_message() {
     let project = json!({"name": "pot", "parent": null, "tags": ["tea", "hot"]});
     check(
         "io.pagure.prod.pagure.x",

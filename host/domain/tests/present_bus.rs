@@ -1,7 +1,7 @@
-//! Messages of the present bus (fedora-messaging) against what the packages that describe them make of them. The corpus
-//! lies beside the repository; without it this test says so and passes.
+//! Compares messages of the present bus (fedora-messaging) with the results of the Python packages that define their
+//! schemas. The corpus is a folder beside the repository; without it this test prints a line and passes.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "what tests share may fail as they do")]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "helpers of tests may panic like tests")]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,8 +12,8 @@ use tidings_domain::catalogue::Catalogue;
 use tidings_domain::event::Event;
 use tidings_domain::message::{Envelope, Frame};
 
-/// The floor for each of the packages' names, in percent of the cases that assert it.
-const FLOORS: [(&str, usize); 13] = [
+/// The least share of correct cases for each attribute, in percent.
+const LEAST_PERCENT: [(&str, usize); 13] = [
     ("usernames", 100),
     ("packages", 100),
     ("containers", 100),
@@ -29,7 +29,7 @@ const FLOORS: [(&str, usize); 13] = [
     ("agent_avatar", 100),
 ];
 
-/// What comes out of a message under the packages' names.
+/// The facts and texts of a message under the attribute names of the packages.
 fn found(event: &Event<'_>) -> Value {
     let (facts, text) = (event.facts(), event.text());
     json!({
@@ -50,14 +50,14 @@ fn found(event: &Event<'_>) -> Value {
 }
 
 #[test]
-fn facts_and_text_are_those_of_the_schema_packages() {
+fn facts_and_text_equal_those_of_the_schema_packages() {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus/fedora-messaging.jsonl");
     let Ok(messages) = std::fs::read_to_string(&path) else {
         return println!("skipped: no corpus at {}", path.display());
     };
-    let catalogue = Catalogue::embedded().unwrap_or_else(|mistakes| panic!("{mistakes:#?}"));
+    let catalogue = Catalogue::embedded().unwrap_or_else(|errors| panic!("{errors:#?}"));
     let aliases = Aliases::default();
-    // By package and name: how many are right, of how many.
+    // By package and attribute: the correct cases, and all.
     let mut table: BTreeMap<(String, &str), (usize, usize)> = BTreeMap::new();
     for line in messages.lines() {
         let line: Value = serde_json::from_str(line).unwrap();
@@ -65,26 +65,26 @@ fn facts_and_text_are_those_of_the_schema_packages() {
         let envelope = Envelope::read(&frame).unwrap();
         let event = Event::new(&catalogue, &aliases, &envelope);
         let found = found(&event);
-        for (key, _) in FLOORS {
+        for (key, _) in LEAST_PERCENT {
             let Some(expected) = line["expected"].get(key) else { continue };
             let package = line["source"].as_str().unwrap().to_owned();
-            let (right, all) = table.entry((package, key)).or_default();
+            let (correct, all) = table.entry((package, key)).or_default();
             *all += 1;
             if found[key] == *expected {
-                *right += 1;
+                *correct += 1;
             } else {
                 let problems = &event.text().problems;
                 println!("{} {key}\n  expected {expected}\n  found    {}\n  {problems:?}", line["id"], found[key]);
             }
         }
     }
-    for ((package, key), (right, all)) in &table {
-        println!("{package:40} {key:13} {right:3} of {all:3}");
+    for ((package, key), (correct, all)) in &table {
+        println!("{package:40} {key:13} {correct:3} of {all:3}");
     }
-    for (key, floor) in FLOORS {
+    for (key, least) in LEAST_PERCENT {
         let cases = table.iter().filter(|((_, of), _)| *of == key).map(|(_, counts)| counts);
-        let (right, all) = cases.fold((0, 0), |sum, counts| (sum.0 + counts.0, sum.1 + counts.1));
-        println!("{key:13} {right:3} of {all:3}");
-        assert!(all > 0 && right * 100 >= all * floor, "{key}: {right} of {all}, under {floor} %");
+        let (correct, all) = cases.fold((0, 0), |sum, counts| (sum.0 + counts.0, sum.1 + counts.1));
+        println!("{key:13} {correct:3} of {all:3}");
+        assert!(all > 0 && correct * 100 >= all * least, "{key}: {correct} of {all}, below {least} %");
     }
 }

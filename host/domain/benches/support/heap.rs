@@ -1,14 +1,14 @@
-//! Counts the bytes that the program holds, as its allocator was asked for them.
+//! Counts the bytes that the program has allocated.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 static HELD: AtomicUsize = AtomicUsize::new(0);
 
-/// The system's allocator, counted.
+/// The system's allocator, with a count of its bytes.
 pub struct Counted;
 
-// SAFETY: every call is handed to the system's allocator as it is.
+// SAFETY: every call is passed to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Counted {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         HELD.fetch_add(layout.size(), Ordering::Relaxed);
@@ -23,7 +23,7 @@ unsafe impl GlobalAlloc for Counted {
     }
 }
 
-/// Bytes held now.
+/// The bytes that are allocated now.
 pub fn held() -> usize {
     HELD.load(Ordering::Relaxed)
 }

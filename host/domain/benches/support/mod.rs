@@ -1,11 +1,11 @@
-//! What the benchmarks share: messages, and how a figure is told.
+//! Helpers of the benchmarks: messages, and the output of a figure.
 
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-/// One figure, as a line of JSON.
-pub fn tell(name: &str, value: f64, unit: &str) {
+/// Prints one figure as a line of JSON.
+pub fn report(name: &str, value: f64, unit: &str) {
     println!("{}", json!({"name": name, "value": (value * 1000.0).round() / 1000.0, "unit": unit}));
 }
 
@@ -22,7 +22,7 @@ pub fn median(rounds: usize, mut work: impl FnMut()) -> Duration {
     times[times.len() / 2]
 }
 
-/// Real messages where they are beside the checkout, else the samples.
+/// Real messages if they are beside the checkout, else the samples.
 pub fn bodies() -> Vec<Vec<u8>> {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let real = std::fs::read_to_string(root.join("../shared/corpus/fedmsg.jsonl"));

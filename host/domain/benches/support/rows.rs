@@ -1,4 +1,4 @@
-//! Messages as the bus has them and subscriptions as the store has them: what matching begins with.
+//! The input of matching: messages in the form of the bus, and subscriptions in the form of the store.
 
 use tidings_domain::aliases::Aliases;
 use tidings_domain::catalogue::Catalogue;
@@ -10,7 +10,7 @@ use tidings_domain::subscription::{Filter, Style};
 use crate::population::Named;
 use crate::support::bodies;
 
-/// Messages, and whom and what they name.
+/// Messages, and the users and packages that they name.
 pub struct Messages {
     pub envelopes: Vec<Envelope>,
     pub named: Named,

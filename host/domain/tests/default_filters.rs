@@ -1,6 +1,6 @@
-//! What a newcomer is told of before they choose for themselves.
+//! Tests of the default filters of a new user.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "what tests share may fail as they do")]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "helpers of tests may panic like tests")]
 
 use std::sync::Arc;
 
@@ -14,11 +14,11 @@ use tidings_domain::ruleset::Ruleset;
 use tidings_domain::subscription::{Style, Subscription};
 
 fn catalogue() -> Arc<Catalogue> {
-    Arc::new(Catalogue::embedded().unwrap_or_else(|mistakes| panic!("{mistakes:#?}")))
+    Arc::new(Catalogue::embedded().unwrap_or_else(|errors| panic!("{errors:#?}")))
 }
 
-/// The filters by which ann, who owns the teapot, is told of a message.
-fn told(set: &Ruleset, topic: &str, msg: Value) -> Vec<String> {
+/// The filters of ann, the owner of the package teapot, that match a message.
+fn matching_filters(set: &Ruleset, topic: &str, msg: Value) -> Vec<String> {
     let acl = AclTable::from_json(r#"{"packages": {"teapot": {"point of contact": ["ann"]}}, "groups": {}}"#).unwrap();
     let body = json!({"topic": format!("org.fedoraproject.prod.{topic}"), "msg": msg}).to_string();
     let envelope = Envelope::read(&Frame { topic: None, body: body.into_bytes() }).unwrap();
@@ -28,7 +28,7 @@ fn told(set: &Ruleset, topic: &str, msg: Value) -> Vec<String> {
 }
 
 #[test]
-fn a_newcomer_is_told_of_their_packages_and_of_themselves_but_not_of_the_noise() {
+fn default_filters_match_own_packages_and_own_name_without_the_excluded_messages() {
     let catalogue = catalogue();
     let filters = catalogue.defaults("ann");
     assert_eq!(filters.iter().map(|filter| filter.rules.len()).collect::<Vec<_>>(), [24, 30, 3]);
@@ -55,19 +55,19 @@ fn a_newcomer_is_told_of_their_packages_and_of_themselves_but_not_of_the_noise()
         ("buildsys.build.state.change", build("teapot", "bob", 3), Some("Events on packages that I own")),
         ("buildsys.build.state.change", build("teapot", "ann", 3), Some("Events referring to my username")),
         ("buildsys.build.state.change", build("kettle", "bob", 3), None),
-        // Started, or elsewhere.
+        // Started, or on another architecture.
         ("buildsys.build.state.change", build("teapot", "bob", 0), None),
         ("buildsys.build.state.change", arm(build("teapot", "bob", 3)), None),
         ("buildsys.tag", json!({"name": "teapot", "owner": "ann", "user": "ann", "tag": "f40"}), None),
         ("git.receive", json!({"commit": {"username": "ann", "repo": "kettle", "namespace": "rpms"}}), None),
     ];
     for (topic, msg, expected) in table {
-        assert_eq!(told(&set, topic, msg.clone()), Vec::from_iter(expected), "{topic} {msg}");
+        assert_eq!(matching_filters(&set, topic, msg.clone()), Vec::from_iter(expected), "{topic} {msg}");
     }
 }
 
 #[test]
-fn defaults_that_name_what_does_not_exist_are_mistakes_with_their_line() {
+fn default_filters_with_unknown_rules_or_arguments_are_errors_with_their_line() {
     let table = [
         ("[[filter]]\nname = \"a\"\nrules = [\"nosuch\"]", "defaults.toml:3: there is no rule `nosuch`"),
         (
@@ -78,9 +78,9 @@ fn defaults_that_name_what_does_not_exist_are_mistakes_with_their_line() {
         ("[[filter]]\nname = \"a\"", "missing field `rules`"),
     ];
     for (text, expected) in table {
-        let mistakes = Catalogue::load(&[("defaults.toml".to_owned(), text.to_owned())]).unwrap_err();
-        assert!(mistakes.iter().any(|m| m.to_string().contains(expected)), "{text}\n{mistakes:#?}");
+        let errors = Catalogue::load(&[("defaults.toml".to_owned(), text.to_owned())]).unwrap_err();
+        assert!(errors.iter().any(|m| m.to_string().contains(expected)), "{text}\n{errors:#?}");
     }
-    let none = Catalogue::load(&[]).unwrap_or_else(|mistakes| panic!("{mistakes:#?}"));
+    let none = Catalogue::load(&[]).unwrap_or_else(|errors| panic!("{errors:#?}"));
     assert_eq!(none.defaults("ann"), []);
 }

@@ -1,7 +1,7 @@
-//! Messages in shapes that nobody expects: whatever a publisher sends gives facts and text or is refused, within bounds, and
-//! never ends the program.
+//! Messages of unexpected shape: every message gives facts and text or is refused, within the limits and without a
+//! panic.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "what tests share may fail as they do")]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "helpers of tests may panic like tests")]
 
 use std::sync::{Arc, OnceLock};
 
@@ -33,15 +33,15 @@ fn messages() -> Vec<Value> {
     messages.iter().map(|message| serde_json::from_str(message.as_str().unwrap()).unwrap()).collect()
 }
 
-struct World {
+struct Fixture {
     ruleset: Ruleset,
     messages: Vec<Value>,
 }
 
-/// A subscription with every rule that there is, plain and negated.
-fn world() -> &'static World {
-    static WORLD: OnceLock<World> = OnceLock::new();
-    WORLD.get_or_init(|| {
+/// Subscriptions with every rule of the catalogue, plain and negated.
+fn fixture() -> &'static Fixture {
+    static FIXTURE: OnceLock<Fixture> = OnceLock::new();
+    FIXTURE.get_or_init(|| {
         let catalogue = Arc::new(Catalogue::embedded().unwrap());
         let rule = |info: &tidings_domain::rule_info::RuleInfo, negated| Rule {
             rule: info.name.clone(),
@@ -65,15 +65,15 @@ fn world() -> &'static World {
         });
         let (ruleset, problems) = Ruleset::build(catalogue.clone(), subscriptions.collect());
         assert_eq!(problems, []);
-        World { ruleset, messages: messages() }
+        Fixture { ruleset, messages: messages() }
     })
 }
 
-/// Takes a message all the way; true unless it is refused.
-fn survives(message: &Value) -> bool {
+/// Processes a message completely; returns false if it is refused.
+fn is_accepted(message: &Value) -> bool {
     let body = message.to_string().into_bytes();
     let Ok(envelope) = Envelope::read(&Frame { topic: None, body }) else { return false };
-    let (aliases, ruleset) = (Aliases::default(), &world().ruleset);
+    let (aliases, ruleset) = (Aliases::default(), &fixture().ruleset);
     let event = Event::new(ruleset.catalogue(), &aliases, &envelope);
     let facts = event.facts();
     for list in [&facts.usernames, &facts.packages, &facts.groups] {
@@ -88,31 +88,31 @@ fn survives(message: &Value) -> bool {
     }
     let item = DigestItem::of_stored(&stored);
     let lines = digest::fold(ruleset.catalogue(), &aliases, &[item.clone(), item], Some("ann"));
-    assert_eq!(lines.iter().map(|line| line.msg_ids.len()).sum::<usize>(), 2, "no message is lost or said twice");
+    assert_eq!(lines.iter().map(|line| line.msg_ids.len()).sum::<usize>(), 2, "no message is lost or in two lines");
     rules::holding(&event);
     ruleset.matches(&event, &AclTable::default());
     true
 }
 
-/// Every place of a message, as a JSON pointer.
-fn places(value: &Value, at: &str, found: &mut Vec<String>) {
+/// The position of every value of a message, as a JSON pointer.
+fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
     found.push(at.to_owned());
     match value {
         Value::Object(entries) => {
             for (key, value) in entries {
-                places(value, &format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")), found);
+                pointers(value, &format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")), found);
             }
         }
         Value::Array(values) => {
             for (position, value) in values.iter().enumerate() {
-                places(value, &format!("{at}/{position}"), found);
+                pointers(value, &format!("{at}/{position}"), found);
             }
         }
         _ => {}
     }
 }
 
-/// What may stand in place of a field; none removes it.
+/// Replacements for a field; none removes it.
 fn replacements() -> Vec<Option<Value>> {
     vec![
         None,
@@ -130,12 +130,12 @@ fn replacements() -> Vec<Option<Value>> {
     ]
 }
 
-fn replaced(message: &Value, place: &str, replacement: Option<Value>) -> Value {
+fn replaced(message: &Value, pointer: &str, replacement: Option<Value>) -> Value {
     let mut message = message.clone();
     match replacement {
-        Some(value) => *message.pointer_mut(place).unwrap() = value,
+        Some(value) => *message.pointer_mut(pointer).unwrap() = value,
         None => {
-            let (parent, key) = place.rsplit_once('/').unwrap_or(("", ""));
+            let (parent, key) = pointer.rsplit_once('/').unwrap_or(("", ""));
             if let Some(Value::Object(entries)) = message.pointer_mut(parent) {
                 entries.remove(&key.replace("~1", "/").replace("~0", "~"));
             }
@@ -162,29 +162,29 @@ fn any_json() -> impl Strategy<Value = Value> {
 }
 
 #[test]
-fn the_messages_themselves_come_through() {
-    assert!(world().messages.iter().all(survives));
+fn the_original_messages_are_accepted() {
+    assert!(fixture().messages.iter().all(is_accepted));
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_message_with_any_field_removed_or_replaced_is_survived(
+    fn a_message_with_any_field_removed_or_replaced_causes_no_panic(
         message in any::<prop::sample::Index>(),
-        place in any::<prop::sample::Index>(),
+        pointer in any::<prop::sample::Index>(),
         replacement in prop::sample::select(replacements()),
     ) {
-        let message = message.get(&world().messages);
+        let message = message.get(&fixture().messages);
         let mut all = Vec::new();
-        places(message, "", &mut all);
-        let place: &String = place.get(&all);
-        survives(&replaced(message, place, replacement));
+        pointers(message, "", &mut all);
+        let pointer: &String = pointer.get(&all);
+        is_accepted(&replaced(message, pointer, replacement));
     }
 
     #[test]
-    fn a_known_topic_with_any_payload_is_survived(message in any::<prop::sample::Index>(), payload in any_json()) {
-        let topic = &message.get(&world().messages)["topic"];
-        survives(&json!({"topic": topic, "msg": payload}));
+    fn a_known_topic_with_any_payload_causes_no_panic(message in any::<prop::sample::Index>(), payload in any_json()) {
+        let topic = &message.get(&fixture().messages)["topic"];
+        is_accepted(&json!({"topic": topic, "msg": payload}));
     }
 }
