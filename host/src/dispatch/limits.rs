@@ -1,4 +1,5 @@
-//! Bounds of dispatch. A bound that an operator may change is the default of a setting and names it; the others are fixed.
+//! Bounds of dispatch. A bound that an operator may change is the default
+//! of a setting and names it; the others are fixed.
 
 use std::time::Duration;
 
@@ -11,18 +12,21 @@ pub const DELIVER_BATCH: usize = 50;
 pub const CHANNEL_WINDOW: usize = 4;
 /// Events that one digest shows; the rest is counted.
 pub const DIGEST_EVENTS: usize = 500;
-/// Deliveries of a channel that are remembered as suspects, and so sent alone.
+/// Deliveries of a channel that a worker remembers as suspects of a crash, and so sends alone.
 pub const SUSPECTS: usize = 10_000;
 /// The shortest rest of a channel in trouble.
 pub const CHANNEL_REST_MIN: Duration = Duration::from_secs(10);
 
 /// When a delivery that crashed alone in a watched version is tried again; it uses no attempt up.
 pub const WATCH_RETRY: Duration = Duration::from_secs(3);
-/// How much longer than a call's deadline its lease lives, so that nobody else runs the same delivery meanwhile.
+/// How much longer than a call's deadline its lease lives, so that no other worker runs the same delivery meanwhile.
 pub const LEASE_MARGIN: Duration = Duration::from_secs(60);
 
 /// How long calls in flight may go on when their channel is disabled or the daemon stops; setting `dispatch.stop_grace`.
 pub const STOP_GRACE: Duration = Duration::from_secs(5);
+/// The longest `dispatch.stop_grace`: a change of a channel and the end of the daemon wait for it, twice where the plugin is
+/// resident. A configuration beyond it is invalid.
+pub const STOP_GRACE_MAX: Duration = Duration::from_secs(120);
 
 const _: () = assert!(WATCH_RETRY.as_secs() * WATCH_CRASHES as u64 <= 9, "a lone delivery rolls back within 10 s");
 const _: () = assert!(INSTANCE_WAIT.as_secs() * 2 <= LEASE_MARGIN.as_secs(), "a lease outlives its call");
