@@ -1,6 +1,7 @@
-//! Defaults of settings that belong to no other module. A bound that an operator may change is the default of a setting and names it; the others are fixed.
+//! Defaults of settings that belong to no other module. A bound that an operator may change is the default of a setting
+//! and names it; the others are fixed.
 
 use std::time::Duration;
 
-/// How long a message is remembered; setting `retention.messages`.
+/// How long a message is kept, so that a repetition is recognised; setting `retention.messages`.
 pub const RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
