@@ -1,4 +1,5 @@
-//! Bounds of fetching components. A bound that an operator may change is the default of a setting and names it; the others are fixed.
+//! Bounds of fetching components. A bound that an operator may change is the default of a setting and names it; the others
+//! are fixed.
 
 use std::time::Duration;
 
