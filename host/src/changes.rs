@@ -1,6 +1,6 @@
-//! What users change is announced on the bus, as FMN did: `<prefix>.<environment>.fmn.preference.update` with the user. The
-//! store's feed says what changed, so every way of changing is announced, also from another process. The announcement is for
-//! others; this daemon follows the feed itself.
+//! Announces changes of users' rules on the bus, as FMN did: `<prefix>.<environment>.fmn.preference.update` with the user. The
+//! store's feed says what changed, so every change is announced, also one by another process. The announcement is for other
+//! programs; this daemon follows the feed itself.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::telemetry::chain;
 /// How often the feed is asked for what other processes changed.
 const FEED_EVERY: Duration = Duration::from_secs(1);
 
-/// Announces what is changed, where `bus.publish` is set.
+/// Announces changes, where `bus.publish` is set.
 pub struct Announcer {
     publisher: Publisher,
     topic: String,
@@ -25,7 +25,7 @@ pub struct Announcer {
 }
 
 impl Announcer {
-    /// One that announces what is changed from now on. `topic_prefix` includes the environment.
+    /// One that announces changes from now on. `topic_prefix` includes the environment.
     pub async fn new(publisher: Publisher, topic_prefix: &str, store: Arc<dyn Store>) -> Result<Announcer, StoreError> {
         let upto = store.revision().await?;
         Ok(Announcer { publisher, topic: format!("{topic_prefix}.fmn.preference.update"), store, upto })
@@ -36,7 +36,7 @@ impl Announcer {
         let mut changed = self.store.changed();
         loop {
             if let Err(error) = self.announce().await {
-                tracing::warn!(error = %chain(&error), "changes cannot be read, and are announced on the bus later");
+                tracing::warn!(error = %chain(&error), "changes cannot be read; they are announced on the bus later");
             }
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -71,12 +71,12 @@ impl Announcer {
     async fn user(&self, user: &str) {
         let msg = json!({ "openid": format!("{user}.id.fedoraproject.org"), "user": user });
         if let Err(error) = self.publisher.publish(&self.topic, msg).await {
-            tracing::warn!(user, error = %error, "a change could not be announced on the bus");
+            tracing::warn!(user, error = %error, "a change of a user's rules was not announced on the bus; it is in force here");
         }
     }
 }
 
-/// The user whose rules a message says have changed: old FMN's `fmn.<class>.update` and new FMN's `fmn.rule.*`.
+/// The user whose rules have changed according to a message: old FMN's `fmn.<class>.update` and new FMN's `fmn.rule.*`.
 pub fn changed_user(envelope: &Envelope) -> Option<&str> {
     let (_, kind) = envelope.topic().split_once(".fmn.")?;
     let msg = envelope.msg();
@@ -107,7 +107,7 @@ mod tests {
         Subscription { user, channel, enabled: true, addresses: Vec::new(), digest: None, style, filters: Vec::new() }
     }
 
-    /// Filters that were renamed or deleted, and whatever a command did, were changed without a word.
+    /// FMN announced neither filters that were renamed or deleted nor changes by a command.
     #[tokio::test]
     async fn o3_every_way_of_changing_a_subscription_is_announced_on_the_bus() {
         let dir = tempfile::tempdir().expect("a temporary directory");

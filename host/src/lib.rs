@@ -1,5 +1,5 @@
 //! The daemon `tidings`: bus -> verify -> facts -> match -> store -> dispatch -> sandbox -> outcome. This crate wires the
-//! rooms together and owns the edges (configuration, command line, API, telemetry). It knows neither SQL nor wasmtime.
+//! parts together and owns the edges (configuration, command line, API, telemetry). It uses neither SQL nor wasmtime.
 
 pub mod access_lists;
 pub mod api;

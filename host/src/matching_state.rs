@@ -1,6 +1,6 @@
-//! What matching works with: catalogue, aliases and everybody's rules, as one snapshot. Readers take the snapshot without a
-//! lock; an edit makes a new one that shares the rest. The store's feed says what changed; nothing here is ever written
-//! back to the store.
+//! What messages are matched against: catalogue, aliases and the rules of all users, as one snapshot. Readers take the
+//! snapshot without a lock; an edit makes a new one that shares the rest. The store's feed says what changed; nothing here
+//! is ever written to the store.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,27 +22,27 @@ use crate::telemetry::{Metrics, chain};
 const FEED_EVERY: Duration = Duration::from_secs(1);
 /// Users whose rows are read in one go while everything is loaded.
 const LOAD_PAGE: u32 = 500;
-/// After so many filters a load says how far it is.
+/// A load logs its progress after each so many filters.
 const LOAD_REPORT: usize = 100_000;
 
-/// One consistent state of it all.
+/// One consistent state.
 #[derive(Debug)]
 pub struct Snapshot {
-    pub references: Arc<StaticData>,
+    pub static_data: Arc<StaticData>,
     pub rules: Ruleset,
     /// The groups that the rules ask about.
     pub asked: Arc<GroupSet>,
-    /// How much there is of the rules.
+    /// How many rules there are, and how much memory they take.
     pub sizes: Sizes,
 }
 
 impl Snapshot {
     /// The editor's state; with the groups of `before`, if they are the same.
-    fn new(references: Arc<StaticData>, editor: &Editor, before: Option<&Snapshot>) -> Arc<Snapshot> {
+    fn new(static_data: Arc<StaticData>, editor: &Editor, before: Option<&Snapshot>) -> Arc<Snapshot> {
         let rules = editor.ruleset();
         let asked = before.map(|before| &before.asked).filter(|asked| asked.are(rules.groups()));
         let asked = asked.map_or_else(|| Arc::new(GroupSet::new(rules.groups().cloned())), Arc::clone);
-        Arc::new(Snapshot { references, rules, asked, sizes: editor.sizes() })
+        Arc::new(Snapshot { static_data, rules, asked, sizes: editor.sizes() })
     }
 }
 
@@ -53,42 +53,42 @@ pub struct MatchingState {
     edit: Mutex<Writing>,
     store: Arc<dyn Store>,
     metrics: Arc<Metrics>,
-    /// What is told of changes that are not about rules.
+    /// Called with changes that are not about rules.
     lists: Box<dyn Fn(&Change) + Send + Sync>,
 }
 
-/// What the one who changes rules has in hand.
+/// What a change of the rules works on.
 struct Writing {
     editor: Editor,
-    /// Up to here the store's feed is in it.
+    /// The editor has the store's feed up to here.
     upto: Revision,
 }
 
 impl MatchingState {
-    /// Reads the files of the configuration and all rules of the store. `lists` is told when access lists changed.
+    /// Reads the files of the configuration and all rules of the store. `lists` is called when access lists changed.
     pub async fn load(
         config: &Config,
         store: Arc<dyn Store>,
         metrics: Arc<Metrics>,
         lists: impl Fn(&Change) + Send + Sync + 'static,
     ) -> anyhow::Result<MatchingState> {
-        let references = Arc::new(StaticData::read(&config.catalogue).map_err(anyhow::Error::msg)?);
-        // The place in the feed comes first: an edit while the rules are read is found behind it.
+        let static_data = Arc::new(StaticData::read(&config.catalogue).map_err(anyhow::Error::msg)?);
+        // The position in the feed is read first: an edit while the rules are read is behind it.
         let upto = store.revision().await?;
-        let editor = load_rules(&*store, &references).await?;
-        let current = ArcSwap::new(Snapshot::new(references, &editor, None));
+        let editor = load_rules(&*store, &static_data).await?;
+        let current = ArcSwap::new(Snapshot::new(static_data, &editor, None));
         let edit = Mutex::new(Writing { editor, upto });
-        let knowledge = MatchingState { current, edit, store, metrics, lists: Box::new(lists) };
-        knowledge.catch_up().await?;
-        Ok(knowledge)
+        let state = MatchingState { current, edit, store, metrics, lists: Box::new(lists) };
+        state.catch_up().await?;
+        Ok(state)
     }
 
-    /// What to match with now. Costs no lock.
+    /// The present snapshot. Takes no lock.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.current.load_full()
     }
 
-    /// Puts everything in force that was committed before the call.
+    /// Reads everything that was committed before the call.
     pub async fn catch_up(&self) -> Result<(), StoreError> {
         let mut writing = self.edit.lock().await;
         let before = writing.upto;
@@ -118,17 +118,17 @@ impl MatchingState {
                 Change::User(user) => self.read_user(editor, user, "feed").await?,
                 Change::AllSubscriptions => self.read_all(editor).await?,
                 Change::Package(_) | Change::Group(_) | Change::AllAccessLists => (self.lists)(change),
-                // Whoever changes a channel puts it in force.
+                // Channels are changed by their actors, which need no notice.
                 Change::Channel(_) => {}
             }
         }
         Ok(())
     }
 
-    /// Everything again, against the same files.
+    /// Reads all rules again, against the same files.
     async fn read_all(&self, editor: &mut Editor) -> Result<(), StoreError> {
         (self.lists)(&Change::AllAccessLists);
-        *editor = load_rules(&*self.store, &self.snapshot().references).await?;
+        *editor = load_rules(&*self.store, &self.snapshot().static_data).await?;
         self.metrics.invalidated("everything");
         Ok(())
     }
@@ -151,18 +151,18 @@ impl MatchingState {
 
     fn publish(&self, editor: &Editor) {
         let before = self.snapshot();
-        self.current.store(Snapshot::new(Arc::clone(&before.references), editor, Some(&before)));
+        self.current.store(Snapshot::new(Arc::clone(&before.static_data), editor, Some(&before)));
     }
 
-    /// Reads the files again, and compiles all rules against them. Where one is bad the old ones stay in force. Edits go
-    /// on while it reads.
+    /// Reads the files again, and compiles all rules against them. Where one is invalid the old ones stay in force. Edits go
+    /// on meanwhile.
     pub async fn reload(&self, config: &Config) -> anyhow::Result<()> {
-        let references = Arc::new(StaticData::read(&config.catalogue).map_err(anyhow::Error::msg)?);
+        let static_data = Arc::new(StaticData::read(&config.catalogue).map_err(anyhow::Error::msg)?);
         let upto = self.store.revision().await?;
-        let editor = load_rules(&*self.store, &references).await?;
+        let editor = load_rules(&*self.store, &static_data).await?;
         {
             let mut writing = self.edit.lock().await;
-            self.current.store(Snapshot::new(references, &editor, Some(&self.snapshot())));
+            self.current.store(Snapshot::new(static_data, &editor, Some(&self.snapshot())));
             *writing = Writing { editor, upto };
         }
         self.metrics.invalidated("reload");
@@ -183,7 +183,7 @@ impl MatchingState {
                 Ok(()) => failing = false,
                 Err(error) => {
                     if !std::mem::replace(&mut failing, true) {
-                        tracing::error!(error = %chain(&error), "changes cannot be read; the old rules stay in force");
+                        tracing::error!(error = %chain(&error), "changes cannot be read; the old rules stay in force, and it is tried again");
                     }
                     tokio::time::sleep(FEED_EVERY).await;
                 }
@@ -191,16 +191,16 @@ impl MatchingState {
         }
     }
 
-    /// Rules that cannot be tested, for whoever asks.
+    /// Rules that cannot be tested.
     pub async fn problems(&self) -> Vec<RuleProblem> {
         self.edit.lock().await.editor.problems().cloned().collect()
     }
 }
 
 /// All rules of the store, compiled.
-async fn load_rules(store: &dyn Store, references: &StaticData) -> Result<Editor, StoreError> {
+async fn load_rules(store: &dyn Store, static_data: &StaticData) -> Result<Editor, StoreError> {
     let began = Instant::now();
-    let mut editor = Editor::loading(Arc::clone(&references.catalogue));
+    let mut editor = Editor::loading(Arc::clone(&static_data.catalogue));
     let (mut after, mut reported) = (None::<String>, 0);
     loop {
         let page = store.subscription_page_of_users(after.as_deref(), LOAD_PAGE).await?;
@@ -221,7 +221,7 @@ async fn load_rules(store: &dyn Store, references: &StaticData) -> Result<Editor
     Ok(editor)
 }
 
-/// Puts a user's rows in the place of the old ones. One that cannot be read is left out and logged.
+/// Replaces a user's rows. One that cannot be read is left out and logged.
 fn put(editor: &mut Editor, user: &str, rows: &[SubscriptionRow]) {
     let read = rows.iter().filter_map(|row| match row.options() {
         Ok(options) => Some((row, options)),

@@ -29,11 +29,10 @@ pub struct ZmqSubscription {
 /// Timeouts of the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ZmqSettings {
-    /// Connecting, greeting and subscribing.
+    /// How long connecting may take, greeting and subscribing included.
     pub connect_timeout: Duration,
-    /// Setting `bus.zeromq.idle_timeout`. A value longer than the bus's usual silences saves connections; a shorter one
-    /// loses
-    /// nothing.
+    /// Setting `bus.zeromq.idle_timeout`: after this long without a message the connection is replaced. No message is lost
+    /// where it is shorter than the bus is silent; a longer one saves connections.
     pub idle: Duration,
 }
 

@@ -129,10 +129,12 @@ impl From<ChannelError> for Problem {
     fn from(error: ChannelError) -> Problem {
         match error {
             ChannelError::Store(error) => error.into(),
-            ChannelError::Config(lines) => Problem::invalid(
-                "the configuration is not good",
-                lines.iter().map(|line| config_mistake(line)).collect(),
-            ),
+            ChannelError::Config(errors) => {
+                let errors = errors.into_iter().map(|error| FieldError::new(error.field, error.problem.to_string()));
+                Problem::invalid("the configuration is not good", errors.collect())
+            }
+            ChannelError::Busy { .. } => Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+            ChannelError::Panicked { .. } => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
             ChannelError::Admission(AdmissionError::TooLarge { .. }) => {
                 Problem::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string())
             }
@@ -147,12 +149,6 @@ impl From<ChannelError> for Problem {
             ChannelError::NotReady(_) => Problem::new(StatusCode::CONFLICT, error.to_string()),
         }
     }
-}
-
-/// `field: what is wrong`, as the manifest's check writes it.
-fn config_mistake(line: &str) -> FieldError {
-    let (path, detail) = line.split_once(": ").unwrap_or(("", line));
-    FieldError::new(path, detail)
 }
 
 /// The error with its causes.

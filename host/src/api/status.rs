@@ -115,7 +115,7 @@ pub(super) async fn metrics(State(api): State<ApiState>) -> Result<([(HeaderName
     for channel in books.keys() {
         due.extend(api.store.next_due(channel).await?.map(|due| (channel.clone(), due)));
     }
-    let residents = api.channels.residents().await;
+    let residents = api.channels.residents();
     let present = GaugeSnapshot {
         bus: &bus,
         books: &books,

@@ -93,7 +93,7 @@ pub(super) async fn put(
     Json(body): Json<Body>,
 ) -> Result<(StatusCode, Answer<Subscription>), Problem> {
     let mut subscription = body.of(user, channel);
-    let mistakes = validate::mistakes(&subscription, &api.knowledge.snapshot().references.catalogue);
+    let mistakes = validate::mistakes(&subscription, &api.knowledge.snapshot().static_data.catalogue);
     if !mistakes.is_empty() {
         return Err(Problem::invalid("the subscription is not good", mistakes));
     }

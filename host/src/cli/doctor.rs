@@ -114,7 +114,7 @@ async fn plugins(store: &dyn Store, config: &Config) -> anyhow::Result<String> {
         cache_dir: config.data_dir.cache().join("doctor"),
         tls_ca_file: config.tls.ca_file.clone(),
         max_instances: config.sandbox.max_instances,
-        compiler: crate::cli::compiler(),
+        compiler: super::compile::compiler(),
     })?;
     let mut problems = Vec::new();
     for channel in &channels {

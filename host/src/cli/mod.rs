@@ -2,7 +2,7 @@
 //! the domain and need no configuration; `token`, `secrets`, `migrate`, `replay`, `subscription import` and `doctor` open the store; the
 //! rest talk to the running daemon through its API.
 //!
-//! Exit codes: 0 done, 1 failed, 2 wrong usage, 64 bad configuration.
+//! Exit codes: 0 done, 1 failed, 2 wrong usage, 78 invalid configuration.
 
 mod acl;
 mod catalogue;
@@ -32,14 +32,12 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use compile::compiler;
-
 use crate::config::{Config, ConfigError};
 use client::{ApiArgs, Client};
 use output::{Output, OutputError};
 
-/// Bad configuration (`EX_USAGE` of sysexits.h, as other daemons have it).
-const EXIT_CONFIG: u8 = 64;
+/// Invalid configuration (`EX_CONFIG` of sysexits.h): a supervisor knows that a restart does not help.
+const EXIT_CONFIG: u8 = 78;
 
 /// Tells people what happens on a message bus.
 #[derive(Debug, Parser)]

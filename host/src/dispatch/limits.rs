@@ -48,6 +48,11 @@ pub const LEASE_MARGIN: Duration = Duration::from_secs(60);
 ///
 /// When hit: the calls are cut off, and their deliveries are tried again.
 pub const STOP_GRACE: Duration = Duration::from_secs(5);
+/// The longest `dispatch.stop_grace`: a change of a channel and the end of the daemon wait for it, twice if the plugin is
+/// resident.
+///
+/// When hit: the configuration is invalid, and the daemon does not start.
+pub const STOP_GRACE_MAX: Duration = Duration::from_secs(120);
 
 const _: () = assert!(WATCH_RETRY.as_secs() * WATCH_CRASHES as u64 <= 9, "a lone delivery rolls back within 10 s");
 const _: () = assert!(INSTANCE_WAIT.as_secs() * 2 <= LEASE_MARGIN.as_secs(), "a lease outlives its call");

@@ -3,6 +3,7 @@
 mod confirm;
 mod corpus;
 mod demo;
+mod drain;
 mod foreign;
 mod gone;
 mod hostile;

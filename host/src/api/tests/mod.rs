@@ -94,7 +94,7 @@ impl Stand {
             trust: Arc::new(Trust::new(trust).expect("keys")),
             host: Arc::new(PluginHost::new(Arc::clone(&store), Arc::clone(&knowledge), streams.clone())),
             links: Arc::clone(&links),
-            knowledge: Arc::clone(&knowledge),
+            matching: Arc::clone(&knowledge),
             wakers: Arc::default(),
             metrics: Arc::clone(&metrics),
             dispatch: DispatchSettings::from(&config.dispatch),

@@ -30,7 +30,7 @@ async fn every_failure_is_a_problem_document_with_its_status() {
         (Method::GET, "/api/v1/subscriptions?limit=99999", "", 400, "`limit`"),
         (Method::PUT, "/api/v1/channels/email", "", 400, "not JSON"),
         (Method::PUT, "/api/v1/channels/email", "{\"component\": 1}", 422, "expected form"),
-        (Method::PUT, "/api/v1/channels/E%20Mail", "{\"component\": \"x\"}", 422, "no channel name"),
+        (Method::PUT, "/api/v1/channels/E%20Mail", "{\"component\": \"x\"}", 422, "not a valid channel name"),
         (Method::PUT, "/api/v1/channels/email", &huge, 413, "larger than"),
         (Method::PUT, "/api/v1/channels/email/grants", "{}", 422, "either"),
         (Method::PUT, "/api/v1/channels/email/grants", "{\"as_asked\": true, \"reach\": []}", 422, "either"),

@@ -1,4 +1,4 @@
-//! What a channel's plugin is asked outside of dispatch: whether an address is one, and to send one test message.
+//! Calls of a channel's plugin outside of dispatch: the check of an address, and one test message.
 
 use std::sync::Arc;
 
@@ -8,7 +8,8 @@ use tidings_domain::outcome::Outcome;
 use tidings_domain::subscription::Style;
 use tidings_domain::text::one_line;
 
-use super::{ChannelError, Channels};
+use super::actor::Command;
+use super::{ChannelError, Channels, NotReady, config_compat};
 use crate::clock;
 
 impl Channels {
@@ -18,43 +19,45 @@ impl Channels {
         self.send_now(name, test_delivery(name, &address)).await
     }
 
-    /// Sends a delivery that is not in the outbox.
+    /// Sends a delivery that is not in the outbox, through the resident plugin where one runs. It waits for a change of the
+    /// channel that is under way: else a second instance could run beside one that stops.
     pub(super) async fn send_now(&self, name: &str, delivery: Delivery) -> Result<Outcome, ChannelError> {
-        let channel = self.environment.store.channel(name).await?;
-        let sender = match self.running_resident(name).await {
-            Some(running) => running,
-            None => self.version(&channel, &channel.component).await?.sender,
+        let running = self.ask(name, |reply| Command::Runner { reply }).await?;
+        let runner = match running {
+            Some(runner) => runner,
+            None => {
+                let channel = self.environment().store.channel(name).await?;
+                self.loader.version(&channel, &channel.component).await?.runner
+            }
         };
-        sender.send(delivery).await.ok_or_else(|| ChannelError::NotReady("the plugin gave no answer".into()))
+        runner.send(delivery).await.ok_or_else(|| NotReady::NoOutcome.into())
     }
 
     /// An address that a user gives, in the channel's normal form.
     pub async fn check_address_of(&self, user: &str, name: &str, address: &str) -> Result<String, ChannelError> {
         let normal = self.check_address(name, address).await?;
-        let channel = self.environment.store.channel(name).await?;
-        if self.manifest(&channel.component).await?.address_is_account && normal != user {
+        let channel = self.environment().store.channel(name).await?;
+        if self.loader.manifest(&channel.component).await?.address_is_account && normal != user {
             let reason = format!("an address on this channel is the name of the account, `{}`", one_line(user, 100));
             return Err(ChannelError::Address(reason));
         }
         Ok(normal)
     }
 
-    /// The address in the channel's normal form.
+    /// The address in the channel's normal form. It asks the plugin in an instance of its own and waits for no change of the
+    /// channel.
     pub async fn check_address(&self, name: &str, address: &str) -> Result<String, ChannelError> {
-        let channel = self.environment.store.channel(name).await?;
-        let admitted = self.admitted(&channel.component).await?;
-        let plugin =
-            self.plugin(&channel, &admitted, super::config_compat::known(admitted.manifest(), &channel.config));
-        match plugin.check_address(address).await {
+        let channel = self.environment().store.channel(name).await?;
+        let admitted = self.loader.admitted(&channel.component).await?;
+        let config = config_compat::known(admitted.manifest(), &channel.config);
+        match self.loader.plugin(&channel, &admitted, config).check_address(address).await {
             Ok(checked) => checked.map_err(ChannelError::Address),
-            Err((kind, detail)) => {
-                Err(ChannelError::NotReady(format!("the plugin crashed ({}): {detail}", kind.as_str())))
-            }
+            Err((kind, detail)) => Err(NotReady::Crashed { kind, detail }.into()),
         }
     }
 }
 
-/// What a test sends.
+/// The delivery of a test.
 fn test_delivery(channel: &str, address: &str) -> Delivery {
     let now = clock::now();
     let id = MessageId::made(&format!("test-{channel}-{}", now.as_millis()));
