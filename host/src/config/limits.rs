@@ -3,5 +3,7 @@
 
 use std::time::Duration;
 
-/// How long a message is kept, so that a repetition is recognised; setting `retention.messages`.
+/// How long a message is kept; setting `retention.messages`.
+///
+/// When hit: the message and its settled deliveries are deleted.
 pub const RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);

@@ -131,7 +131,7 @@ async fn o4_an_edit_while_the_rules_are_first_read_is_not_missed() {
     assert_eq!(told(&state.snapshot(), PUSH), told(&fresh.snapshot(), PUSH), "after {edits} edits");
 }
 
-/// A cached rule was merged back into the database by whoever matched with it.
+/// FMN merged a cached rule back into the database when it matched with it.
 #[tokio::test]
 async fn n1_matching_with_old_rules_writes_nothing_back() {
     let stand = Stand::new().await;
