@@ -24,12 +24,14 @@ use crate::telemetry::Metrics;
 use parts::Parts;
 use signals::Signals;
 
+pub use supervisor::TaskFailure;
+
 /// Runs the daemon until a signal ends it. SIGTERM and SIGINT drain: intake stops, calls in flight finish within their
 /// grace; a second one ends at once. SIGHUP reads catalogue, aliases and access lists again.
 ///
 /// # Errors
-/// What keeps the daemon from starting, and a background task that panicked or ended although nothing told it to. The
-/// daemon drains before it returns that.
+/// What keeps the daemon from starting, and a [`TaskFailure`]: a background task panicked or ended although nothing told
+/// it to. The daemon drains before it returns that.
 pub async fn serve(config: Config, config_file: PathBuf, compiler: Compiler) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let parts = Parts::prepare(&config, compiler).await?;

@@ -17,7 +17,7 @@ use super::supervisor::Supervisor;
 use crate::api::{self, ApiState};
 use crate::changes::Announcer;
 use crate::channels::{Channels, Environment, PluginHost};
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::dispatch::DispatchSettings;
 use crate::fetch::Fetcher;
 use crate::link_signer::LinkSigner;
@@ -42,7 +42,7 @@ impl Parts {
         let links = Arc::new(LinkSigner::open(config).context("the key of links")?);
         let streams = Streams::default();
         let channels = Channels::new(environment(config, compiler, &core, &links, &streams)?);
-        let fetcher = Fetcher::new(&config.install, config.tls.ca_file.as_ref()).map_err(anyhow::Error::msg)?;
+        let fetcher = Fetcher::new(&config.install, config.tls.ca_file.as_ref()).map_err(ConfigError::File)?;
         let bus = BusSources::prepare(config)?;
         let listen = config.api.listen;
         let listener = TcpListener::bind(listen).await.with_context(|| format!("api.listen {listen}"))?;
@@ -99,7 +99,7 @@ fn environment(
     Ok(Environment {
         store: Arc::clone(&core.store),
         sandbox: Sandbox::new(sandbox)?,
-        trust: Arc::new(Trust::new(&config.trust).map_err(anyhow::Error::msg)?),
+        trust: Arc::new(Trust::new(&config.trust).map_err(ConfigError::File)?),
         host: Arc::new(PluginHost::new(Arc::clone(&core.store), Arc::clone(&core.matching), streams.clone())),
         links: Arc::clone(links),
         matching: Arc::clone(&core.matching),
