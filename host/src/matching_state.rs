@@ -141,7 +141,7 @@ impl MatchingState {
         Ok(())
     }
 
-    /// Reads one user's rules again, since a message says that they changed; everybody else's stay as they are.
+    /// Reads one user's rules again, since a message says that they changed. Those of other users stay as they are.
     pub async fn reload_user(&self, user: &str) -> Result<(), StoreError> {
         let mut writing = self.edit.lock().await;
         self.read_user(&mut writing.editor, user, "message").await?;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
-/// A task that ended although nothing told it to.
+/// A task that ended although the daemon was not to stop.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TaskFailure {
     #[error("the task `{task}` panicked: {detail}")]

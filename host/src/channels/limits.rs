@@ -27,7 +27,7 @@ pub const RECONCILE_INTERVAL: Duration = Duration::from_secs(5);
 /// failure.
 ///
 /// When hit: the wait is set to the bound.
-pub const FAILED_REST_MIN: Duration = RECONCILE_INTERVAL;
+pub const FAILED_REST_MIN: Duration = Duration::from_secs(5);
 pub const FAILED_REST_MAX: Duration = Duration::from_secs(300);
 /// Lines of the log of a plugin that are kept in memory for each channel: at most 1 MB, with `REASON_CHARS` characters
 /// each.
