@@ -3,7 +3,7 @@
 //! reverse.
 
 mod bus;
-mod core;
+mod intake_parts;
 mod parts;
 mod prune;
 mod running;
@@ -18,18 +18,20 @@ use tidings_bus::{EndpointStatus, Source};
 use tidings_sandbox::Compiler;
 use tokio_util::sync::CancellationToken;
 
-use self::core::Core;
 use crate::config::Config;
 use crate::telemetry::Metrics;
+use intake_parts::IntakeParts;
 use parts::Parts;
 use signals::Signals;
+
+pub use supervisor::TaskFailure;
 
 /// Runs the daemon until a signal ends it. SIGTERM and SIGINT drain: intake stops, calls in flight finish within their
 /// grace; a second one ends at once. SIGHUP reads catalogue, aliases and access lists again.
 ///
 /// # Errors
-/// What keeps the daemon from starting, and a background task that panicked or ended although nothing told it to. The
-/// daemon drains before it returns that.
+/// What keeps the daemon from starting, and a [`TaskFailure`]: a background task panicked or ended although the daemon
+/// was not to stop. The daemon drains before it returns that.
 pub async fn serve(config: Config, config_file: PathBuf, compiler: Compiler) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let parts = Parts::prepare(&config, compiler).await?;
@@ -52,15 +54,15 @@ pub struct ReplayResult {
 
 /// Takes the messages of a source into the outbox, without sending anything. Refused while a daemon runs.
 pub async fn replay(config: &Config, source: Box<dyn Source>) -> anyhow::Result<ReplayResult> {
-    let core = Core::open(config).await?;
+    let intake_parts = IntakeParts::open(config).await?;
     let (sink, queue) = tidings_bus::buffer();
     let stop = CancellationToken::new();
-    let intake = tokio::spawn(core.intake(config).run(queue, stop.clone()));
+    let intake = tokio::spawn(intake_parts.intake(config).run(queue, stop.clone()));
     let endpoints = source.endpoints();
     let end = source.run(sink, stop).await;
     intake.await.context("intake")?;
-    core.store.close().await;
+    intake_parts.store.close().await;
     end?;
     let endpoints = endpoints.iter().map(|endpoint| endpoint.status()).collect();
-    Ok(ReplayResult { metrics: core.metrics, endpoints })
+    Ok(ReplayResult { metrics: intake_parts.metrics, endpoints })
 }

@@ -116,7 +116,7 @@ mod tests {
         let publisher = Publisher::bind("tcp://127.0.0.1:0", "tidings").await.expect("a free port");
         let listen = ZmqSubscription { address: publisher.endpoint().to_owned(), topics: vec![String::new()] };
         let source = ZmqSource::new(vec![listen], ZmqSettings::default()).expect("it is an endpoint");
-        let (stop, (sink, mut heard)) = (CancellationToken::new(), tidings_bus::buffer());
+        let (stop, (sink, mut announcements)) = (CancellationToken::new(), tidings_bus::buffer());
         let listening = tokio::spawn(Box::new(source).run(sink, stop.clone()));
         publisher.joined().await;
         let announcer =
@@ -124,8 +124,10 @@ mod tests {
         let announcing = tokio::spawn(announcer.run(stop.clone()));
 
         let mut announced = async || {
-            let received =
-                tokio::time::timeout(Duration::from_secs(30), heard.recv()).await.expect("in time").expect("open");
+            let received = tokio::time::timeout(Duration::from_secs(30), announcements.recv())
+                .await
+                .expect("in time")
+                .expect("open");
             let envelope = Envelope::read(&received.frame).expect("a message");
             assert_eq!(envelope.topic(), "org.example.test.fmn.preference.update");
             changed_user(&envelope).expect("a user").to_owned()

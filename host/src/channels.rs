@@ -47,7 +47,7 @@ pub use resident_view::ResidentView;
 pub use version_view::VersionView;
 pub use view::{ChannelState, ChannelView, CredentialRequestView, GrantRequestView};
 
-use actor::{ActorReply, Change};
+use actor::{ActorReply, ChannelChange};
 use registry::Registry;
 use status::ChannelStatus;
 use version_loader::VersionLoader;
@@ -75,7 +75,7 @@ impl Channels {
     pub async fn start(&self) -> Result<(), StoreError> {
         self.loader.forget_code().await?;
         for channel in self.environment().store.channels().await? {
-            if let Err(error) = self.change(&channel.name, Change::Start).await {
+            if let Err(error) = self.change(&channel.name, ChannelChange::Start).await {
                 tracing::error!(channel = channel.name, %error, "the channel was not started; its deliveries are held");
             }
         }
@@ -134,15 +134,15 @@ impl Channels {
     }
 
     /// Has the channel's actor carry out a change.
-    async fn change(&self, name: &str, change: Change) -> Result<Channel, ChannelError> {
-        self.ask(name, |reply| actor::Command::Change { change, reply }).await
+    async fn change(&self, name: &str, change: ChannelChange) -> Result<Channel, ChannelError> {
+        self.ask(name, |reply| actor::ActorCommand::Change { change, reply }).await
     }
 
     /// Sends a command to the channel's actor and waits for its reply.
     async fn ask<T>(
         &self,
         name: &str,
-        command: impl FnOnce(ActorReply<T>) -> actor::Command,
+        command: impl FnOnce(ActorReply<T>) -> actor::ActorCommand,
     ) -> Result<T, ChannelError> {
         self.environment().store.channel(name).await?;
         self.registry.actor(name)?.ask(command).await

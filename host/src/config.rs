@@ -34,6 +34,9 @@ pub enum ConfigError {
     /// The file, or one that it names, cannot be parsed.
     #[error("{path}: {detail}")]
     Invalid { path: PathBuf, detail: String },
+    /// A file that the configuration names is invalid; the text names the file.
+    #[error("{0}")]
+    File(String),
     /// Settings are outside of what is allowed, one line each.
     #[error("{path}:\n{}", .mistakes.iter().map(|m| format!("  {m}")).collect::<Vec<_>>().join("\n"))]
     Mistakes { path: PathBuf, mistakes: Vec<String> },

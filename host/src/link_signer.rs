@@ -172,8 +172,8 @@ mod tests {
         assert_eq!(links(2).read_token(Purpose::Unsubscribe, token), None);
         let mut changed = token.to_owned();
         changed.replace_range(60..61, if &token[60..61] == "A" { "B" } else { "A" });
-        for bad in [changed.as_str(), "", "AAAA", "%%%"] {
-            assert_eq!(links(1).read_token(Purpose::Unsubscribe, bad), None, "{bad}");
+        for invalid in [changed.as_str(), "", "AAAA", "%%%"] {
+            assert_eq!(links(1).read_token(Purpose::Unsubscribe, invalid), None, "{invalid}");
         }
     }
 

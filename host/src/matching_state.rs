@@ -2,6 +2,10 @@
 //! snapshot without a lock; an edit makes a new one that shares the rest. The store's feed says what changed; nothing here
 //! is ever written to the store.
 
+mod load;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,21 +13,17 @@ use arc_swap::ArcSwap;
 use tidings_acl::GroupSet;
 use tidings_domain::rules::RuleProblem;
 use tidings_domain::ruleset::{Editor, Ruleset, Sizes};
-use tidings_domain::subscription::borrowed::{FilterRef, SubscriptionRef};
-use tidings_store::{Change, Changes, Revision, Store, StoreError, SubscriptionOptions, SubscriptionRow};
+use tidings_store::{Change, Changes, Revision, Store, StoreError};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::static_data::StaticData;
 use crate::telemetry::{Metrics, chain};
+use load::{load_rules, replace_user};
 
 /// How often the feed is asked for what other processes changed; what this one changes is known at once.
 const FEED_EVERY: Duration = Duration::from_secs(1);
-/// Users whose rows are read in one go while everything is loaded.
-const LOAD_PAGE: u32 = 500;
-/// A load logs its progress after each so many filters.
-const LOAD_REPORT: usize = 100_000;
 
 /// One consistent state.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ impl MatchingState {
         metrics: Arc<Metrics>,
         lists: impl Fn(&Change) + Send + Sync + 'static,
     ) -> anyhow::Result<MatchingState> {
-        let static_data = Arc::new(StaticData::read(&config.catalogue).map_err(anyhow::Error::msg)?);
+        let static_data = Arc::new(StaticData::read(&config.catalogue).map_err(ConfigError::File)?);
         // The position in the feed is read first: an edit while the rules are read is behind it.
         let upto = store.revision().await?;
         let editor = load_rules(&*store, &static_data).await?;
@@ -135,13 +135,13 @@ impl MatchingState {
 
     async fn read_user(&self, editor: &mut Editor, user: &str, reason: &'static str) -> Result<(), StoreError> {
         let began = Instant::now();
-        put(editor, user, &self.store.subscription_rows_of(user).await?);
+        replace_user(editor, user, &self.store.subscription_rows_of(user).await?);
         self.metrics.rule_load_seconds.observe(began.elapsed().as_secs_f64());
         self.metrics.invalidated(reason);
         Ok(())
     }
 
-    /// Reads one user's rules again, since a message says that they changed; everybody else's stay as they are.
+    /// Reads one user's rules again, since a message says that they changed. Those of other users stay as they are.
     pub async fn reload_user(&self, user: &str) -> Result<(), StoreError> {
         let mut writing = self.edit.lock().await;
         self.read_user(&mut writing.editor, user, "message").await?;
@@ -157,7 +157,7 @@ impl MatchingState {
     /// Reads the files again, and compiles all rules against them. Where one is invalid the old ones stay in force. Edits go
     /// on meanwhile.
     pub async fn reload(&self, config: &Config) -> anyhow::Result<()> {
-        let static_data = Arc::new(StaticData::read(&config.catalogue).map_err(anyhow::Error::msg)?);
+        let static_data = Arc::new(StaticData::read(&config.catalogue).map_err(ConfigError::File)?);
         let upto = self.store.revision().await?;
         let editor = load_rules(&*self.store, &static_data).await?;
         {
@@ -196,75 +196,3 @@ impl MatchingState {
         self.edit.lock().await.editor.problems().cloned().collect()
     }
 }
-
-/// All rules of the store, compiled.
-async fn load_rules(store: &dyn Store, static_data: &StaticData) -> Result<Editor, StoreError> {
-    let began = Instant::now();
-    let mut editor = Editor::loading(Arc::clone(&static_data.catalogue));
-    let (mut after, mut reported) = (None::<String>, 0);
-    loop {
-        let page = store.subscription_page_of_users(after.as_deref(), LOAD_PAGE).await?;
-        let Some(last) = page.last() else { break };
-        after = Some(last.user.clone());
-        for rows in page.chunk_by(|a, b| a.user == b.user) {
-            put(&mut editor, &rows[0].user, rows);
-        }
-        let filters = editor.sizes().filters;
-        if filters >= reported + LOAD_REPORT {
-            reported = filters;
-            tracing::info!(filters, "rules are being read");
-        }
-    }
-    editor.loaded();
-    let Sizes { users, filters, .. } = editor.sizes();
-    tracing::info!(users, filters, seconds = began.elapsed().as_secs_f64(), "rules are read");
-    Ok(editor)
-}
-
-/// Replaces a user's rows. One that cannot be read is left out and logged.
-fn put(editor: &mut Editor, user: &str, rows: &[SubscriptionRow]) {
-    let read = rows.iter().filter_map(|row| match row.options() {
-        Ok(options) => Some((row, options)),
-        Err(error) => {
-            tracing::error!(error = %chain(&error), "a subscription cannot be read; it has no effect");
-            None
-        }
-    });
-    let read: Vec<(&SubscriptionRow, SubscriptionOptions)> = read.collect();
-    let borrowed = read.iter().filter_map(|(row, options)| match filters(row) {
-        Ok(filters) => Some(SubscriptionRef {
-            channel: &row.channel,
-            enabled: row.enabled,
-            addresses: &options.addresses,
-            digest: options.digest,
-            style: options.style,
-            filters,
-        }),
-        Err(error) => {
-            tracing::error!(user, channel = row.channel, error, "the filters cannot be read; they have no effect");
-            None
-        }
-    });
-    log(editor.replace(user, borrowed));
-}
-
-fn filters(row: &SubscriptionRow) -> Result<Vec<FilterRef<'_>>, String> {
-    let text = row.filters().map_err(|error| chain(&error))?;
-    FilterRef::read_all(text).map_err(|error| error.to_string())
-}
-
-fn log(problems: &[RuleProblem]) {
-    for problem in problems {
-        tracing::warn!(
-            user = problem.user,
-            channel = problem.channel,
-            filter = problem.filter,
-            rule = problem.rule,
-            reason = problem.reason,
-            "a filter has no effect"
-        );
-    }
-}
-
-#[cfg(test)]
-mod tests;

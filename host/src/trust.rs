@@ -60,9 +60,9 @@ pub enum SignatureError {
     #[error("the signature is of minisign's legacy form, of the file and not of its hash; sign it again without `-l`")]
     Legacy,
     #[error("`{publisher}` may not sign the plugin `{plugin}`")]
-    NotTheirs { publisher: String, plugin: String },
+    PluginNotAllowed { publisher: String, plugin: String },
     #[error("it was installed with a signature of `{0}` by a key that no publisher in `trust.publishers` has any more")]
-    Gone(String),
+    KeyRemoved(String),
 }
 
 impl Trust {
@@ -122,10 +122,10 @@ impl Trust {
         let has_key = |publisher: &&Publisher| publisher.keys.iter().any(|key| key.text == signed.key);
         let publisher = self.publishers.iter().find(has_key);
         let Publisher { name, plugins, .. } =
-            publisher.ok_or_else(|| SignatureError::Gone(signed.publisher.clone()))?;
+            publisher.ok_or_else(|| SignatureError::KeyRemoved(signed.publisher.clone()))?;
         match plugins {
             Some(theirs) if !theirs.iter().any(|one| one == plugin) => {
-                Err(SignatureError::NotTheirs { publisher: name.clone(), plugin: plugin.to_owned() })
+                Err(SignatureError::PluginNotAllowed { publisher: name.clone(), plugin: plugin.to_owned() })
             }
             _ => Ok(()),
         }
@@ -159,16 +159,16 @@ mod tests {
     #[test]
     fn a_component_is_judged_by_its_signature() {
         let (ours, theirs) = (pair(), pair());
-        let good = sign(&ours, FILE);
+        let valid = sign(&ours, FILE);
         for (name, required, signature, expected) in [
             ("unsigned where it may be", false, None, Ok(None)),
             ("unsigned where it may not", true, None, Err(SignatureError::Unsigned)),
-            ("signed", true, Some(good.as_str()), Ok(Some("fedora"))),
-            ("signed, though it need not be", false, Some(good.as_str()), Ok(Some("fedora"))),
+            ("signed", true, Some(valid.as_str()), Ok(Some("fedora"))),
+            ("signed, though it need not be", false, Some(valid.as_str()), Ok(Some("fedora"))),
             ("of another file", false, Some(&sign(&ours, b"\0asm another")), Err(SignatureError::Forged)),
             ("by an unknown key", false, Some(&sign(&theirs, FILE)), Err(SignatureError::UnknownKey)),
             ("not a signature", false, Some("hello"), Err(SignatureError::Unreadable)),
-            ("cut off", true, good.get(..good.len() / 2), Err(SignatureError::Unreadable)),
+            ("cut off", true, valid.get(..valid.len() / 2), Err(SignatureError::Unreadable)),
         ] {
             let trust = trust(required, &ours, None);
             let verdict = trust.verify(FILE, signature).map(|signed| signed.map(|signed| signed.publisher));
@@ -181,9 +181,9 @@ mod tests {
         let pair = pair();
         let trust = trust(true, &pair, Some(&["email"]));
         let signature = sign(&pair, FILE);
-        let signed = trust.verify(FILE, Some(&signature)).expect("good").expect("signed");
+        let signed = trust.verify(FILE, Some(&signature)).expect("valid").expect("signed");
         assert_eq!(trust.may_sign(&signed, "email"), Ok(()));
-        let other = SignatureError::NotTheirs { publisher: "fedora".into(), plugin: "irc".into() };
+        let other = SignatureError::PluginNotAllowed { publisher: "fedora".into(), plugin: "irc".into() };
         assert_eq!(trust.may_sign(&signed, "irc"), Err(other));
     }
 
@@ -194,9 +194,9 @@ mod tests {
         let by = |pair: &KeyPair| Signed { publisher: "fedora".into(), key: pair.pk.to_base64() };
         assert_eq!(strict.permits(Some(&by(&pair)), "email"), Ok(()));
         assert_eq!(strict.permits(None, "email"), Err(SignatureError::Unsigned));
-        let gone = Err(SignatureError::Gone("fedora".into()));
+        let gone = Err(SignatureError::KeyRemoved("fedora".into()));
         assert_eq!(strict.permits(Some(&by(&compromised)), "email"), gone, "the publisher stayed and the key went");
-        assert!(matches!(strict.permits(Some(&by(&pair)), "irc"), Err(SignatureError::NotTheirs { .. })));
+        assert!(matches!(strict.permits(Some(&by(&pair)), "irc"), Err(SignatureError::PluginNotAllowed { .. })));
         assert_eq!(trust(false, &pair, None).permits(None, "email"), Ok(()));
     }
 

@@ -29,10 +29,10 @@ pub struct ZmqSubscription {
 /// Timeouts of the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ZmqSettings {
-    /// How long connecting may take, greeting and subscribing included.
+    /// Setting `bus.connect_timeout`.
     pub connect_timeout: Duration,
-    /// Setting `bus.zeromq.idle_timeout`: after this long without a message the connection is replaced. No message is lost
-    /// where it is shorter than the bus is silent; a longer one saves connections.
+    /// Setting `bus.idle`. Longer than the bus is ever silent when all is well saves connections; it loses nothing if
+    /// it is shorter.
     pub idle: Duration,
 }
 

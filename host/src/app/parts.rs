@@ -10,14 +10,14 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::bus::BusSources;
-use super::core::Core;
+use super::intake_parts::IntakeParts;
 use super::prune::prune;
 use super::running::RunningDaemon;
 use super::supervisor::Supervisor;
 use crate::api::{self, ApiState};
 use crate::changes::Announcer;
 use crate::channels::{Channels, Environment, PluginHost};
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::dispatch::DispatchSettings;
 use crate::fetch::Fetcher;
 use crate::link_signer::LinkSigner;
@@ -26,7 +26,7 @@ use crate::trust::Trust;
 
 /// Everything that `serve` needs, with nothing running yet.
 pub(super) struct Parts {
-    core: Core,
+    intake_parts: IntakeParts,
     channels: Arc<Channels>,
     links: Arc<LinkSigner>,
     streams: Streams,
@@ -38,31 +38,31 @@ pub(super) struct Parts {
 
 impl Parts {
     pub(super) async fn prepare(config: &Config, compiler: Compiler) -> anyhow::Result<Parts> {
-        let core = Core::open(config).await?;
+        let intake_parts = IntakeParts::open(config).await?;
         let links = Arc::new(LinkSigner::open(config).context("the key of links")?);
         let streams = Streams::default();
-        let channels = Channels::new(environment(config, compiler, &core, &links, &streams)?);
-        let fetcher = Fetcher::new(&config.install, config.tls.ca_file.as_ref()).map_err(anyhow::Error::msg)?;
+        let channels = Channels::new(environment(config, compiler, &intake_parts, &links, &streams)?);
+        let fetcher = Fetcher::new(&config.install, config.tls.ca_file.as_ref()).map_err(ConfigError::File)?;
         let bus = BusSources::prepare(config)?;
         let listen = config.api.listen;
         let listener = TcpListener::bind(listen).await.with_context(|| format!("api.listen {listen}"))?;
-        let announcer = announcer(config, &core.store).await?;
-        Ok(Parts { core, channels, links, streams, fetcher, bus, listener, announcer })
+        let announcer = announcer(config, &intake_parts.store).await?;
+        Ok(Parts { intake_parts, channels, links, streams, fetcher, bus, listener, announcer })
     }
 
     /// Starts the enabled channels, then the background tasks.
     pub(super) async fn start(self, config: &Config) -> anyhow::Result<RunningDaemon> {
-        let Parts { core, channels, links, streams, fetcher, bus, listener, announcer } = self;
+        let Parts { intake_parts, channels, links, streams, fetcher, bus, listener, announcer } = self;
         channels.start().await?;
         let (stop, bus_stop) = (CancellationToken::new(), CancellationToken::new());
         let state = ApiState {
-            store: Arc::clone(&core.store),
+            store: Arc::clone(&intake_parts.store),
             channels: Arc::clone(&channels),
             fetcher: Arc::new(fetcher),
-            knowledge: Arc::clone(&core.matching),
-            lists: Arc::clone(&core.lists),
+            knowledge: Arc::clone(&intake_parts.matching),
+            lists: Arc::clone(&intake_parts.lists),
             links,
-            metrics: Arc::clone(&core.metrics),
+            metrics: Arc::clone(&intake_parts.metrics),
             streams,
             endpoints: bus.endpoints.clone(),
             stopping: stop.child_token(),
@@ -71,22 +71,23 @@ impl Parts {
         supervisor.spawn("api", api::serve(listener, state, stop.child_token()));
         let (sink, queue) = tidings_bus::buffer();
         let sources = bus.start(&mut supervisor, sink, &bus_stop);
-        supervisor.spawn("intake", core.intake(config).run(queue, stop.child_token()));
-        let (matching, follow_stop) = (Arc::clone(&core.matching), stop.child_token());
+        supervisor.spawn("intake", intake_parts.intake(config).run(queue, stop.child_token()));
+        let (matching, follow_stop) = (Arc::clone(&intake_parts.matching), stop.child_token());
         supervisor.spawn("feed follower", async move { matching.follow(follow_stop).await });
         if let Some(announcer) = announcer {
             supervisor.spawn("announcer", announcer.run(stop.child_token()));
         }
-        supervisor.spawn("pruner", prune(Arc::clone(&core.store), config.retention.messages, stop.child_token()));
+        supervisor
+            .spawn("pruner", prune(Arc::clone(&intake_parts.store), config.retention.messages, stop.child_token()));
         supervisor.spawn("failure policies", Arc::clone(&channels).sweep_policies(stop.child_token()));
-        Ok(RunningDaemon { core, channels, supervisor, sources, bus_stop, stop })
+        Ok(RunningDaemon { intake_parts, channels, supervisor, sources, bus_stop, stop })
     }
 }
 
 fn environment(
     config: &Config,
     compiler: Compiler,
-    core: &Core,
+    intake_parts: &IntakeParts,
     links: &Arc<LinkSigner>,
     streams: &Streams,
 ) -> anyhow::Result<Environment> {
@@ -97,14 +98,18 @@ fn environment(
         compiler,
     };
     Ok(Environment {
-        store: Arc::clone(&core.store),
+        store: Arc::clone(&intake_parts.store),
         sandbox: Sandbox::new(sandbox)?,
-        trust: Arc::new(Trust::new(&config.trust).map_err(anyhow::Error::msg)?),
-        host: Arc::new(PluginHost::new(Arc::clone(&core.store), Arc::clone(&core.matching), streams.clone())),
+        trust: Arc::new(Trust::new(&config.trust).map_err(ConfigError::File)?),
+        host: Arc::new(PluginHost::new(
+            Arc::clone(&intake_parts.store),
+            Arc::clone(&intake_parts.matching),
+            streams.clone(),
+        )),
         links: Arc::clone(links),
-        matching: Arc::clone(&core.matching),
-        wakers: Arc::clone(&core.wakers),
-        metrics: Arc::clone(&core.metrics),
+        matching: Arc::clone(&intake_parts.matching),
+        wakers: Arc::clone(&intake_parts.wakers),
+        metrics: Arc::clone(&intake_parts.metrics),
         dispatch: DispatchSettings::from(&config.dispatch),
     })
 }

@@ -7,14 +7,14 @@ use std::time::Duration;
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::core::Core;
+use super::intake_parts::IntakeParts;
 use super::signals::{SignalRequest, Signals};
 use super::supervisor::{Supervisor, TaskFailure};
 use crate::channels::Channels;
 
 /// Everything that runs, and what stops it.
 pub(super) struct RunningDaemon {
-    pub(super) core: Core,
+    pub(super) intake_parts: IntakeParts,
     pub(super) channels: Arc<Channels>,
     pub(super) supervisor: Supervisor,
     pub(super) sources: Vec<AbortHandle>,
@@ -33,7 +33,7 @@ impl RunningDaemon {
         loop {
             tokio::select! {
                 request = signals.next() => match request {
-                    SignalRequest::Reload => self.core.reload(config_file).await,
+                    SignalRequest::Reload => self.intake_parts.reload(config_file).await,
                     SignalRequest::Stop => return Ok(()),
                 },
                 failure = self.supervisor.failure() => {
@@ -56,6 +56,6 @@ impl RunningDaemon {
         self.channels.stop().await;
         self.stop.cancel();
         self.supervisor.wait_for_all().await;
-        self.core.store.close().await;
+        self.intake_parts.store.close().await;
     }
 }

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
-/// A task that ended although nothing told it to.
+/// A task that ended although the daemon was not to stop.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum TaskFailure {
+pub enum TaskFailure {
     #[error("the task `{task}` panicked: {detail}")]
     Panicked { task: &'static str, detail: String },
     #[error("the task `{task}` ended although the daemon was not told to stop")]

@@ -31,7 +31,7 @@ use crate::dispatch::{RolloutReport, RolloutReports};
 use crate::telemetry::chain;
 use run_state::RunState;
 
-pub(super) use command::{ActorReply, Change, Command};
+pub(super) use command::{ActorCommand, ActorReply, ChannelChange};
 pub(super) use handle::ActorHandle;
 pub use rollout::Upgrade;
 
@@ -60,7 +60,7 @@ struct PendingReport {
 
 /// What the actor does next.
 enum ActorEvent {
-    Command(Command),
+    Command(ActorCommand),
     Report(RolloutReport),
     Reconcile,
 }
@@ -77,7 +77,7 @@ pub(super) fn spawn(name: &str, loader: Arc<VersionLoader>, stop: CancellationTo
 }
 
 impl ChannelActor {
-    async fn run(mut self, mut commands: mpsc::Receiver<Command>, mut reports: mpsc::Receiver<RolloutReport>) {
+    async fn run(mut self, mut commands: mpsc::Receiver<ActorCommand>, mut reports: mpsc::Receiver<RolloutReport>) {
         let mut reconcile = tokio::time::interval(limits::RECONCILE_INTERVAL);
         reconcile.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !self.stop.is_cancelled() {
@@ -120,9 +120,9 @@ impl ChannelActor {
 
     async fn handle(&mut self, event: ActorEvent) -> ControlFlow<()> {
         match event {
-            ActorEvent::Command(Command::Change { change, reply }) => reply.send(self.apply(change).await),
-            ActorEvent::Command(Command::Runner { reply }) => reply.send(Ok(self.run.resident_runner())),
-            ActorEvent::Command(Command::Remove { reply }) => {
+            ActorEvent::Command(ActorCommand::Change { change, reply }) => reply.send(self.apply(change).await),
+            ActorEvent::Command(ActorCommand::Runner { reply }) => reply.send(Ok(self.run.resident_runner())),
+            ActorEvent::Command(ActorCommand::Remove { reply }) => {
                 let removed = self.remove().await;
                 let flow = if removed.is_ok() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
                 reply.send(removed);
@@ -139,22 +139,22 @@ impl ChannelActor {
         ControlFlow::Continue(())
     }
 
-    async fn apply(&mut self, change: Change) -> Result<Channel, super::ChannelError> {
+    async fn apply(&mut self, change: ChannelChange) -> Result<Channel, super::ChannelError> {
         match change {
-            Change::Start => self.start().await,
-            Change::Switch { component } => self.switch(&component).await,
-            Change::Configure(values) => self.configure(values).await,
-            Change::Grant { reach, credentials } => self.grant(reach, credentials).await,
-            Change::GrantAsAsked { private } => self.grant_as_asked(private).await,
-            Change::Limit(limits) => self.limit(limits).await,
-            Change::Enable => self.enable().await,
-            Change::Disable => self.disable().await,
-            Change::SetPolicy(policy) => self.set_policy(policy).await,
-            Change::Release => self.release().await,
-            Change::Upgrade { upgrade, admitted } => self.upgrade(upgrade, &admitted).await,
-            Change::RollBack => self.roll_back().await,
+            ChannelChange::Start => self.start().await,
+            ChannelChange::Switch { component } => self.switch(&component).await,
+            ChannelChange::Configure(values) => self.configure(values).await,
+            ChannelChange::Grant { reach, credentials } => self.grant(reach, credentials).await,
+            ChannelChange::GrantAsAsked { private } => self.grant_as_asked(private).await,
+            ChannelChange::Limit(limits) => self.limit(limits).await,
+            ChannelChange::Enable => self.enable().await,
+            ChannelChange::Disable => self.disable().await,
+            ChannelChange::SetPolicy(policy) => self.set_policy(policy).await,
+            ChannelChange::Release => self.release().await,
+            ChannelChange::Upgrade { upgrade, admitted } => self.upgrade(upgrade, &admitted).await,
+            ChannelChange::RollBack => self.roll_back().await,
             #[cfg(test)]
-            Change::Run(work) => {
+            ChannelChange::Run(work) => {
                 work.await;
                 Ok(self.stored().await?)
             }

@@ -9,7 +9,7 @@ use tidings_domain::plugin_life::{CanaryPlan, ChannelEvent, ChannelVersions, Eve
 use tidings_sandbox::Admitted;
 use tidings_store::{Channel, StoreError};
 
-use super::actor::{Change, Command, Upgrade};
+use super::actor::{ActorCommand, ChannelChange, Upgrade};
 use super::{ChannelError, ChannelView, Channels, is_channel_name};
 use crate::clock;
 
@@ -36,7 +36,7 @@ impl Channels {
         };
         match created {
             Some(channel) => self.view_of(channel).await,
-            None => self.changed(name, Change::Switch { component: component.to_owned() }).await,
+            None => self.changed(name, ChannelChange::Switch { component: component.to_owned() }).await,
         }
     }
 
@@ -60,42 +60,42 @@ impl Channels {
     /// Sets configuration values; none removes one. Values are checked now, whether all required ones are there when the
     /// channel is enabled.
     pub async fn configure(&self, name: &str, values: BTreeMap<String, Option<String>>) -> Viewed {
-        self.changed(name, Change::Configure(values)).await
+        self.changed(name, ChannelChange::Configure(values)).await
     }
 
     /// Replaces what the channel may reach, its credentials, or both; what is not given stays.
     pub async fn grant(&self, name: &str, reach: Option<Vec<Grant>>, credentials: Option<Vec<Credential>>) -> Viewed {
-        self.changed(name, Change::Grant { reach, credentials }).await
+        self.changed(name, ChannelChange::Grant { reach, credentials }).await
     }
 
     /// Grants what the plugin asks for with its present configuration; with `private` also where it leads to private or
     /// loopback addresses. Credentials stay.
     pub async fn grant_as_asked(&self, name: &str, private: bool) -> Viewed {
-        self.changed(name, Change::GrantAsAsked { private }).await
+        self.changed(name, ChannelChange::GrantAsAsked { private }).await
     }
 
     /// Sets what the plugin may use.
     pub async fn limit(&self, name: &str, limits: PluginLimits) -> Viewed {
         ChannelError::check_bounds("", limits.mistakes())?;
-        self.changed(name, Change::Limit(limits)).await
+        self.changed(name, ChannelChange::Limit(limits)).await
     }
 
     /// Lets deliveries go out, the held ones too. A channel that cannot run stays disabled.
     pub async fn enable(&self, name: &str) -> Viewed {
         self.loader.admitted(&self.environment().store.channel(name).await?.component).await?;
-        self.changed(name, Change::Enable).await
+        self.changed(name, ChannelChange::Enable).await
     }
 
     /// Holds deliveries. Returns when no call is in flight any more.
     pub async fn disable(&self, name: &str) -> Viewed {
-        self.changed(name, Change::Disable).await
+        self.changed(name, ChannelChange::Disable).await
     }
 
     /// Forgets a disabled channel for which nothing waits.
     pub async fn remove(&self, name: &str) -> Result<(), ChannelError> {
         self.environment().store.channel(name).await?;
         let actor = self.registry.actor(name)?;
-        actor.ask(|reply| Command::Remove { reply }).await?;
+        actor.ask(|reply| ActorCommand::Remove { reply }).await?;
         self.registry.forget(name, &actor);
         Ok(())
     }
@@ -103,12 +103,12 @@ impl Channels {
     /// Sets what becomes of deliveries that the channel keeps waiting.
     pub async fn set_policy(&self, name: &str, policy: FailurePolicy) -> Viewed {
         ChannelError::check_bounds("", policy.mistakes(name))?;
-        self.changed(name, Change::SetPolicy(policy)).await
+        self.changed(name, ChannelChange::SetPolicy(policy)).await
     }
 
     /// Lets a quarantined channel try again.
     pub async fn release(&self, name: &str) -> Viewed {
-        self.changed(name, Change::Release).await
+        self.changed(name, ChannelChange::Release).await
     }
 
     /// Tries another version of the channel's plugin. Refused before anything changes: another plugin, one that cannot
@@ -119,12 +119,12 @@ impl Channels {
         if !upgrade.unproven {
             self.check_contract(&admitted).await?;
         }
-        self.changed(name, Change::Upgrade { upgrade, admitted }).await
+        self.changed(name, ChannelChange::Upgrade { upgrade, admitted }).await
     }
 
     /// Ends a trial, or returns to the previous version.
     pub async fn roll_back(&self, name: &str) -> Viewed {
-        self.changed(name, Change::RollBack).await
+        self.changed(name, ChannelChange::RollBack).await
     }
 
     /// Runs a component against a service on loopback, in the sandbox and with the limits of production. No delivery is at
@@ -137,7 +137,7 @@ impl Channels {
     }
 
     /// Has the channel's actor carry out a change, and shows the channel afterwards.
-    async fn changed(&self, name: &str, change: Change) -> Viewed {
+    async fn changed(&self, name: &str, change: ChannelChange) -> Viewed {
         let channel = self.change(name, change).await?;
         self.view_of(channel).await
     }

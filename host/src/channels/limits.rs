@@ -3,23 +3,23 @@
 
 use std::time::Duration;
 
-/// Commands for one channel that wait for the one in progress.
+/// Commands for one channel that wait for the command under way.
 ///
 /// Unit: commands
 ///
-/// When hit: a further command is refused, and nothing is changed.
+/// When hit: the command is refused with 503, and nothing is changed.
 pub const CHANNEL_COMMANDS: usize = 32;
-/// Reports about a channel's versions that wait to be handled. A worker sends one at a time.
+/// Reports about the versions of one channel that wait to be acted on.
 ///
 /// Unit: reports
 ///
-/// When hit: the worker waits.
+/// When hit: the worker waits, and calls the version no more meanwhile.
 pub const CHANNEL_REPORTS: usize = 4;
 /// How often failure policies are applied.
 ///
 /// When hit: the next pass begins.
 pub const POLICY_SWEEP: Duration = Duration::from_secs(5);
-/// How often each channel is checked for running what it should.
+/// How often a channel checks whether it runs as it should.
 ///
 /// When hit: the next check begins.
 pub const RECONCILE_INTERVAL: Duration = Duration::from_secs(5);
@@ -27,7 +27,7 @@ pub const RECONCILE_INTERVAL: Duration = Duration::from_secs(5);
 /// failure.
 ///
 /// When hit: the wait is set to the bound.
-pub const FAILED_REST_MIN: Duration = RECONCILE_INTERVAL;
+pub const FAILED_REST_MIN: Duration = Duration::from_secs(5);
 pub const FAILED_REST_MAX: Duration = Duration::from_secs(300);
 /// Lines of the log of a plugin that are kept in memory for each channel: at most 1 MB, with `REASON_CHARS` characters
 /// each.

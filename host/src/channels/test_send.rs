@@ -8,7 +8,7 @@ use tidings_domain::outcome::Outcome;
 use tidings_domain::subscription::Style;
 use tidings_domain::text::one_line;
 
-use super::actor::Command;
+use super::actor::ActorCommand;
 use super::{ChannelError, Channels, NotReady, config_compat};
 use crate::clock;
 
@@ -22,7 +22,7 @@ impl Channels {
     /// Sends a delivery that is not in the outbox, through the resident plugin where one runs. It waits for a change of the
     /// channel that is under way: else a second instance could run beside one that stops.
     pub(super) async fn send_now(&self, name: &str, delivery: Delivery) -> Result<Outcome, ChannelError> {
-        let running = self.ask(name, |reply| Command::Runner { reply }).await?;
+        let running = self.ask(name, |reply| ActorCommand::Runner { reply }).await?;
         let runner = match running {
             Some(runner) => runner,
             None => {

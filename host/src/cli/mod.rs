@@ -38,6 +38,8 @@ use output::{Output, OutputError};
 
 /// Invalid configuration (`EX_CONFIG` of sysexits.h): a supervisor knows that a restart does not help.
 const EXIT_CONFIG: u8 = 78;
+/// Any other failure, the end of a background task of the daemon included.
+const EXIT_FAILURE: u8 = 1;
 
 /// Tells people what happens on a message bus.
 #[derive(Debug, Parser)]
@@ -130,7 +132,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             // Where that cannot be written either, the exit code has to do.
             let _ = writeln!(std::io::stderr(), "tidings: {error:#}");
-            if error.is::<ConfigError>() { ExitCode::from(EXIT_CONFIG) } else { ExitCode::FAILURE }
+            ExitCode::from(failure_code(&error))
         }
     }
 }
@@ -168,6 +170,10 @@ fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
 }
 
+fn failure_code(error: &anyhow::Error) -> u8 {
+    if error.is::<ConfigError>() { EXIT_CONFIG } else { EXIT_FAILURE }
+}
+
 fn exit_code(code: i32) -> ExitCode {
     u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
 }
@@ -181,6 +187,13 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_failed_task_and_an_invalid_configuration_have_exit_codes_of_their_own() {
+        let task = crate::app::TaskFailure::Ended { task: "pruner" };
+        assert_eq!(failure_code(&task.into()), 1);
+        assert_eq!(failure_code(&ConfigError::File("an invalid catalogue".into()).into()), 78);
     }
 
     #[test]

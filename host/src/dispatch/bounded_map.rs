@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_and_goes_takes_no_room() {
+    fn entries_that_were_removed_take_no_space() {
         let mut remembered = BoundedMap::new(3);
         for number in 0..10 {
             remembered.insert(&id(number), number);

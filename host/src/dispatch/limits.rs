@@ -48,8 +48,8 @@ pub const LEASE_MARGIN: Duration = Duration::from_secs(60);
 ///
 /// When hit: the calls are cut off, and their deliveries are tried again.
 pub const STOP_GRACE: Duration = Duration::from_secs(5);
-/// The longest `dispatch.stop_grace`: a change of a channel and the end of the daemon wait for it, twice if the plugin is
-/// resident.
+/// The longest `dispatch.stop_grace`. A change of a channel and the end of the daemon wait for it, twice where the plugin
+/// is resident.
 ///
 /// When hit: the configuration is invalid, and the daemon does not start.
 pub const STOP_GRACE_MAX: Duration = Duration::from_secs(120);

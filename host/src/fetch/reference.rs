@@ -61,7 +61,7 @@ pub struct OciReference {
 /// Which one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum OciVersion {
-    /// What the registry says today.
+    /// As the registry has it at the moment.
     Tag(String),
     /// That one and no other.
     Digest(ComponentDigest),

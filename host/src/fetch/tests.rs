@@ -75,9 +75,11 @@ async fn unsaid() -> impl IntoResponse {
 }
 
 async fn token(Query(asked): Query<std::collections::BTreeMap<String, String>>) -> Response {
-    let good = asked.get("service").is_some_and(|service| service == "registry.test");
+    let known_service = asked.get("service").is_some_and(|service| service == "registry.test");
     match asked.get("scope").map(String::as_str) {
-        Some("repository:us/email:pull") if good => axum::Json(json!({ "token": "let-me-in" })).into_response(),
+        Some("repository:us/email:pull") if known_service => {
+            axum::Json(json!({ "token": "let-me-in" })).into_response()
+        }
         _ => axum::Json(json!({ "details": "no" })).into_response(),
     }
 }
@@ -205,7 +207,7 @@ async fn an_artifact_comes_from_a_registry_by_tag_or_digest_with_a_token_where_i
             server.place,
             &name[..name.find([':', '@']).unwrap_or(name.len())]
         );
-        assert_eq!(fetched.from, expected, "the digest that it resolved to is told");
+        assert_eq!(fetched.from, expected, "the source names the digest that it resolved to");
     }
     assert_eq!(&server.artifact("us/old:1").await.expect("an older type").file[..], FILE);
 }

@@ -2,7 +2,6 @@
 //! fixed.
 
 use tidings_store::limits::INTAKE_BATCH;
-
 /// Messages that are being committed at the same time: the next transaction fills while one is written.
 ///
 /// Unit: messages

@@ -32,7 +32,7 @@ impl Stand {
 
     async fn load(&self) -> Arc<MatchingState> {
         let loaded = MatchingState::load(&self.config, Arc::clone(&self.store), Arc::default(), |_| {}).await;
-        Arc::new(loaded.expect("the catalogue in the program is good"))
+        Arc::new(loaded.expect("the embedded catalogue is valid"))
     }
 
     async fn put(&self, user: &str, rules: &[&str]) {
@@ -54,8 +54,8 @@ fn subscription(user: &str, rules: &[&str]) -> Subscription {
     }
 }
 
-/// Who is told of a message.
-fn told(snapshot: &Snapshot, topic: &str) -> Vec<String> {
+/// The users who are notified of a message.
+fn recipients(snapshot: &Snapshot, topic: &str) -> Vec<String> {
     let body = json!({ "topic": format!("org.fedoraproject.prod.{topic}"), "msg": {} }).to_string().into_bytes();
     let envelope = Envelope::read(&Frame { topic: None, body }).expect("a message");
     let StaticData { catalogue, aliases } = &*snapshot.static_data;
@@ -71,12 +71,12 @@ const OTHER: &[&str] = &["bodhi_catchall"];
 async fn o3_every_way_of_changing_a_subscription_is_in_force_at_once() {
     let stand = Stand::new().await;
     let state = stand.load().await;
-    let now_told = async || {
+    let recipients_now = async || {
         state.catch_up().await.expect("the store answers");
-        told(&state.snapshot(), PUSH)
+        recipients(&state.snapshot(), PUSH)
     };
     stand.put("ann", RULE).await;
-    assert_eq!(now_told().await, ["ann"], "created");
+    assert_eq!(recipients_now().await, ["ann"], "created");
     let mut renamed = subscription("ann", RULE);
     renamed.filters[0].name = "renamed".into();
     stand.store.put_subscription(&renamed, NOW).await.expect("stored");
@@ -85,21 +85,21 @@ async fn o3_every_way_of_changing_a_subscription_is_in_force_at_once() {
     assert_eq!((sizes.users, sizes.filters), (1, 1));
     renamed.filters.clear();
     stand.store.put_subscription(&renamed, NOW).await.expect("stored");
-    assert_eq!(now_told().await, [""; 0], "all filters deleted");
+    assert_eq!(recipients_now().await, [""; 0], "all filters deleted");
     stand.put("ann", RULE).await;
-    assert_eq!(now_told().await, ["ann"]);
+    assert_eq!(recipients_now().await, ["ann"]);
     stand.store.edit_subscription("ann", "email", &Edit::Enable(false), NOW).await.expect("stored");
-    assert_eq!(now_told().await, [""; 0], "disabled");
+    assert_eq!(recipients_now().await, [""; 0], "disabled");
     stand.store.edit_subscription("ann", "email", &Edit::Enable(true), NOW).await.expect("stored");
-    assert_eq!(now_told().await, ["ann"], "enabled");
+    assert_eq!(recipients_now().await, ["ann"], "enabled");
     let address = Edit::RemoveAddress("ann@example.org".into());
     stand.store.edit_subscription("ann", "email", &address, NOW).await.expect("stored");
-    assert_eq!(now_told().await, [""; 0], "without an address");
+    assert_eq!(recipients_now().await, [""; 0], "without an address");
     stand.put("ann", RULE).await;
     stand.store.delete_subscription("ann", "email", NOW).await.expect("stored");
-    assert_eq!(now_told().await, [""; 0], "deleted");
+    assert_eq!(recipients_now().await, [""; 0], "deleted");
     stand.store.put_subscriptions(&[subscription("bob", RULE), subscription("cid", OTHER)], NOW).await.expect("stored");
-    assert_eq!(now_told().await, ["bob"], "many at once");
+    assert_eq!(recipients_now().await, ["bob"], "many at once");
 }
 
 /// Pstatic_data were read minutes before the queue of changes existed.
@@ -128,10 +128,10 @@ async fn o4_an_edit_while_the_rules_are_first_read_is_not_missed() {
     state.catch_up().await.expect("the store answers");
     assert!(edits > 0, "nothing was edited while the rules were read");
     let fresh = stand.load().await;
-    assert_eq!(told(&state.snapshot(), PUSH), told(&fresh.snapshot(), PUSH), "after {edits} edits");
+    assert_eq!(recipients(&state.snapshot(), PUSH), recipients(&fresh.snapshot(), PUSH), "after {edits} edits");
 }
 
-/// A cached rule was merged back into the database by whoever matched with it.
+/// FMN merged a cached rule back into the database when it matched with it.
 #[tokio::test]
 async fn n1_matching_with_old_rules_writes_nothing_back() {
     let stand = Stand::new().await;
@@ -139,10 +139,10 @@ async fn n1_matching_with_old_rules_writes_nothing_back() {
     let state = stand.load().await;
     let old = state.snapshot();
     stand.store.delete_subscription("ann", "email", NOW).await.expect("stored");
-    assert_eq!(told(&old, PUSH), ["ann"], "a snapshot is the same for ever");
+    assert_eq!(recipients(&old, PUSH), ["ann"], "a snapshot is the same for ever");
     state.catch_up().await.expect("the store answers");
-    assert_eq!(told(&old, PUSH), ["ann"]);
-    assert_eq!(told(&state.snapshot(), PUSH), [""; 0]);
+    assert_eq!(recipients(&old, PUSH), ["ann"]);
+    assert_eq!(recipients(&state.snapshot(), PUSH), [""; 0]);
     assert_eq!(stand.store.subscriptions_of("ann").await.expect("read"), [], "and stays deleted");
 }
 
@@ -154,7 +154,7 @@ async fn n2_a_new_rule_is_found_by_the_index_as_soon_as_it_is_in_force() {
     for number in 0..20 {
         stand.put(&format!("user{number:02}"), RULE).await;
         state.catch_up().await.expect("the store answers");
-        assert_eq!(told(&state.snapshot(), PUSH).len(), number + 1);
+        assert_eq!(recipients(&state.snapshot(), PUSH).len(), number + 1);
     }
 }
 
@@ -168,7 +168,7 @@ async fn n7_a_bad_rule_silences_its_own_filter_and_nobody_else() {
     both.filters.push(subscription("cid", RULE).filters.remove(0));
     stand.store.put_subscription(&both, NOW).await.expect("stored");
     let state = stand.load().await;
-    assert_eq!(told(&state.snapshot(), PUSH), ["bob", "cid"]);
+    assert_eq!(recipients(&state.snapshot(), PUSH), ["bob", "cid"]);
     let users: Vec<String> = state.problems().await.into_iter().map(|problem| problem.user).collect();
     assert_eq!(users, ["ann", "cid"]);
 }
@@ -185,7 +185,7 @@ async fn what_another_process_changes_comes_by_the_feed() {
     });
     other.put_subscription(&subscription("ann", RULE), NOW).await.expect("stored");
     let seen = async {
-        while told(&state.snapshot(), PUSH).is_empty() {
+        while recipients(&state.snapshot(), PUSH).is_empty() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
@@ -206,8 +206,8 @@ async fn a_reload_keeps_edits_that_are_made_meanwhile() {
         state.catch_up().await
     };
     let (reloaded, edited) = tokio::join!(state.reload(&stand.config), edit);
-    reloaded.expect("the files are good");
+    reloaded.expect("the files are valid");
     edited.expect("the store answers");
-    assert_eq!(told(&state.snapshot(), PUSH), ["ann"]);
+    assert_eq!(recipients(&state.snapshot(), PUSH), ["ann"]);
     assert_eq!(state.snapshot().sizes.users, 1001);
 }

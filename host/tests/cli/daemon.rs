@@ -85,9 +85,9 @@ fn a_running_daemon_is_administered_from_the_command_line() {
         assert_eq!((output.status.code(), stderr(&output).contains(detail)), (Some(1), true), "{}", stderr(&output));
     }
 
-    let stranger = run(&["status", "--url", &daemon.url], "");
-    assert_eq!(stranger.status.code(), Some(1));
-    assert!(stderr(&stranger).contains("tidings token create"), "{}", stderr(&stranger));
+    let without_token = run(&["status", "--url", &daemon.url], "");
+    assert_eq!(without_token.status.code(), Some(1));
+    assert!(stderr(&without_token).contains("tidings token create"), "{}", stderr(&without_token));
 
     let replay = daemon.home.run(&["replay", "/dev/null"]);
     assert_eq!(replay.status.code(), Some(1));

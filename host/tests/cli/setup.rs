@@ -30,6 +30,15 @@ fn exit_codes_tell_wrong_usage_from_an_invalid_configuration() {
 }
 
 #[test]
+fn a_daemon_with_an_invalid_catalogue_exits_as_misconfigured() {
+    let catalogue = tempfile::tempdir().expect("a temporary directory");
+    write(catalogue.path(), "broken.toml", "name = 3\n");
+    let output = Home::new(&format!("[catalogue]\ndir = {:?}\n", catalogue.path())).run(&["serve"]);
+    assert_eq!(output.status.code(), Some(78), "{}", stderr(&output));
+    assert!(stderr(&output).contains("broken.toml"), "{}", stderr(&output));
+}
+
+#[test]
 fn tokens_are_made_listed_and_revoked() {
     let home = Home::new("");
     let output = stdout(&home.run(&["token", "create", "ops", "--expires", "30d"]));

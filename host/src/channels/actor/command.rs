@@ -15,9 +15,9 @@ use crate::channels::ChannelError;
 use crate::dispatch::PluginRunner;
 
 /// A command, and where its result goes.
-pub(in crate::channels) enum Command {
+pub(in crate::channels) enum ActorCommand {
     /// Replies with the channel as it is afterwards.
-    Change { change: Change, reply: ActorReply<Channel> },
+    Change { change: ChannelChange, reply: ActorReply<Channel> },
     /// Replies with what calls the resident plugin that runs, if one runs.
     Runner { reply: ActorReply<Option<Arc<PluginRunner>>> },
     /// Deletes the channel and ends the actor.
@@ -25,7 +25,7 @@ pub(in crate::channels) enum Command {
 }
 
 /// A change of a channel.
-pub(in crate::channels) enum Change {
+pub(in crate::channels) enum ChannelChange {
     /// Starts the channel as the store has it.
     Start,
     /// To another version of its plugin, at once.

@@ -5,7 +5,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::command::{ActorReply, Command};
+use super::command::{ActorCommand, ActorReply};
 use crate::channels::status::ChannelStatus;
 use crate::channels::{ChannelError, NotReady};
 
@@ -13,7 +13,7 @@ use crate::channels::{ChannelError, NotReady};
 #[derive(Clone)]
 pub(in crate::channels) struct ActorHandle {
     name: String,
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<ActorCommand>,
     status: watch::Receiver<ChannelStatus>,
     stop: CancellationToken,
 }
@@ -21,7 +21,7 @@ pub(in crate::channels) struct ActorHandle {
 impl ActorHandle {
     pub(super) fn new(
         name: &str,
-        commands: mpsc::Sender<Command>,
+        commands: mpsc::Sender<ActorCommand>,
         status: watch::Receiver<ChannelStatus>,
         stop: CancellationToken,
     ) -> ActorHandle {
@@ -34,7 +34,7 @@ impl ActorHandle {
     /// [`ChannelError::Busy`] where as many commands wait as may wait; nothing was changed.
     pub(in crate::channels) async fn ask<T>(
         &self,
-        command: impl FnOnce(ActorReply<T>) -> Command,
+        command: impl FnOnce(ActorReply<T>) -> ActorCommand,
     ) -> Result<T, ChannelError> {
         let (reply, result) = ActorReply::channel();
         match self.commands.try_send(command(reply)) {

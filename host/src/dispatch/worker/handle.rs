@@ -28,7 +28,7 @@ pub struct WorkerHandle {
     grace: Duration,
 }
 
-/// What a worker does, for readers. It outlives the worker, and then tells its last state.
+/// What a worker does, for readers. It outlives the worker, and then has its last state.
 #[derive(Clone)]
 pub struct WorkerMonitor {
     versions: watch::Receiver<Arc<VersionSet>>,

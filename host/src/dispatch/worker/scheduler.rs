@@ -120,3 +120,45 @@ impl Scheduler {
         wake.since(now).clamp(NAP_MIN, LOOK_AT_LEAST)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+
+    fn seconds(number: u64) -> Duration {
+        Duration::from_secs(number)
+    }
+
+    fn scheduler() -> Scheduler {
+        Scheduler::new(Window::new(4, seconds(10), seconds(60)))
+    }
+
+    #[test]
+    fn it_naps_until_something_is_due_or_to_be_judged_and_never_for_long() {
+        let mut scheduler = scheduler();
+        assert!(scheduler.needs_leases(NOW));
+        assert_eq!(scheduler.nap(true, None, NOW), NAP_MIN, "something may be due now");
+        scheduler.look_at(NOW.after(seconds(7)));
+        assert!(!scheduler.needs_leases(NOW) && scheduler.needs_leases(NOW.after(seconds(7))));
+        assert_eq!(scheduler.nap(true, None, NOW), seconds(7));
+        assert_eq!(scheduler.nap(true, Some(NOW.after(seconds(3))), NOW), seconds(3));
+        assert_eq!(scheduler.nap(false, None, NOW), LOOK_AT_LEAST, "the end of a call wakes it");
+        scheduler.look_at(NOW.after(seconds(3600)));
+        assert_eq!(scheduler.nap(true, None, NOW), LOOK_AT_LEAST, "clocks jump");
+        scheduler.look_now();
+        assert!(scheduler.needs_leases(NOW));
+    }
+
+    #[test]
+    fn a_channel_in_trouble_rests_and_then_calls_again() {
+        let mut scheduler = scheduler();
+        assert!(scheduler.has_capacity(0, NOW) && !scheduler.has_capacity(4, NOW));
+        scheduler.observe(&CallResult::Trouble { after: Some(seconds(20)) }, NOW);
+        let until = scheduler.resting_until(NOW).expect("it rests");
+        assert!(!scheduler.has_capacity(0, NOW));
+        assert_eq!(scheduler.nap(true, None, NOW), until.since(NOW));
+        assert!(scheduler.has_capacity(0, until));
+    }
+}

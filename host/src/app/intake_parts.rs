@@ -1,4 +1,4 @@
-//! The parts that `serve` and `replay` have in common.
+//! The parts that `serve` and `replay` have in common: all that intake needs.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use crate::matching_state::MatchingState;
 use crate::telemetry::Metrics;
 use crate::verify::AdmissionPolicy;
 
-/// The store and what matches messages.
-pub(super) struct Core {
+/// The store, and what messages are matched with.
+pub(super) struct IntakeParts {
     pub(super) store: Arc<dyn Store>,
     pub(super) lists: Arc<AccessLists>,
     pub(super) matching: Arc<MatchingState>,
@@ -23,9 +23,9 @@ pub(super) struct Core {
     pub(super) metrics: Arc<Metrics>,
 }
 
-impl Core {
+impl IntakeParts {
     /// Opens the store for this process alone, and reads all rules.
-    pub(super) async fn open(config: &Config) -> anyhow::Result<Core> {
+    pub(super) async fn open(config: &Config) -> anyhow::Result<IntakeParts> {
         make_data_dir(&config.data_dir.0)?;
         let metrics = Arc::new(Metrics::default());
         let store = tidings_store::open_with(&config.data_dir.database(), Mode::Daemon, &config.key_file()).await?;
@@ -38,7 +38,7 @@ impl Core {
         let changed = Arc::clone(&lists);
         let changed = move |change: &Change| changed.apply(change);
         let matching = MatchingState::load(config, Arc::clone(&store), Arc::clone(&metrics), changed).await?;
-        Ok(Core { store, lists, matching: Arc::new(matching), wakers: Arc::default(), metrics })
+        Ok(IntakeParts { store, lists, matching: Arc::new(matching), wakers: Arc::default(), metrics })
     }
 
     pub(super) fn intake(&self, config: &Config) -> Intake {
