@@ -1,4 +1,4 @@
-//! TLS by rustls with the ring provider, named explicitly so that no other crate's choice of a provider can break it. The
+//! TLS with rustls and the ring provider, named explicitly so that another crate's choice of a provider cannot break it. The
 //! roots are the system's and those of a file that the administrator names.
 
 use std::path::{Path, PathBuf};
@@ -13,12 +13,12 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio_rustls::TlsConnector;
 
-use super::{NetworkError, Wire};
+use super::{MeteredStream, NetworkError};
 
 /// An encrypted connection.
-pub(crate) type TlsWire = tokio_rustls::client::TlsStream<Wire>;
+pub(crate) type EncryptedStream = tokio_rustls::client::TlsStream<MeteredStream>;
 
-/// Why there is no TLS.
+/// Why TLS could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     #[error("cannot read certificates from {}: {problem}", path.display())]
@@ -27,18 +27,18 @@ pub enum TlsError {
     Library(#[from] rustls::Error),
 }
 
-/// What a handshake demands of the peer.
+/// What a handshake requires of the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TlsMode {
-    /// A certificate that is good for the name.
+    /// A certificate that is valid for the name.
     Verified,
-    /// The same, and HTTP/1.1 behind it.
+    /// The same, with HTTP/1.1 by ALPN.
     Https,
-    /// Any certificate. For opportunistic encryption, where the alternative is none.
+    /// Any certificate, for opportunistic encryption.
     Unverified,
 }
 
-/// The client's side of TLS, one for the whole sandbox.
+/// The client configurations, shared by the whole sandbox.
 pub(crate) struct Tls {
     verified: Arc<ClientConfig>,
     https: Arc<ClientConfig>,
@@ -46,12 +46,15 @@ pub(crate) struct Tls {
 }
 
 impl Tls {
-    /// Reads the system's roots, and more from `ca_file`.
+    /// Reads the system's roots, and further ones from `ca_file`.
+    ///
+    /// # Errors
+    /// `ca_file` is not readable or has no valid certificate.
     pub(crate) fn new(ca_file: Option<&Path>) -> Result<Tls, TlsError> {
         let mut roots = RootCertStore::empty();
         let native = rustls_native_certs::load_native_certs();
         for error in &native.errors {
-            tracing::warn!(%error, "the system's certificates are incomplete");
+            tracing::warn!(%error, "a certificate of the system cannot be read; it is left out");
         }
         roots.add_parsable_certificates(native.certs);
         if let Some(path) = ca_file {
@@ -65,19 +68,19 @@ impl Tls {
         let verified = builder()?.with_root_certificates(roots).with_no_client_auth();
         let mut https = verified.clone();
         https.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let anyone = Arc::new(Anyone(Arc::clone(&provider)));
-        let unverified = builder()?.dangerous().with_custom_certificate_verifier(anyone).with_no_client_auth();
+        let any = Arc::new(AnyCertificate(Arc::clone(&provider)));
+        let unverified = builder()?.dangerous().with_custom_certificate_verifier(any).with_no_client_auth();
         Ok(Tls { verified: Arc::new(verified), https: Arc::new(https), unverified: Arc::new(unverified) })
     }
 
-    /// Shakes hands. It has no timeout of its own.
+    /// Performs a handshake. The caller bounds the time.
     pub(super) async fn connect(
         &self,
-        wire: Wire,
+        stream: MeteredStream,
         name: &str,
         mode: TlsMode,
         identity: Option<CertifiedKey>,
-    ) -> Result<TlsWire, NetworkError> {
+    ) -> Result<EncryptedStream, NetworkError> {
         let config = match mode {
             TlsMode::Verified => &self.verified,
             TlsMode::Https => &self.https,
@@ -85,15 +88,15 @@ impl Tls {
         };
         let server = ServerName::try_from(name.to_owned())
             .map_err(|_| NetworkError::Tls("the server name is neither a host name nor an address".to_owned()))?;
-        let config = identity.map_or_else(|| Arc::clone(config), |identity| Arc::new(showing(config, identity)));
-        let connected = TlsConnector::from(config).connect(server, wire).await;
+        let config = identity.map_or_else(|| Arc::clone(config), |identity| Arc::new(with_identity(config, identity)));
+        let connected = TlsConnector::from(config).connect(server, stream).await;
         connected.map_err(|error| NetworkError::Tls(error.to_string()))
     }
 }
 
-/// The same, with a certificate of the client's for one handshake. Its session is kept by nobody: another channel would
-/// resume it as this client.
-fn showing(config: &ClientConfig, identity: CertifiedKey) -> ClientConfig {
+/// The same with a client certificate, for one handshake. Sessions are not resumed: another channel would resume them as
+/// this client.
+fn with_identity(config: &ClientConfig, identity: CertifiedKey) -> ClientConfig {
     let mut config = config.clone();
     config.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(identity));
     config.resumption = Resumption::disabled();
@@ -105,16 +108,16 @@ fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsErr
     let certificates = CertificateDer::pem_file_iter(path).map_err(|error| fail(error.to_string()))?;
     let certificates = certificates.collect::<Result<Vec<_>, _>>().map_err(|error| fail(error.to_string()))?;
     if certificates.is_empty() {
-        return Err(fail("there is none in it".to_owned()));
+        return Err(fail("it has no certificate".to_owned()));
     }
     Ok(certificates)
 }
 
-/// Accepts any certificate. The handshake's signature is still checked: the peer holds the key of what it shows.
+/// Accepts any certificate. The handshake's signature is still checked: the peer must hold the certificate's key.
 #[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
+struct AnyCertificate(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Anyone {
+impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,
