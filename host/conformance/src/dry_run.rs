@@ -1,41 +1,41 @@
-//! One call outside of any judgement: what a plugin does with these deliveries, for its author to look at.
+//! One call without judgement: what a plugin does with these deliveries, for its author to inspect.
 
 use tidings_domain::delivery::Delivery;
 use tidings_sandbox::{Admitted, CallReport, LogLevel, Sandbox, StreamAppend};
 
-use crate::far::ServerBehaviour;
+use crate::remote_server::ServerBehaviour;
+use crate::run::{ConformanceRun, DEADLINE_MS};
 use crate::sample::Sample;
-use crate::trial::{ConformanceRun, DEADLINE_MS};
 
-/// What came of a call, and what went out.
+/// The report of a call, and what the plugin sent.
 #[derive(Clone, Debug)]
-pub struct Rehearsal {
+pub struct DryRun {
     pub report: CallReport,
-    /// What the far side was sent, by connection.
+    /// The bytes sent to the server, by connection.
     pub sent: Vec<Vec<u8>>,
-    /// What it wrote to event streams.
+    /// The entries of event streams.
     pub entries: Vec<StreamAppend>,
     /// The plugin's log.
     pub log: Vec<(LogLevel, String)>,
-    /// What the plugin asks for that it could not reach, as `host:port`: places that are no settings.
+    /// What the plugin asks to reach that is not available, as `host:port`: hosts that are not settings.
     pub unreached: Vec<String>,
 }
 
-/// Delivers to a far side on loopback that takes everything, as a channel with this sample's settings would. `deliveries` makes
-/// the batch for the address that the settings lead to.
+/// Delivers to a server on loopback that accepts everything, as a channel with this sample's settings would. `deliveries`
+/// makes the batch for the sample's address.
 ///
 /// # Errors
-/// Why there are no settings to try the plugin with.
-pub async fn rehearse(
+/// No valid settings can be made for the plugin; says why.
+pub async fn dry_run(
     sandbox: &Sandbox,
     admitted: &Admitted,
     sample: &Sample,
     deliveries: impl FnOnce(&str) -> Vec<Delivery>,
-) -> Result<Rehearsal, String> {
-    let trial = ConformanceRun::new(sandbox, admitted, sample);
-    let channel = trial.channel(ServerBehaviour::helpful(), DEADLINE_MS).await.map_err(|refused| refused.0)?;
+) -> Result<DryRun, String> {
+    let run = ConformanceRun::new(sandbox, admitted, sample);
+    let channel = run.channel(ServerBehaviour::accept_all(), DEADLINE_MS).await.map_err(|error| error.0)?;
     let batch = deliveries(&channel.setup.address);
     let report = channel.deliver(&batch).await;
     let (entries, log) = (channel.host.take_entries(), channel.host.take_lines());
-    Ok(Rehearsal { report, sent: channel.far.heard(), entries, log, unreached: channel.setup.foreign.clone() })
+    Ok(DryRun { report, sent: channel.server.received(), entries, log, unreached: channel.setup.unreached.clone() })
 }

@@ -1,4 +1,5 @@
-//! A daemon in memory: the plugin's state within its bounds, every line of its log, every command that it handed over.
+//! A daemon in memory: it keeps the plugin's state within its limits, its log, its event streams and the commands that it
+//! submitted.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use tidings_sandbox::{ChannelHost, LogLevel, StateError, StreamAppend};
 
-/// What the plugin of one channel did with its host.
+/// Records what the plugin of one channel does with its host.
 #[derive(Debug, Default)]
 pub struct MemoryHost {
     state: Mutex<BTreeMap<String, Vec<u8>>>,
@@ -16,30 +17,30 @@ pub struct MemoryHost {
 }
 
 impl MemoryHost {
-    /// The lines of its log since the last call of this, oldest first.
+    /// Takes the lines of the log since the last call of this, oldest first.
     pub fn take_lines(&self) -> Vec<(LogLevel, String)> {
-        std::mem::take(&mut hold(&self.lines))
+        std::mem::take(&mut lock(&self.lines))
     }
 
-    /// What it added to event streams since the last call of this.
+    /// Takes the entries of event streams since the last call of this.
     pub fn take_entries(&self) -> Vec<StreamAppend> {
-        std::mem::take(&mut hold(&self.entries))
+        std::mem::take(&mut lock(&self.entries))
     }
 
-    /// Address and text of the commands that it handed over since the last call of this.
+    /// Takes the address and text of the commands submitted since the last call of this.
     pub fn take_commands(&self) -> Vec<(String, String)> {
-        std::mem::take(&mut hold(&self.commands))
+        std::mem::take(&mut lock(&self.commands))
     }
 }
 
-fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[async_trait]
 impl ChannelHost for MemoryHost {
     async fn state_get(&self, _: &str, key: &str) -> Result<Option<Vec<u8>>, StateError> {
-        Ok(hold(&self.state).get(key).cloned())
+        Ok(lock(&self.state).get(key).cloned())
     }
 
     async fn state_set(
@@ -50,7 +51,7 @@ impl ChannelHost for MemoryHost {
         max_keys: u32,
         max_bytes: u64,
     ) -> Result<(), StateError> {
-        let mut state = hold(&self.state);
+        let mut state = lock(&self.state);
         let others = || state.iter().filter(|(other, _)| *other != key);
         let bytes = key.len() + value.len() + others().map(|(key, value)| key.len() + value.len()).sum::<usize>();
         if others().count() + 1 > max_keys as usize || bytes as u64 > max_bytes {
@@ -61,25 +62,25 @@ impl ChannelHost for MemoryHost {
     }
 
     async fn state_delete(&self, _: &str, key: &str) -> Result<(), StateError> {
-        hold(&self.state).remove(key);
+        lock(&self.state).remove(key);
         Ok(())
     }
 
     async fn state_keys(&self, _: &str, prefix: &str) -> Result<Vec<String>, StateError> {
-        Ok(hold(&self.state).keys().filter(|key| key.starts_with(prefix)).cloned().collect())
+        Ok(lock(&self.state).keys().filter(|key| key.starts_with(prefix)).cloned().collect())
     }
 
     async fn append(&self, _: &str, entries: Vec<StreamAppend>) -> Result<(), StateError> {
-        hold(&self.entries).extend(entries);
+        lock(&self.entries).extend(entries);
         Ok(())
     }
 
     async fn inbox(&self, _: &str, address: &str, text: &str) -> Vec<String> {
-        hold(&self.commands).push((address.to_owned(), text.to_owned()));
+        lock(&self.commands).push((address.to_owned(), text.to_owned()));
         vec![format!("there is no command `{text}`")]
     }
 
     fn log(&self, _: &str, level: LogLevel, line: &str) {
-        hold(&self.lines).push((level, line.to_owned()));
+        lock(&self.lines).push((level, line.to_owned()));
     }
 }

@@ -1,17 +1,17 @@
-//! What came of the cases.
+//! The results of the cases.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// What came of one case.
+/// The result of one case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "verdict", content = "why", rename_all = "snake_case")]
 pub enum CaseResult {
     Passed,
-    /// What was against the contract: one line for the plugin's author.
+    /// How the plugin breaks the contract, in one line for its author.
     Failed(String),
-    /// Why it does not concern this plugin, or could not be tried.
+    /// Why the case does not concern this plugin, or could not be run.
     Skipped(String),
 }
 
@@ -25,7 +25,7 @@ impl CaseResult {
         }
     }
 
-    /// What there is to say about it; empty where it passed.
+    /// The reason of a failed or skipped case; empty if it passed.
     pub fn why(&self) -> &str {
         match self {
             CaseResult::Passed => "",
@@ -40,10 +40,10 @@ impl From<Result<(), String>> for CaseResult {
     }
 }
 
-/// One thing that was tried.
+/// One case with its result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CaseReport {
-    /// The same in every version, e.g. `the far side refuses connections`.
+    /// A description, e.g. `the server refuses connections`.
     pub name: String,
     #[serde(flatten)]
     pub verdict: CaseResult,
@@ -54,12 +54,12 @@ pub struct CaseReport {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ConformanceReport {
     pub cases: Vec<CaseReport>,
-    /// What the plugin asks for that was not tried, as `host:port`: places that are no settings.
+    /// What the plugin asks to reach that was not tried, as `host:port`: hosts that are not settings.
     pub unreached: Vec<String>,
 }
 
 impl ConformanceReport {
-    /// Nothing was against the contract.
+    /// Whether no case failed.
     pub fn passed(&self) -> bool {
         self.failures().next().is_none()
     }

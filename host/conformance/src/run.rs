@@ -1,4 +1,4 @@
-//! One plugin under trial: calls of it against a far side, and what was seen of all of them together.
+//! A conformance run of one plugin: its calls against a test server, and what was observed over all of them.
 
 use std::io;
 use std::sync::Arc;
@@ -10,51 +10,51 @@ use tidings_domain::manifest::{Capability, Lifetime, Manifest};
 use tidings_domain::outcome::{CrashKind, Outcome};
 use tidings_sandbox::{Admitted, CallReport, ChannelHost, ChannelSettings, Plugin, Sandbox};
 
-use crate::far::{FirstSpeaker, RemoteServer, ServerBehaviour};
-use crate::finding::{CaseReport, CaseResult, ConformanceReport};
-use crate::host::MemoryHost;
-use crate::sample::{NoSettings, Sample, TestSettings, deliveries, setup};
+use crate::memory_host::MemoryHost;
+use crate::remote_server::{FirstSpeaker, RemoteServer, ServerBehaviour};
+use crate::report::{CaseReport, CaseResult, ConformanceReport};
+use crate::sample::{Sample, SettingsError, TestSettings, deliveries, setup};
 
-/// A call in a trial, in milliseconds: far more than a healthy plugin needs for what it is given here, and few enough
-/// that one that never answers is found out soon. All other limits are those of production.
+/// The deadline of a call in milliseconds: more than a working plugin needs for these deliveries, and short enough to find a
+/// plugin that never answers. All other limits are those of production.
 pub const DEADLINE_MS: u64 = 6_000;
-/// The same where the far side says nothing, so that the plugin runs into its own timeouts.
-pub const MUTE_DEADLINE_MS: u64 = 2_000;
-/// For a resident plugin's last words.
-const GRACE: Duration = Duration::from_millis(300);
-/// What plugins import that write event streams.
+/// The same for a silent server, where the plugin must rely on its own timeouts.
+pub const SILENT_DEADLINE_MS: u64 = 2_000;
+/// The time for a resident plugin's last call.
+const STOP_GRACE: Duration = Duration::from_millis(300);
+/// The import of plugins that append to event streams.
 const EVENT_STREAM: &str = "/event-stream@";
-/// The channel's name in a trial.
+/// The name of the channel.
 const CHANNEL: &str = "conformance";
 
-/// What goes on, and what was seen so far.
+/// The plugin, the results so far, and the observations.
 pub struct ConformanceRun<'a> {
     sandbox: &'a Sandbox,
     admitted: &'a Admitted,
     sample: &'a Sample,
-    findings: ConformanceReport,
-    pub seen: Observations,
+    report: ConformanceReport,
+    pub observed: Observations,
 }
 
-/// What is judged over all calls.
+/// What is observed over all calls.
 #[derive(Default)]
 pub struct Observations {
-    /// Places that were reached for without a grant.
+    /// Denied hosts: the plugin asked for them without a grant.
     pub denied: Vec<String>,
-    /// Where a secret was found.
+    /// The kinds of text in which a secret was found.
     pub leaks: Vec<String>,
-    /// A call did not end by itself: further ones would not either, and are not made.
+    /// A call did not end before its deadline. Further calls would not either, so they are skipped.
     pub hung: bool,
-    /// A single message made it connect to the far side.
+    /// A single message made the plugin connect to the server.
     pub connects: bool,
     /// A single message was delivered: with these settings the plugin works.
     pub delivers: bool,
 }
 
-/// A channel of the plugin, and its far side.
+/// A channel of the plugin, and its server.
 pub struct TestChannel {
     pub plugin: Plugin,
-    pub far: RemoteServer,
+    pub server: RemoteServer,
     pub setup: TestSettings,
     pub host: Arc<MemoryHost>,
 }
@@ -65,8 +65,8 @@ impl<'a> ConformanceRun<'a> {
             sandbox,
             admitted,
             sample,
-            findings: ConformanceReport::default(),
-            seen: Observations::default(),
+            report: ConformanceReport::default(),
+            observed: Observations::default(),
         }
     }
 
@@ -74,38 +74,38 @@ impl<'a> ConformanceRun<'a> {
         self.admitted.manifest()
     }
 
-    /// A channel whose far side is there and behaves like this.
-    pub async fn channel(&self, manner: ServerBehaviour, deadline_ms: u64) -> Result<TestChannel, NoSettings> {
-        // In HTTP the client begins, however late; only other protocols may have it otherwise.
+    /// A channel whose server behaves like this.
+    pub async fn channel(&self, behaviour: ServerBehaviour, deadline_ms: u64) -> Result<TestChannel, SettingsError> {
+        // In HTTP the client sends first, however late. In other protocols the server may.
         let net = self.manifest().grants.iter().any(|grant| grant.capability == Capability::Net);
-        let opening = if net { FirstSpeaker::Either } else { FirstSpeaker::Client };
-        self.open(RemoteServer::start(manner, opening).await, deadline_ms)
+        let first_speaker = if net { FirstSpeaker::Either } else { FirstSpeaker::Client };
+        self.open(RemoteServer::start(behaviour, first_speaker).await, deadline_ms)
     }
 
-    /// Whether what it delivers can be seen: it may reach the far side, or writes event streams.
-    pub fn can_be_heard(&self, channel: &TestChannel) -> bool {
+    /// Whether a delivery is observable: the plugin may reach the server, or appends to event streams.
+    pub fn delivery_is_observable(&self, channel: &TestChannel) -> bool {
         let streams = || self.admitted.imports().iter().any(|import| import.contains(EVENT_STREAM));
         !channel.setup.grants.reach.is_empty() || streams()
     }
 
-    /// A channel whose far side refuses connections.
-    pub fn refused(&self) -> Result<TestChannel, NoSettings> {
+    /// A channel whose server refuses connections.
+    pub fn refusing_channel(&self) -> Result<TestChannel, SettingsError> {
         self.open(RemoteServer::refusing(), DEADLINE_MS)
     }
 
-    /// The settings for a far side on this port.
-    pub fn setup_at(&self, port: u16) -> Result<TestSettings, NoSettings> {
+    /// The settings for a server on this port.
+    pub fn setup_for(&self, port: u16) -> Result<TestSettings, SettingsError> {
         setup(self.manifest(), self.sample, port)
     }
 
-    /// What it asks for beyond the far side, whatever the port of that.
+    /// What the plugin asks to reach beyond the server.
     pub fn unreached(&self) -> Vec<String> {
-        self.setup_at(1).map(|setup| setup.foreign).unwrap_or_default()
+        self.setup_for(1).map(|setup| setup.unreached).unwrap_or_default()
     }
 
-    fn open(&self, far: io::Result<RemoteServer>, deadline_ms: u64) -> Result<TestChannel, NoSettings> {
-        let far = far.map_err(|error| NoSettings(format!("no port for the far side: {error}")))?;
-        let setup = self.setup_at(far.port())?;
+    fn open(&self, server: io::Result<RemoteServer>, deadline_ms: u64) -> Result<TestChannel, SettingsError> {
+        let server = server.map_err(|error| SettingsError(format!("no port for the test server: {error}")))?;
+        let setup = self.setup_for(server.port())?;
         let settings = ChannelSettings {
             channel: CHANNEL.to_owned(),
             config: setup.config.clone(),
@@ -114,37 +114,37 @@ impl<'a> ConformanceRun<'a> {
         };
         let host = Arc::<MemoryHost>::default();
         let plugin = self.sandbox.plugin(self.admitted, settings, Arc::clone(&host) as Arc<dyn ChannelHost>);
-        Ok(TestChannel { plugin, far, setup, host })
+        Ok(TestChannel { plugin, server, setup, host })
     }
 
-    /// Delivers, and notes what is judged over all calls.
+    /// Delivers, and records the observations.
     pub async fn deliver(&mut self, channel: &TestChannel, batch: &[Delivery]) -> CallReport {
         let report = channel.deliver(batch).await;
-        self.seen.note(&report, channel);
+        self.observed.record(&report, channel);
         report
     }
 
-    /// Writes down what came of a case.
-    pub fn note(&mut self, name: &str, began: Instant, verdict: impl Into<CaseResult>) {
-        let case = CaseReport { name: name.to_owned(), verdict: verdict.into(), took: began.elapsed() };
-        self.findings.cases.push(case);
+    /// Records the result of a case.
+    pub fn record(&mut self, name: &str, started: Instant, result: impl Into<CaseResult>) {
+        let case = CaseReport { name: name.to_owned(), verdict: result.into(), took: started.elapsed() };
+        self.report.cases.push(case);
     }
 
-    pub fn end(self) -> ConformanceReport {
-        ConformanceReport { unreached: self.unreached(), ..self.findings }
+    pub fn finish(self) -> ConformanceReport {
+        ConformanceReport { unreached: self.unreached(), ..self.report }
     }
 }
 
 impl TestChannel {
     /// Delivers, as a channel of this lifetime does.
     pub async fn deliver(&self, batch: &[Delivery]) -> CallReport {
-        let parcels = deliveries::parcels(batch);
+        let requests = deliveries::requests(batch);
         match self.plugin.lifetime() {
-            Lifetime::PerCall => self.plugin.deliver(&parcels).await,
+            Lifetime::PerCall => self.plugin.deliver(&requests).await,
             Lifetime::Resident => {
-                let resident = self.plugin.reside();
-                let report = resident.deliver(&parcels).await;
-                resident.stop(GRACE).await;
+                let resident = self.plugin.start_resident();
+                let report = resident.deliver(&requests).await;
+                resident.stop(STOP_GRACE).await;
                 report
             }
         }
@@ -152,27 +152,27 @@ impl TestChannel {
 }
 
 impl Observations {
-    fn note(&mut self, report: &CallReport, channel: &TestChannel) {
+    fn record(&mut self, report: &CallReport, channel: &TestChannel) {
         self.hung |= matches!(report.crash, Some((CrashKind::Timeout, _)));
         for text in report.outcomes.iter().flat_map(texts) {
-            self.leak("an outcome", text, &channel.setup);
+            self.find_secret("an outcome", text, &channel.setup);
         }
         for (_, line) in channel.host.take_lines() {
-            if let Some(why) = line.strip_prefix("refused: ").filter(|_| report.stats.egress_denials > 0) {
-                self.denied.push(why.to_owned());
+            if let Some(reason) = line.strip_prefix("refused: ").filter(|_| report.stats.egress_denials > 0) {
+                self.denied.push(reason.to_owned());
             }
-            self.leak("a line of its log", &line, &channel.setup);
+            self.find_secret("a line of its log", &line, &channel.setup);
         }
     }
 
-    fn leak(&mut self, place: &str, text: &str, setup: &TestSettings) {
+    fn find_secret(&mut self, kind: &str, text: &str, setup: &TestSettings) {
         if setup.secrets.iter().any(|secret| text.contains(secret.as_str())) {
-            self.leaks.push(place.to_owned());
+            self.leaks.push(kind.to_owned());
         }
     }
 }
 
-/// What the plugin wrote into an outcome.
+/// The plugin's texts in an outcome.
 fn texts(outcome: &Outcome) -> Vec<&str> {
     match outcome {
         Outcome::Delivered { receipt } => receipt.iter().map(String::as_str).collect(),
@@ -182,7 +182,7 @@ fn texts(outcome: &Outcome) -> Vec<&str> {
         Outcome::AddressGone { replacement, reason } => {
             replacement.iter().chain([reason]).map(String::as_str).collect()
         }
-        // The sandbox's own words.
+        // A text of the sandbox, not of the plugin.
         Outcome::Crash { .. } => Vec::new(),
     }
 }

@@ -1,6 +1,6 @@
 //! A plugin exceeded a limit: the typed error with which a host function ends the call, and how a failed call becomes a
 //! [`CrashKind`]. wasmtime's typed errors decide where they exist. Three of its errors have no public type: their texts
-//! stand in [`untyped`], and `tests/crash_kinds.rs` provokes each of them.
+//! stand in [`untyped`], and tests here and in `tests/crash_kinds.rs` provoke each of them.
 
 use tidings_domain::limits::REASON_CHARS;
 use tidings_domain::outcome::CrashKind;
@@ -80,4 +80,34 @@ fn untyped(cause: &str) -> Option<Crash> {
         return None;
     };
     Some((CrashKind::HostCalls, detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use wasmtime::component::{Component, Linker};
+    use wasmtime::{Engine, Store};
+
+    use super::*;
+
+    /// A component whose `run` makes handles of its own resource without end.
+    const HANDLES: &str = r#"(component
+        (type $resource (resource (rep i32)))
+        (core func $new (canon resource.new $resource))
+        (core module $module
+            (import "" "new" (func $new (param i32) (result i32)))
+            (func (export "run") (loop (drop (call $new (i32.const 1))) (br 0))))
+        (core instance $instance (instantiate $module (with "" (instance (export "new" (func $new))))))
+        (func (export "run") (canon lift (core func $instance "run"))))"#;
+
+    #[test]
+    fn the_handle_limit_of_a_store_is_a_host_calls_crash() {
+        let engine = Engine::default();
+        let component = Component::new(&engine, HANDLES).expect("a component");
+        let mut store = Store::new(&engine, ());
+        store.set_max_component_handles(limits::GUEST_HANDLES);
+        let instance = Linker::new(&engine).instantiate(&mut store, &component).expect("an instance");
+        let run = instance.get_typed_func::<(), ()>(&mut store, "run").expect("the function");
+        let error = run.call(&mut store, ()).expect_err("too many handles");
+        assert_eq!(crash(&error, true), (CrashKind::HostCalls, TOO_MANY_HANDLES.to_owned()), "{error:#}");
+    }
 }

@@ -76,7 +76,7 @@ impl InstanceKind {
             InstanceKind::Resident(LazyResident { plugin, life }) => match life.get() {
                 Some(resident) => resident.deliver(batch).await,
                 None => {
-                    let resident = plugin.reside();
+                    let resident = plugin.start_resident();
                     let report = resident.deliver(batch).await;
                     resident.stop(limits::STOP_GRACE).await;
                     report
@@ -130,6 +130,6 @@ impl InstanceKind {
 
 impl LazyResident {
     fn life(&self) -> &ResidentHandle {
-        self.life.get_or_init(|| self.plugin.reside())
+        self.life.get_or_init(|| self.plugin.start_resident())
     }
 }
