@@ -102,7 +102,8 @@ mod tests {
     #[test]
     fn the_handle_limit_of_a_store_is_a_host_calls_crash() {
         let engine = Engine::default();
-        let component = Component::new(&engine, HANDLES).expect("a component");
+        let bytes = wat::parse_str(HANDLES).expect("component text");
+        let component = Component::new(&engine, bytes).expect("a component");
         let mut store = Store::new(&engine, ());
         store.set_max_component_handles(limits::GUEST_HANDLES);
         let instance = Linker::new(&engine).instantiate(&mut store, &component).expect("an instance");

@@ -41,7 +41,7 @@ impl LinkedPlugin {
     ) -> wasmtime::Result<LinkedPlugin> {
         let pre = linker.instantiate_pre(component)?;
         let export = |interface: &str, function: &str| {
-            let interface = component.get_export_index(None, &version.interface(interface));
+            let interface = component.get_export_index(None, version.interface(interface));
             component.get_export_index(Some(&interface?), function)
         };
         let deliver = export(PLUGIN, "deliver").ok_or_else(|| missing("deliver"))?;

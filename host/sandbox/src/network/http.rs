@@ -118,13 +118,13 @@ fn build(request: HttpRequest<'_>) -> Result<Request<Full<Bytes>>, NetworkError>
         (host, Some(port)) => format!("{host}:{port}"),
         (host, None) => host.to_owned(),
     };
-    let bad = |what: &str| NetworkError::Failed(format!("the request has no valid {what}"));
+    let invalid = |what: &str| NetworkError::Failed(format!("the request has no valid {what}"));
     let mut built = Request::new(Full::new(request.body));
     *built.method_mut() = request.method;
-    *built.uri_mut() = target.parse().map_err(|_| bad("target"))?;
+    *built.uri_mut() = target.parse().map_err(|_| invalid("target"))?;
     *built.headers_mut() = request.headers;
     let headers = built.headers_mut();
-    headers.insert(HOST, HeaderValue::from_str(&authority).map_err(|_| bad("host"))?);
+    headers.insert(HOST, HeaderValue::from_str(&authority).map_err(|_| invalid("host"))?);
     headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(concat!("tidings/", env!("CARGO_PKG_VERSION"))));
     Ok(built)
 }

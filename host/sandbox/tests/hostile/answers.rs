@@ -28,8 +28,8 @@ async fn row_23_a_trap_is_a_crash_and_the_next_call_works() {
         assert_eq!(crash_of(&report).0, CrashKind::Trap, "{round}");
         assert_eq!(report.outcomes.len(), 2);
         assert!(report.outcomes.iter().all(|o| matches!(o, Outcome::Crash { kind: CrashKind::Trap, .. })));
-        let good = [delivery("ok@x")];
-        assert_eq!(plugin.deliver(&requests(&good)).await.crash, None, "{round}");
+        let valid = [delivery("ok@x")];
+        assert_eq!(plugin.deliver(&requests(&valid)).await.crash, None, "{round}");
     }
 }
 
@@ -105,8 +105,8 @@ async fn what_was_settled_survives_being_cut_off() {
     let nothing = [delivery("loop@x")];
     let soon = tokio::time::sleep(Duration::from_millis(100));
     assert_eq!(plugin.deliver_until(&requests(&nothing), soon).await, Err(vec![None]));
-    let good = [delivery("ok@x")];
-    let report = plugin.deliver_until(&requests(&good), std::future::pending()).await.expect("not cut off");
+    let valid = [delivery("ok@x")];
+    let report = plugin.deliver_until(&requests(&valid), std::future::pending()).await.expect("not cut off");
     assert_eq!(report.outcomes, [Outcome::Delivered { receipt: None }]);
 }
 

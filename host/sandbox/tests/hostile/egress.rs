@@ -110,8 +110,10 @@ enum Expected {
     Error(&'static str),
 }
 
-#[tokio::test]
-async fn row_29_a_server_that_misbehaves_ends_in_an_error_or_at_the_deadline() {
+/// A server that misbehaves, the plugin's behaviour and limits with it, and how the call must end.
+type Case = (&'static str, ServerScript, &'static str, PluginLimits, Expected);
+
+fn misbehaving_servers() -> Vec<Case> {
     use CrashKind::{Memory, Timeout};
     let http = |text: &str| format!("HTTP/1.1 {text}").into_bytes();
     let sized = |head: &str, body: Vec<u8>| {
@@ -123,7 +125,7 @@ async fn row_29_a_server_that_misbehaves_ends_in_an_error_or_at_the_deadline() {
     let later = PluginLimits { deadline_ms: 3000, ..high_limits() };
     let few_bytes = PluginLimits { network_bytes: MIB as u64, ..high_limits() };
     let little_memory = PluginLimits { memory_bytes: 3 * MIB, ..high_limits() };
-    for (name, script, behaviour, limits, expected) in [
+    vec![
         ("silent", ServerScript::Silent, "slow", soon, Expected::Crash(Timeout)),
         ("drip", ServerScript::Drip, "slow", soon, Expected::Crash(Timeout)),
         ("no answer", ServerScript::Silent, "http", soon, Expected::Error("Timeout")),
@@ -178,7 +180,12 @@ async fn row_29_a_server_that_misbehaves_ends_in_an_error_or_at_the_deadline() {
             high_limits(),
             Expected::Error("status 302, 0 bytes"),
         ),
-    ] {
+    ]
+}
+
+#[tokio::test]
+async fn row_29_a_server_that_misbehaves_ends_in_an_error_or_at_the_deadline() {
+    for (name, script, behaviour, limits, expected) in misbehaving_servers() {
         let port = scripted_server(script).await;
         let fixture = SandboxFixture::new();
         let grants = [Capability::Http, Capability::Net].map(|capability| grant(capability, port, true, true));

@@ -101,13 +101,13 @@ async fn row_31_a_thousand_cancelled_calls_leave_a_working_plugin() {
     let fixture = SandboxFixture::new();
     let plugin =
         fixture.plugin(&fixture.hostile().await, high_limits(), vec![grant(Capability::Net, port, true, false)], port);
-    let (in_host, in_guest, good) = ([delivery("slow@x")], [delivery("loop@x")], [delivery("ok@x")]);
+    let (in_host, in_guest, valid) = ([delivery("slow@x")], [delivery("loop@x")], [delivery("ok@x")]);
     for round in 0..1000 {
         let endless = requests(if round % 10 == 0 { &in_guest } else { &in_host });
         let cancelled = tokio::time::timeout(Duration::from_micros(round % 5 * 700), plugin.deliver(&endless)).await;
         assert!(cancelled.is_err(), "both are endless");
         if round % 50 == 0 {
-            assert_eq!(plugin.deliver(&requests(&good)).await.crash, None, "round {round}");
+            assert_eq!(plugin.deliver(&requests(&valid)).await.crash, None, "round {round}");
         }
     }
     server.abort();
@@ -117,17 +117,17 @@ async fn row_31_a_thousand_cancelled_calls_leave_a_working_plugin() {
 async fn a_looping_plugin_does_not_hold_up_another() {
     let fixture = SandboxFixture::new();
     let hostile = fixture.hostile().await;
-    let bad = fixture.plugin(&hostile, PluginLimits { deadline_ms: 2000, ..high_limits() }, Vec::new(), 9);
-    let good = fixture.plugin(&hostile, high_limits(), Vec::new(), 9);
+    let looping = fixture.plugin(&hostile, PluginLimits { deadline_ms: 2000, ..high_limits() }, Vec::new(), 9);
+    let valid = fixture.plugin(&hostile, high_limits(), Vec::new(), 9);
     let loops: Vec<_> = (0..3)
         .map(|_| {
-            let bad = bad.clone();
-            tokio::spawn(async move { bad.deliver(&requests(&[delivery("loop@x")])).await.crash })
+            let looping = looping.clone();
+            tokio::spawn(async move { looping.deliver(&requests(&[delivery("loop@x")])).await.crash })
         })
         .collect();
     let mut delivered = 0;
     while loops.iter().any(|task| !task.is_finished()) {
-        let report = good.deliver(&requests(&[delivery("ok@x")])).await;
+        let report = valid.deliver(&requests(&[delivery("ok@x")])).await;
         assert_eq!(report.crash, None);
         delivered += 1;
     }

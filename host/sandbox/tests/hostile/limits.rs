@@ -1,4 +1,4 @@
-//! Each limit is hit alone, with all others far away: the call ends in the limit's own outcome.
+//! Each limit is reached alone, with all others high: the call ends in the limit's own outcome.
 
 use std::time::{Duration, Instant};
 

@@ -2,25 +2,24 @@
 
 use std::sync::Mutex;
 
-use crate::limits;
-
 use super::*;
 use crate::capabilities::http::PluginHttpRequest;
+use crate::limits;
 use crate::network::{HttpError, HttpReply, NetworkError};
 
 /// Answers each connection with the next of `replies`, over TLS or not, and keeps the requests.
 pub(super) async fn server(tls: bool, replies: Vec<Vec<u8>>) -> (u16, Arc<Mutex<Vec<String>>>) {
     let (listener, port) = listen().await;
     let requests = Arc::new(Mutex::new(Vec::new()));
-    let seen = Arc::clone(&requests);
+    let received = Arc::clone(&requests);
     tokio::spawn(async move {
         for reply in replies {
             let tcp = accept(&listener).await;
             if tls {
                 let stream = authority().acceptor.accept(tcp).await.expect("a handshake");
-                answer(stream, &reply, &seen).await;
+                answer(stream, &reply, &received).await;
             } else {
-                answer(tcp, &reply, &seen).await;
+                answer(tcp, &reply, &received).await;
             }
         }
     });
@@ -30,7 +29,7 @@ pub(super) async fn server(tls: bool, replies: Vec<Vec<u8>>) -> (u16, Arc<Mutex<
 async fn answer(
     mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
     reply: &[u8],
-    seen: &Mutex<Vec<String>>,
+    received: &Mutex<Vec<String>>,
 ) {
     let mut request = Vec::new();
     while !complete(&request) {
@@ -40,7 +39,7 @@ async fn answer(
             _ => break,
         }
     }
-    seen.lock().expect("a lock").push(String::from_utf8_lossy(&request).into_owned());
+    received.lock().expect("a lock").push(String::from_utf8_lossy(&request).into_owned());
     drop(stream.write_all(reply).await);
     drop(stream.shutdown().await);
 }
@@ -61,7 +60,7 @@ fn redirect(to: &str) -> Vec<u8> {
     format!("HTTP/1.1 307 Temporary Redirect\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n").into_bytes()
 }
 
-pub(super) fn ask(url: &str) -> PluginHttpRequest {
+pub(super) fn post(url: &str) -> PluginHttpRequest {
     PluginHttpRequest {
         method: "POST".to_owned(),
         url: url.to_owned(),
@@ -96,7 +95,7 @@ async fn a_request_goes_out_and_its_response_comes_back() {
         let mut state = reaching(port, port);
         let asked = PluginHttpRequest {
             credential: Some("token".to_owned()),
-            ..ask(&format!("{scheme}://localhost:{port}/a?b=c#d"))
+            ..post(&format!("{scheme}://localhost:{port}/a?b=c#d"))
         };
         let reply = state.send(asked).await.expect("a reply");
         assert_eq!((reply.status, reply.body.as_slice()), (200, b"pong".as_slice()));
@@ -125,14 +124,14 @@ async fn what_is_not_granted_is_denied_before_anything_is_sent() {
         ("http://ⓛocalhost/".to_owned(), None, "no grant of `http` for localhost:80"),
         (format!("http://localhost:{port}/"), Some("key"), "no credential `key`"),
     ] {
-        let asked = PluginHttpRequest { credential: credential.map(str::to_owned), ..ask(&url) };
+        let asked = PluginHttpRequest { credential: credential.map(str::to_owned), ..post(&url) };
         let error = network(state.send(asked).await);
         assert!(matches!(&error, NetworkError::Denied(why) if why.contains(expected)), "{url}: {error}");
     }
     assert_eq!(state.stats.egress_denials, 8);
     assert!(requests.lock().expect("a lock").is_empty());
     let broken =
-        PluginHttpRequest { credential: Some("broken".to_owned()), ..ask(&format!("http://localhost:{port}/")) };
+        PluginHttpRequest { credential: Some("broken".to_owned()), ..post(&format!("http://localhost:{port}/")) };
     let refused = state.send(broken).await;
     assert_eq!(refused, Err(HttpError::Invalid("the credential `broken` is not a valid header".to_owned())));
 }
@@ -150,7 +149,7 @@ async fn row_49_each_redirect_is_checked_and_the_credential_stays_at_its_origin(
     };
     state.context.grants = Arc::new(all);
     let url = format!("http://localhost:{plain}/a");
-    let asked = PluginHttpRequest { credential: Some("token".to_owned()), redirects: 5, ..ask(&url) };
+    let asked = PluginHttpRequest { credential: Some("token".to_owned()), redirects: 5, ..post(&url) };
     let reply = state.send(asked).await.expect("a reply");
     assert_eq!((reply.status, reply.body.as_slice()), (200, b"done".as_slice()));
     let carries = |request: &String| request.to_lowercase().contains("authorization:");
@@ -170,7 +169,7 @@ async fn row_49_a_redirect_to_where_nothing_is_granted_is_denied() {
     ] {
         let (port, _) = server(false, vec![redirect(target)]).await;
         let mut state = reaching(port, port);
-        let asked = PluginHttpRequest { redirects: 1, ..ask(&format!("http://localhost:{port}/")) };
+        let asked = PluginHttpRequest { redirects: 1, ..post(&format!("http://localhost:{port}/")) };
         let error = network(state.send(asked).await);
         assert!(matches!(error, NetworkError::Denied(_)), "{target}: {error}");
     }
@@ -181,8 +180,8 @@ async fn redirects_end_at_the_number_that_the_plugin_asks_for() {
     let (port, _) = server(false, vec![redirect("/1"), redirect("/2"), redirect("/3")]).await;
     let mut state = reaching(port, port);
     let url = format!("http://localhost:{port}/");
-    assert_eq!(state.send(ask(&url)).await.map(|reply| reply.status), Ok(307), "none asked for: the reply itself");
-    let asked = PluginHttpRequest { redirects: 1, ..ask(&url) };
+    assert_eq!(state.send(post(&url)).await.map(|reply| reply.status), Ok(307), "none asked for: the reply itself");
+    let asked = PluginHttpRequest { redirects: 1, ..post(&url) };
     let reply = state.send(asked).await.expect("a reply");
     assert_eq!(reply.headers.iter().find(|(name, _)| name == "location").map(|(_, to)| to.as_str()), Some("/3"));
 }
@@ -202,7 +201,7 @@ async fn a_reply_beyond_its_bounds_is_an_error_and_not_memory() {
         (b"".to_vec(), false),
     ] {
         let (port, _) = server(false, vec![reply.clone()]).await;
-        let error = network(reaching(port, port).send(ask(&format!("http://localhost:{port}/"))).await);
+        let error = network(reaching(port, port).send(post(&format!("http://localhost:{port}/"))).await);
         let head = String::from_utf8_lossy(&reply[..reply.len().min(60)]).into_owned();
         let fits =
             if is_limit { matches!(error, NetworkError::Limit(_)) } else { matches!(error, NetworkError::Failed(_)) };
@@ -214,7 +213,7 @@ async fn a_reply_beyond_its_bounds_is_an_error_and_not_memory() {
 async fn an_exchange_ends_at_its_timeout_and_its_connection_with_it() {
     let (listener, port) = listen().await;
     let mut state = reaching(port, port);
-    let asked = PluginHttpRequest { timeout_ms: Some(100), ..ask(&format!("http://localhost:{port}/")) };
+    let asked = PluginHttpRequest { timeout_ms: Some(100), ..post(&format!("http://localhost:{port}/")) };
     let (answer, mut peer) = tokio::join!(state.send(asked), accept(&listener));
     assert_eq!(network(answer), NetworkError::Timeout);
     let mut sent = Vec::new();
@@ -227,7 +226,7 @@ async fn the_bytes_of_a_call_are_limited() {
     let (port, _) = server(false, vec![ok(&"x".repeat(10_000))]).await;
     let mut state = reaching(port, port);
     state.egress = Egress::new(trusting_tls(), &PluginLimits { network_bytes: 5000, ..PluginLimits::default() });
-    let error = network(state.send(ask(&format!("http://localhost:{port}/"))).await);
+    let error = network(state.send(post(&format!("http://localhost:{port}/"))).await);
     assert_eq!(error, NetworkError::Limit("more than 5000 bytes over the network in one call".to_owned()));
 }
 
@@ -236,7 +235,7 @@ async fn an_untrusted_server_gets_no_request() {
     let (port, requests) = server(true, vec![ok("")]).await;
     let mut state = reaching(port, port);
     state.egress = Egress::new(Arc::new(Tls::new(None).expect("TLS")), &PluginLimits::default());
-    let error = network(state.send(ask(&format!("https://localhost:{port}/"))).await);
+    let error = network(state.send(post(&format!("https://localhost:{port}/"))).await);
     assert!(matches!(error, NetworkError::Tls(_)), "{error}");
     assert!(requests.lock().expect("a lock").is_empty());
 }

@@ -1,8 +1,9 @@
 //! Tests of the capabilities that reach the network, against servers on loopback.
 
-mod credentials;
+mod client_certificates;
 mod http;
 mod net;
+mod tokens;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
