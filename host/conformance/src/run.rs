@@ -22,8 +22,6 @@ pub const DEADLINE_MS: u64 = 6_000;
 pub const SILENT_DEADLINE_MS: u64 = 2_000;
 /// The time for a resident plugin's last call.
 const STOP_GRACE: Duration = Duration::from_millis(300);
-/// The import of plugins that append to event streams.
-const EVENT_STREAM: &str = "/event-stream@";
 /// The name of the channel.
 const CHANNEL: &str = "conformance";
 
@@ -84,8 +82,7 @@ impl<'a> ConformanceRun<'a> {
 
     /// Whether a delivery is observable: the plugin may reach the server, or appends to event streams.
     pub fn delivery_is_observable(&self, channel: &TestChannel) -> bool {
-        let streams = || self.admitted.imports().iter().any(|import| import.contains(EVENT_STREAM));
-        !channel.setup.grants.reach.is_empty() || streams()
+        !channel.setup.grants.reach.is_empty() || self.admitted.writes_streams()
     }
 
     /// A channel whose server refuses connections.

@@ -65,31 +65,34 @@ impl Call {
     }
 
     pub(crate) async fn describe(&mut self) -> Result<Manifest, Crash> {
-        let completion = run_within(self.time, async {
-            let instance = instantiated(&mut self.instance, &self.linked, &mut self.store).await?;
+        let time = self.time;
+        let work = async {
+            let instance = self.instance().await?;
             self.linked.describe(&mut self.store, &instance).await
-        });
-        let completion = completion.await;
+        };
+        let completion = run_within(time, work).await;
         self.finish(completion).0
     }
 
     pub(crate) async fn check_address(&mut self, address: &str) -> Result<Result<String, String>, Crash> {
-        let completion = run_within(self.time, async {
-            let instance = instantiated(&mut self.instance, &self.linked, &mut self.store).await?;
+        let time = self.time;
+        let work = async {
+            let instance = self.instance().await?;
             self.linked.check_address(&mut self.store, &instance, address).await
-        });
-        let completion = completion.await;
+        };
+        let completion = run_within(time, work).await;
         self.finish(completion).0
     }
 
     /// Delivers the call's batch. The report has one outcome for each delivery, however the call ends.
     pub(crate) async fn deliver(&mut self) -> CallReport {
         let batch = Arc::clone(&self.store.data().batch);
-        let completion = run_within(self.time, async {
-            let instance = instantiated(&mut self.instance, &self.linked, &mut self.store).await?;
+        let time = self.time;
+        let work = async {
+            let instance = self.instance().await?;
             self.linked.deliver(&mut self.store, &instance, &batch).await
-        });
-        let completion = completion.await;
+        };
+        let completion = run_within(time, work).await;
         let (answer, stats, settled) = self.finish(completion);
         let context = &self.store.data().context;
         let (outcomes, crash) = combine_outcomes(answer, settled, |outcome| context.redacted(outcome));
@@ -98,11 +101,12 @@ impl Call {
 
     /// Wakes a resident plugin. Returns the time after which it asks to be woken at the latest, and what the wake used.
     pub(crate) async fn wake(&mut self, reason: WakeReason) -> (Result<Option<Duration>, Crash>, CallStats) {
-        let completion = run_within(self.time, async {
-            let instance = instantiated(&mut self.instance, &self.linked, &mut self.store).await?;
+        let time = self.time;
+        let work = async {
+            let instance = self.instance().await?;
             self.linked.wake(&mut self.store, &instance, reason).await
-        });
-        let completion = completion.await;
+        };
+        let completion = run_within(time, work).await;
         let (answer, stats, _) = self.finish(completion);
         (answer, stats)
     }
@@ -115,6 +119,14 @@ impl Call {
     /// The outcomes that the plugin has settled in a call that was dropped.
     pub(crate) fn take_settled(&mut self) -> Vec<Option<Outcome>> {
         self.store.data_mut().take_report().1
+    }
+
+    /// The instance, made in the first call.
+    async fn instance(&mut self) -> wasmtime::Result<Instance> {
+        match self.instance {
+            Some(instance) => Ok(instance),
+            None => Ok(*self.instance.insert(self.linked.instantiate(&mut self.store).await?)),
+        }
     }
 
     /// The answer or the crash, what the call used, and the outcomes that it settled.
@@ -133,18 +145,6 @@ impl Call {
         };
         let (stats, settled) = state.take_report();
         (answer, stats, settled)
-    }
-}
-
-/// The instance, made in the first call.
-async fn instantiated(
-    instance: &mut Option<Instance>,
-    linked: &LinkedPlugin,
-    store: &mut Store<InstanceState>,
-) -> wasmtime::Result<Instance> {
-    match *instance {
-        Some(instance) => Ok(instance),
-        None => Ok(*instance.insert(linked.instantiate(store).await?)),
     }
 }
 

@@ -12,6 +12,7 @@
 
 mod abi;
 mod admission;
+mod admitted;
 mod call;
 mod capabilities;
 mod channel_host;
@@ -33,7 +34,8 @@ mod sandbox;
 mod violation;
 mod wasi;
 
-pub use admission::{AdmissionError, Admitted};
+pub use admission::AdmissionError;
+pub use admitted::Admitted;
 pub use channel_host::{ChannelHost, LogLevel, StateError, StreamAppend};
 pub use code::{CompileError, CompileLimits, Compiler, DOES_NOT_COMPILE, compile_as_child};
 pub use credentials::{CredentialProblem, check_credential};

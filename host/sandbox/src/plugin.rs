@@ -13,7 +13,7 @@ use tidings_domain::outcome::{CrashKind, Outcome};
 use tidings_domain::text::{is_one_line, one_line};
 use tokio::sync::oneshot;
 
-use crate::admission::Admitted;
+use crate::admitted::Admitted;
 use crate::call::Call;
 use crate::delivery_request::Batch;
 use crate::guest_executor::GuestExecutor;

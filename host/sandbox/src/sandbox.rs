@@ -9,7 +9,7 @@ use tidings_domain::secret::Redaction;
 use tokio::sync::Semaphore;
 
 use crate::abi;
-use crate::admission::Admitted;
+use crate::admitted::Admitted;
 use crate::channel_host::ChannelHost;
 use crate::code::{CodeStore, Compiler};
 use crate::engine;

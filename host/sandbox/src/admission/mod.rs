@@ -1,11 +1,9 @@
 //! From a component file to an admitted plugin: inspect, compile, link, ask for the manifest. The same file is admitted in the
 //! same way every time; configuration, grants and network are not involved.
 
-mod admitted;
 mod error;
 mod inspect;
 
-pub use admitted::Admitted;
 pub use error::AdmissionError;
 
 use std::sync::Arc;
@@ -16,6 +14,7 @@ use tidings_domain::manifest::Lifetime;
 use tidings_domain::text::one_line;
 
 use crate::abi::LinkedPlugin;
+use crate::admitted::Admitted;
 use crate::code::CompileError;
 use crate::sandbox::Sandbox;
 

@@ -66,7 +66,7 @@ impl CodeCache {
         let file = fs::read(&path).ok()?;
         let component = sealed::open(engine, &file).ok();
         if component.is_none() {
-            tracing::warn!(path = %path.display(), "the cached code is damaged or of another engine; the component is compiled again");
+            tracing::warn!(path = %path.display(), "cached code is damaged; the component is compiled again");
             drop(fs::remove_file(path));
         }
         component
@@ -76,7 +76,7 @@ impl CodeCache {
     pub(crate) fn store(&self, digest: &str, sealed: &[u8]) {
         let path = self.path(digest);
         if let Err(error) = self.write(&path, sealed) {
-            tracing::warn!(path = %path.display(), %error, "cannot cache compiled code; the next start compiles the component again");
+            tracing::warn!(path = %path.display(), %error, "cannot cache compiled code; the next start compiles again");
         }
     }
 

@@ -5,12 +5,9 @@ use std::io::{self, Read as _, Write as _};
 
 use rustix::process::{Resource, Rlimit, Signal, nice, set_parent_process_death_signal, setrlimit};
 
-use super::compiler::compile_in_process;
+use super::compiler::{DOES_NOT_COMPILE, compile_in_process};
 use super::error::CompileError;
 use crate::limits;
-
-/// The exit code of a child whose component does not compile (`EX_DATAERR` of sysexits.h).
-pub const DOES_NOT_COMPILE: u8 = 65;
 
 /// The lowest priority: deliveries come first.
 const LOWEST_PRIORITY: i32 = 19;

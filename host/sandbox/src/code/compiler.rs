@@ -18,10 +18,12 @@ use tokio::process::Command;
 use tokio::task::spawn_blocking;
 
 use super::cache::CodeCache;
-use super::child::DOES_NOT_COMPILE;
 use super::error::CompileError;
 use super::sealed::seal;
 use crate::{engine, limits};
+
+/// The exit code of a child whose component does not compile (`EX_DATAERR` of sysexits.h).
+pub const DOES_NOT_COMPILE: u8 = 65;
 
 /// Where components are compiled.
 #[derive(Clone, Debug)]

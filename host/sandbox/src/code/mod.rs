@@ -8,7 +8,7 @@ mod error;
 mod sealed;
 mod store;
 
-pub use child::{DOES_NOT_COMPILE, compile_as_child};
-pub use compiler::{CompileLimits, Compiler};
+pub use child::compile_as_child;
+pub use compiler::{CompileLimits, Compiler, DOES_NOT_COMPILE};
 pub use error::CompileError;
 pub(crate) use store::CodeStore;

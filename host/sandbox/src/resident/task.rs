@@ -167,8 +167,7 @@ impl ResidentTask {
             State::Absent { .. } => Duration::ZERO,
         };
         self.failures = if lived >= limits::RESIDENT_STABLE_AFTER { 1 } else { self.failures.saturating_add(1) };
-        let backoff = limits::RESIDENT_BACKOFF_MIN.saturating_mul(1 << (self.failures - 1).min(16));
-        let backoff = backoff.min(limits::RESIDENT_BACKOFF_MAX);
+        let backoff = backoff(self.failures);
         let (channel, crash) = (&self.plugin.context.channel, format!("{}: {detail}", kind.as_str()));
         tracing::warn!(%channel, crash, ?backoff, "the resident plugin crashed; it is started again after the backoff");
         self.state = State::Absent { start_at: Instant::now() + backoff };
@@ -203,6 +202,12 @@ impl ResidentTask {
     }
 }
 
+/// The wait before the next start, after this many consecutive crashes: it doubles up to a maximum.
+fn backoff(failures: u32) -> Duration {
+    let doublings = failures.saturating_sub(1).min(16);
+    limits::RESIDENT_BACKOFF_MIN.saturating_mul(1 << doublings).min(limits::RESIDENT_BACKOFF_MAX)
+}
+
 /// Runs until the plugin is stopped or its handle is dropped. `task` is the last parameter, so it is dropped before `commands`:
 /// once the channel is closed, the instance is gone.
 pub(super) async fn run(mut commands: mpsc::Receiver<ResidentCommand>, mut task: ResidentTask) {
@@ -225,5 +230,16 @@ pub(super) async fn run(mut commands: mpsc::Receiver<ResidentCommand>, mut task:
 impl Drop for ResidentTask {
     fn drop(&mut self) {
         self.stats.send_modify(|stats| stats.alive = false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_backoff_doubles_with_each_crash_up_to_its_maximum() {
+        let seconds: Vec<u64> = [1, 2, 3, 4, 9, 10, 11, u32::MAX].map(|failures| backoff(failures).as_secs()).into();
+        assert_eq!(seconds, [1, 2, 4, 8, 256, 300, 300, 300]);
     }
 }

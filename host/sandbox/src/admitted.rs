@@ -20,7 +20,7 @@ struct Inner {
 }
 
 impl Admitted {
-    pub(super) fn new(digest: String, imports: Vec<String>, manifest: Manifest, linked: Arc<LinkedPlugin>) -> Admitted {
+    pub(crate) fn new(digest: String, imports: Vec<String>, manifest: Manifest, linked: Arc<LinkedPlugin>) -> Admitted {
         Admitted { inner: Arc::new(Inner { digest, imports, manifest, linked }) }
     }
 
