@@ -1,5 +1,5 @@
-//! Wraps a core module as a component of the contract. The module carries its contract in a custom section, so its bytes are
-//! all that is needed. Nothing is run.
+//! Wraps a core module as a component of the contract. The module carries its contract in a custom section, so its
+//! bytes are all that is needed. Nothing is run.
 
 use anyhow::{Context, Result, bail};
 use wasmparser::{Encoding, Parser, Payload};

@@ -1,5 +1,5 @@
-//! From a plugin author's project to a component of the contract: `toolchain` builds in each language, `artifacts` reads what
-//! Cargo built, `encode` wraps a core module. It runs no plugin.
+//! From a plugin author's project to a component of the contract: `toolchain` builds in each language, `artifacts`
+//! reads what Cargo built, `encode` wraps a core module. It runs no plugin.
 
 mod artifacts;
 mod encode;

@@ -21,8 +21,8 @@ pub struct DryRun {
     pub unreached: Vec<String>,
 }
 
-/// Delivers to a server on loopback that accepts everything, as a channel with this sample's settings would. `deliveries`
-/// makes the batch for the sample's address.
+/// Delivers to a server on loopback that accepts everything, as a channel with this sample's settings would.
+/// `deliveries` makes the batch for the sample's address.
 ///
 /// # Errors
 /// No valid settings can be made for the plugin; says why.

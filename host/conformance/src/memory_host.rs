@@ -1,5 +1,5 @@
-//! A daemon in memory: it keeps the plugin's state within its limits, its log, its event streams and the commands that it
-//! submitted.
+//! A daemon in memory: it keeps the plugin's state within its limits, its log, its event streams and the commands that
+//! it submitted.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

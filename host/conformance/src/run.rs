@@ -15,8 +15,8 @@ use crate::remote_server::{FirstSpeaker, RemoteServer, ServerBehaviour};
 use crate::report::{CaseReport, CaseResult, ConformanceReport};
 use crate::sample::{Sample, SettingsError, TestSettings, deliveries, setup};
 
-/// The deadline of a call in milliseconds: more than a working plugin needs for these deliveries, and short enough to find a
-/// plugin that never answers. All other limits are those of production.
+/// The deadline of a call in milliseconds: more than a working plugin needs for these deliveries, and short enough to
+/// find a plugin that never answers. All other limits are those of production.
 pub const DEADLINE_MS: u64 = 6_000;
 /// The same for a silent server, where the plugin must rely on its own timeouts.
 pub const SILENT_DEADLINE_MS: u64 = 2_000;

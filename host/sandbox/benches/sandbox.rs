@@ -1,8 +1,8 @@
-//! The cost of the sandbox: a batch compared with the same code called natively, a fresh instance, many live instances, and a
-//! start from cached code. One JSON object per line.
+//! The cost of the sandbox: a batch compared with the same code called natively, a fresh instance, many live instances,
+//! and a start from cached code. One JSON object per line.
 //!
-//! Everything runs on one thread, as one channel's calls do. Figures that depend on the machine are ratios to a baseline of
-//! the same run.
+//! Everything runs on one thread, as one channel's calls do. Figures that depend on the machine are ratios to a
+//! baseline of the same run.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a benchmark may fail as it does")]
 

@@ -148,7 +148,8 @@ impl Call {
     }
 }
 
-/// Runs guest code and host calls for at most `time`, and measures their processor time. Drops what is not done by then.
+/// Runs guest code and host calls for at most `time`, and measures their processor time. Drops what is not done by
+/// then.
 async fn run_within<T>(time: Duration, work: impl Future<Output = wasmtime::Result<T>>) -> Completion<T> {
     let (mut work, mut cpu) = (pin!(work), Duration::ZERO);
     // A poll stays on its thread: guest code runs in it until it waits, or until the next tick.
@@ -163,8 +164,8 @@ async fn run_within<T>(time: Duration, work: impl Future<Output = wasmtime::Resu
 }
 
 /// Runs at every epoch tick of a guest: ends it at its deadline or beyond its host calls, and lets it yield otherwise.
-/// tokio's own yield lets the executor poll its timers and sockets first; a plain one would run the guest again at once,
-/// dozens of times in a row.
+/// tokio's own yield lets the executor poll its timers and sockets first; a plain one would run the guest again at
+/// once, dozens of times in a row.
 fn on_epoch_tick(state: &InstanceState) -> wasmtime::Result<UpdateDeadline> {
     state.check_host_calls()?;
     if Instant::now() >= state.deadline() {

@@ -1,5 +1,5 @@
-//! The engine's configuration: which code it accepts, how many instances, memories and tables it reserves, and the thread
-//! that advances its epochs so that running guests yield.
+//! The engine's configuration: which code it accepts, how many instances, memories and tables it reserves, and the
+//! thread that advances its epochs so that running guests yield.
 
 use std::thread;
 
@@ -15,8 +15,8 @@ pub(crate) fn start(instances: u32) -> Result<Engine, SandboxError> {
     Ok(engine)
 }
 
-/// An engine that only compiles; its code runs in an engine that was started. It uses one thread, so that the needs of a
-/// compilation do not depend on the number of processors.
+/// An engine that only compiles; its code runs in an engine that was started. It uses one thread, so that the needs of
+/// a compilation do not depend on the number of processors.
 pub(crate) fn compiler() -> wasmtime::Result<Engine> {
     Engine::new(code_config().parallel_compilation(false))
 }
@@ -43,7 +43,8 @@ fn code_config() -> Config {
     config
 }
 
-/// Address space, reserved once. Memory is used only where a guest touches it; a little of it stays mapped for the next one.
+/// Address space, reserved once. Memory is used only where a guest touches it; a little of it stays mapped for the next
+/// one.
 fn pool(instances: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(instances)
@@ -59,8 +60,8 @@ fn pool(instances: u32) -> PoolingAllocationConfig {
         .table_elements(tidings_domain::limits::PLUGIN_TABLE_CEILING)
         .async_stack_keep_resident(limits::WARM_STACK_BYTES);
     if PoolingAllocationConfig::is_pagemap_scan_available() {
-        // Linux 6.7 reports which pages a guest has written: those are reset and kept for the next guest. Without the report
-        // all pages would have to be reset, which takes longer than a new mapping.
+        // Linux 6.7 reports which pages a guest has written: those are reset and kept for the next guest. Without the
+        // report all pages would have to be reset, which takes longer than a new mapping.
         pool.pagemap_scan(Enabled::Yes)
             .linear_memory_keep_resident(limits::WARM_MEMORY_BYTES)
             .table_keep_resident(limits::WARM_TABLE_BYTES)
@@ -69,8 +70,8 @@ fn pool(instances: u32) -> PoolingAllocationConfig {
     pool
 }
 
-/// Advances the epoch while the engine lives. It has its own thread: on an executor that a looping guest keeps busy, ticks
-/// would be late.
+/// Advances the epoch while the engine lives. It has its own thread: on an executor that a looping guest keeps busy,
+/// ticks would be late.
 fn start_epochs(engine: &Engine) -> Result<(), SandboxError> {
     let engine = engine.weak();
     let advance = move || {

@@ -1,8 +1,10 @@
-//! Decides on which thread a guest runs. A call starts on the caller's thread, which suits calls that wait for a server. A
-//! call that computes for longer continues on its channel's own thread, which has a lower priority than the daemon's: the
-//! operating system then shares the processors between channels, and only the guest's own channel waits for its ticks.
+//! Decides on which thread a guest runs. A call starts on the caller's thread, which suits calls that wait for a
+//! server. A call that computes for longer continues on its channel's own thread, which has a lower priority than the
+//! daemon's: the operating system then shares the processors between channels, and only the guest's own channel waits
+//! for its ticks.
 
 use std::future::{Future, poll_fn};
+use std::io;
 use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -79,7 +81,8 @@ impl GuestExecutor {
                 // If the system refuses, the thread keeps the daemon's priority.
                 let _ = nice(limits::GUEST_NICE);
             });
-            thread.build().inspect_err(|error| tracing::error!(%error, "cannot start a guest thread; the plugin computes on the daemon's threads")).ok()
+            let log = |error: &io::Error| tracing::error!(%error, "no guest thread; guests use the daemon's threads");
+            thread.build().inspect_err(log).ok()
         };
         self.thread.get_or_init(start).as_ref()
     }
@@ -122,7 +125,8 @@ mod tests {
         thread::current().name().unwrap_or_default().to_owned()
     }
 
-    /// Whether the two parts of a call ran on the guest thread. The first part computes for this long, then the call yields.
+    /// Whether the two parts of a call ran on the guest thread. The first part computes for this long, then the call
+    /// yields.
     async fn parts(executor: &GuestExecutor, first: Duration) -> [bool; 2] {
         let on_guest_thread = || thread_name() == "guest";
         let work = async move {

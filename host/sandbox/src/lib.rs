@@ -1,12 +1,12 @@
-//! The only crate that knows wasmtime. It admits components, instantiates them under limits and grants, calls them, and turns
-//! whatever happens (an answer, a trap, a timeout, an invalid answer) into an outcome. It knows neither the store, nor the
-//! dispatcher, nor the API: what a plugin needs from the daemon comes through [`ChannelHost`].
+//! The only crate that knows wasmtime. It admits components, instantiates them under limits and grants, calls them, and
+//! turns whatever happens (an answer, a trap, a timeout, an invalid answer) into an outcome. It knows neither the
+//! store, nor the dispatcher, nor the API: what a plugin needs from the daemon comes through [`ChannelHost`].
 //!
 //! From a lease to the guest, a delivery passes four types:
 //!
 //! 1. the daemon's `PluginRunner` turns leases into a [`Batch`];
-//! 2. [`Plugin`] waits for a free instance and bounds the call by its caller; for a resident plugin, [`ResidentHandle`] passes
-//!    the batch to the task that owns the running instance;
+//! 2. [`Plugin`] waits for a free instance and bounds the call by its caller; for a resident plugin, [`ResidentHandle`]
+//!    passes the batch to the task that owns the running instance;
 //! 3. `Call` owns the `Store<InstanceState>`: it sets limits and deadline, and makes the [`CallReport`];
 //! 4. `abi::LinkedPlugin` calls the typed function `deliver` of the plugin's contract version.
 

@@ -12,13 +12,13 @@ pub const SANDBOX_INSTANCES_MAX: u32 = 4096;
 pub const INSTANCE_WAIT: Duration = Duration::from_secs(20);
 /// How long one `wake` of a resident plugin may take. The channel delivers nothing meanwhile.
 pub const WAKE_DEADLINE: Duration = Duration::from_secs(10);
-/// The shortest time between two wakes of a resident plugin. A plugin that asks for less, or leaves readable bytes unread,
-/// gets twenty wakes a second; the sandbox counts each wake that came due earlier.
+/// The shortest time between two wakes of a resident plugin. A plugin that asks for less, or leaves readable bytes
+/// unread, gets twenty wakes a second; the sandbox counts each wake that came due earlier.
 pub const WAKE_INTERVAL: Duration = Duration::from_millis(50);
 /// Consecutive early wakes after which the sandbox logs a warning.
 pub const EARLY_WAKES_LOGGED: u32 = 200;
-/// The first wait before a crashed resident plugin is started again. It doubles with each crash of an instance that lived
-/// less than `RESIDENT_STABLE_AFTER`.
+/// The first wait before a crashed resident plugin is started again. It doubles with each crash of an instance that
+/// lived less than `RESIDENT_STABLE_AFTER`.
 pub const RESIDENT_BACKOFF_MIN: Duration = Duration::from_secs(1);
 /// The longest wait before a crashed resident plugin is started again.
 pub const RESIDENT_BACKOFF_MAX: Duration = Duration::from_secs(300);
@@ -26,15 +26,15 @@ pub const RESIDENT_BACKOFF_MAX: Duration = Duration::from_secs(300);
 pub const RESIDENT_STABLE_AFTER: Duration = Duration::from_secs(60);
 /// How long a batch waits for a resident plugin's next instance. If the backoff is longer, the channel pauses.
 pub const RESIDENT_START_WAIT: Duration = Duration::from_secs(5);
-/// The share of a call's remaining time that connecting or an HTTP exchange may take, so that the plugin sees the timeout
-/// before its deadline.
+/// The share of a call's remaining time that connecting or an HTTP exchange may take, so that the plugin sees the
+/// timeout before its deadline.
 pub const CONNECT_SHARE: f64 = 0.8;
 /// How long `describe` and `check-address` may take: they compute and use no network.
 pub const QUESTION_DEADLINE: Duration = Duration::from_secs(5);
 /// How often a running guest yields, and so the precision of its deadline.
 pub const EPOCH_TICK: Duration = Duration::from_millis(10);
-/// Processor time that a guest may take without a pause on a thread of the daemon; then it continues on its channel's own,
-/// lower-priority thread. A mail takes a tenth of a millisecond.
+/// Processor time that a guest may take without a pause on a thread of the daemon; then it continues on its channel's
+/// own, lower-priority thread. A mail takes a tenth of a millisecond.
 pub const GUEST_BURST: Duration = Duration::from_millis(2);
 /// The `nice` increment of a channel's guest thread: a lower priority than deliveries, a higher one than compilations.
 pub const GUEST_NICE: i32 = 10;
@@ -61,8 +61,8 @@ pub const WARM_SLOTS: u32 = 16;
 pub const GUEST_HANDLES: usize = 1000;
 /// The guest's stack, in bytes. Deeper recursion traps.
 pub const GUEST_STACK_BYTES: usize = 512 * 1024;
-/// The part of the same stack that host functions use beyond the guest's, in bytes. A TLS handshake in a debug build is the
-/// deepest.
+/// The part of the same stack that host functions use beyond the guest's, in bytes. A TLS handshake in a debug build is
+/// the deepest.
 pub const HOST_STACK_BYTES: usize = 1536 * 1024;
 
 /// Nesting of components and modules in a component file.
@@ -87,8 +87,8 @@ pub const COMPILE_MEMORY_BYTES: u64 = 1536 * 1024 * 1024;
 pub const COMPILE_PROGRAM_BYTES: u64 = 1024 * 1024 * 1024;
 /// Processor time of that process, in seconds. The largest toolchain seen takes 15.
 pub const COMPILE_CPU_SECONDS: u64 = 120;
-/// The time after which that process is killed in any case. It has the lowest priority, so on a busy machine this is far
-/// longer than its processor time; it is less than a request of the API may take.
+/// The time after which that process is killed in any case. It has the lowest priority, so on a busy machine this is
+/// far longer than its processor time; it is less than a request of the API may take.
 pub const COMPILE_TIME: Duration = Duration::from_secs(240);
 /// How long a component waits while another one is being compiled.
 pub const COMPILE_WAIT: Duration = Duration::from_secs(50);
@@ -114,8 +114,8 @@ pub const STREAM_ENTRY_BYTES: usize = 64 * 1024;
 pub const INBOX_CHARS: usize = 1000;
 /// Reply lines that `inbox` returns.
 pub const INBOX_LINES: usize = 500;
-/// Host names that are resolved for one channel at the same time. The system's resolver blocks a thread for each, for as
-/// long as the name server does not answer, and cannot be interrupted.
+/// Host names that are resolved for one channel at the same time. The system's resolver blocks a thread for each, for
+/// as long as the name server does not answer, and cannot be interrupted.
 pub const LOOKUPS: usize = 8;
 /// Addresses of one name that are tried.
 pub const ADDRESSES_TRIED: usize = 8;

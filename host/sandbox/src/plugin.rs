@@ -64,8 +64,8 @@ impl Plugin {
     /// Delivers a batch until `cut_off` completes: then the call is dropped with its connections.
     ///
     /// # Errors
-    /// The call was cut off. The value has the outcomes that the plugin had settled by then; of the other deliveries nothing
-    /// is known.
+    /// The call was cut off. The value has the outcomes that the plugin had settled by then; of the other deliveries
+    /// nothing is known.
     pub async fn deliver_until(
         &self,
         batch: &Batch,

@@ -11,8 +11,8 @@ use crate::violation::Crash;
 pub struct CallReport {
     /// One for each delivery, in the order of the batch.
     pub outcomes: Vec<Outcome>,
-    /// Why the call returned no answer, if it did not. Outcomes that the plugin had settled before stay in `outcomes`; the
-    /// others are `Outcome::Crash`.
+    /// Why the call returned no answer, if it did not. Outcomes that the plugin had settled before stay in `outcomes`;
+    /// the others are `Outcome::Crash`.
     pub crash: Option<(CrashKind, String)>,
     pub stats: CallStats,
 }

@@ -1,5 +1,5 @@
-//! What all plugins of a sandbox share at run time: the engine, the linker, the network, and the permits for instances. It
-//! opens calls.
+//! What all plugins of a sandbox share at run time: the engine, the linker, the network, and the permits for instances.
+//! It opens calls.
 
 use std::sync::Arc;
 use std::time::Duration;

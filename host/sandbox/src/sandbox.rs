@@ -1,5 +1,5 @@
-//! The sandbox as the daemon sees it: it is set up once and makes the plugin of each channel. Admission of component files is
-//! in `admission`.
+//! The sandbox as the daemon sees it: it is set up once and makes the plugin of each channel. Admission of component
+//! files is in `admission`.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -66,8 +66,8 @@ impl Sandbox {
         Ok(Sandbox { runtime: Arc::new(runtime), code: Arc::new(code) })
     }
 
-    /// Removes the compiled code of all components but these. It may be called at any time: code that is needed again is
-    /// compiled again.
+    /// Removes the compiled code of all components but these. It may be called at any time: code that is needed again
+    /// is compiled again.
     pub async fn keep_only(&self, digests: HashSet<String>) {
         let code = Arc::clone(&self.code);
         let removed = tokio::task::spawn_blocking(move || code.keep_only(&digests)).await;

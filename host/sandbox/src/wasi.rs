@@ -1,6 +1,6 @@
-//! The part of WASI 0.2 that cannot reach the outside, for toolchains whose components import it: clocks, random numbers,
-//! standard output (lines of the plugin's log), and empty sets of files, sockets, arguments and environment variables. Its
-//! calls and bytes are limited and counted like those of the contract's own imports.
+//! The part of WASI 0.2 that cannot reach the outside, for toolchains whose components import it: clocks, random
+//! numbers, standard output (lines of the plugin's log), and empty sets of files, sockets, arguments and environment
+//! variables. Its calls and bytes are limited and counted like those of the contract's own imports.
 
 use wasmtime::component::Linker;
 use wasmtime_wasi::{WasiCtxView, WasiView, p2};
@@ -54,8 +54,8 @@ pub(crate) fn add_to_linker(linker: &mut Linker<InstanceState>) -> wasmtime::Res
 }
 
 impl WasiView for InstanceState {
-    /// Every function of WASI starts here, so this counts the host call. It cannot end the call; a guest beyond its limit
-    /// ends at its next tick.
+    /// Every function of WASI starts here, so this counts the host call. It cannot end the call; a guest beyond its
+    /// limit ends at its next tick.
     fn ctx(&mut self) -> WasiCtxView<'_> {
         self.stats.host_calls += 1;
         self.log_printed(false);

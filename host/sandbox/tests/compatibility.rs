@@ -1,6 +1,6 @@
 //! The contract's promise: a plugin that was built for a published version is admitted, describes itself as before, and
-//! delivers, for as long as the version is served. The files in `fixtures/v1` were built when version 1 was published and are
-//! never built again.
+//! delivers, for as long as the version is served. The files in `fixtures/v1` were built when version 1 was published
+//! and are never built again.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "what tests share may fail as they do")]
 
@@ -71,7 +71,8 @@ async fn a_rust_plugin_of_version_1_still_runs() {
     assert_eq!(topics.collect::<Vec<_>>(), ["Ralph"; 3]);
 }
 
-/// The plugin imports every interface of the contract, so linking checks all their types; the test makes some of the calls.
+/// The plugin imports every interface of the contract, so linking checks all their types; the test makes some of the
+/// calls.
 #[tokio::test]
 async fn every_import_of_version_1_is_still_linked_and_each_outcome_understood() {
     let fixture = SandboxFixture::new();

@@ -1,6 +1,6 @@
 //! Pins how each failure of a guest is classified: one row for each kind of trap and violation, provoked with real
-//! WebAssembly. wasmtime reports three of them by text only, so an upgrade that changes a text fails here. The handle limit
-//! of a store is pinned in `src/violation.rs`, since a plugin reaches another limit before it.
+//! WebAssembly. wasmtime reports three of them by text only, so an upgrade that changes a text fails here. The handle
+//! limit of a store is pinned in `src/violation.rs`, since a plugin reaches another limit before it.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "what tests share may fail as they do")]
 

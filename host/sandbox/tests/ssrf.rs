@@ -1,6 +1,6 @@
-//! Server-side request forgery: a plugin asks for internal hosts by address, by spelling, by name, by redirect, and by a name
-//! whose address changes. Each is denied with the reason, for HTTP and TCP, unless it was granted. Row numbers are those of
-//! the list of failures.
+//! Server-side request forgery: a plugin asks for internal hosts by address, by spelling, by name, by redirect, and by
+//! a name whose address changes. Each is denied with the reason, for HTTP and TCP, unless it was granted. Row numbers
+//! are those of the list of failures.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "what tests share may fail as they do")]
 

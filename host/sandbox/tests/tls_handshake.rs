@@ -1,4 +1,5 @@
-//! A guest that performs a TLS handshake. The host verifies certificates on the guest's stack, the smallest of the program.
+//! A guest that performs a TLS handshake. The host verifies certificates on the guest's stack, the smallest of the
+//! program.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "what tests share may fail as they do")]
 

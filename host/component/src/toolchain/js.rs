@@ -1,4 +1,5 @@
-//! JavaScript, with componentize-qjs, jco's QuickJS backend: the engine, the plugin and its modules become one component.
+//! JavaScript, with componentize-qjs, jco's QuickJS backend: the engine, the plugin and its modules become one
+//! component.
 
 use std::fs;
 use std::path::Path;
@@ -16,8 +17,8 @@ const MODULES: &str = "node_modules";
 const NODE: u32 = 18;
 const NO_NODE: &str = "install Node.js 18 or later with npm: on Debian, `apt-get install nodejs npm`";
 
-/// Builds the plugin in `project`, named by `main` in its package.json, into the component `out`. The first time, and when
-/// package-lock.json has changed, `npm ci` installs the tools, which needs the network.
+/// Builds the plugin in `project`, named by `main` in its package.json, into the component `out`. The first time, and
+/// when package-lock.json has changed, `npm ci` installs the tools, which needs the network.
 pub fn build(project: &Path, out: &Path) -> Result<()> {
     let (project, out) = absolute_paths(project, out)?;
     require_file(&project, "package.json", "it names the plugin's module and the componentize-qjs that builds it")?;

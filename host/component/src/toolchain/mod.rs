@@ -1,5 +1,5 @@
-//! Builds plugins in each language. For other languages than Rust, the tools are installed into the project, in the versions
-//! that it pins, and run there. An installation is announced on standard error; nothing else is printed.
+//! Builds plugins in each language. For other languages than Rust, the tools are installed into the project, in the
+//! versions that it pins, and run there. An installation is announced on standard error; nothing else is printed.
 
 pub mod js;
 pub mod python;
@@ -15,8 +15,8 @@ use anyhow::{Context, Result, bail};
 /// The contract's world for plugins.
 const WORLD: &str = "channel";
 
-/// Runs a program in the project's directory. Its output is shown only if it fails. `missing` says what to do if the program
-/// does not start.
+/// Runs a program in the project's directory. Its output is shown only if it fails. `missing` says what to do if the
+/// program does not start.
 fn run(command: &mut Command, project: &Path, missing: &str) -> Result<()> {
     command.current_dir(project).stdin(Stdio::null());
     let output = command.output();
@@ -48,7 +48,8 @@ fn absolute_paths(project: &Path, out: &Path) -> Result<(PathBuf, PathBuf)> {
     Ok((project, out))
 }
 
-/// Identifies an installation: the pinned versions and the project's path, since installed tools may contain absolute paths.
+/// Identifies an installation: the pinned versions and the project's path, since installed tools may contain absolute
+/// paths.
 fn stamp(project: &Path, pins: &str) -> Result<Vec<u8>> {
     let pins = fs::read(project.join(pins)).with_context(|| format!("reading {pins}"))?;
     Ok([project.as_os_str().as_encoded_bytes(), b"\n", &pins].concat())

@@ -14,8 +14,8 @@ const PINS: &str = "requirements.txt";
 
 const NO_PYTHON: &str = "install Python 3.10 or later with its module venv: on Debian, `apt-get install python3-venv`";
 
-/// Builds the plugin in `project` into the component `out`. The first time, and when `requirements.txt` has changed, its
-/// packages, componentize-py among them, are installed into `.venv`, which needs the network.
+/// Builds the plugin in `project` into the component `out`. The first time, and when `requirements.txt` has changed,
+/// its packages, componentize-py among them, are installed into `.venv`, which needs the network.
 pub fn build(project: &Path, out: &Path) -> Result<()> {
     let (project, out) = absolute_paths(project, out)?;
     require_file(&project, PINS, "it names the componentize-py that builds the plugin")?;
@@ -42,7 +42,8 @@ fn install(project: &Path) -> Result<()> {
     fs::write(&installed, wanted).with_context(|| format!("writing {}", installed.display()))
 }
 
-/// A program of the project's virtual environment, run in it: componentize-py bundles the packages of the active environment.
+/// A program of the project's virtual environment, run in it: componentize-py bundles the packages of the active
+/// environment.
 fn command(project: &Path, program: &str) -> Result<Command> {
     let (venv, system) = (project.join(VENV), env::var_os("PATH").unwrap_or_default());
     let path = env::join_paths([venv.join("bin")].into_iter().chain(env::split_paths(&system)))

@@ -1,5 +1,5 @@
-//! The cases, in the order in which a failure is most informative: the manifest, addresses, deliveries, unreliable servers,
-//! HTTP statuses, and what was observed over all calls.
+//! The cases, in the order in which a failure is most informative: the manifest, addresses, deliveries, unreliable
+//! servers, HTTP statuses, and what was observed over all calls.
 
 mod address;
 mod content;

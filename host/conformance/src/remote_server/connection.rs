@@ -1,5 +1,5 @@
-//! One connection of the test server. It answers HTTP/1.1 to a client that begins with a request, and `250 OK` to each line of
-//! any other client, after a greeting if the client may wait for one, as in SMTP.
+//! One connection of the test server. It answers HTTP/1.1 to a client that begins with a request, and `250 OK` to each
+//! line of any other client, after a greeting if the client may wait for one, as in SMTP.
 
 use std::io;
 use std::sync::Arc;
@@ -11,7 +11,8 @@ use tokio::time::timeout;
 
 use super::{FirstSpeaker, Received, ServerBehaviour};
 
-/// How long a client may be silent before the server greets it. Silence is a guess: a client on a busy machine is silent too.
+/// How long a client may be silent before the server greets it. Silence is a guess: a client on a busy machine is
+/// silent too.
 pub(super) const GREETING_WAIT: Duration = Duration::from_millis(60);
 /// What is kept of one connection, in bytes. The rest is read and dropped.
 const KEPT_BYTES: usize = 4 * 1024 * 1024;

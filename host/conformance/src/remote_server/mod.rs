@@ -1,4 +1,5 @@
-//! A server on loopback for a plugin under test: it accepts everything, or fails in one of the ways in which servers fail.
+//! A server on loopback for a plugin under test: it accepts everything, or fails in one of the ways in which servers
+//! fail.
 
 mod connection;
 

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 pub use settings::{SettingsError, TestSettings, setup, unreached_text};
 
-/// What the schema does not determine, given by the user. In values, `{host}`, `{port}` and `{url}` stand for the server.
+/// What the schema does not determine, given by the user. In values, `{host}`, `{port}` and `{url}` stand for the
+/// server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sample {
     /// Settings that override those made from the schema.

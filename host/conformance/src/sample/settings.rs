@@ -1,5 +1,5 @@
-//! Makes a channel's settings from a manifest: a value for each field that needs one, and the grants that the manifest asks
-//! for, limited to the test server on loopback.
+//! Makes a channel's settings from a manifest: a value for each field that needs one, and the grants that the manifest
+//! asks for, limited to the test server on loopback.
 
 use std::collections::BTreeMap;
 
@@ -74,8 +74,8 @@ pub fn setup(manifest: &Manifest, sample: &Sample, port: u16) -> Result<TestSett
     Ok(TestSettings { config, grants: Grants { reach, credentials }, address, secrets, unreached })
 }
 
-/// The value for a field, or none if its default, or no value, is valid. A host that the plugin asks to reach is always the
-/// test server, even if its default is another host.
+/// The value for a field, or none if its default, or no value, is valid. A host that the plugin asks to reach is always
+/// the test server, even if its default is another host.
 fn value(field: &Field, manifest: &Manifest) -> Option<String> {
     let wanted = field.required || field.default.is_some();
     let named = format!("{{{}}}", field.name);

@@ -1,4 +1,5 @@
-//! What all versions of the contract share: the names of its package and interfaces, and why a resident plugin is woken.
+//! What all versions of the contract share: the names of its package and interfaces, and why a resident plugin is
+//! woken.
 
 /// The package that components of every version name in their imports and exports.
 pub(crate) const PACKAGE: &str = "tidings:channel";

@@ -23,8 +23,8 @@ pub enum AdmissionError {
     ContractVersion { found: String, served: String },
     #[error(
         "the component imports `{0}`, a part of WASI that Tidings does not offer: of WASI 0.2 it offers clocks, random \
-         numbers, standard output (to the plugin's log), and empty sets of files and sockets; for connections and requests, \
-         use the contract's `net` and `http`"
+         numbers, standard output (to the plugin's log), and empty sets of files and sockets; use the contract's `net` \
+         and `http` for connections and requests"
     )]
     Wasi(String),
     #[error("the component imports `{0}`, which Tidings does not offer")]

@@ -1,5 +1,5 @@
-//! Inspects a component file before it is compiled: its format, its sizes and counts, its imports and exports. The limits
-//! come first, since nothing in a hostile file bounds what a compiler does with it.
+//! Inspects a component file before it is compiled: its format, its sizes and counts, its imports and exports. The
+//! limits come first, since nothing in a hostile file bounds what a compiler does with it.
 
 use std::ops::Range;
 

@@ -1,5 +1,5 @@
-//! From a component file to an admitted plugin: inspect, compile, link, ask for the manifest. The same file is admitted in the
-//! same way every time; configuration, grants and network are not involved.
+//! From a component file to an admitted plugin: inspect, compile, link, ask for the manifest. The same file is admitted
+//! in the same way every time; configuration, grants and network are not involved.
 
 mod error;
 mod inspect;

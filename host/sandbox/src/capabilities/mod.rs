@@ -1,6 +1,6 @@
 //! The host functions of plugins: one file for each interface of the contract, as methods of [`InstanceState`] and
-//! [`ChannelContext`]. They use the domain's types and not the generated ones, so that every version of the contract can
-//! share them.
+//! [`ChannelContext`]. They use the domain's types and not the generated ones, so that every version of the contract
+//! can share them.
 //!
 //! [`InstanceState`]: crate::instance::InstanceState
 //! [`ChannelContext`]: crate::instance::ChannelContext

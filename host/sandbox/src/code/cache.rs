@@ -1,6 +1,6 @@
 //! Sealed code on disk, so that a start does not compile again. One file for each component and engine: the name is the
-//! component's digest and the engine's fingerprint. A file whose seal does not match is deleted; its component is compiled
-//! again.
+//! component's digest and the engine's fingerprint. A file whose seal does not match is deleted; its component is
+//! compiled again.
 
 use std::collections::HashSet;
 use std::fs;
@@ -23,8 +23,8 @@ pub(super) struct CodeCache {
 }
 
 impl CodeCache {
-    /// Opens the directory and makes it private. Removes the files of other engines and of unfinished writes, and all files if
-    /// other users could write into it.
+    /// Opens the directory and makes it private. Removes the files of other engines and of unfinished writes, and all
+    /// files if other users could write into it.
     ///
     /// # Errors
     /// The directory cannot be read or written, or belongs to another user.

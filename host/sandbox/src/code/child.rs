@@ -1,5 +1,5 @@
-//! The compiling process: it limits itself first, then reads the component. It needs no configuration and opens no file and
-//! no socket.
+//! The compiling process: it limits itself first, then reads the component. It needs no configuration and opens no file
+//! and no socket.
 
 use std::io::{self, Read as _, Write as _};
 
@@ -12,8 +12,8 @@ use crate::limits;
 /// The lowest priority: deliveries come first.
 const LOWEST_PRIORITY: i32 = 19;
 
-/// Compiles the component on standard input to sealed code on standard output. Puts the whole process under these limits, so
-/// it is for a process that does nothing else.
+/// Compiles the component on standard input to sealed code on standard output. Puts the whole process under these
+/// limits, so it is for a process that does nothing else.
 ///
 /// # Errors
 /// Returns the exit code, [`DOES_NOT_COMPILE`] or 1, and the text for standard error.

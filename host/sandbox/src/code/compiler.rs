@@ -1,6 +1,6 @@
-//! Compiles components. The daemon lets a child process compile, which can be limited and killed. The child is this program
-//! again: it reads the component from standard input and writes sealed code to standard output, both temporary files in the
-//! cache's private directory. It blocks no thread of the daemon.
+//! Compiles components. The daemon lets a child process compile, which can be limited and killed. The child is this
+//! program again: it reads the component from standard input and writes sealed code to standard output, both temporary
+//! files in the cache's private directory. It blocks no thread of the daemon.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -30,13 +30,14 @@ pub const DOES_NOT_COMPILE: u8 = 65;
 pub enum Compiler {
     /// In this process, without limits: for tests, and for tools that handle the user's own files.
     InProcess,
-    /// In a child process for each component: `program` with `arguments`, then the limits (see [`CompileLimits`]). It must call
+    /// In a child process for each component: `program` with `arguments`, then the limits (see [`CompileLimits`]). It
+    /// must call
     /// [`compile_as_child`](crate::compile_as_child).
     Child { program: PathBuf, arguments: Vec<OsString>, limits: CompileLimits },
 }
 
-/// Limits of the compilation of one component. The child gets `memory_bytes`, `cpu_seconds` and `code_bytes` as arguments, in
-/// this order.
+/// Limits of the compilation of one component. The child gets `memory_bytes`, `cpu_seconds` and `code_bytes` as
+/// arguments, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CompileLimits {
     /// Memory, in bytes.

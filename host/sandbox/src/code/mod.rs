@@ -1,5 +1,5 @@
-//! Compiled code: from a component file to code that the engine runs, by the cache or by a compiler. A compiler is a child
-//! process under limits, since nothing in a hostile file bounds what compiling it takes.
+//! Compiled code: from a component file to code that the engine runs, by the cache or by a compiler. A compiler is a
+//! child process under limits, since nothing in a hostile file bounds what compiling it takes.
 
 mod cache;
 mod child;

@@ -1,5 +1,5 @@
-//! Sealed code: a magic word, the SHA-256 of the code, the code. The seal shows that code is unchanged since a compiler of
-//! this program wrote it, which loading it requires: wasmtime does not validate it again.
+//! Sealed code: a magic word, the SHA-256 of the code, the code. The seal shows that code is unchanged since a compiler
+//! of this program wrote it, which loading it requires: wasmtime does not validate it again.
 
 use std::hash::{Hash as _, Hasher};
 
@@ -29,10 +29,10 @@ pub(super) fn open(engine: &Engine, sealed: &[u8]) -> Result<Component, CompileE
 }
 
 fn load(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
-    // SAFETY: loading does not validate the code, so it must come from an engine and be unchanged. It comes from a compiler
-    // that this program started, or from a directory (mode 0700) in which only this program writes, whole files at once; the
-    // digest in the seal shows that it is what was written. The checked bytes are the loaded ones, there is no second read.
-    // wasmtime itself refuses code of another version or with other settings.
+    // SAFETY: loading does not validate the code, so it must come from an engine and be unchanged. It comes from a
+    // compiler that this program started, or from a directory (mode 0700) in which only this program writes, whole
+    // files at once; the digest in the seal shows that it is what was written. The checked bytes are the loaded ones,
+    // there is no second read. wasmtime itself refuses code of another version or with other settings.
     unsafe { Component::deserialize(engine, code) }
 }
 

@@ -41,8 +41,8 @@ impl CodeStore {
         Ok(CodeStore { engine: engine.clone(), cache, compiler, compiling: Semaphore::new(1) })
     }
 
-    /// Compiles the component with this digest, or loads its code from the cache. Returns none if other compilations take
-    /// longer than [`limits::COMPILE_WAIT`].
+    /// Compiles the component with this digest, or loads its code from the cache. Returns none if other compilations
+    /// take longer than [`limits::COMPILE_WAIT`].
     pub(crate) async fn compile(
         &self,
         digest: &str,

@@ -8,8 +8,8 @@ use rustls::{Error, InconsistentKeys};
 
 use super::CredentialProblem;
 
-/// The identity that a handshake presents. The certificates come leaf first; the key is PKCS #8, PKCS #1 or SEC 1, before
-/// or after them.
+/// The identity that a handshake presents. The certificates come leaf first; the key is PKCS #8, PKCS #1 or SEC 1,
+/// before or after them.
 pub(crate) fn identity(pem: &str) -> Result<CertifiedKey, CredentialProblem> {
     let problem = CredentialProblem::Certificate;
     let chain = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>();

@@ -1,5 +1,5 @@
-//! The secrets that the host uses on behalf of plugins: each kind becomes what is sent to the one host that the secret is
-//! for. No error text here contains any part of a secret.
+//! The secrets that the host uses on behalf of plugins: each kind becomes what is sent to the one host that the secret
+//! is for. No error text here contains any part of a secret.
 
 mod certificate;
 mod service_account;

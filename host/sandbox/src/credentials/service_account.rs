@@ -1,5 +1,6 @@
-//! The key file of a Google service account, and the assertion that it signs to obtain a token: a JSON Web Token (RFC 7519)
-//! with RS256 (RFC 7518, 3.3) as the grant of RFC 7523. Source: "Using OAuth 2.0 for Server to Server Applications", Google.
+//! The key file of a Google service account, and the assertion that it signs to obtain a token: a JSON Web Token (RFC
+//! 7519) with RS256 (RFC 7518, 3.3) as the grant of RFC 7523. Source: "Using OAuth 2.0 for Server to Server
+//! Applications", Google.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,8 +65,8 @@ impl ServiceAccount {
         })
     }
 
-    /// The form that requests a token, or none if the key cannot sign, which [`ServiceAccount::read`] rules out. `now` is the
-    /// time since 1970-01-01 UTC.
+    /// The form that requests a token, or none if the key cannot sign, which [`ServiceAccount::read`] rules out. `now`
+    /// is the time since 1970-01-01 UTC.
     pub(super) fn form(&self, now: Duration) -> Option<String> {
         let mut header = json!({ "alg": "RS256", "typ": "JWT" });
         if let Some(id) = &self.key_id {

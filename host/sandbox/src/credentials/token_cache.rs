@@ -1,6 +1,6 @@
-//! Bearer tokens of one channel, cached until shortly before they expire. One request at a time fetches a token; the others
-//! wait for its result. After a failure no request follows for a while, or for as long as the token server asks. The token's
-//! host is reached under the channel's grants and counts against the call's quotas, as every other host.
+//! Bearer tokens of one channel, cached until shortly before they expire. One request at a time fetches a token; the
+//! others wait for its result. After a failure no request follows for a while, or for as long as the token server asks.
+//! The token's host is reached under the channel's grants and counts against the call's quotas, as every other host.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -83,8 +83,8 @@ impl TokenCache {
         result.map(|value| (value, false))
     }
 
-    /// Removes a token that the server refused. Returns whether to try once more with a new one: only if the token was used
-    /// before, since a server that refuses a new token would refuse the next one too.
+    /// Removes a token that the server refused. Returns whether to try once more with a new one: only if the token was
+    /// used before, since a server that refuses a new token would refuse the next one too.
     pub(crate) async fn invalidate(&self, credential: &Credential, header: &AuthHeader) -> bool {
         if header.reused {
             let slot = self.slot(&credential.name);
@@ -129,8 +129,8 @@ async fn fetch_token(
         .map_err(|why| TokenFailure { error: ExchangeError::Credential(why), retry_after: retry_after(&reply, now) })
 }
 
-/// Reads the token endpoint's reply. Fails with the reason why the credential cannot be used for now. The reply is quoted
-/// only if it is an error code, since the endpoint saw the assertion.
+/// Reads the token endpoint's reply. Fails with the reason why the credential cannot be used for now. The reply is
+/// quoted only if it is an error code, since the endpoint saw the assertion.
 fn parse_reply(reply: &HttpReply, source: &str) -> Result<(HeaderValue, Duration), String> {
     if reply.status != 200 {
         let code = serde_json::from_slice::<ErrorAnswer>(&reply.body).ok().map(|answer| answer.error);
@@ -151,7 +151,8 @@ fn parse_reply(reply: &HttpReply, source: &str) -> Result<(HeaderValue, Duration
     Ok((value, age.saturating_sub(limits::TOKEN_EXPIRY_MARGIN)))
 }
 
-/// How long no request follows this refusal: the time in either form of `Retry-After` (RFC 9110, 10.2.3), within limits.
+/// How long no request follows this refusal: the time in either form of `Retry-After` (RFC 9110, 10.2.3), within
+/// limits.
 fn retry_after(reply: &HttpReply, now: SystemTime) -> Duration {
     let asked = reply.headers.iter().find(|(name, _)| name == "retry-after").map(|(_, value)| value.trim());
     let seconds = |value: &str| value.parse().ok().map(Duration::from_secs);

@@ -29,8 +29,8 @@ pub struct Connection {
     stream: Stream,
     permit: Permit,
     timeout: Duration,
-    /// A write failed halfway: what the peer received is unknown, so nothing more is sent. Bytes that the peer sent before
-    /// can still be read, and may give the reason.
+    /// A write failed halfway: what the peer received is unknown, so nothing more is sent. Bytes that the peer sent
+    /// before can still be read, and may give the reason.
     write_failed: bool,
     /// `read` has reached the end or failed: it causes no further wake.
     ended: bool,
@@ -62,7 +62,8 @@ impl Connection {
         Ok(connection)
     }
 
-    /// Reads at least one byte and at most `max` (never more than [`limits::READ_BYTES`]); none at the end of the stream.
+    /// Reads at least one byte and at most `max` (never more than [`limits::READ_BYTES`]); none at the end of the
+    /// stream.
     pub(crate) async fn read(&mut self, egress: &Egress, max: u32) -> Result<Vec<u8>, NetworkError> {
         let mut bytes = vec![0; max.clamp(1, limits::READ_BYTES) as usize];
         let time = self.timeout;

@@ -1,5 +1,5 @@
-//! Limits the linear memory and the tables of an instance, each summed over all its core modules. GrowthLimiter beyond the limit
-//! ends the call with a typed error, which names the cause.
+//! Limits the linear memory and the tables of an instance, each summed over all its core modules. GrowthLimiter beyond
+//! the limit ends the call with a typed error, which names the cause.
 
 use tidings_domain::limits::{PLUGIN_MEMORY_CEILING, PLUGIN_TABLE_CEILING, PluginLimits};
 use wasmtime::ResourceLimiter;
@@ -36,8 +36,8 @@ impl GrowthLimiter {
 }
 
 impl Usage {
-    /// Grows one of the items that are counted together from `current` to `desired`. Fails with the sum that it would have
-    /// reached if that exceeds the limit.
+    /// Grows one of the items that are counted together from `current` to `desired`. Fails with the sum that it would
+    /// have reached if that exceeds the limit.
     fn grow(&mut self, current: usize, desired: usize) -> Result<(), usize> {
         let wanted = self.used.saturating_sub(current).saturating_add(desired);
         if wanted > self.limit {

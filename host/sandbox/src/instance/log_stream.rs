@@ -1,4 +1,5 @@
-//! Standard output and standard error of a guest: a small buffer from which whole lines are taken into the plugin's log.
+//! Standard output and standard error of a guest: a small buffer from which whole lines are taken into the plugin's
+//! log.
 
 use std::io;
 use std::pin::Pin;
@@ -18,8 +19,8 @@ use crate::limits;
 pub(super) struct LogStream(Arc<Mutex<Vec<u8>>>);
 
 impl LogStream {
-    /// Takes the complete lines. With `unfinished`, or when the buffer exceeds the length of a line, the rest counts as a
-    /// line too. Skips empty lines.
+    /// Takes the complete lines. With `unfinished`, or when the buffer exceeds the length of a line, the rest counts as
+    /// a line too. Skips empty lines.
     pub(super) fn take_lines(&self, unfinished: bool) -> Vec<String> {
         let mut printed = self.printed();
         let end = match printed.iter().rposition(|byte| *byte == b'\n') {

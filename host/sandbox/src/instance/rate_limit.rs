@@ -1,6 +1,6 @@
 //! Limits how often one channel's plugin calls the store, which all channels share: a token bucket of
-//! `STORE_CALLS_SAVED` calls that refills with `STORE_CALLS_PER_SECOND`, and one call at a time. A call beyond it waits;
-//! nothing is refused.
+//! `STORE_CALLS_SAVED` calls that refills with `STORE_CALLS_PER_SECOND`, and one call at a time. A call beyond it
+//! waits; nothing is refused.
 
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ pub(crate) struct RateLimit(Mutex<Schedule>);
 #[derive(Default)]
 struct Schedule(Option<Instant>);
 
-/// Permission for one store call, for as long as it is held. The store serves calls in the order of their arrival: a channel
-/// with many parallel calls would otherwise be served as many times before another channel is.
+/// Permission for one store call, for as long as it is held. The store serves calls in the order of their arrival: a
+/// channel with many parallel calls would otherwise be served as many times before another channel is.
 #[must_use]
 pub(crate) struct StorePermit<'a> {
     _guard: MutexGuard<'a, Schedule>,

@@ -1,5 +1,5 @@
-//! The data of one `Store`: what the instance may use, what its current call has used, and the outcomes that it settled.
-//! It dies with the store: after one call, or with a resident plugin's instance.
+//! The data of one `Store`: what the instance may use, what its current call has used, and the outcomes that it
+//! settled. It dies with the store: after one call, or with a resident plugin's instance.
 
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};

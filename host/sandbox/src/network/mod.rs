@@ -101,8 +101,8 @@ impl Egress {
         Err(last)
     }
 
-    /// Performs a TLS handshake over `stream`, within `time`. The certificate must be valid for `name`, which is also sent as
-    /// SNI; `identity` is presented if the peer asks for a client certificate.
+    /// Performs a TLS handshake over `stream`, within `time`. The certificate must be valid for `name`, which is also
+    /// sent as SNI; `identity` is presented if the peer asks for a client certificate.
     pub(crate) async fn encrypt(
         &self,
         stream: MeteredStream,

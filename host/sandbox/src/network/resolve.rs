@@ -42,8 +42,8 @@ impl Default for LookupPermits {
 }
 
 impl LookupPermits {
-    /// Resolves a name on a blocking thread. The lookup continues when the caller stops waiting, and holds its permit until
-    /// it ends.
+    /// Resolves a name on a blocking thread. The lookup continues when the caller stops waiting, and holds its permit
+    /// until it ends.
     pub(super) async fn resolve(
         &self,
         resolver: &Arc<dyn Resolver>,

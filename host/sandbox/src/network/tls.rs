@@ -1,5 +1,5 @@
-//! TLS with rustls and the ring provider, named explicitly so that another crate's choice of a provider cannot break it. The
-//! roots are the system's and those of a file that the administrator names.
+//! TLS with rustls and the ring provider, named explicitly so that another crate's choice of a provider cannot break
+//! it. The roots are the system's and those of a file that the administrator names.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -94,8 +94,8 @@ impl Tls {
     }
 }
 
-/// The same with a client certificate, for one handshake. Sessions are not resumed: another channel would resume them as
-/// this client.
+/// The same with a client certificate, for one handshake. Sessions are not resumed: another channel would resume them
+/// as this client.
 fn with_identity(config: &ClientConfig, identity: CertifiedKey) -> ClientConfig {
     let mut config = config.clone();
     config.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(identity));

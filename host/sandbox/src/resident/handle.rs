@@ -1,4 +1,5 @@
-//! The daemon's side of a resident plugin: it passes batches to the task, cuts them off, reads statistics, and stops it.
+//! The daemon's side of a resident plugin: it passes batches to the task, cuts them off, reads statistics, and stops
+//! it.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -17,8 +18,8 @@ use crate::limits;
 use crate::plugin::Plugin;
 use crate::report::{CallReport, CallStats};
 
-/// A channel's resident plugin. It runs from its start, whether there is something to deliver or not. Dropping the handle ends
-/// it at once; [`ResidentHandle::stop`] lets the plugin finish.
+/// A channel's resident plugin. It runs from its start, whether there is something to deliver or not. Dropping the
+/// handle ends it at once; [`ResidentHandle::stop`] lets the plugin finish.
 pub struct ResidentHandle {
     commands: mpsc::Sender<ResidentCommand>,
     stats: Arc<watch::Sender<ResidentStats>>,
@@ -50,8 +51,8 @@ impl ResidentHandle {
     /// Delivers a batch until `cut_off` completes: then the instance is dropped with its connections.
     ///
     /// # Errors
-    /// The call was cut off. The value has the outcomes that the plugin had settled by then; of the other deliveries nothing
-    /// is known.
+    /// The call was cut off. The value has the outcomes that the plugin had settled by then; of the other deliveries
+    /// nothing is known.
     pub async fn deliver_until(
         &self,
         batch: &Batch,
@@ -115,8 +116,8 @@ impl ResidentHandle {
         self.wait_for(|stats| stats.idle_crashes > seen).await
     }
 
-    /// Stops the plugin: it gets its last call, and is dropped with its connections when that has ended, at the latest after
-    /// `grace`. Nothing of the instance remains when this returns. Later deliveries are postponed.
+    /// Stops the plugin: it gets its last call, and is dropped with its connections when that has ended, at the latest
+    /// after `grace`. Nothing of the instance remains when this returns. Later deliveries are postponed.
     pub async fn stop(&self, grace: Duration) {
         let stop = async {
             // The channel closes when the task has dropped everything that it owns.

@@ -13,7 +13,8 @@ pub struct ResidentStats {
     pub crashes: u64,
     /// Crashes outside of deliveries: at a start, or in a wake.
     pub idle_crashes: u64,
-    /// Consecutive crashes of instances that lived less than [`RESIDENT_STABLE_AFTER`]; 1 if the last one had lived longer.
+    /// Consecutive crashes of instances that lived less than [`RESIDENT_STABLE_AFTER`]; 1 if the last one had lived
+    /// longer.
     ///
     /// [`RESIDENT_STABLE_AFTER`]: crate::limits::RESIDENT_STABLE_AFTER
     pub consecutive_crashes: u32,

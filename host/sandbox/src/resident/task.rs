@@ -1,5 +1,5 @@
-//! The task of a resident plugin: it owns the running instance, or the backoff before the next one. Nothing here runs at the
-//! same time as anything else.
+//! The task of a resident plugin: it owns the running instance, or the backoff before the next one. Nothing here runs
+//! at the same time as anything else.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -181,8 +181,8 @@ impl ResidentTask {
 
     /// Drops the instance in the middle of a call; returns the outcomes that it had settled.
     fn abandon(&mut self) -> Vec<Option<Outcome>> {
-        // After a cut-off the caller usually stops the channel, once it has stored the outcomes. An instance that is started
-        // meanwhile would connect only to disconnect again.
+        // After a cut-off the caller usually stops the channel, once it has stored the outcomes. An instance that is
+        // started meanwhile would connect only to disconnect again.
         let absent = State::Absent { start_at: Instant::now() + limits::RESIDENT_BACKOFF_MIN };
         self.stats.send_modify(|stats| stats.alive = false);
         match std::mem::replace(&mut self.state, absent) {
@@ -208,8 +208,8 @@ fn backoff(failures: u32) -> Duration {
     limits::RESIDENT_BACKOFF_MIN.saturating_mul(1 << doublings).min(limits::RESIDENT_BACKOFF_MAX)
 }
 
-/// Runs until the plugin is stopped or its handle is dropped. `task` is the last parameter, so it is dropped before `commands`:
-/// once the channel is closed, the instance is gone.
+/// Runs until the plugin is stopped or its handle is dropped. `task` is the last parameter, so it is dropped before
+/// `commands`: once the channel is closed, the instance is gone.
 pub(super) async fn run(mut commands: mpsc::Receiver<ResidentCommand>, mut task: ResidentTask) {
     loop {
         // Wakes keep a distance and come first: the plugin answers a PING however much there is to deliver.

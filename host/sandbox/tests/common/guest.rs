@@ -1,4 +1,5 @@
-//! Components from core WebAssembly text: a minimal plugin around a body of `deliver`, for what a Rust guest cannot express.
+//! Components from core WebAssembly text: a minimal plugin around a body of `deliver`, for what a Rust guest cannot
+//! express.
 
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
@@ -15,7 +16,8 @@ pub struct Guest<'a> {
     pub describe: &'a str,
     /// Gets `$text` and `$length`; returns the address of the answer.
     pub check_address: &'a str,
-    /// Gets `$batch` and `$count`; returns the address of the answer. `$answer` makes the answer "all delivered" for a count.
+    /// Gets `$batch` and `$count`; returns the address of the answer. `$answer` makes the answer "all delivered" for a
+    /// count.
     pub deliver: &'a str,
     /// The body of the export with which the host allocates; gets `$align` and `$size`.
     pub realloc: &'a str,

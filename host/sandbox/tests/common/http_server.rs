@@ -41,7 +41,8 @@ impl TestHttpServer {
         server
     }
 
-    /// Sets the next replies: a status and further headers, e.g. `503 Busy\r\nretry-after: 7`. Later replies are `200 OK`.
+    /// Sets the next replies: a status and further headers, e.g. `503 Busy\r\nretry-after: 7`. Later replies are `200
+    /// OK`.
     pub fn reply_with(&self, replies: &[&'static str]) {
         self.replies.lock().expect("a lock").extend(replies);
     }

@@ -1,5 +1,5 @@
-//! What the sandbox's tests share: a sandbox with a daemon in memory, deliveries, servers, the hostile plugin, and components
-//! from WebAssembly text.
+//! What the sandbox's tests share: a sandbox with a daemon in memory, deliveries, servers, the hostile plugin, and
+//! components from WebAssembly text.
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 

@@ -1,4 +1,5 @@
-//! Access to the network: what was not granted is denied, and servers that misbehave end in an error or at the deadline.
+//! Access to the network: what was not granted is denied, and servers that misbehave end in an error or at the
+//! deadline.
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,5 +1,5 @@
-//! Endless calls of host functions, two kinds of misbehaviour in one call, cancelled calls, and endless loops: other calls and
-//! channels are not affected.
+//! Endless calls of host functions, two kinds of misbehaviour in one call, cancelled calls, and endless loops: other
+//! calls and channels are not affected.
 
 use std::time::Duration;
 

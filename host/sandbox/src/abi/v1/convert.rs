@@ -1,5 +1,5 @@
-//! Converts the contract's records to the domain's. A plugin's values become safe here: texts are escaped and cut, waits are
-//! bounded. Later code need not know where a text came from.
+//! Converts the contract's records to the domain's. A plugin's values become safe here: texts are escaped and cut,
+//! waits are bounded. Later code need not know where a text came from.
 
 use std::time::Duration;
 

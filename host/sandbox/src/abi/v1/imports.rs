@@ -1,5 +1,5 @@
-//! Implements the generated traits: each method converts values around a method of [`InstanceState`]. Every method counts as
-//! a host call. An inner `Err` is returned to the plugin, an outer one ends the call.
+//! Implements the generated traits: each method converts values around a method of [`InstanceState`]. Every method
+//! counts as a host call. An inner `Err` is returned to the plugin, an outer one ends the call.
 
 use wasmtime::Result;
 use wasmtime::component::Resource;

@@ -1,6 +1,6 @@
-//! Version 1 of the contract, `tidings:channel@1.0.0`: how its exports are called. `deliver` and `wake` are bound by hand:
-//! the generated `deliver` would copy every text once more, and a second set of generated bindings for `wake` would double
-//! the code for one function.
+//! Version 1 of the contract, `tidings:channel@1.0.0`: how its exports are called. `deliver` and `wake` are bound by
+//! hand: the generated `deliver` would copy every text once more, and a second set of generated bindings for `wake`
+//! would double the code for one function.
 
 mod bindings;
 mod convert;
@@ -59,7 +59,8 @@ pub(super) async fn deliver(
     deliver: &ComponentExportIndex,
     batch: &Batch,
 ) -> wasmtime::Result<Vec<Outcome>> {
-    // Bound for each call, since the records' lifetime is part of its type. That compares names, once for a whole batch.
+    // Bound for each call, since the records' lifetime is part of its type. That compares names, once for a whole
+    // batch.
     let deliver = instance.get_typed_func::<(&[DeliveryRecord<'_>],), (Vec<types::Outcome>,)>(&mut *store, deliver)?;
     let records: Vec<DeliveryRecord<'_>> = batch.iter().map(DeliveryRecord::of).collect();
     let (outcomes,) = deliver.call_async(store, (&records,)).await?;

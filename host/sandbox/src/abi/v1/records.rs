@@ -1,5 +1,6 @@
-//! The records that are passed to a plugin, with the contract's fields in its order, borrowed from the domain's values. A text
-//! is copied once, into the guest's memory. They are bound by hand because the generated records own their texts.
+//! The records that are passed to a plugin, with the contract's fields in its order, borrowed from the domain's values.
+//! A text is copied once, into the guest's memory. They are bound by hand because the generated records own their
+//! texts.
 
 use tidings_domain::delivery::{self, StoredEvent};
 use wasmtime::component::{ComponentType, Lower};

@@ -1,5 +1,5 @@
-//! Tokens for a service account: how they are obtained, cached, replaced and refused. The servers run on loopback; the token
-//! endpoint verifies assertions.
+//! Tokens for a service account: how they are obtained, cached, replaced and refused. The servers run on loopback; the
+//! token endpoint verifies assertions.
 
 use std::sync::Mutex;
 
@@ -21,7 +21,8 @@ fn token(token: &str, seconds: u64) -> Vec<u8> {
     ok(&json!({ "access_token": token, "expires_in": seconds, "token_type": "Bearer" }).to_string())
 }
 
-/// A state with a service account whose token endpoint is at the port `tokens`, and grants for these ports of `localhost`.
+/// A state with a service account whose token endpoint is at the port `tokens`, and grants for these ports of
+/// `localhost`.
 fn with_account(tokens: u16, ports: &[u16]) -> InstanceState {
     let plain = |port: &u16| Grant { plain_http: true, ..grant(Capability::Http, "localhost", *port) };
     let file = key_file(&format!("http://localhost:{tokens}/token"));
@@ -66,7 +67,8 @@ async fn a_service_account_obtains_a_token_that_is_cached() {
 #[tokio::test]
 async fn a_token_is_replaced_when_it_is_about_to_expire_and_once_when_it_is_refused() {
     let refused = || status(401, "{}");
-    // Each row: the lifetime of tokens, the API's replies, the statuses that the plugin sees, the tokens that were sent.
+    // Each row: the lifetime of tokens, the API's replies, the statuses that the plugin sees, the tokens that were
+    // sent.
     for (lasts, replies, expected, expected_tokens) in [
         (60, vec![ok(""), ok("")], vec![200, 200], vec!["t1", "t2"]),
         (3600, vec![ok(""), refused(), ok(""), ok("")], vec![200, 200, 200], vec!["t1", "t1", "t2", "t2"]),

@@ -55,8 +55,8 @@ async fn exchange(
     }
 }
 
-/// Sends one request with its credential. If the server refuses a token that was used before, sends it once more with a new
-/// token.
+/// Sends one request with its credential. If the server refuses a token that was used before, sends it once more with a
+/// new token.
 async fn send_hop(hop: &RequestHop, context: &ChannelContext, egress: &Egress) -> Result<HttpReply, ExchangeError> {
     let ChannelContext { grants, tokens, .. } = context;
     let permit = http_permit(grants, hop.url())?;

@@ -23,8 +23,8 @@ pub(crate) struct PluginHttpRequest {
     pub timeout_ms: Option<u32>,
 }
 
-/// Headers that the host writes, or that concern one connection only. A plugin that could set them could smuggle a second
-/// request.
+/// Headers that the host writes, or that concern one connection only. A plugin that could set them could smuggle a
+/// second request.
 const HOST_HEADERS: &[&str] = &[
     "connection",
     "content-length",
@@ -52,8 +52,8 @@ pub(super) struct RequestHop {
 }
 
 impl RequestHop {
-    /// The plugin's own request. Refuses CONNECT, which is not a request, and TRACE, since a server that echoes the request
-    /// would reveal the credential to the plugin.
+    /// The plugin's own request. Refuses CONNECT, which is not a request, and TRACE, since a server that echoes the
+    /// request would reveal the credential to the plugin.
     pub(super) fn first(ask: PluginHttpRequest) -> Result<RequestHop, HttpError> {
         let method = Method::from_bytes(ask.method.as_bytes());
         let method = method.ok().filter(|method| ![Method::CONNECT, Method::TRACE].contains(method));
@@ -85,8 +85,8 @@ impl RequestHop {
         HttpRequest { permit, url: &self.url, method: self.method.clone(), headers, body: self.body.clone() }
     }
 
-    /// The request that follows a redirect, or none if the reply is final. As in browsers, 303, and 301 and 302 after a POST,
-    /// become a GET without a body.
+    /// The request that follows a redirect, or none if the reply is final. As in browsers, 303, and 301 and 302 after a
+    /// POST, become a GET without a body.
     pub(super) fn follow(&self, reply: &HttpReply) -> Result<Option<RequestHop>, HttpError> {
         let to_get = match StatusCode::from_u16(reply.status) {
             Ok(StatusCode::SEE_OTHER) => self.method != Method::HEAD,
