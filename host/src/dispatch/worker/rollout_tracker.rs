@@ -186,7 +186,7 @@ impl RolloutTracker {
     pub(super) fn observe_idle_crashes(&mut self, stats: &ResidentStats) -> u64 {
         let new = stats.idle_crashes.saturating_sub(self.idle_crashes);
         self.idle_crashes = stats.idle_crashes;
-        if stats.in_a_row <= 1 {
+        if stats.consecutive_crashes <= 1 {
             self.watch.forget();
         }
         let last = stats.last_crash.as_ref().map(|(kind, detail)| (*kind, detail.as_str()));
