@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tidings_domain::delivery::{Acceptance, Content, DeliveryState, NewMessage, Recipient, StoredEvent};
+use tidings_domain::delivery::{Acceptance, Content, DeliveryState, NewMessage, Recipient};
 use tidings_domain::message::MessageId;
 use tidings_domain::outcome::Settlement;
 use tidings_domain::subscription::{DigestOptions, Filter, Rule, Style, Subscription};
+use tidings_domain::testing::{recipient, stored_event};
 use tidings_domain::time::Timestamp;
 use tidings_store::{Books, DeliveryQuery, DeliveryRow, Lease, LeaseRequest, Mode, Store};
 
@@ -31,29 +32,12 @@ pub fn at(millis: u64) -> Timestamp {
 }
 
 pub fn message_id(text: &str) -> MessageId {
-    serde_json::from_value(text.into()).unwrap()
+    MessageId::made(text)
 }
 
 /// A message for these recipients; its content follows from its id.
 pub fn message(id: &str, recipients: Vec<Recipient>) -> NewMessage {
-    let event = StoredEvent {
-        id: message_id(id),
-        topic: "org.fedoraproject.prod.git.receive".into(),
-        timestamp: at(1),
-        application: Some("git".into()),
-        title: "git.receive".into(),
-        subtitle: format!("subtitle of {id}"),
-        long_form: String::new(),
-        link: Some("https://example.org/".into()),
-        icon: None,
-        secondary_icon: None,
-        agent: Some("ralph".into()),
-        usernames: vec!["ralph".into()],
-        packages: vec!["guake".into()],
-        objects: Vec::new(),
-        thread: None,
-        body: format!("{{\"msg\":\"{id}\"}}"),
-    };
+    let event = stored_event(id);
     let mut digest = [0; 32];
     for (place, byte) in digest.iter_mut().zip(id.bytes()) {
         *place = byte;
@@ -69,15 +53,7 @@ pub fn message(id: &str, recipients: Vec<Recipient>) -> NewMessage {
 
 /// A user's address on the channel `email`.
 pub fn to(user: &str) -> Recipient {
-    Recipient {
-        user: user.into(),
-        channel: "email".into(),
-        address: format!("{user}@example.org"),
-        filter: "mine".into(),
-        oneshot: false,
-        style: Style::default(),
-        digest: None,
-    }
+    recipient(user, "email")
 }
 
 /// The same, gathered into digests.

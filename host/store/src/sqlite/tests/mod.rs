@@ -12,9 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tidings_domain::delivery::{NewMessage, Recipient, StoredEvent};
-use tidings_domain::message::MessageId;
-use tidings_domain::subscription::Style;
+use tidings_domain::delivery::{NewMessage, StoredEvent};
+use tidings_domain::testing::{recipient, stored_event};
 use tidings_domain::time::Timestamp;
 
 use super::{Mode, SqliteStore};
@@ -73,39 +72,12 @@ fn at(millis: u64) -> Timestamp {
 }
 
 fn message(id: &str, users: &[&str], body_bytes: usize) -> NewMessage {
-    let message_id: MessageId = serde_json::from_value(id.into()).unwrap();
-    let event = StoredEvent {
-        id: message_id.clone(),
-        topic: "org.example.topic".into(),
-        timestamp: at(1),
-        application: None,
-        title: String::new(),
-        subtitle: String::new(),
-        long_form: String::new(),
-        link: None,
-        icon: None,
-        secondary_icon: None,
-        agent: None,
-        usernames: Vec::new(),
-        packages: Vec::new(),
-        objects: Vec::new(),
-        thread: None,
-        body: "x".repeat(body_bytes),
-    };
-    let recipients = users.iter().map(|user| Recipient {
-        user: (*user).into(),
-        channel: "email".into(),
-        address: format!("{user}@example.org"),
-        filter: "mine".into(),
-        oneshot: false,
-        style: Style::default(),
-        digest: None,
-    });
+    let event = StoredEvent { body: "x".repeat(body_bytes), ..stored_event(id) };
     NewMessage {
-        id: message_id,
+        id: event.id.clone(),
         topic: event.topic.clone(),
         digest: [1; 32],
-        recipients: recipients.collect(),
+        recipients: users.iter().map(|user| recipient(user, "email")).collect(),
         event: Some(Arc::new(event)),
     }
 }
