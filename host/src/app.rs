@@ -11,7 +11,7 @@ use tidings_bus::{
     Endpoint, EndpointStatus, Publisher, Received, Source, SourceSink, ZmqSettings, ZmqSource, ZmqSubscription,
 };
 use tidings_sandbox::{Sandbox, SandboxOptions};
-use tidings_store::{Change, Mode, Store};
+use tidings_store::{Change, Maintenance, Mode, Store};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -56,10 +56,11 @@ impl Core {
         if freed > 0 {
             tracing::info!(freed, "leases of an earlier run are given back");
         }
-        let lists = Arc::new(AccessLists::open(&config.acl, &store).context("acl")?);
+        let lists = Arc::new(AccessLists::open(&config.acl, store.clone()).context("acl")?);
         let changed = Arc::clone(&lists);
         let changed = move |change: &Change| changed.apply(change);
-        let knowledge = Arc::new(MatchingState::load(config, Arc::clone(&store), Arc::clone(&metrics), changed).await?);
+        let knowledge =
+            Arc::new(MatchingState::load(config, store.clone(), store.clone(), Arc::clone(&metrics), changed).await?);
         Ok(Core { store, lists, knowledge, wakers: Arc::default(), metrics })
     }
 
@@ -67,7 +68,7 @@ impl Core {
         Intake {
             knowledge: Arc::clone(&self.knowledge),
             lists: Arc::clone(&self.lists),
-            store: Arc::clone(&self.store),
+            store: self.store.clone(),
             policy: AdmissionPolicy { max_age: config.bus.max_message_age },
             wakers: Arc::clone(&self.wakers),
             metrics: Arc::clone(&self.metrics),
@@ -107,7 +108,7 @@ pub async fn serve(config: Config, config_file: PathBuf) -> anyhow::Result<()> {
         Some(publish) => {
             let publisher = Publisher::bind(&publish.bind, "tidings").await.context("bus.publish")?;
             let topic_prefix = format!("{}.{}", config.bus.topic_prefix, config.bus.environment);
-            Some(Announcer::new(publisher, &topic_prefix, Arc::clone(&core.store)).await?)
+            Some(Announcer::new(publisher, &topic_prefix, core.store.clone()).await?)
         }
     };
     channels.start().await?;
@@ -133,7 +134,7 @@ pub async fn serve(config: Config, config_file: PathBuf) -> anyhow::Result<()> {
     let follow_stop = stop.child_token();
     let following = tokio::spawn(async move { feed.follow(follow_stop).await });
     let announcing = announcer.map(|announcer| tokio::spawn(announcer.run(stop.child_token())));
-    let pruning = tokio::spawn(prune(Arc::clone(&core.store), config.retention.messages));
+    let pruning = tokio::spawn(prune(core.store.clone(), config.retention.messages));
     tracing::info!(listen = %config.api.listen, "tidings runs");
 
     let end = loop {
@@ -245,7 +246,7 @@ async fn reload(core: &Core, config_file: &Path) {
     }
 }
 
-async fn prune(store: Arc<dyn Store>, retention: Duration) {
+async fn prune(store: Arc<dyn Maintenance>, retention: Duration) {
     loop {
         tokio::time::sleep(PRUNE_EVERY).await;
         match store.prune(clock::now().before(retention)).await {

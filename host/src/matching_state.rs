@@ -10,7 +10,9 @@ use tidings_acl::GroupSet;
 use tidings_domain::rules::RuleProblem;
 use tidings_domain::ruleset::{Editor, Ruleset, Sizes};
 use tidings_domain::subscription::borrowed::{FilterRef, SubscriptionRef};
-use tidings_store::{Change, Changes, Revision, Store, StoreError, SubscriptionOptions, SubscriptionRow};
+use tidings_store::{
+    Change, ChangeFeed, Changes, Revision, StoreError, SubscriptionOptions, SubscriptionRow, SubscriptionStore,
+};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -51,7 +53,8 @@ pub struct MatchingState {
     current: ArcSwap<Snapshot>,
     /// Held while the store is read and the snapshot replaced, so that a slow reader never overwrites a later edit.
     edit: Mutex<Writing>,
-    store: Arc<dyn Store>,
+    subscriptions: Arc<dyn SubscriptionStore>,
+    feed: Arc<dyn ChangeFeed>,
     metrics: Arc<Metrics>,
     /// What is told of changes that are not about rules.
     lists: Box<dyn Fn(&Change) + Send + Sync>,
@@ -68,17 +71,18 @@ impl MatchingState {
     /// Reads the files of the configuration and all rules of the store. `lists` is told when access lists changed.
     pub async fn load(
         config: &Config,
-        store: Arc<dyn Store>,
+        subscriptions: Arc<dyn SubscriptionStore>,
+        feed: Arc<dyn ChangeFeed>,
         metrics: Arc<Metrics>,
         lists: impl Fn(&Change) + Send + Sync + 'static,
     ) -> anyhow::Result<MatchingState> {
         let references = Arc::new(StaticData::read(&config.catalogue).map_err(anyhow::Error::msg)?);
         // The place in the feed comes first: an edit while the rules are read is found behind it.
-        let upto = store.revision().await?;
-        let editor = load_rules(&*store, &references).await?;
+        let upto = feed.revision().await?;
+        let editor = load_rules(&*subscriptions, &references).await?;
         let current = ArcSwap::new(Snapshot::new(references, &editor, None));
         let edit = Mutex::new(Writing { editor, upto });
-        let knowledge = MatchingState { current, edit, store, metrics, lists: Box::new(lists) };
+        let knowledge = MatchingState { current, edit, subscriptions, feed, metrics, lists: Box::new(lists) };
         knowledge.catch_up().await?;
         Ok(knowledge)
     }
@@ -93,7 +97,7 @@ impl MatchingState {
         let mut writing = self.edit.lock().await;
         let before = writing.upto;
         loop {
-            match self.store.changes(writing.upto).await? {
+            match self.feed.changes(writing.upto).await? {
                 Changes::These { changes, .. } if changes.is_empty() => break,
                 Changes::These { changes, upto } => {
                     self.apply(&mut writing.editor, &changes).await?;
@@ -128,14 +132,14 @@ impl MatchingState {
     /// Everything again, against the same files.
     async fn read_all(&self, editor: &mut Editor) -> Result<(), StoreError> {
         (self.lists)(&Change::AllAccessLists);
-        *editor = load_rules(&*self.store, &self.snapshot().references).await?;
+        *editor = load_rules(&*self.subscriptions, &self.snapshot().references).await?;
         self.metrics.invalidated("everything");
         Ok(())
     }
 
     async fn read_user(&self, editor: &mut Editor, user: &str, reason: &'static str) -> Result<(), StoreError> {
         let began = Instant::now();
-        put(editor, user, &self.store.subscription_rows_of(user).await?);
+        put(editor, user, &self.subscriptions.subscription_rows_of(user).await?);
         self.metrics.rule_load_seconds.observe(began.elapsed().as_secs_f64());
         self.metrics.invalidated(reason);
         Ok(())
@@ -158,8 +162,8 @@ impl MatchingState {
     /// on while it reads.
     pub async fn reload(&self, config: &Config) -> anyhow::Result<()> {
         let references = Arc::new(StaticData::read(&config.catalogue).map_err(anyhow::Error::msg)?);
-        let upto = self.store.revision().await?;
-        let editor = load_rules(&*self.store, &references).await?;
+        let upto = self.feed.revision().await?;
+        let editor = load_rules(&*self.subscriptions, &references).await?;
         {
             let mut writing = self.edit.lock().await;
             self.current.store(Snapshot::new(references, &editor, Some(&self.snapshot())));
@@ -171,7 +175,7 @@ impl MatchingState {
 
     /// Follows the feed until `stop`.
     pub async fn follow(&self, stop: CancellationToken) {
-        let mut changed = self.store.changed();
+        let mut changed = self.feed.changed();
         let mut failing = false;
         loop {
             tokio::select! {
@@ -198,7 +202,7 @@ impl MatchingState {
 }
 
 /// All rules of the store, compiled.
-async fn load_rules(store: &dyn Store, references: &StaticData) -> Result<Editor, StoreError> {
+async fn load_rules(store: &dyn SubscriptionStore, references: &StaticData) -> Result<Editor, StoreError> {
     let began = Instant::now();
     let mut editor = Editor::loading(Arc::clone(&references.catalogue));
     let (mut after, mut reported) = (None::<String>, 0);

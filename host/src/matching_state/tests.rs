@@ -31,7 +31,8 @@ impl Stand {
     }
 
     async fn load(&self) -> Arc<MatchingState> {
-        let loaded = MatchingState::load(&self.config, Arc::clone(&self.store), Arc::default(), |_| {}).await;
+        let loaded =
+            MatchingState::load(&self.config, self.store.clone(), self.store.clone(), Arc::default(), |_| {}).await;
         Arc::new(loaded.expect("the catalogue in the program is good"))
     }
 

@@ -125,7 +125,13 @@ fn message(n: usize, numbers: &mut Numbers) -> NewMessage {
         ..stored_event(&text)
     };
     let (id, matched) = (event.id.clone(), !recipients.is_empty());
-    NewMessage { id, topic, digest: [n as u8; 32], event: matched.then(|| Arc::new(event)), recipients: recipients.into() }
+    NewMessage {
+        id,
+        topic,
+        digest: [n as u8; 32],
+        event: matched.then(|| Arc::new(event)),
+        recipients: recipients.into(),
+    }
 }
 
 fn recipient(user: &str, channel: &str) -> Recipient {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use tidings_domain::acl::{AclTable, Holders};
-use tidings_store::AccessLists;
+use tidings_store::AccessListStore;
 
 use crate::fixture::{at, store};
 
@@ -24,7 +24,7 @@ fn lists(packages: &[&str], groups: &[&str]) -> AclTable {
 }
 
 /// All that the store has, by pages.
-pub async fn stored(store: &(impl AccessLists + ?Sized)) -> AclTable {
+pub async fn stored(store: &(impl AccessListStore + ?Sized)) -> AclTable {
     let mut all = AclTable::default();
     let mut after: Option<String> = None;
     while let page = store.packages(after.as_deref(), 700).await.unwrap()
