@@ -1,10 +1,10 @@
 //! A daemon's process that is killed while it works, again and again on the same file.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "what tests share may fail as they do")]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests may panic")]
 
 #[allow(dead_code, reason = "shared with the conformance tests, which use all of it")]
-#[path = "conformance/fixture.rs"]
-mod fixture;
+#[path = "conformance/samples.rs"]
+mod samples;
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
@@ -16,7 +16,7 @@ use std::time::Duration;
 use tidings_domain::delivery::Acceptance;
 use tidings_store::{LeaseRequest, Mode, Store};
 
-use fixture::{at, delivered, message, to};
+use samples::{at, delivered, message, to};
 
 const DATABASE: &str = "TIDINGS_TEST_DATABASE";
 const ROUND: &str = "TIDINGS_TEST_ROUND";

@@ -1,20 +1,22 @@
-//! Claiming work: what is due, in which order, and for how long.
+//! Leasing: which deliveries are due, in which order, and for how long they are leased.
 
 use std::collections::BTreeMap;
 
 use tidings_domain::delivery::Recipient;
+use tidings_store::Outbox;
 
-use crate::fixture::{Fixture, LIFETIME, again, at, delivered, gathered, messages, store, to, users};
+use super::OutboxBackend;
+use crate::backend::{Fixture, LIFETIME};
+use crate::samples::{again, at, delivered, in_digests, messages, to, users};
 
-async fn backlog(fixture: &Fixture, user: &str, count: usize, now: u64) {
+async fn backlog<B: OutboxBackend>(fixture: &Fixture<B>, user: &str, count: usize, now: u64) {
     for n in 0..count {
         fixture.accept(now, &format!("{user}{n}"), vec![to(user)]).await;
     }
 }
 
-#[tokio::test]
-async fn what_is_due_comes_oldest_first_with_its_content() {
-    let fixture = store().await;
+pub async fn due_deliveries_are_leased_oldest_first_with_their_content<B: OutboxBackend>() {
+    let fixture = Fixture::<B>::new().await;
     fixture.accept(300, "m3", vec![to("cy")]).await;
     fixture.accept(100, "m1", vec![to("ann")]).await;
     fixture.accept(200, "m2", vec![to("bob")]).await;
@@ -31,9 +33,8 @@ async fn what_is_due_comes_oldest_first_with_its_content() {
     assert_eq!(leases[0].until(), at(1000 + LIFETIME));
 }
 
-#[tokio::test]
-async fn a_channel_gets_only_its_own() {
-    let fixture = store().await;
+pub async fn a_channel_gets_only_its_own_deliveries<B: OutboxBackend>() {
+    let fixture = Fixture::<B>::new().await;
     let irc = Recipient { channel: "irc".into(), ..to("ann") };
     fixture.accept(100, "m1", vec![irc]).await;
     assert!(fixture.lease(1000, 10).await.is_empty());
@@ -42,9 +43,8 @@ async fn a_channel_gets_only_its_own() {
 }
 
 /// Row 16 (c) of the list of failures: the worker is gone, its lease ends.
-#[tokio::test]
-async fn a_lease_keeps_others_away_until_it_ends() {
-    let fixture = store().await;
+pub async fn a_leased_delivery_is_not_leased_again_until_the_lease_expires<B: OutboxBackend>() {
+    let fixture = Fixture::<B>::new().await;
     fixture.accept(100, "m1", vec![to("ann")]).await;
     let first = fixture.lease_one(1000).await;
     assert!(fixture.lease(1000, 10).await.is_empty());
@@ -55,9 +55,8 @@ async fn a_lease_keeps_others_away_until_it_ends() {
     assert_eq!(second.delivery().attempt, 1, "nobody knows whether the first one tried");
 }
 
-#[tokio::test]
-async fn released_leases_are_due_as_before() {
-    let fixture = store().await;
+pub async fn released_leases_are_due_as_before<B: OutboxBackend>() {
+    let fixture = Fixture::<B>::new().await;
     fixture.accept(100, "m1", vec![to("ann")]).await;
     let lease = fixture.lease_one(1000).await;
     fixture.store.release(vec![lease]).await.unwrap();
@@ -72,12 +71,11 @@ async fn released_leases_are_due_as_before() {
     assert!(fixture.lease(1003, 10).await.is_empty());
 }
 
-#[tokio::test]
-async fn all_leases_of_a_dead_process_are_given_up_at_start() {
-    let fixture = store().await;
+pub async fn all_leases_are_given_up_at_start<B: OutboxBackend>() {
+    let fixture = Fixture::<B>::new().await;
     backlog(&fixture, "ann", 3, 100).await;
-    fixture.accept(100, "d1", vec![gathered("bob", 0, None)]).await;
-    fixture.accept(100, "d2", vec![gathered("bob", 0, None)]).await;
+    fixture.accept(100, "d1", vec![in_digests("bob", 0, None)]).await;
+    fixture.accept(100, "d2", vec![in_digests("bob", 0, None)]).await;
     assert_eq!(fixture.lease(1000, 10).await.len(), 4);
     assert_eq!(fixture.store.release_all().await.unwrap(), 4);
     assert_eq!(fixture.store.release_all().await.unwrap(), 0);
@@ -85,9 +83,8 @@ async fn all_leases_of_a_dead_process_are_given_up_at_start() {
 }
 
 /// Row 12 of the list of failures: one user with a long queue.
-#[tokio::test]
-async fn a_user_with_a_long_queue_does_not_starve_the_others() {
-    let fixture = store().await;
+pub async fn a_user_with_a_long_queue_does_not_starve_the_others<B: OutboxBackend>() {
+    let fixture = Fixture::<B>::new().await;
     backlog(&fixture, "heavy", 40, 100).await;
     for user in ["ann", "bob", "cy"] {
         backlog(&fixture, user, 2, 200).await;
@@ -101,9 +98,8 @@ async fn a_user_with_a_long_queue_does_not_starve_the_others() {
     assert_eq!(fixture.lease(1000, 30).await.len(), 30, "a batch is filled by whoever has more");
 }
 
-#[tokio::test]
-async fn many_users_with_long_queues_do_not_starve_a_newcomer() {
-    let fixture = store().await;
+pub async fn many_users_with_long_queues_do_not_starve_a_new_user<B: OutboxBackend>() {
+    let fixture = Fixture::<B>::new().await;
     for n in 0..6 {
         backlog(&fixture, &format!("heavy{n}"), 10, 100).await;
     }
@@ -120,9 +116,8 @@ async fn many_users_with_long_queues_do_not_starve_a_newcomer() {
     assert_eq!(served, once_each, "everybody is served once before anybody is served twice");
 }
 
-#[tokio::test]
-async fn turns_go_round_at_the_same_moment_too() {
-    let fixture = store().await;
+pub async fn users_take_turns_at_the_same_moment_too<B: OutboxBackend>() {
+    let fixture = Fixture::<B>::new().await;
     for user in ["ann", "bob", "cy"] {
         backlog(&fixture, user, 2, 100).await;
     }
@@ -133,9 +128,8 @@ async fn turns_go_round_at_the_same_moment_too() {
     assert_eq!(served, ["ann", "bob", "cy", "ann", "bob", "cy"]);
 }
 
-#[tokio::test]
-async fn next_due_follows_every_change() {
-    let fixture = store().await;
+pub async fn next_due_follows_every_change<B: OutboxBackend>() {
+    let fixture = Fixture::<B>::new().await;
     let next = async || fixture.store.next_due("email").await.unwrap();
     assert_eq!(next().await, None);
     fixture.accept(500, "m1", vec![to("ann")]).await;
@@ -156,9 +150,8 @@ async fn next_due_follows_every_change() {
 }
 
 /// Row 21 of the list of failures.
-#[tokio::test]
-async fn a_clock_that_goes_back_makes_no_lease_eternal_and_keeps_nobody_waiting() {
-    let fixture = store().await;
+pub async fn a_clock_that_goes_back_delays_neither_leases_nor_users<B: OutboxBackend>() {
+    let fixture = Fixture::<B>::new().await;
     let hour = 3_600_000;
     backlog(&fixture, "ann", 2, 100).await;
     let abandoned = fixture.lease(10 * hour, 1).await;
@@ -171,3 +164,22 @@ async fn a_clock_that_goes_back_makes_no_lease_eternal_and_keeps_nobody_waiting(
     let third = fixture.lease(hour + LIFETIME, 10).await;
     assert!(third.iter().any(|lease| lease.delivery().id == abandoned[0].delivery().id));
 }
+
+/// Instantiates this suite for a backend.
+macro_rules! suite {
+    ($backend:ty) => {
+        cases! { $backend, [crate::outbox::lease]:
+            due_deliveries_are_leased_oldest_first_with_their_content,
+            a_channel_gets_only_its_own_deliveries,
+            a_leased_delivery_is_not_leased_again_until_the_lease_expires,
+            released_leases_are_due_as_before,
+            all_leases_are_given_up_at_start,
+            a_user_with_a_long_queue_does_not_starve_the_others,
+            many_users_with_long_queues_do_not_starve_a_new_user,
+            users_take_turns_at_the_same_moment_too,
+            next_due_follows_every_change,
+            a_clock_that_goes_back_delays_neither_leases_nor_users,
+        }
+    };
+}
+pub(crate) use suite;

@@ -1,11 +1,16 @@
-//! Access lists: kept as written, replaced as a whole or one by one.
+//! The role `AccessListStore`: lists are stored as written, and replaced one by one or as a whole.
 
 use std::collections::BTreeSet;
 
 use tidings_domain::acl::{AclTable, Holders};
 use tidings_store::AccessListStore;
 
-use crate::fixture::{at, store};
+use crate::backend::{Backend, Fixture};
+use crate::samples::at;
+
+/// What the suite needs.
+pub trait AccessListBackend: Backend<Store: AccessListStore> {}
+impl<B: Backend<Store: AccessListStore>> AccessListBackend for B {}
 
 fn set(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
@@ -24,7 +29,7 @@ fn lists(packages: &[&str], groups: &[&str]) -> AclTable {
 }
 
 /// All that the store has, by pages.
-pub async fn stored(store: &(impl AccessListStore + ?Sized)) -> AclTable {
+async fn stored(store: &(impl AccessListStore + ?Sized)) -> AclTable {
     let mut all = AclTable::default();
     let mut after: Option<String> = None;
     while let page = store.packages(after.as_deref(), 700).await.unwrap()
@@ -43,9 +48,8 @@ pub async fn stored(store: &(impl AccessListStore + ?Sized)) -> AclTable {
     all
 }
 
-#[tokio::test]
-async fn lists_come_back_as_they_were_written_and_others_stay() {
-    let fixture = store().await;
+pub async fn written_lists_are_read_back_and_others_stay<B: AccessListBackend>() {
+    let fixture = Fixture::<B>::new().await;
     let store = &fixture.store;
     store.put_access_lists(&lists(&["bash", "guake"], &["shells"]), at(1)).await.unwrap();
     let mut edited = lists(&["guake"], &["kernel"]);
@@ -67,9 +71,8 @@ async fn lists_come_back_as_they_were_written_and_others_stay() {
     assert_eq!(stored(store.as_ref()).await, expected);
 }
 
-#[tokio::test]
-async fn replacing_leaves_only_the_new_lists() {
-    let fixture = store().await;
+pub async fn replacing_leaves_only_the_new_lists<B: AccessListBackend>() {
+    let fixture = Fixture::<B>::new().await;
     fixture.store.put_access_lists(&lists(&["bash", "guake"], &["shells"]), at(1)).await.unwrap();
     let names: Vec<String> = (0..5000).map(|n| format!("package{n}")).collect();
     let many = lists(&names.iter().map(String::as_str).collect::<Vec<_>>(), &["kernel"]);
@@ -78,3 +81,14 @@ async fn replacing_leaves_only_the_new_lists() {
     fixture.store.replace_access_lists(&AclTable::default(), at(3)).await.unwrap();
     assert_eq!(stored(fixture.store.as_ref()).await, AclTable::default());
 }
+
+/// Instantiates this suite for a backend.
+macro_rules! suite {
+    ($backend:ty) => {
+        cases! { $backend, [crate::access_lists]:
+            written_lists_are_read_back_and_others_stay,
+            replacing_leaves_only_the_new_lists,
+        }
+    };
+}
+pub(crate) use suite;

@@ -1,14 +1,19 @@
-//! Subscriptions: kept as written, and what waits for them follows their edits.
+//! The role `SubscriptionStore`: subscriptions are stored as written, and pending deliveries follow their edits.
 
 use tidings_domain::delivery::{DeliveryState, Recipient};
 use tidings_domain::subscription::{DigestOptions, Edit, Rule, Style, Subscription};
 use tidings_store::limits::SUBSCRIPTION_PAGE_BYTES;
+use tidings_store::{DeliveryStore, Outbox, SubscriptionStore};
 
-use crate::fixture::{again, at, delivered, filter, store, subscription, to};
+use crate::backend::{Backend, Fixture};
+use crate::samples::{again, at, delivered, filter, subscription, to};
 
-#[tokio::test]
-async fn a_subscription_comes_back_as_it_was_written() {
-    let fixture = store().await;
+/// What the suite needs: the role, and the roles through which tests prepare and observe it.
+pub trait SubscriptionBackend: Backend<Store: SubscriptionStore + Outbox + DeliveryStore> {}
+impl<B: Backend<Store: SubscriptionStore + Outbox + DeliveryStore>> SubscriptionBackend for B {}
+
+pub async fn a_subscription_comes_back_as_it_was_written<B: SubscriptionBackend>() {
+    let fixture = Fixture::<B>::new().await;
     let mut full = subscription("zoë", &["zoë@example.org", "\"odd\\one\"@example.org"]);
     full.digest = Some(DigestOptions { interval_seconds: 3600, count: Some(10) });
     full.style = Style { markup: true, triggered_by: false, verbose: false };
@@ -20,53 +25,50 @@ async fn a_subscription_comes_back_as_it_was_written() {
     irc.channel = "irc".into();
     irc.enabled = false;
     let other = subscription("ann", &["a@x"]);
-    for wish in [&full, &irc, &other] {
-        fixture.store.put_subscription(wish, at(1)).await.unwrap();
+    for desired in [&full, &irc, &other] {
+        fixture.store.put_subscription(desired, at(1)).await.unwrap();
     }
     assert_eq!(fixture.subscriptions().await, [other, full.clone(), irc.clone()]);
     assert_eq!(fixture.store.subscriptions_of("zoë").await.unwrap(), [full, irc]);
     assert_eq!(fixture.store.subscriptions_of("nobody").await.unwrap(), []);
 }
 
-#[tokio::test]
-async fn an_edit_replaces_the_subscription_and_a_deletion_removes_it() {
-    let fixture = store().await;
-    let mut wish = subscription("ann", &["a@x"]);
-    fixture.store.put_subscription(&wish, at(1)).await.unwrap();
-    wish.filters.clear();
-    wish.addresses = vec!["b@x".into()];
-    fixture.store.put_subscription(&wish, at(2)).await.unwrap();
-    assert_eq!(fixture.subscriptions().await, [wish.clone()]);
+pub async fn an_edit_replaces_the_subscription_and_a_deletion_removes_it<B: SubscriptionBackend>() {
+    let fixture = Fixture::<B>::new().await;
+    let mut desired = subscription("ann", &["a@x"]);
+    fixture.store.put_subscription(&desired, at(1)).await.unwrap();
+    desired.filters.clear();
+    desired.addresses = vec!["b@x".into()];
+    fixture.store.put_subscription(&desired, at(2)).await.unwrap();
+    assert_eq!(fixture.subscriptions().await, [desired.clone()]);
     assert!(fixture.store.delete_subscription("ann", "email", at(3)).await.unwrap());
     assert!(!fixture.store.delete_subscription("ann", "email", at(3)).await.unwrap());
     assert!(!fixture.store.delete_subscription("ann", "irc", at(3)).await.unwrap());
     assert_eq!(fixture.subscriptions().await, []);
-    fixture.store.put_subscription(&wish, at(4)).await.unwrap();
-    assert_eq!(fixture.subscriptions().await, [wish]);
+    fixture.store.put_subscription(&desired, at(4)).await.unwrap();
+    assert_eq!(fixture.subscriptions().await, [desired]);
 }
 
 /// Row 44 of the list of failures: while it waits.
-#[tokio::test]
-async fn what_waits_for_an_address_that_was_given_up_is_cancelled() {
-    let fixture = store().await;
-    let mut wish = subscription("ann", &["a@x", "b@x"]);
-    fixture.store.put_subscription(&wish, at(1)).await.unwrap();
+pub async fn pending_deliveries_to_a_removed_address_are_cancelled<B: SubscriptionBackend>() {
+    let fixture = Fixture::<B>::new().await;
+    let mut desired = subscription("ann", &["a@x", "b@x"]);
+    fixture.store.put_subscription(&desired, at(1)).await.unwrap();
     let address = |address: &str| Recipient { address: address.into(), ..to("ann") };
     fixture.accept(100, "m1", vec![address("a@x"), address("b@x"), to("bob")]).await;
-    wish.addresses.remove(0);
-    fixture.store.put_subscription(&wish, at(200)).await.unwrap();
+    desired.addresses.remove(0);
+    fixture.store.put_subscription(&desired, at(200)).await.unwrap();
     let states = async || fixture.rows().await.into_iter().map(|row| row.state).collect::<Vec<_>>();
     assert_eq!(states().await, [DeliveryState::Cancelled, DeliveryState::Pending, DeliveryState::Pending]);
-    wish.enabled = false;
-    fixture.store.put_subscription(&wish, at(300)).await.unwrap();
+    desired.enabled = false;
+    fixture.store.put_subscription(&desired, at(300)).await.unwrap();
     assert_eq!(states().await, [DeliveryState::Cancelled, DeliveryState::Cancelled, DeliveryState::Pending]);
     assert_eq!(fixture.books().await.cancelled, 2);
 }
 
-#[tokio::test]
-async fn what_is_in_flight_when_it_is_cancelled_may_still_turn_out_delivered() {
+pub async fn a_delivery_cancelled_while_leased_may_still_become_delivered<B: SubscriptionBackend>() {
     for (settlement, state) in [(delivered(), DeliveryState::Delivered), (again(5), DeliveryState::Cancelled)] {
-        let fixture = store().await;
+        let fixture = Fixture::<B>::new().await;
         fixture.store.put_subscription(&subscription("ann", &["ann@example.org"]), at(1)).await.unwrap();
         fixture.accept(100, "m1", vec![to("ann")]).await;
         let lease = fixture.lease_one(200).await;
@@ -77,9 +79,8 @@ async fn what_is_in_flight_when_it_is_cancelled_may_still_turn_out_delivered() {
     }
 }
 
-#[tokio::test]
-async fn an_address_has_an_owner_while_somebody_is_subscribed_with_it() {
-    let fixture = store().await;
+pub async fn an_address_has_an_owner_while_a_subscription_has_it<B: SubscriptionBackend>() {
+    let fixture = Fixture::<B>::new().await;
     fixture.store.put_subscription(&subscription("ann", &["a@x", "b@x"]), at(1)).await.unwrap();
     let owner = async |channel: &str, address: &str| fixture.store.owner_of(channel, address).await.unwrap();
     assert_eq!(owner("email", "b@x").await.as_deref(), Some("ann"));
@@ -89,11 +90,10 @@ async fn an_address_has_an_owner_while_somebody_is_subscribed_with_it() {
     assert_eq!(owner("email", "b@x").await, None);
 }
 
-#[tokio::test]
-async fn an_edit_keeps_the_rest_and_cancels_what_waits_for_an_address_that_left() {
-    let fixture = store().await;
-    let wish = subscription("ann", &["a@x", "b@x"]);
-    fixture.store.put_subscription(&wish, at(1)).await.unwrap();
+pub async fn an_edit_changes_one_thing_and_cancels_deliveries_to_a_removed_address<B: SubscriptionBackend>() {
+    let fixture = Fixture::<B>::new().await;
+    let desired = subscription("ann", &["a@x", "b@x"]);
+    fixture.store.put_subscription(&desired, at(1)).await.unwrap();
     fixture.accept(100, "m1", vec![Recipient { address: "a@x".into(), ..to("ann") }]).await;
     let edit = async |edit: Edit| fixture.store.edit_subscription("ann", "email", &edit, at(200)).await.unwrap();
     assert!(edit(Edit::RemoveAddress("a@x".into())).await);
@@ -101,14 +101,13 @@ async fn an_edit_keeps_the_rest_and_cancels_what_waits_for_an_address_that_left(
     assert_eq!(fixture.rows().await[0].state, DeliveryState::Cancelled);
     assert!(edit(Edit::Enable(false)).await);
     assert!(!edit(Edit::Enable(false)).await);
-    let left = Subscription { addresses: vec!["b@x".into()], enabled: false, ..wish };
+    let left = Subscription { addresses: vec!["b@x".into()], enabled: false, ..desired };
     assert_eq!(fixture.subscriptions().await, [left]);
     assert!(!fixture.store.edit_subscription("bob", "email", &Edit::Enable(true), at(3)).await.unwrap());
 }
 
-#[tokio::test]
-async fn pages_hand_out_every_row_once_in_order() {
-    let fixture = store().await;
+pub async fn pages_return_every_row_once_in_order<B: SubscriptionBackend>() {
+    let fixture = Fixture::<B>::new().await;
     let mut all = Vec::new();
     for user in 0..7 {
         for channel in ["email", "irc", "sms"].into_iter().take(1 + user % 3) {
@@ -141,9 +140,8 @@ async fn pages_hand_out_every_row_once_in_order() {
     }
 }
 
-#[tokio::test]
-async fn a_page_ends_before_it_is_too_large() {
-    let fixture = store().await;
+pub async fn a_page_ends_before_it_is_too_large<B: SubscriptionBackend>() {
+    let fixture = Fixture::<B>::new().await;
     let mut large = filter("large", false);
     large.rules[0].arguments.insert("fasnick".into(), "x".repeat(SUBSCRIPTION_PAGE_BYTES / 3));
     let subscriptions =
@@ -153,9 +151,8 @@ async fn a_page_ends_before_it_is_too_large() {
     assert_eq!(fixture.store.subscription_page_of_users(Some("user2"), 100).await.unwrap().len(), 3);
 }
 
-#[tokio::test]
-async fn many_are_written_as_each_alone_would_be() {
-    let fixture = store().await;
+pub async fn many_subscriptions_are_written_as_each_one_would_be<B: SubscriptionBackend>() {
+    let fixture = Fixture::<B>::new().await;
     let many: Vec<Subscription> = (0..1200).map(|n| subscription(&format!("user{n:04}"), &["old@x"])).collect();
     fixture.store.put_subscriptions(&many, at(1)).await.unwrap();
     assert_eq!(fixture.subscriptions().await, many);
@@ -174,3 +171,21 @@ async fn many_are_written_as_each_alone_would_be() {
     assert_eq!(fixture.store.next_due("email").await.unwrap(), Some(at(100)));
     fixture.books().await;
 }
+
+/// Instantiates this suite for a backend.
+macro_rules! suite {
+    ($backend:ty) => {
+        cases! { $backend, [crate::subscriptions]:
+            a_subscription_comes_back_as_it_was_written,
+            an_edit_replaces_the_subscription_and_a_deletion_removes_it,
+            pending_deliveries_to_a_removed_address_are_cancelled,
+            a_delivery_cancelled_while_leased_may_still_become_delivered,
+            an_address_has_an_owner_while_a_subscription_has_it,
+            an_edit_changes_one_thing_and_cancels_deliveries_to_a_removed_address,
+            pages_return_every_row_once_in_order,
+            a_page_ends_before_it_is_too_large,
+            many_subscriptions_are_written_as_each_one_would_be,
+        }
+    };
+}
+pub(crate) use suite;

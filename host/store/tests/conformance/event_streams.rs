@@ -1,30 +1,34 @@
-//! Event streams: each delivery once, in order, the newest only.
+//! The role `EventStreamStore`: each delivery once, in order, the newest only.
 
 use tidings_store::limits::{STREAM_ENTRIES, STREAM_PAGE};
-use tidings_store::{NewEntry, Store};
+use tidings_store::{EventStreamStore, Maintenance, NewEntry};
 
-use crate::fixture::{at, store};
+use crate::backend::{Backend, Fixture};
+use crate::samples::at;
+
+/// What the suite needs: the role, and the roles through which tests prepare and observe it.
+pub trait EventStreamBackend: Backend<Store: EventStreamStore + Maintenance> {}
+impl<B: Backend<Store: EventStreamStore + Maintenance>> EventStreamBackend for B {}
 
 fn entry(address: &str, delivery: &str) -> NewEntry {
     NewEntry { address: address.into(), delivery: delivery.into(), data: format!("{{\"of\": \"{delivery}\"}}") }
 }
 
 /// The whole stream behind a place.
-async fn all(store: &dyn Store, channel: &str, address: &str, mut behind: u64) -> Vec<String> {
+async fn all(store: &(impl EventStreamStore + ?Sized), channel: &str, address: &str, mut after: u64) -> Vec<String> {
     let mut data = Vec::new();
     loop {
-        let page = store.entries(channel, address, behind).await.unwrap();
+        let page = store.entries(channel, address, after).await.unwrap();
         assert!(page.len() <= STREAM_PAGE as usize);
         let Some(last) = page.last() else { return data };
-        assert!(page.first().is_some_and(|first| first.seq > behind));
-        behind = last.seq;
+        assert!(page.first().is_some_and(|first| first.seq > after));
+        after = last.seq;
         data.extend(page.into_iter().map(|entry| entry.data));
     }
 }
 
-#[tokio::test]
-async fn a_stream_has_each_delivery_once_and_in_order_and_no_other_ones() {
-    let fixture = store().await;
+pub async fn a_stream_has_each_of_its_deliveries_once_and_in_order<B: EventStreamBackend>() {
+    let fixture = Fixture::<B>::new().await;
     let store = &fixture.store;
     store.append("browser", vec![entry("ralph", "a"), entry("ann", "b"), entry("ralph", "c")], at(1)).await.unwrap();
     let again = NewEntry { data: "{}".into(), ..entry("ralph", "a") };
@@ -41,9 +45,8 @@ async fn a_stream_has_each_delivery_once_and_in_order_and_no_other_ones() {
     assert_eq!(strange.len(), 3, "a place of another database means the beginning");
 }
 
-#[tokio::test]
-async fn a_stream_keeps_its_newest_entries_and_forgets_old_ones() {
-    let fixture = store().await;
+pub async fn a_stream_keeps_its_newest_entries_and_old_ones_are_pruned<B: EventStreamBackend>() {
+    let fixture = Fixture::<B>::new().await;
     let store = &fixture.store;
     let many = u64::from(STREAM_ENTRIES) + 30;
     for n in 0..many {
@@ -56,3 +59,14 @@ async fn a_stream_keeps_its_newest_entries_and_forgets_old_ones() {
     assert_eq!(all(&**store, "browser", "ralph", 0).await, [format!("{{\"of\": \"{}\"}}", many - 1)]);
     assert_eq!(all(&**store, "browser", "ann", 0).await, [""; 0]);
 }
+
+/// Instantiates this suite for a backend.
+macro_rules! suite {
+    ($backend:ty) => {
+        cases! { $backend, [crate::event_streams]:
+            a_stream_has_each_of_its_deliveries_once_and_in_order,
+            a_stream_keeps_its_newest_entries_and_old_ones_are_pruned,
+        }
+    };
+}
+pub(crate) use suite;

@@ -1,9 +1,14 @@
-//! Questions to owners of addresses: one at a time, answered once, by whoever can know of it.
+//! The role `ConfirmationStore`: one question at a time, answered once, by the owner of the address.
 
 use tidings_domain::subscription::Subscription;
-use tidings_store::{Answered, Question};
+use tidings_store::{Answered, ConfirmationStore, Maintenance, Question, SubscriptionStore};
 
-use crate::fixture::{Fixture, at, store, subscription};
+use crate::backend::{Backend, Fixture};
+use crate::samples::{at, subscription};
+
+/// What the suite needs: the role, and the roles through which tests prepare and observe it.
+pub trait ConfirmationBackend: Backend<Store: ConfirmationStore + SubscriptionStore + Maintenance> {}
+impl<B: Backend<Store: ConfirmationStore + SubscriptionStore + Maintenance>> ConfirmationBackend for B {}
 
 fn question(user: &str, address: &str, code: &str) -> Question {
     let (user, channel, address) = (user.into(), "email".into(), address.into());
@@ -18,14 +23,13 @@ fn by_link(user: &str, address: &str) -> Answered {
     Answered::Link { user: user.into(), channel: "email".into(), address: address.into() }
 }
 
-async fn addresses(fixture: &Fixture, user: &str) -> Vec<String> {
+async fn addresses<B: ConfirmationBackend>(fixture: &Fixture<B>, user: &str) -> Vec<String> {
     let all = fixture.store.subscriptions_of(user).await.unwrap();
     all.into_iter().flat_map(|one: Subscription| one.addresses).collect()
 }
 
-#[tokio::test]
-async fn an_address_joins_by_its_owners_word_alone_and_once() {
-    let fixture = store().await;
+pub async fn an_address_is_added_only_by_its_owners_answer_and_once<B: ConfirmationBackend>() {
+    let fixture = Fixture::<B>::new().await;
     let store = &fixture.store;
     store.put_subscription(&subscription("ralph", &["ralph@old"]), at(1)).await.unwrap();
     assert!(store.ask(&question("ralph", "ralph@new", "K7QX"), at(0), at(10)).await.unwrap());
@@ -45,9 +49,8 @@ async fn an_address_joins_by_its_owners_word_alone_and_once() {
     assert_eq!(store.answer(&right, true, at(21)).await.unwrap(), None, "once");
 }
 
-#[tokio::test]
-async fn a_rejected_address_stays_away_and_a_subscription_is_made_where_there_is_none() {
-    let fixture = store().await;
+pub async fn a_rejected_address_is_not_added_and_a_missing_subscription_is_created<B: ConfirmationBackend>() {
+    let fixture = Fixture::<B>::new().await;
     let store = &fixture.store;
     assert!(store.ask(&question("ann", "ann@x", "A"), at(0), at(10)).await.unwrap());
     assert_eq!(store.answer(&by_link("ann", "ann@x"), false, at(11)).await.unwrap().as_deref(), Some("ann"));
@@ -58,9 +61,8 @@ async fn a_rejected_address_stays_away_and_a_subscription_is_made_where_there_is
     assert_eq!(addresses(&fixture, "ann").await, ["ann@x"]);
 }
 
-#[tokio::test]
-async fn the_latest_question_counts_and_comes_after_a_rest() {
-    let fixture = store().await;
+pub async fn the_latest_question_counts_and_is_not_repeated_too_soon<B: ConfirmationBackend>() {
+    let fixture = Fixture::<B>::new().await;
     let store = &fixture.store;
     assert!(store.ask(&question("ann", "one@x", "A"), at(0), at(10)).await.unwrap());
     assert!(!store.ask(&question("ann", "two@x", "B"), at(9), at(11)).await.unwrap(), "asked a moment ago");
@@ -73,3 +75,15 @@ async fn the_latest_question_counts_and_comes_after_a_rest() {
     store.prune(at(2000)).await.unwrap();
     assert_eq!(store.answer(&by_message("three@x", "D"), true, at(15)).await.unwrap(), None, "forgotten");
 }
+
+/// Instantiates this suite for a backend.
+macro_rules! suite {
+    ($backend:ty) => {
+        cases! { $backend, [crate::confirmations]:
+            an_address_is_added_only_by_its_owners_answer_and_once,
+            a_rejected_address_is_not_added_and_a_missing_subscription_is_created,
+            the_latest_question_counts_and_is_not_repeated_too_soon,
+        }
+    };
+}
+pub(crate) use suite;

@@ -1,13 +1,17 @@
-//! Forgetting what is over, with the books still balanced.
+//! The role `Maintenance`: pruning keeps the books balanced; the check writes and reads.
 
 use tidings_domain::delivery::Acceptance;
-use tidings_store::Books;
+use tidings_store::{Books, DeliveryStore, Maintenance, Outbox, StoreError, SubscriptionStore};
 
-use crate::fixture::{at, dead, delivered, store, subscription, to};
+use crate::backend::{Backend, Fixture};
+use crate::samples::{at, dead, delivered, message, subscription, to};
 
-#[tokio::test]
-async fn pruning_forgets_what_is_over_and_keeps_what_is_not() {
-    let fixture = store().await;
+/// What the suite needs: the role, and the roles through which tests prepare and observe it.
+pub trait MaintenanceBackend: Backend<Store: Maintenance + Outbox + DeliveryStore + SubscriptionStore> {}
+impl<B: Backend<Store: Maintenance + Outbox + DeliveryStore + SubscriptionStore>> MaintenanceBackend for B {}
+
+pub async fn pruning_deletes_settled_messages_only<B: MaintenanceBackend>() {
+    let fixture = Fixture::<B>::new().await;
     fixture.accept(100, "unmatched", Vec::new()).await;
     fixture.accept(100, "over", vec![to("ann")]).await;
     fixture.accept(101, "dead", vec![to("bob")]).await;
@@ -32,12 +36,11 @@ async fn pruning_forgets_what_is_over_and_keeps_what_is_not() {
     assert_eq!(fixture.accept(6000, "dead", vec![to("bob")]).await, Acceptance::Duplicate);
 }
 
-#[tokio::test]
-async fn pruning_goes_on_over_many_messages() {
-    let fixture = store().await;
+pub async fn pruning_continues_over_many_messages<B: MaintenanceBackend>() {
+    let fixture = Fixture::<B>::new().await;
     let accepts = (0..2500).map(|n| {
         let store = fixture.store.clone();
-        let message = crate::fixture::message(&format!("m{n}"), Vec::new());
+        let message = message(&format!("m{n}"), Vec::new());
         tokio::spawn(async move { store.accept(message, at(n % 7)).await.unwrap() })
     });
     for accept in accepts.collect::<Vec<_>>() {
@@ -46,9 +49,8 @@ async fn pruning_goes_on_over_many_messages() {
     assert_eq!(fixture.store.prune(at(7)).await.unwrap(), 2500);
 }
 
-#[tokio::test]
-async fn a_user_whose_queue_was_forgotten_is_served_when_it_comes_back() {
-    let fixture = store().await;
+pub async fn a_user_whose_queue_was_pruned_is_served_again<B: MaintenanceBackend>() {
+    let fixture = Fixture::<B>::new().await;
     fixture.store.put_subscription(&subscription("ann", &["ann@example.org"]), at(1)).await.unwrap();
     fixture.accept(100, "m1", vec![to("ann")]).await;
     let lease = fixture.lease_one(200).await;
@@ -62,3 +64,25 @@ async fn a_user_whose_queue_was_forgotten_is_served_when_it_comes_back() {
     fixture.accept(700, "m2", vec![to("ann")]).await;
     fixture.lease_one(700).await;
 }
+
+pub async fn the_check_passes_until_the_store_is_closed<B: MaintenanceBackend>() {
+    let fixture = Fixture::<B>::new().await;
+    fixture.store.check().await.unwrap();
+    fixture.store.check().await.unwrap();
+    fixture.store.close().await;
+    assert!(matches!(fixture.store.check().await, Err(StoreError::Unavailable { .. })));
+    fixture.store.close().await;
+}
+
+/// Instantiates this suite for a backend.
+macro_rules! suite {
+    ($backend:ty) => {
+        cases! { $backend, [crate::maintenance]:
+            pruning_deletes_settled_messages_only,
+            pruning_continues_over_many_messages,
+            a_user_whose_queue_was_pruned_is_served_again,
+            the_check_passes_until_the_store_is_closed,
+        }
+    };
+}
+pub(crate) use suite;
