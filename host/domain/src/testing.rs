@@ -1,5 +1,6 @@
-//! Sample values for the tests of all crates, behind the feature `test-support`. A test names only the fields that it is
-//! about and takes the others from here: `StoredEvent { body, ..stored_event("m1") }`. Never part of a release build.
+//! Sample values for the tests of all crates, behind the feature `test-support`. A test names only the fields that it
+//! is about and takes the others from here: `StoredEvent { body, ..stored_event("m1") }`. Never part of a release
+//! build.
 
 use crate::delivery::{Recipient, StoredEvent};
 use crate::message::MessageId;
@@ -28,7 +29,8 @@ pub fn stored_event(id: &str) -> StoredEvent {
     }
 }
 
-/// The user's address `<user>@example.org` on a channel, matched by the filter `mine`; delivered alone, not in a digest.
+/// The user's address `<user>@example.org` on a channel, matched by the filter `mine`; delivered alone, not in a
+/// digest.
 pub fn recipient(user: &str, channel: &str) -> Recipient {
     Recipient {
         user: user.to_owned(),

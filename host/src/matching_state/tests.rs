@@ -9,7 +9,7 @@ use tidings_domain::facts::Event;
 use tidings_domain::message::{Envelope, Frame};
 use tidings_domain::subscription::{Edit, Filter, Rule, Style, Subscription};
 use tidings_domain::time::Timestamp;
-use tidings_store::Mode;
+use tidings_store::{Mode, Store};
 
 use super::*;
 use crate::config::DataDir;

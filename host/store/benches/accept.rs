@@ -1,7 +1,8 @@
-//! What intake costs the store: a backlog of messages with the recipients that FMN's own load has, on a database on disk
-//! with `synchronous=FULL`. The baseline, in the same run, is writing the same rows bare, into tables without indexes.
+//! What intake costs the store: a backlog of messages with the recipients that FMN's own load has, on a database on
+//! disk with `synchronous=FULL`. The baseline, in the same run, is writing the same rows bare, into tables without
+//! indexes.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a benchmark may fail as it does")]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "benchmarks may panic")]
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! The keys that seal the secrets of channels, and their file. One key a line, in 64 hexadecimal digits: the first seals,
-//! every one opens, so that secrets can be read at every moment of a key replacement.
+//! The keys that seal the secrets of channels, and their file. One key a line, in 64 hexadecimal digits: the first
+//! seals, every one opens, so that secrets can be read at every moment of a key replacement.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -38,8 +38,8 @@ impl KeyFile {
     }
 }
 
-/// The keys of a file. There are none where a command opens a database before its daemon created them; nothing is sealed
-/// there yet.
+/// The keys of a file. There are none where a command opens a database before its daemon created them; nothing is
+/// sealed there yet.
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {
     path: PathBuf,
@@ -50,7 +50,8 @@ pub(crate) struct Keys {
 /// What to do where the file does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MissingKeyFile {
-    /// Create it. For the daemon only: it holds the lock of the database and runs as the user who must be able to read it.
+    /// Create it. For the daemon only: it holds the lock of the database and runs as the user who must be able to read
+    /// it.
     Create,
     /// Use no keys.
     Leave,

@@ -1,5 +1,5 @@
-//! Access lists in the store: the holders of each package and the members of each group. One of the sources that the cache
-//! of access lists asks; lists of other services are not copied here.
+//! Access lists in the store: the holders of each package and the members of each group. One of the sources that the
+//! cache of access lists asks; lists of other services are not copied here.
 
 use std::collections::BTreeSet;
 use std::marker::PhantomData;

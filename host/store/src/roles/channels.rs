@@ -1,5 +1,5 @@
-//! Channels as an administrator configured them, with the versions of their plugins and their history. The domain decides
-//! what changes and when; this role stores it.
+//! Channels as an administrator configured them, with the versions of their plugins and their history. The domain
+//! decides what changes and when; this role stores it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,7 +12,8 @@ use tidings_domain::time::Timestamp;
 
 use crate::Result;
 
-/// A channel as an administrator configured it. `Debug` hides the values of its configuration, some of which are secrets.
+/// A channel as an administrator configured it. `Debug` hides the values of its configuration, some of which are
+/// secrets.
 #[derive(Clone)]
 pub struct Channel {
     pub name: String,
@@ -20,7 +21,8 @@ pub struct Channel {
     pub component: String,
     /// Values by the manifest's field names, secrets included.
     pub config: BTreeMap<String, String>,
-    /// What the values that came with the last upgrade were before, or none: a rollback restores them. All count as secret.
+    /// What the values that came with the last upgrade were before, or none: a rollback restores them. All count as
+    /// secret.
     pub former: BTreeMap<String, Option<String>>,
     pub grants: Grants,
     pub limits: PluginLimits,
@@ -62,8 +64,8 @@ pub trait ChannelStore: Send + Sync {
     /// # Errors
     /// `Missing` where there is none of that name.
     async fn channel(&self, name: &str) -> Result<Channel>;
-    /// Creates the channel or replaces it as a whole, its versions too. `event` is added to its history; a version that the
-    /// event is about and that is no longer in use counts as failed where the event is a failure.
+    /// Creates the channel or replaces it as a whole, its versions too. `event` is added to its history; a version that
+    /// the event is about and that is no longer in use counts as failed where the event is a failure.
     async fn change_channel(&self, channel: &Channel, event: Option<ChannelEvent>, now: Timestamp) -> Result<()>;
     /// The same without an entry in its history.
     async fn put_channel(&self, channel: &Channel, now: Timestamp) -> Result<()> {

@@ -31,8 +31,8 @@ pub struct Signed {
 /// Installed components and their files.
 #[async_trait]
 pub trait ComponentStore: Send + Sync {
-    /// Stores a component. One with the same digest is the same file and stays as it is; a new signature replaces the one
-    /// that it had.
+    /// Stores a component. One with the same digest is the same file and stays as it is; a new signature replaces the
+    /// one that it had.
     async fn put_component(&self, info: &ComponentInfo, file: &[u8]) -> Result<()>;
     /// All components, oldest first.
     async fn components(&self) -> Result<Vec<ComponentInfo>>;

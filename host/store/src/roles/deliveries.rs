@@ -15,16 +15,17 @@ pub trait DeliveryStore: Send + Sync {
     async fn books(&self) -> Result<BTreeMap<String, Books>>;
     /// Deliveries that match the query, newest first.
     async fn deliveries(&self, query: DeliveryQuery) -> Result<Vec<DeliveryRow>>;
-    /// Makes dead deliveries pending and due now; their age and attempts start anew. Returns how many. Members of a digest
-    /// come back together; `id` may be theirs or the digest's.
+    /// Makes dead deliveries pending and due now; their age and attempts start again. Returns how many. Members of a
+    /// digest come back together; `id` may be theirs or the digest's.
     async fn retry_dead(&self, channel: Option<&str>, id: Option<&DeliveryId>, now: Timestamp) -> Result<u64>;
 
     /// Makes deliveries dead, with that reason, that were accepted before that moment and are due, not leased and not
     /// collected for a digest. Returns how many. A digest is as old as its latest member.
     async fn drop_late(&self, channel: &str, accepted_before: Timestamp, reason: &str, now: Timestamp) -> Result<u64>;
     /// Moves such deliveries to another channel: each is cancelled with that reason, and the same message goes to the
-    /// user's first address there, due now, unless it goes there already. A delivery stays where the user has no address
-    /// there, where its message was given up there, or where `to` is disabled or quarantined. Returns how many left.
+    /// user's first address there, due now, unless it goes there already. A delivery stays where the user has no
+    /// address there, where its message was given up there, or where `to` is disabled or quarantined. Returns how many
+    /// left.
     async fn move_late(
         &self,
         channel: &str,

@@ -28,7 +28,7 @@ pub struct StreamEntry {
 pub trait EventStreamStore: Send + Sync {
     /// Adds entries to streams of a channel in one transaction. A stream keeps `limits::STREAM_ENTRIES` of them.
     async fn append(&self, channel: &str, entries: Vec<NewEntry>, now: Timestamp) -> Result<()>;
-    /// The entries of a stream after that sequence number, oldest first, `limits::STREAM_PAGE` at most. A number that no
-    /// entry has reached yet comes from another database, and means the beginning.
+    /// The entries of a stream after that sequence number, oldest first, `limits::STREAM_PAGE` at most. A number that
+    /// no entry has reached yet comes from another database, and means the beginning.
     async fn entries(&self, channel: &str, address: &str, after: u64) -> Result<Vec<StreamEntry>>;
 }

@@ -15,16 +15,17 @@ use crate::Result;
 /// time (group commit).
 #[async_trait]
 pub trait Outbox: Send + Sync {
-    /// Stores the message and all its deliveries, or neither. Unique by message id and by (message, channel, address). A
-    /// recipient of a one-shot filter that already fired is left out; the filter is deactivated in the same transaction.
-    /// A recipient whose subscription was deleted or disabled, or lost the address, after the match is left out too.
+    /// Stores the message and all its deliveries, or neither. Unique by message id and by (message, channel, address).
+    /// A recipient of a one-shot filter that already fired is left out; the filter is deactivated in the same
+    /// transaction. A recipient whose subscription was deleted or disabled, or lost the address, after the match is
+    /// left out too.
     async fn accept(&self, message: NewMessage, now: Timestamp) -> Result<Acceptance>;
 
     /// Leases due deliveries of a channel to the caller, oldest due first and fair among users. An expired lease is due
     /// again. A digest whose time or count is reached is one delivery, and keeps its members and id over retries.
     async fn lease(&self, request: LeaseRequest) -> Result<Vec<Lease>>;
-    /// When the earliest pending, unleased delivery of the channel (or an expiring lease) is due; none if none is pending.
-    /// A moment already past means now.
+    /// When the earliest pending, unleased delivery of the channel (or an expiring lease) is due; none if none is
+    /// pending. A moment already past means now.
     async fn next_due(&self, channel: &str) -> Result<Option<Timestamp>>;
     /// Stores outcomes in one transaction. A lease that expired and was taken over changes nothing, except that a
     /// delivered one is delivered. Returns the number of such stale leases.
@@ -47,7 +48,7 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// For the stores of this crate only: a lease stands for rows that the store has claimed.
+    /// For the stores of this crate only: a lease refers to rows that the store has claimed.
     pub(crate) fn new(delivery: Delivery, until: Timestamp, token: i64, row: i64) -> Lease {
         Lease { delivery: Arc::new(delivery), until, token, row }
     }

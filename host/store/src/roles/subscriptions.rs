@@ -12,11 +12,11 @@ use crate::{Result, StoreError};
 /// Users' subscriptions. Each change is published in the feed of changes.
 #[async_trait]
 pub trait SubscriptionStore: Send + Sync {
-    /// Subscriptions of all users in bounded memory: rows after `after` (user and channel), by user and channel; `limit` of
-    /// them, or fewer where they are large (`limits::SUBSCRIPTION_PAGE_BYTES`). An empty page is the end.
+    /// Subscriptions of all users in bounded memory: rows after `after` (user and channel), by user and channel;
+    /// `limit` of them, or fewer where they are large (`limits::SUBSCRIPTION_PAGE_BYTES`). An empty page is the end.
     async fn subscription_page(&self, after: Option<(&str, &str)>, limit: u32) -> Result<Vec<SubscriptionRow>>;
-    /// The same by users: rows of the users after `after`. A page ends with all rows of its last user, and may be that much
-    /// longer.
+    /// The same by users: rows of the users after `after`. A page ends with all rows of its last user, and may be that
+    /// much longer.
     async fn subscription_page_of_users(&self, after: Option<&str>, limit: u32) -> Result<Vec<SubscriptionRow>>;
     /// One user's, by channel, as they are stored.
     async fn subscription_rows_of(&self, user: &str) -> Result<Vec<SubscriptionRow>>;
@@ -27,12 +27,12 @@ pub trait SubscriptionStore: Send + Sync {
     async fn subscriptions_of(&self, user: &str) -> Result<Vec<Subscription>> {
         self.subscription_rows_of(user).await?.iter().map(SubscriptionRow::read).collect()
     }
-    /// The user who has this address on the channel; the first by name where several have. Reads all subscriptions of the
-    /// channel: for a user's command, not for messages.
+    /// The user who has this address on the channel; the first by name where several have. Reads all subscriptions of
+    /// the channel: for a user's command, not for messages.
     async fn owner_of(&self, channel: &str, address: &str) -> Result<Option<String>>;
-    /// Replaces the user's subscription for that channel. Pending deliveries to addresses that it no longer has, or all of
-    /// them where it is disabled, are cancelled. A digest that is being collected is due by the new options, and at once
-    /// where the subscription no longer has any.
+    /// Replaces the user's subscription for that channel. Pending deliveries to addresses that it no longer has, or all
+    /// of them where it is disabled, are cancelled. A digest that is being collected is due by the new options, and at
+    /// once where the subscription no longer has any.
     async fn put_subscription(&self, subscription: &Subscription, now: Timestamp) -> Result<()> {
         self.put_subscriptions(std::slice::from_ref(subscription), now).await
     }
@@ -45,8 +45,8 @@ pub trait SubscriptionStore: Send + Sync {
     async fn delete_subscription(&self, user: &str, channel: &str, now: Timestamp) -> Result<bool>;
 }
 
-/// One user's subscription for one channel. Its documents are parsed when they are read; an error names the user and the
-/// channel, and does not affect other rows.
+/// One user's subscription for one channel. Its documents are parsed when they are read; an error names the user and
+/// the channel, and does not affect other rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubscriptionRow {
     pub user: String,

@@ -1,5 +1,5 @@
-//! Opening a database file: the lock that excludes a second daemon, the check for damage, the refusal of a newer schema, and
-//! then the migrations. Nothing is changed before all checks have passed.
+//! Opening a database file: the lock that excludes a second daemon, the check for damage, the refusal of a newer
+//! schema, and then the migrations. Nothing is changed before all checks have passed.
 
 use std::fs::{DirBuilder, File, OpenOptions as FileOptions, TryLockError};
 use std::io;
@@ -70,12 +70,17 @@ pub(super) fn reading(path: &Path) -> SqliteConnectOptions {
 }
 
 fn writing(path: &Path) -> SqliteConnectOptions {
-    // 128 MiB of pages, in KiB: random inserts into the indexes of ids and of users stay in memory under a backlog.
-    let options = basic(path).pragma("cache_size", "-131072").pragma("temp_store", "memory");
-    // The journal of a statement is kept in memory; it is small.
-    // In pages of 4 KiB: pages that many commits change are copied to the database once. The log is truncated to that size.
-    let options = options.pragma("wal_autocheckpoint", "32768").pragma("journal_size_limit", "134217728");
-    options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full)
+    basic(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        // 128 MiB, in KiB: random inserts into the indexes of ids and of users stay in memory under a backlog.
+        .pragma("cache_size", "-131072")
+        // The journal of a statement is small.
+        .pragma("temp_store", "memory")
+        // 128 MiB, in pages of 4 KiB: a page that many commits change is copied to the database once.
+        .pragma("wal_autocheckpoint", "32768")
+        // 128 MiB, in bytes: the log is truncated to that size.
+        .pragma("journal_size_limit", "134217728")
 }
 
 fn is_new(path: &Path) -> bool {

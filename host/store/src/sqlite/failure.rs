@@ -1,5 +1,5 @@
-//! Errors inside the SQLite store, before they become `StoreError`: which are caused by one statement's data, and which by
-//! the environment (disk, locks, the file itself).
+//! Errors inside the SQLite store, before they become `StoreError`: which are caused by one statement's data, and which
+//! by the environment (disk, locks, the file itself).
 
 use std::sync::Arc;
 
@@ -41,8 +41,8 @@ impl WriteFailure {
         }
     }
 
-    /// The error for callers; `doing` completes "unavailable while it …". A file found damaged while it is in use counts as
-    /// unavailable: callers keep their work and retry until an administrator acts.
+    /// The error for callers; `doing` completes "unavailable while it …". A file found damaged while it is in use
+    /// counts as unavailable: callers keep their work and retry until an administrator acts.
     pub(super) fn into_error(self, doing: &'static str) -> StoreError {
         match self {
             WriteFailure::Store(error) => error,

@@ -1,5 +1,5 @@
-//! The store on SQLite. All writes pass through one connection (`writer`), reads through a few others (`store`). `queue` and
-//! `roles` have the SQL; `roles` implements the interface. `startup` puts it together.
+//! The store on SQLite. All writes pass through one connection (`writer`), reads through a few others (`store`).
+//! `queue` and `roles` have the SQL; `roles` implements the interface. `startup` puts it together.
 //!
 //! Imports go one way: `startup` -> `roles` -> `store` -> `writer` -> `queue` -> `changes`, `value`, `failure`.
 

@@ -1,5 +1,5 @@
-//! Sealed secrets in the database: reads the keys that belong to it, and seals rows that are not sealed with the first key.
-//! `keys` does the cryptography.
+//! Sealed secrets in the database: reads the keys that belong to it, and seals rows that are not sealed with the first
+//! key. `keys` does the cryptography.
 
 use std::path::Path;
 
@@ -11,8 +11,8 @@ use super::failure::opening;
 use crate::Result;
 use crate::keys::{KeyFile, Keys, MissingKeyFile, is_sealed};
 
-/// Reads the keys of the database at `path`; for the daemon, also seals every secret with the first of them. Only the daemon
-/// creates a key file, and only where nothing is sealed: a new key does not open what another one sealed.
+/// Reads the keys of the database at `path`; for the daemon, also seals every secret with the first of them. Only the
+/// daemon creates a key file, and only where nothing is sealed: a new key does not open what another one sealed.
 pub(super) async fn prepare(
     connection: &mut SqliteConnection,
     path: &Path,

@@ -13,8 +13,8 @@ use super::{changes, seal};
 use crate::keys::KeyFile;
 use crate::{Maintenance as _, Result, Store};
 
-/// Opens the database file `path`, and creates it and the directories above it where they do not exist. Refuses one that is
-/// locked, damaged or of a newer version; migrates an older one.
+/// Opens the database file `path`, and creates it and the directories above it where they do not exist. Refuses one
+/// that is locked, damaged or of a newer version; migrates an older one.
 ///
 /// # Errors
 /// `Locked`, `Corrupt`, `Newer`, `Key`, or `Unavailable` where a file cannot be read or written.
@@ -45,8 +45,8 @@ pub(super) async fn open_store(path: &Path, mode: Mode, keys: &KeyFile) -> Resul
     Ok(SqliteStore::new(path, writer, keys, changed))
 }
 
-/// Replaces the key of a database that no daemon uses. If it is interrupted, the key file still has every key that a secret
-/// is sealed with; running it again, or starting the daemon, finishes it.
+/// Replaces the key of a database that no daemon uses. If it is interrupted, the key file still has every key that a
+/// secret is sealed with; running it again, or starting the daemon, finishes it.
 ///
 /// # Errors
 /// `Locked` while a daemon runs; `Key` where the file cannot be read or written.

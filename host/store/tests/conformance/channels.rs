@@ -75,18 +75,18 @@ pub async fn a_channel_is_deleted_only_when_nothing_depends_on_it<B: ChannelBack
     let gone = fixture.store.channel("email").await;
     assert!(matches!(gone, Err(StoreError::Missing { .. })), "{gone:?}");
     assert_eq!(fixture.store.plugin_state_get("email", "key").await.unwrap(), None);
-    assert!(fixture.store.plugin_state_set("email", "yek", b"value", 1, 8).await.unwrap(), "all of its room is free");
+    assert!(fixture.store.plugin_state_set("email", "yek", b"value", 1, 8).await.unwrap(), "its whole quota is free");
     assert_eq!(fixture.store.channel_versions("email").await.unwrap(), []);
     assert_eq!(fixture.books().await.delivered, 1);
-    assert_eq!(fixture.store.channel_versions("irc").await.unwrap().len(), 1, "the other stays as it is");
+    assert_eq!(fixture.store.channel_versions("irc").await.unwrap().len(), 1, "the other channel is not changed");
 }
 
 pub async fn each_step_of_an_upgrade_leaves_every_version_in_one_state<B: ChannelBackend>() {
     use VersionState::{Active, Candidate, Failed, Previous, Retired};
     let fixture = Fixture::<B>::new().await;
-    let step = async |component: &str, life: ChannelVersions, told: Option<ChannelEvent>, now: u64| {
+    let step = async |component: &str, life: ChannelVersions, event: Option<ChannelEvent>, now: u64| {
         let desired = Channel { component: component.into(), life, ..channel("email") };
-        fixture.store.change_channel(&desired, told, at(now)).await.unwrap();
+        fixture.store.change_channel(&desired, event, at(now)).await.unwrap();
         versions(&fixture).await
     };
     let life = |candidate, previous: Option<&str>| ChannelVersions {
@@ -107,12 +107,12 @@ pub async fn each_step_of_an_upgrade_leaves_every_version_in_one_state<B: Channe
     assert_eq!(fallen, is(&[("a", Previous), ("b", Active), ("c", Failed)]));
     let back = Some(event(EventKind::RolledBack, "b", 6));
     assert_eq!(step("a", life(None, None), back, 6).await, is(&[("a", Active), ("b", Failed), ("c", Failed)]));
-    // A version that failed may be tried again, and what was previous makes room.
+    // A version that failed may be tried again, and the previous version is replaced.
     let again = step("c", life(None, Some("a")), None, 7).await;
     assert_eq!(again, is(&[("a", Previous), ("b", Failed), ("c", Active)]));
     let last = step("d", life(None, Some("c")), None, 8).await;
     assert_eq!(last, is(&[("a", Retired), ("b", Failed), ("c", Previous), ("d", Active)]));
-    // The previous one is tried again, and is where rolling back leads again when that did not go well.
+    // The previous version is tried again, and is the previous one again when the trial failed.
     let retried = step("d", life(candidate("c"), Some("c")), None, 9).await;
     assert_eq!(retried, is(&[("a", Retired), ("b", Failed), ("c", Candidate), ("d", Active)]));
     let fell = Some(event(EventKind::FellBack, "c", 10));
@@ -138,8 +138,8 @@ pub async fn the_history_is_listed_newest_first_and_is_bounded<B: ChannelBackend
     let fixture = Fixture::<B>::new().await;
     let beyond = u64::from(limits::CHANNEL_EVENTS) + 3;
     for number in 0..beyond {
-        let told = event(EventKind::Enabled, "a", number);
-        fixture.store.change_channel(&channel("email"), Some(told), at(number)).await.unwrap();
+        let enabled = event(EventKind::Enabled, "a", number);
+        fixture.store.change_channel(&channel("email"), Some(enabled), at(number)).await.unwrap();
     }
     let other = event(EventKind::Disabled, "a", 1);
     fixture.store.change_channel(&channel("irc"), Some(other.clone()), at(1)).await.unwrap();

@@ -24,7 +24,7 @@ pub async fn a_component_is_stored_under_its_digest<B: ComponentBackend>() {
         address_example: "a@example.org".into(),
         ..serde_json::from_str(EMPTY_MANIFEST).unwrap()
     };
-    // Larger than what is written at a time, and not a multiple of it.
+    // Larger than one part, and not a multiple of it.
     let bytes: Vec<u8> = (0..tidings_store::limits::COMPONENT_PART_BYTES * 2 + 7).map(|n| (n % 251) as u8).collect();
     let digest = hex::encode(ring::digest::digest(&ring::digest::SHA256, &bytes));
     let info = ComponentInfo { digest, manifest, bytes: bytes.len() as u64, installed_at: at(9), signed: None };
@@ -38,7 +38,7 @@ pub async fn a_component_is_stored_under_its_digest<B: ComponentBackend>() {
         let stored = fixture.store.component(&info.digest).await.unwrap();
         assert_eq!((stored.manifest, stored.installed_at, stored.signed), (info.manifest, at(9), kept));
     }
-    assert!(fixture.store.component_file(&info.digest).await.unwrap() == bytes, "the file is another one");
+    assert!(fixture.store.component_file(&info.digest).await.unwrap() == bytes, "the file differs");
     assert_eq!(fixture.store.components().await.unwrap().len(), 1);
     let missing = fixture.store.component("none").await;
     assert!(matches!(missing, Err(StoreError::Missing { what: "component", .. })));

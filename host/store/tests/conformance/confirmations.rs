@@ -65,7 +65,7 @@ pub async fn the_latest_question_counts_and_is_not_repeated_too_soon<B: Confirma
     let fixture = Fixture::<B>::new().await;
     let store = &fixture.store;
     assert!(store.ask(&question("ann", "one@x", "A"), at(0), at(10)).await.unwrap());
-    assert!(!store.ask(&question("ann", "two@x", "B"), at(9), at(11)).await.unwrap(), "asked a moment ago");
+    assert!(!store.ask(&question("ann", "two@x", "B"), at(9), at(11)).await.unwrap(), "asked too recently");
     assert!(store.ask(&question("ann", "two@x", "B"), at(10), at(12)).await.unwrap());
     assert!(store.ask(&question("bob", "two@x", "C"), at(11), at(12)).await.unwrap(), "another user's is apart");
     assert_eq!(store.answer(&by_message("one@x", "A"), true, at(13)).await.unwrap(), None);

@@ -14,7 +14,7 @@ fn entry(address: &str, delivery: &str) -> NewEntry {
     NewEntry { address: address.into(), delivery: delivery.into(), data: format!("{{\"of\": \"{delivery}\"}}") }
 }
 
-/// The whole stream behind a place.
+/// The whole stream after a sequence number.
 async fn all(store: &(impl EventStreamStore + ?Sized), channel: &str, address: &str, mut after: u64) -> Vec<String> {
     let mut data = Vec::new();
     loop {
@@ -41,8 +41,8 @@ pub async fn a_stream_has_each_of_its_deliveries_once_and_in_order<B: EventStrea
     assert_eq!(all(&**store, "browser", "nobody", 0).await, of(&[]));
     let first = store.entries("browser", "ralph", 0).await.unwrap()[0].seq;
     assert_eq!(all(&**store, "browser", "ralph", first).await, of(&["c", "d"]));
-    let strange = store.entries("browser", "ralph", 1_000_000).await.unwrap();
-    assert_eq!(strange.len(), 3, "a place of another database means the beginning");
+    let unknown = store.entries("browser", "ralph", 1_000_000).await.unwrap();
+    assert_eq!(unknown.len(), 3, "a number of another database means the beginning");
 }
 
 pub async fn a_stream_keeps_its_newest_entries_and_old_ones_are_pruned<B: EventStreamBackend>() {

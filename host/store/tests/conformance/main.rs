@@ -1,7 +1,14 @@
-//! What every implementation of the store must do, in one suite for each role. A test is a function that is generic over a
-//! `Backend`; `suite!` of its module instantiates it. `sqlite.rs` is one instantiation. Another implementation adds a file
-//! like it, and may begin with the suites of the roles that it has: `mod tokens { crate::tokens::suite!(super::Other); }`.
-//! Nothing in the suites knows an implementation.
+//! What every implementation of the store must do, in one suite for each role. A test is a function that is generic
+//! over a `Backend`; the macro `suite!` of its module instantiates it. `sqlite.rs` is one instantiation. Another
+//! implementation adds a file like it, and may begin with the suites of the roles that it has:
+//!
+//! ```text
+//! mod tokens {
+//!     crate::tokens::suite!(super::Postgres);
+//! }
+//! ```
+//!
+//! Nothing in the suites depends on an implementation.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests may panic")]
 

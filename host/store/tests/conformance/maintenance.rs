@@ -18,8 +18,8 @@ pub async fn pruning_deletes_settled_messages_only<B: MaintenanceBackend>() {
     fixture.accept(102, "waiting", vec![to("cy"), to("dee")]).await;
     fixture.accept(5000, "young", vec![to("eve")]).await;
     let leases = fixture.lease(1000, 3).await;
-    let words = [delivered(), dead(), delivered()];
-    fixture.store.settle(leases.into_iter().zip(words).collect(), at(1000)).await.unwrap();
+    let outcomes = [delivered(), dead(), delivered()];
+    fixture.store.settle(leases.into_iter().zip(outcomes).collect(), at(1000)).await.unwrap();
     let lease = fixture.lease(5000, 10).await.into_iter().find(|lease| lease.delivery().user == "eve").unwrap();
     fixture.settle(lease, delivered(), 5000).await;
     let before = fixture.books().await;

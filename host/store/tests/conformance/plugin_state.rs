@@ -18,7 +18,7 @@ pub async fn plugin_state_stays_within_its_quotas<B: PluginStateBackend>() {
     assert!(!set("irc", "ab", &[3; 9]).await, "21 do not");
     assert!(!set("irc", "x", &[]).await, "nor a third key");
     assert!(set("irc", "ab", &[4; 1]).await);
-    assert!(set("email", "ab", &[5; 18]).await, "each channel has its own room");
+    assert!(set("email", "ab", &[5; 18]).await, "each channel has its own quota");
     assert_eq!(fixture.store.plugin_state_get("irc", "ab").await.unwrap(), Some(vec![4]));
     assert_eq!(fixture.store.plugin_state_get("irc", "x").await.unwrap(), None);
     assert_eq!(fixture.store.plugin_state_keys("irc", "").await.unwrap(), ["ab", "cd"]);

@@ -28,8 +28,8 @@ pub fn message_id(text: &str) -> MessageId {
 pub fn message(id: &str, recipients: Vec<Recipient>) -> NewMessage {
     let event = stored_event(id);
     let mut digest = [0; 32];
-    for (place, byte) in digest.iter_mut().zip(id.bytes()) {
-        *place = byte;
+    for (target, byte) in digest.iter_mut().zip(id.bytes()) {
+        *target = byte;
     }
     NewMessage {
         id: message_id(id),

@@ -49,7 +49,7 @@ pub async fn an_edit_replaces_the_subscription_and_a_deletion_removes_it<B: Subs
     assert_eq!(fixture.subscriptions().await, [desired]);
 }
 
-/// Row 44 of the list of failures: while it waits.
+/// Row 44 of the list of failures: while a delivery is pending.
 pub async fn pending_deliveries_to_a_removed_address_are_cancelled<B: SubscriptionBackend>() {
     let fixture = Fixture::<B>::new().await;
     let mut desired = subscription("ann", &["a@x", "b@x"]);
@@ -97,7 +97,7 @@ pub async fn an_edit_changes_one_thing_and_cancels_deliveries_to_a_removed_addre
     fixture.accept(100, "m1", vec![Recipient { address: "a@x".into(), ..to("ann") }]).await;
     let edit = async |edit: Edit| fixture.store.edit_subscription("ann", "email", &edit, at(200)).await.unwrap();
     assert!(edit(Edit::RemoveAddress("a@x".into())).await);
-    assert!(!edit(Edit::RemoveAddress("a@x".into())).await, "it is gone already");
+    assert!(!edit(Edit::RemoveAddress("a@x".into())).await, "it was removed already");
     assert_eq!(fixture.rows().await[0].state, DeliveryState::Cancelled);
     assert!(edit(Edit::Enable(false)).await);
     assert!(!edit(Edit::Enable(false)).await);
@@ -167,7 +167,7 @@ pub async fn many_subscriptions_are_written_as_each_one_would_be<B: Subscription
     let states: Vec<DeliveryState> = fixture.rows().await.into_iter().map(|row| row.state).collect();
     assert_eq!(states, [DeliveryState::Cancelled, DeliveryState::Pending]);
     edited[7] = edited.pop().unwrap();
-    assert_eq!(fixture.subscriptions().await, edited, "the last one counts, and what was deleted is there again");
+    assert_eq!(fixture.subscriptions().await, edited, "the last one counts, and the deleted one exists again");
     assert_eq!(fixture.store.next_due("email").await.unwrap(), Some(at(100)));
     fixture.books().await;
 }

@@ -1,5 +1,5 @@
-//! The transaction of intake: messages seen, deliveries to their recipients, one-shot filters that fired, open digests, and
-//! the books. Several messages share it; each is new, a duplicate or in conflict on its own.
+//! The transaction of intake: messages seen, deliveries to their recipients, one-shot filters that fired, open digests,
+//! and the books. Several messages share it; each is new, a duplicate or in conflict on its own.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -15,8 +15,8 @@ use super::{books, fair_queue};
 use crate::sqlite::failure::WriteFailure;
 use crate::sqlite::value::{millis, style_bits};
 
-/// Rows in one statement, largest first. There are few sizes, so that the statements stay prepared: parsing one costs as
-/// much as running it. Ten variables for each row, below SQLite's limit of 32,766.
+/// Rows in one statement, largest first. There are few sizes, so that the statements stay prepared: parsing one costs
+/// as much as running it. Ten variables for each row, below SQLite's limit of 32,766.
 const CHUNKS: [usize; 3] = [256, 16, 1];
 
 /// The rows in chunks of these sizes.
@@ -92,8 +92,8 @@ async fn insert_messages(
     let mut first: HashMap<&str, usize> = HashMap::with_capacity(prepared.len());
     let mut rows = Vec::with_capacity(prepared.len());
     for (index, one) in prepared.iter().enumerate() {
-        if let Entry::Vacant(place) = first.entry(one.message.id.as_str()) {
-            place.insert(index);
+        if let Entry::Vacant(entry) = first.entry(one.message.id.as_str()) {
+            entry.insert(index);
             rows.push(one);
         }
     }
@@ -153,8 +153,8 @@ async fn stored_digests(
     Ok(rows.into_iter().collect())
 }
 
-/// Writes the deliveries, except to a destination that left its subscription after the message was matched. Two users with
-/// one address get one delivery.
+/// Writes the deliveries, except to a destination that left its subscription after the message was matched. Two users
+/// with one address get one delivery.
 async fn insert_deliveries(connection: &mut SqliteConnection, rows: &[NewDelivery<'_>]) -> Result<(), WriteFailure> {
     for rows in chunks(rows) {
         let mut query = QueryBuilder::<Sqlite>::new(

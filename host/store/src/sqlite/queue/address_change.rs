@@ -1,5 +1,5 @@
-//! Addresses that change while deliveries are pending: they are removed from the user's subscription or replaced in it, and
-//! pending deliveries follow. Part of the transaction that stores the outcome.
+//! Addresses that change while deliveries are pending: they are removed from the user's subscription or replaced in it,
+//! and pending deliveries follow. Part of the transaction that stores the outcome.
 
 use std::collections::BTreeSet;
 
@@ -35,11 +35,12 @@ impl Subscriber {
         Ok(())
     }
 
-    /// The address has a successor: the subscription, this delivery and all others that are pending move there. Leased ones
-    /// keep their lease. Where the same message already goes there, one of the two is cancelled.
+    /// The address has a successor: the subscription, this delivery and all others that are pending move there. Leased
+    /// ones keep their lease. Where the same message already goes there, one of the two is cancelled.
     ///
-    /// The new address is tried at once. Addresses that name themselves or each other must not loop: a delivery that moves
-    /// in a later attempt than its first waits for `ADDRESS_MOVE_REST`, and the move of another does not make it due.
+    /// The new address is tried at once. Addresses that name themselves or each other must not loop: a delivery that
+    /// moves in a later attempt than its first waits for `ADDRESS_MOVE_REST`, and the move of another does not make it
+    /// due.
     pub(crate) async fn moves(
         &self,
         connection: &mut SqliteConnection,
@@ -91,8 +92,8 @@ impl Subscriber {
         self.restore_leaders(connection, new).await
     }
 
-    /// After a move a digest may have lost its leading row, and two open digests may have become one: every digest gets one
-    /// leading row, and an open one is due now.
+    /// After a move a digest may have lost its leading row, and two open digests may have become one: every digest gets
+    /// one leading row, and an open one is due now.
     async fn restore_leaders(&self, connection: &mut SqliteConnection, address: &str) -> Result<(), WriteFailure> {
         sqlx::query(
             "UPDATE deliveries SET not_before = ?1, due_at = ?1 \

@@ -1,5 +1,5 @@
-//! The books: how many deliveries each channel accepted, and how many are in each state. All SQL of their tables is here,
-//! apart from the triggers of the schema, which move counts as rows of `deliveries` change state or are deleted.
+//! The books: how many deliveries each channel accepted, and how many are in each state. All SQL of their tables is
+//! here, apart from the triggers of the schema, which move counts as rows of `deliveries` change state or are deleted.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,8 @@ use crate::Books;
 use crate::sqlite::failure::WriteFailure;
 use crate::sqlite::value::count;
 
-/// Deliveries of a user that are pending, by the channels that the books know: there is no index by user alone for them.
+/// Pending deliveries of a user, found by channel and user in all channels that the books have: there is no index by
+/// user for them.
 pub(crate) const PENDING_OF_USER: &str = "SELECT x.seq FROM books_accepted b CROSS JOIN deliveries x \
      WHERE x.channel = b.channel AND x.state = 'pending' AND x.user = ";
 

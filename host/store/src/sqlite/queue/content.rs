@@ -1,5 +1,5 @@
-//! The content of leases: their rows with the events of their messages, as a plugin gets them. A delivery whose event cannot
-//! be read becomes dead with that reason, so that it does not stop the others.
+//! The content of leases: their rows with the events of their messages, as a plugin gets them. A delivery whose event
+//! cannot be read becomes dead with that reason, so that it does not stop the others.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;

@@ -121,8 +121,8 @@ fn due_at(first: i64, options: DigestOptions) -> i64 {
     first.saturating_add(interval)
 }
 
-/// The user's digest options changed: an open digest is due by the new ones, and at once where there are none. It is still
-/// sent as one.
+/// The user's digest options changed: an open digest is due by the new ones, and at once where there are none. It is
+/// still sent as one.
 pub(crate) async fn retime(
     connection: &mut SqliteConnection,
     channel: &str,

@@ -1,6 +1,6 @@
-//! Failure policies: deliveries that have been pending on their channel for too long become dead, or go to another channel.
-//! Only deliveries that are due and not leased change; an expired lease does not count. A digest is as old as its latest
-//! member, and its members change together.
+//! Failure policies: deliveries that have been pending on their channel for too long become dead, or go to another
+//! channel. Only deliveries that are due and not leased change; an expired lease does not count. A digest is as old as
+//! its latest member, and its members change together.
 
 use std::collections::BTreeSet;
 
@@ -26,7 +26,8 @@ const LATE: &str = "d.channel = ?1 AND d.state = 'pending' AND (d.lease IS NULL 
          AND m.user = d.user AND m.address = d.address AND m.gathered IS NOT NULL \
          AND (m.accepted_at >= ?2 OR (m.lead = 1 AND m.due_at > ?3))))";
 
-/// The channel ?5 can take deliveries: one that is disabled or quarantined would hold them too, and they would be late again.
+/// The channel ?5 can take deliveries: one that is disabled or quarantined would hold them too, and they would be late
+/// again.
 const OPEN: &str = "EXISTS (SELECT 1 FROM channels c WHERE c.name = ?5 AND c.enabled \
      AND json_extract(c.life, '$.quarantine') IS NULL)";
 
@@ -44,8 +45,8 @@ fn movable() -> String {
     )
 }
 
-/// In the order of the index of due rows. The members of a digest come before their leading row, so that a crash between two
-/// transactions does not leave a digest without it.
+/// In the order of the index of due rows. The members of a digest come before their leading row, so that a crash
+/// between two transactions does not leave a digest without it.
 const ORDER: &str = "ORDER BY d.user, d.lead, d.due_at";
 
 /// Which deliveries of which channel.

@@ -1,6 +1,6 @@
-//! The order of users: the table `turns` has one row for each channel and user, with the time when the user's next delivery
-//! is due. Every transaction that changes when a delivery is due keeps it exact, so that `lease` and `next_due` read one
-//! index entry and not the queue.
+//! The order of users: the table `turns` has one row for each channel and user, with the time when the user's next
+//! delivery is due. Every transaction that changes when a delivery is due keeps it exact, so that `lease` and
+//! `next_due` read one index entry and not the queue.
 
 use std::collections::BTreeSet;
 
@@ -18,8 +18,8 @@ pub(crate) type ChannelUser = (String, String);
 /// Pairs in one statement: two variables each, far below SQLite's limit of 32,766.
 const CHUNK: usize = 1000;
 
-/// Enters the new deliveries of the messages from `first` on. The row of a user who has a delivery due as early already is
-/// not written: under a backlog that is nearly every user.
+/// Enters the new deliveries of the messages from `first` on. The row of a user who has a delivery due as early already
+/// is not written: under a backlog that is nearly every user.
 pub(crate) async fn enqueue(connection: &mut SqliteConnection, first: i64) -> Result<(), WriteFailure> {
     sqlx::query(
         "INSERT INTO turns (channel, user, ready_at) \

@@ -1,5 +1,5 @@
-//! Leasing: claims due deliveries of one channel, round robin by user, and marks each with the token of its lease. A lease
-//! only avoids duplicate work; `settle` decides what a stale one may still change.
+//! Leasing: claims due deliveries of one channel, round robin by user, and marks each with the token of its lease. A
+//! lease only avoids duplicate work; `settle` decides what a stale one may still change.
 
 use sqlx::sqlite::SqliteConnection;
 use tidings_domain::delivery::DeliveryId;
@@ -104,8 +104,8 @@ impl Claim<'_> {
         }
     }
 
-    /// Claims the other members of a digest with its leading row. An open digest is closed: from now on it has an id and
-    /// keeps its members. A digest of one is a single delivery.
+    /// Claims the other members of a digest with its leading row. An open digest is closed: from now on it has an id
+    /// and keeps its members. A digest of one is a single delivery.
     async fn complete(&self, connection: &mut SqliteConnection, row: ClaimedRow) -> Result<(), WriteFailure> {
         let (channel, user, address, open, digest) = row;
         if let Some(digest) = digest {
@@ -149,8 +149,8 @@ impl Claim<'_> {
     }
 }
 
-/// The clock went back: no lease may live longer than one given now, and no user may wait for a time of service that is now
-/// in the future.
+/// The clock went back: no lease may live longer than one given now, and no user may wait for a time of service that is
+/// now in the future.
 async fn shorten(connection: &mut SqliteConnection, until: i64) -> Result<(), WriteFailure> {
     sqlx::query("UPDATE deliveries SET due_at = ?1 WHERE lease IS NOT NULL AND due_at > ?1")
         .bind(until)

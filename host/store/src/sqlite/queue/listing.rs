@@ -86,7 +86,8 @@ pub(crate) fn listing(query: &DeliveryQuery) -> Result<QueryBuilder<Sqlite>, Wri
         sql.push(" UNION ALL ").push(books::PENDING_OF_USER).push_bind(user).push(")");
     }
     if let Some(after) = &query.after {
-        // Ids have no index, since every insertion would maintain it. Pages are near the newest rows, where this scan starts.
+        // Ids have no index, since every insertion would maintain it. Pages are near the newest rows, where this scan
+        // starts.
         sql.push(" AND d.seq < (SELECT seq FROM deliveries WHERE id = ").push_bind(id_bytes(after)?);
         sql.push(" ORDER BY seq DESC LIMIT 1)");
     }

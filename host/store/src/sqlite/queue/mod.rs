@@ -1,5 +1,5 @@
-//! The queue's SQL, one module for each transaction or group of statements, as functions on a connection. It knows neither
-//! the writer nor the store; whoever calls it owns the transaction.
+//! The queue's SQL, one module for each transaction or group of statements, as functions on a connection. It uses
+//! neither the writer nor the store; the caller owns the transaction.
 
 pub(crate) mod accept;
 mod address_change;

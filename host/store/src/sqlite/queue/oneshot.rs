@@ -1,5 +1,5 @@
-//! One-shot filters during intake: the first message that matches deactivates its filter, even where the matcher's copy of
-//! the rules is older and still has it active.
+//! One-shot filters during intake: the first message that matches deactivates its filter, even where the matcher's copy
+//! of the rules is older and still has it active.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -70,8 +70,8 @@ pub(crate) async fn settle(connection: &mut SqliteConnection, batch: &SettledBat
     Ok(stale)
 }
 
-/// Settles the leases whose address is gone; returns how many were stale. All of them are settled before the deliveries that
-/// are pending for their addresses are changed.
+/// Settles the leases whose address is gone; returns how many were stale. All of them are settled before the deliveries
+/// that are pending for their addresses are changed.
 async fn addresses_gone(
     connection: &mut SqliteConnection,
     gone: &[(&Lease, &Settlement)],
@@ -172,8 +172,8 @@ async fn apply(
     Ok(updates.len().saturating_sub(applied))
 }
 
-/// The statement for these updates. It returns channel and user of each row, and whether the row is the one that stands for
-/// its delivery: a digest has one such row.
+/// The statement for these updates. It returns channel and user of each row, and whether the row is the one that stands
+/// for its delivery: a digest has one such row.
 fn statement(kind: LeaseKind, updates: &[DeliveryUpdate<'_>], now: i64) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new("WITH new (seq, id, token, state, not_before, used, note) AS (");
     query.push_values(updates, |mut row, update| {

@@ -1,5 +1,5 @@
-//! The role `AccessListStore`: one row for each package and each group. Lists are written in the order of names, which is the
-//! order of their tables.
+//! The role `AccessListStore`: one row for each package and each group. Lists are written in the order of names, which
+//! is the order of their tables.
 
 use std::collections::{BTreeSet, HashMap};
 

@@ -102,7 +102,8 @@ impl ChannelRow {
     }
 }
 
-/// Separates the configuration by its component's manifest. A value that no manifest declares public is treated as secret.
+/// Separates the configuration by its component's manifest. A value that no manifest declares public is treated as
+/// secret.
 pub(super) async fn split<'a>(
     connection: &mut SqliteConnection,
     channel: &'a Channel,

@@ -8,8 +8,8 @@ use crate::sqlite::failure::{WriteFailure, damaged};
 use crate::sqlite::value::{millis, timestamp};
 use crate::{Channel, ChannelVersion};
 
-/// Updates the table of versions after a change of the channel. A version that is no longer in use is retired, or failed
-/// where `event` is about its failure.
+/// Updates the table of versions after a change of the channel. A version that is no longer in use is retired, or
+/// failed where `event` is about its failure.
 pub(super) async fn record(
     connection: &mut SqliteConnection,
     channel: &Channel,

@@ -109,8 +109,8 @@ async fn put_channel(
     changes::publish(connection, [Change::Channel(channel.name.clone())], now).await
 }
 
-/// Deletes a channel that is disabled and has no pending deliveries, with its history and its plugin's state. Its books stay,
-/// and subscriptions for the name apply to a later channel of that name.
+/// Deletes a channel that is disabled and has no pending deliveries, with its history and its plugin's state. Its books
+/// stay, and subscriptions for the name apply to a later channel of that name.
 async fn delete_channel(connection: &mut SqliteConnection, name: &str, now: i64) -> Result<(), WriteFailure> {
     let row: Option<(bool, bool, Option<String>)> = sqlx::query_as(
         "SELECT enabled, EXISTS (SELECT 1 FROM deliveries d WHERE d.channel = c.name AND d.state = 'pending'), \

@@ -1,5 +1,5 @@
-//! The role `ComponentStore`. A file is written in parts, each in a transaction of its own, so that deliveries are written in
-//! between; the row of the component is written last and makes it exist.
+//! The role `ComponentStore`. A file is written in parts, each in a transaction of its own, so that deliveries are
+//! written in between; the row of the component is written last and makes it exist.
 
 use async_trait::async_trait;
 use ring::digest::{SHA256, digest as hash};
@@ -15,7 +15,7 @@ use crate::{ComponentInfo, ComponentStore, Result, Signed, StoreError};
 #[async_trait]
 impl ComponentStore for SqliteStore {
     async fn put_component(&self, info: &ComponentInfo, file: &[u8]) -> Result<()> {
-        let doing = "keeps a component";
+        let doing = "stores a component";
         let signed = info.clone();
         let known =
             self.writer.write(doing, move |connection| Box::pin(async move { sign(connection, &signed).await }));
@@ -108,8 +108,8 @@ fn parts(file: &[u8]) -> impl Iterator<Item = (i64, &[u8])> {
     file.chunks(COMPONENT_PART_BYTES).enumerate().map(|(n, part)| (size(n), part))
 }
 
-/// Stores one part of a component that does not exist yet. The same digest has the same parts, so one that is stored already
-/// is this one. That is not so for a component that exists: an older version may have stored it in other parts.
+/// Stores one part of a component that does not exist yet. The same digest has the same parts, so one that is stored
+/// already is this one. That is not so for a component that exists: an older version may have stored it in other parts.
 async fn put_part(
     connection: &mut SqliteConnection,
     digest: &str,
@@ -139,7 +139,7 @@ async fn put(connection: &mut SqliteConnection, info: &ComponentInfo) -> Result<
         .fetch_one(&mut *connection)
         .await?;
     if kept.unwrap_or_default() != bytes {
-        let detail = "it was deleted while it was being kept".to_owned();
+        let detail = "it was deleted while it was stored".to_owned();
         return Err(StoreError::Refused { what: "component", detail }.into());
     }
     let signed = info.signed.as_ref();

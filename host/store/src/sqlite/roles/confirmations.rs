@@ -15,7 +15,7 @@ use crate::{Answered, ConfirmationStore, Question, Result, SubscriptionRow};
 impl ConfirmationStore for SqliteStore {
     async fn ask(&self, question: &Question, since: Timestamp, now: Timestamp) -> Result<bool> {
         let question = question.clone();
-        let work = self.writer.write("notes a question", move |connection| {
+        let work = self.writer.write("stores a question", move |connection| {
             Box::pin(async move { ask(connection, &question, millis(since), millis(now)).await })
         });
         work.await
@@ -23,7 +23,7 @@ impl ConfirmationStore for SqliteStore {
 
     async fn answer(&self, answered: &Answered, yes: bool, now: Timestamp) -> Result<Option<String>> {
         let answered = answered.clone();
-        let work = self.writer.write("takes an answer", move |connection| {
+        let work = self.writer.write("stores an answer", move |connection| {
             Box::pin(async move { answer(connection, &answered, yes, millis(now)).await })
         });
         work.await

@@ -29,7 +29,7 @@ impl DeliveryStore for SqliteStore {
 
     async fn retry_dead(&self, channel: Option<&str>, id: Option<&DeliveryId>, now: Timestamp) -> Result<u64> {
         let (channel, id) = (channel.map(str::to_owned), id.cloned());
-        let work = self.writer.write("revives deliveries", move |connection| {
+        let work = self.writer.write("retries deliveries", move |connection| {
             Box::pin(async move { listing::retry_dead(connection, channel.as_deref(), id.as_ref(), millis(now)).await })
         });
         work.await
@@ -54,7 +54,7 @@ impl DeliveryStore for SqliteStore {
 impl SqliteStore {
     /// Drops late deliveries, or moves them, in transactions of a bounded size until none is left.
     async fn apply_policy(&self, late: FailureFilter, to: Option<String>) -> Result<u64> {
-        let doing = "carries out a failure policy";
+        let doing = "applies a failure policy";
         let (mut done, late) = (0, Arc::new(late));
         // Most calls find nothing: they neither wait for the writer nor cost a commit.
         loop {

@@ -18,14 +18,14 @@ impl Maintenance for SqliteStore {
         let before = millis(seen_before);
         let (mut pruned, mut from) = (0, Some((i64::MIN, 0)));
         while let Some(cursor) = from {
-            let step = self.writer.write("forgets messages", move |connection| {
+            let step = self.writer.write("prunes messages", move |connection| {
                 Box::pin(async move { pruning::messages(connection, before, cursor).await })
             });
             let (messages, next) = step.await?;
             pruned += messages;
             from = next;
         }
-        let work = self.writer.write("forgets messages", move |connection| Box::pin(delete_old(connection, before)));
+        let work = self.writer.write("prunes messages", move |connection| Box::pin(delete_old(connection, before)));
         work.await?;
         Ok(pruned)
     }
@@ -49,7 +49,8 @@ impl Maintenance for SqliteStore {
     }
 }
 
-/// Deletes marks of deleted subscriptions, turns of users who have nothing pending, and what is old in the other tables.
+/// Deletes marks of deleted subscriptions, turns of users who have nothing pending, and what is old in the other
+/// tables.
 async fn delete_old(connection: &mut SqliteConnection, before: i64) -> Result<(), WriteFailure> {
     sqlx::query("DELETE FROM subscriptions WHERE deleted_at < ?").bind(before).execute(&mut *connection).await?;
     pruning::idle_turns(connection).await?;

@@ -1,5 +1,5 @@
-//! The roles of the store on SQLite, one file for each: `impl Role for SqliteStore` with its statements, except those of the
-//! queue.
+//! The roles of the store on SQLite, one file for each: `impl Role for SqliteStore` with its statements, except those
+//! of the queue.
 
 mod access_lists;
 mod change_feed;

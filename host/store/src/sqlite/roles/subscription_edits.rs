@@ -1,4 +1,5 @@
-//! Changes of subscriptions, each with its consequences for pending deliveries and open digests in the same transaction.
+//! Changes of subscriptions, each with its consequences for pending deliveries and open digests in the same
+//! transaction.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,8 +16,8 @@ use crate::{Change, SubscriptionRow};
 /// Subscriptions in one statement: seven variables each, below SQLite's limit of 32,766.
 const CHUNK: usize = 500;
 
-/// Replaces the subscriptions; pending deliveries to addresses that they no longer have are cancelled. Of several for one
-/// user and channel the last counts.
+/// Replaces the subscriptions; pending deliveries to addresses that they no longer have are cancelled. Of several for
+/// one user and channel the last counts.
 pub(crate) async fn put(
     connection: &mut SqliteConnection,
     subscriptions: Vec<SubscriptionRow>,

@@ -12,7 +12,7 @@ use super::{Fixture, at, message};
 use crate::sqlite::database_file;
 use crate::{DeliveryQuery, DeliveryStore as _, Maintenance as _, Outbox as _, StoreError};
 
-/// Counts the commits of the writing connection from here on.
+/// Counts the commits of the writing connection from now on.
 async fn count_commits(fixture: &Fixture) -> Arc<AtomicUsize> {
     let commits = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&commits);

@@ -1,4 +1,4 @@
-//! Files: damaged, new, shared, and left behind by a killed process.
+//! Files: damaged, new, shared, and left by a killed process.
 
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::sync::Arc;
@@ -105,7 +105,7 @@ async fn answered_calls_survive_a_kill_at_any_moment() {
     const NEW: Acceptance = Acceptance::New { deliveries: 2 };
     let fixture = Fixture::new().await;
     let path = fixture.path();
-    // The files are copied one after the other: they are consistent only while the log just grows.
+    // The files are copied one after the other: they are consistent only while the log only grows.
     fixture.execute("PRAGMA wal_autocheckpoint = 0").await;
     let mut calls = JoinSet::new();
     for n in 0..400 {

@@ -7,8 +7,8 @@ use crate::limits::COMPONENT_PART_BYTES;
 use crate::sqlite::{database_file, migrations};
 use crate::{Change, Changes, DeliveryQuery, Maintenance as _, Mode, StoreError};
 
-/// The published migrations with the beginning of their checksums. There never was a 0007; a database that ran the others
-/// has their numbers and checksums, so that none of them may be renumbered, edited or removed.
+/// The published migrations with the beginning of their checksums. There never was a 0007; a database that ran the
+/// others has their numbers and checksums, so that none of them may be renumbered, edited or removed.
 const PUBLISHED: [(i64, &str, &str); 10] = [
     (1, "outbox", "0ba3e1a37e97ba95"),
     (2, "changes", "34c06259f36270c8"),
@@ -65,7 +65,7 @@ async fn a_migration_that_was_edited_after_it_ran_is_noticed() {
     assert!(matches!(refused, Some(StoreError::Damaged { what: "schema", .. })), "{refused:?}");
 }
 
-/// Row 16 (e) of the list of failures: a killed migration leaves no tables behind, or all of them.
+/// Row 16 (e) of the list of failures: a killed migration leaves none of its tables, or all of them.
 #[tokio::test]
 async fn a_database_without_its_first_migration_gets_it() {
     let directory = tempfile::tempdir().unwrap();
@@ -113,7 +113,7 @@ async fn a_database_of_the_first_version_keeps_what_it_holds() {
     store.close().await;
 }
 
-/// Versions before parts kept the whole file in the component's row.
+/// Older versions stored the whole file in the component's row.
 #[tokio::test]
 async fn a_component_of_an_older_version_stays_the_same_file_when_it_is_installed_again() {
     let directory = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Plans: no statement of the queue's daily work reads a table from end to end.
+//! Query plans: no frequent statement of the queue scans a table.
 
 use sqlx::{AssertSqlSafe, Row as _};
 

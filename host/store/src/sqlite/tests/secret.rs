@@ -1,4 +1,4 @@
-//! Secrets: in a column of their own, sealed.
+//! Secrets of channels: sealed, in a column of their own.
 
 use std::collections::BTreeMap;
 

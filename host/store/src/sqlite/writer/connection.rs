@@ -1,5 +1,5 @@
-//! The one connection that writes. A transaction holds the write lock from its start; one that fails is rolled back, and a
-//! connection that is no longer usable is replaced at the next call.
+//! The one connection that writes. A transaction holds the write lock from its start; one that fails is rolled back,
+//! and a connection that is no longer usable is replaced at the next call.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,6 +1,6 @@
-//! The writer: one task owns the writing connection, callers send it jobs. `accept` and `settle` share transactions (group
-//! commit); every other write has one of its own, so that a cancelled caller never leaves one half done. It decides nothing
-//! about what is written: `queue` and `roles` have the SQL.
+//! The writer: one task owns the writing connection, callers send it jobs. `accept` and `settle` share transactions
+//! (group commit); every other write has one of its own, so that a cancelled caller never leaves one half done. It
+//! decides nothing about what is written: `queue` and `roles` have the SQL.
 
 mod connection;
 mod job;
@@ -80,5 +80,5 @@ impl Writer {
 }
 
 fn closed<E>(_: E) -> StoreError {
-    StoreError::Unavailable { doing: "takes a write", source: Arc::from(Box::from("it is closed")) }
+    StoreError::Unavailable { doing: "accepts a write", source: Arc::from(Box::from("it is closed")) }
 }

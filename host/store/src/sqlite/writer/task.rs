@@ -1,6 +1,6 @@
-//! Group commit: the task takes all `accept` and `settle` jobs in its queue, applies them in one transaction, and answers
-//! after the commit. Jobs that arrive meanwhile form the next group, so that a group grows with the time that a commit takes,
-//! and no job waits for others.
+//! Group commit: the task takes all `accept` and `settle` jobs in its queue, applies them in one transaction, and
+//! answers after the commit. Jobs that arrive meanwhile form the next group, so that a group grows with the time that a
+//! commit takes, and no job waits for others.
 
 use std::fs::File;
 use std::slice;
@@ -97,8 +97,8 @@ impl WriterTask {
         }
     }
 
-    /// Commits the group that begins with `first`: all jobs in the queue up to one that cannot share its transaction, which is
-    /// returned and runs next.
+    /// Commits the group that begins with `first`: all jobs in the queue up to one that cannot share its transaction,
+    /// which is returned and runs next.
     async fn group(&mut self, first: Job) -> Option<Job> {
         let mut group = Group::default();
         let mut other = group.take(first);

@@ -10,8 +10,8 @@ use super::{FeedBackend, Follower, user};
 use crate::backend::Fixture;
 use crate::samples::{at, channel, delivered, filter, gone, subscription, to};
 
-/// FMN changed preferences without a word to its workers (renaming a filter, deleting all of them), which went on
-/// matching what was gone.
+/// FMN changed preferences without notifying its workers (renaming a filter, deleting all of them), which continued to
+/// match what no longer existed.
 pub async fn o3_each_mutation_of_a_subscription_is_published_and_nothing_else<B: FeedBackend>() {
     let fixture = Fixture::<B>::new().await;
     let store = fixture.store.as_ref();
@@ -56,7 +56,7 @@ pub async fn o3_each_mutation_of_a_subscription_is_published_and_nothing_else<B:
     assert_eq!(follower.published().await, [user("ann")], "deleted");
     store.delete_subscription("ann", "email", at(300)).await.unwrap();
     store.prune(at(100_000)).await.unwrap();
-    assert_eq!(follower.published().await, [], "it was gone already");
+    assert_eq!(follower.published().await, [], "it was deleted already");
 }
 
 pub async fn a_oneshot_filter_that_fires_is_published_with_its_message<B: FeedBackend>() {
@@ -91,7 +91,7 @@ pub async fn access_lists_and_channels_are_published<B: FeedBackend>() {
     store.replace_access_lists(&lists(1), at(3)).await.unwrap();
     assert_eq!(follower.published().await, [Change::AllAccessLists]);
     store.put_access_lists(&lists(CHANGES_SINGLY), at(4)).await.unwrap();
-    assert_eq!(follower.published().await, [Change::AllAccessLists], "so many are told as one");
+    assert_eq!(follower.published().await, [Change::AllAccessLists], "so many are published as one");
     store.put_channel(&channel("email"), at(5)).await.unwrap();
     assert_eq!(follower.published().await, [Change::Channel("email".into())]);
     let many = |n: usize| (0..n).map(|n| subscription(&format!("u{n:04}"), &[])).collect::<Vec<_>>();
@@ -104,8 +104,8 @@ pub async fn access_lists_and_channels_are_published<B: FeedBackend>() {
 pub async fn a_refused_write_is_not_published<B: FeedBackend>() {
     let fixture = Fixture::<B>::new().await;
     let mut follower = Follower::new(&fixture).await;
-    let nobody = subscription("", &["a@x"]);
-    let refused = fixture.store.put_subscriptions(&[subscription("ann", &[]), nobody], at(1)).await;
+    let invalid = subscription("", &["a@x"]);
+    let refused = fixture.store.put_subscriptions(&[subscription("ann", &[]), invalid], at(1)).await;
     assert!(matches!(refused, Err(StoreError::Refused { .. })), "{refused:?}");
     let unnamed = AclTable { packages: [(String::new(), Holders::default())].into(), ..AclTable::default() };
     let refused = fixture.store.replace_access_lists(&unnamed, at(1)).await;

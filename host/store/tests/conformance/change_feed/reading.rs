@@ -30,7 +30,7 @@ async fn load<S: ChangeFeed + SubscriptionStore + ?Sized>(store: &S) -> (Cache, 
     (cache, position)
 }
 
-/// Applies what lies behind `position`.
+/// Applies the changes after `position`.
 async fn catch_up<S: ChangeFeed + SubscriptionStore + ?Sized>(
     store: &S,
     cache: &mut Cache,
@@ -90,7 +90,7 @@ pub async fn a_reader_that_is_too_far_behind_reads_everything<B: FeedBackend>() 
     let newest = store.revision().await.unwrap();
     assert_eq!(store.changes(latest).await.unwrap(), Changes::Everything { upto: newest });
     assert_eq!(changes_after(store, newest).await.0, []);
-    // A position of a database that was put in this one's stead from a backup.
+    // A position of another database, as after a restore from a backup.
     let other = Fixture::<B>::new().await;
     let behind_its_end = other.store.changes(newest).await.unwrap();
     assert_eq!(behind_its_end, Changes::Everything { upto: other.store.revision().await.unwrap() });
@@ -122,14 +122,14 @@ pub async fn a_cache_that_loads_while_others_write_equals_the_store_in_the_end<B
                 } else {
                     store.put_subscription(&desired, at(1)).await.unwrap();
                 }
-                let told = Recipient {
+                let recipient = Recipient {
                     channel: desired.channel,
                     address: "a@x".into(),
                     filter: format!("{writer} {n}"),
                     oneshot: true,
                     ..to(&name)
                 };
-                store.accept(message(&format!("{writer} {n}"), vec![told]), at(2)).await.unwrap();
+                store.accept(message(&format!("{writer} {n}"), vec![recipient]), at(2)).await.unwrap();
             }
             working.fetch_sub(1, Ordering::SeqCst);
         });

@@ -30,14 +30,14 @@ pub async fn late_deliveries_are_dropped_and_recent_leased_or_collected_ones_are
     fixture.accept(10, "called", vec![to("amara")]).await;
     let lease = fixture.lease_one(20).await;
     fixture.accept(30, "late", vec![to("amara")]).await;
-    fixture.accept(40, "gathers", vec![in_digests("lena", 3600, None)]).await;
-    fixture.accept(50, "gathers-too", vec![in_digests("lena", 3600, None)]).await;
+    fixture.accept(40, "collected", vec![in_digests("lena", 3600, None)]).await;
+    fixture.accept(50, "collected-too", vec![in_digests("lena", 3600, None)]).await;
     fixture.accept(1000, "young", vec![to("amara")]).await;
     assert_eq!(fixture.store.drop_late("email", at(500), "too old", at(2000)).await.unwrap(), 1);
     let expected = [
         ("called", "email", DeliveryState::Pending),
-        ("gathers", "email", DeliveryState::Pending),
-        ("gathers-too", "email", DeliveryState::Pending),
+        ("collected", "email", DeliveryState::Pending),
+        ("collected-too", "email", DeliveryState::Pending),
         ("late", "email", DeliveryState::Dead),
         ("young", "email", DeliveryState::Pending),
     ];
@@ -45,7 +45,7 @@ pub async fn late_deliveries_are_dropped_and_recent_leased_or_collected_ones_are
     let late = fixture.rows().await.into_iter().find(|row| row.message_id == "late").unwrap();
     assert_eq!((late.note.as_deref(), late.attempts), (Some("too old"), 0));
     fixture.books().await;
-    // The call ends as if nothing had been; the digest is late an hour after it was due.
+    // The lease can still be settled; the digest is late once it has been due for an hour.
     assert!(fixture.settle(lease, delivered(), 2100).await);
     let hours = 2 * 3_600_000;
     assert_eq!(fixture.store.drop_late("email", at(500), "too old", at(hours)).await.unwrap(), 2);
@@ -73,7 +73,7 @@ pub async fn late_deliveries_move_once_to_the_users_first_address_on_the_other_c
     }
     let disabled = Subscription { enabled: false, ..on_irc("off", &["off-nick"]) };
     fixture.store.put_subscription(&disabled, at(1)).await.unwrap();
-    // lena gets the second message there already; nobody reaches `off` and `none` there.
+    // lena gets the second message there already; `off` and `none` have no address there.
     fixture.accept(10, "one", vec![to("amara"), to("off"), to("none")]).await;
     fixture.accept(20, "two", vec![to("lena"), irc("lena")]).await;
     fixture.accept(900, "young", vec![to("amara")]).await;
@@ -115,7 +115,7 @@ pub async fn two_channels_that_fall_back_to_each_other_lose_nothing<B: DeliveryB
     assert_eq!(fixture.store.move_late("email", "irc", at(500), "by irc", at(1000)).await.unwrap(), 1);
     assert_eq!(fixture.store.move_late("irc", "email", at(500), "by email", at(1001)).await.unwrap(), 0);
     let expected = [("one", "email", DeliveryState::Cancelled), ("one", "irc", DeliveryState::Pending)];
-    assert_eq!(states(&fixture).await, is(&expected), "it is held where it is");
+    assert_eq!(states(&fixture).await, is(&expected), "it stays pending on the second channel");
 }
 
 pub async fn a_delivery_with_an_expired_lease_is_late_too<B: DeliveryBackend>() {
@@ -131,7 +131,7 @@ pub async fn a_delivery_with_an_expired_lease_is_late_too<B: DeliveryBackend>() 
     assert_eq!(fixture.store.drop_late("email", at(500), "too old", at(until)).await.unwrap(), 1);
     assert_eq!(states(&fixture).await, is(&[("lost", "email", DeliveryState::Dead)]));
     fixture.books().await;
-    // What was delivered all the same is delivered.
+    // A delivered outcome still counts.
     fixture.settle(lease, delivered(), until + 1).await;
     assert_eq!(states(&fixture).await, is(&[("lost", "email", DeliveryState::Delivered)]));
     fixture.books().await;
@@ -144,7 +144,7 @@ pub async fn nothing_moves_to_a_disabled_or_quarantined_channel<B: DeliveryBacke
     let quarantine = Some(Quarantine { since: at(4), reason: "it crashed".into() });
     let held = ChannelVersions { quarantine, ..ChannelVersions::default() };
     let moved = async |now| fixture.store.move_late("email", "irc", at(500), "by irc", at(now)).await.unwrap();
-    assert_eq!(moved(1000).await, 0, "there is none");
+    assert_eq!(moved(1000).await, 0, "the channel does not exist");
     for (name, target) in [
         ("disabled", Channel { enabled: false, ..channel("irc") }),
         ("quarantined", Channel { life: held, ..channel("irc") }),

@@ -42,8 +42,8 @@ pub async fn deliveries_are_listed_newest_first_by_state_channel_user_and_page<B
     for n in 0..6 {
         let user = if n % 2 == 0 { "ann" } else { "bob" };
         let channel = if n < 4 { "email" } else { "irc" };
-        let told = Recipient { channel: channel.into(), ..to(user) };
-        fixture.store.accept(message(&format!("m{n}"), vec![told]), at(n)).await.unwrap();
+        let recipient = Recipient { channel: channel.into(), ..to(user) };
+        fixture.store.accept(message(&format!("m{n}"), vec![recipient]), at(n)).await.unwrap();
     }
     let lease = fixture.lease(100, 1).await.remove(0);
     fixture.settle(lease, dead(), 200).await;
@@ -64,7 +64,7 @@ pub async fn deliveries_are_listed_newest_first_by_state_channel_user_and_page<B
     assert_eq!(list(DeliveryQuery { after, ..page }).await, "m3 m2");
 }
 
-/// Row P5 of the promises: the dead are visible and can be driven again.
+/// Row P5 of the promises: dead deliveries are visible and can be retried.
 pub async fn dead_deliveries_are_retried_from_the_first_attempt<B: DeliveryBackend>() {
     let fixture = Fixture::<B>::new().await;
     for (id, user) in [("m1", "ann"), ("m2", "bob"), ("m3", "cy")] {

@@ -21,8 +21,8 @@ const USERS: [&str; 3] = ["ann", "bob", "cy"];
 /// This user has digests.
 const DIGEST_USER: &str = "cy";
 
+/// The interval of the digests, in seconds, and their count.
 const INTERVAL: u64 = 60;
-
 const COUNT: u32 = 3;
 
 #[derive(Clone, Debug)]
@@ -85,7 +85,7 @@ async fn run<B: ModelBackend>(steps: Vec<Step>) {
             .map(ModelDelivery::due_at)
             .min();
         let stored = fixture.store.next_due("email").await.unwrap().map(|next| next.as_millis());
-        // Of moments that are past, any stands for now.
+        // Any moment in the past means now.
         assert_eq!(stored.map(|next| next.max(model.now)), next.map(|next| next.max(model.now)), "after {shown}");
     }
 }

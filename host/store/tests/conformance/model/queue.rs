@@ -61,7 +61,7 @@ pub struct Model {
     pub deliveries: Vec<ModelDelivery>,
     pub pruned: Books,
     pub accepted: u64,
-    /// A user without an entry never had a subscription, or it is forgotten.
+    /// A user without an entry never had a subscription, or it was pruned.
     pub subscriptions: BTreeMap<&'static str, ModelSubscription>,
     pub held: Vec<HeldLease>,
 }

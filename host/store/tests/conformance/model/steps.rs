@@ -112,7 +112,7 @@ async fn subscribe<B: ModelBackend>(
     let kept = if enabled { wanted } else { Vec::new() };
     model.cancel(user, &kept);
     model.subscriptions.insert(user, ModelSubscription::Addresses(kept));
-    // The options are said anew, so that a full digest is due from now on, if it was not before.
+    // The options are applied again: a full digest is due now, if it was not before.
     for delivery in model.deliveries.iter_mut().filter(|delivery| delivery.open && delivery.user == user) {
         let full = delivery.members.len() >= COUNT as usize;
         delivery.not_before = if full { model.now } else { delivery.first_at + INTERVAL * 1000 };
@@ -129,17 +129,17 @@ async fn prune<B: ModelBackend>(fixture: &Fixture<B>, model: &mut Model) {
         .flat_map(|delivery| &delivery.members)
         .map(|(name, _)| name.clone())
         .collect();
-    let over: BTreeSet<String> = model
+    let pruned: BTreeSet<String> = model
         .seen
         .iter()
         .filter(|(name, at)| **at < before && !needed.contains(*name))
         .map(|(name, _)| name.clone())
         .collect();
-    assert_eq!(fixture.store.prune(at(before)).await.unwrap(), over.len() as u64);
-    model.seen.retain(|name, _| !over.contains(name));
+    assert_eq!(fixture.store.prune(at(before)).await.unwrap(), pruned.len() as u64);
+    model.seen.retain(|name, _| !pruned.contains(name));
     for delivery in &mut model.deliveries {
         let all = delivery.members.len();
-        delivery.members.retain(|(name, _)| !over.contains(name));
+        delivery.members.retain(|(name, _)| !pruned.contains(name));
         let gone = (all - delivery.members.len()) as u64;
         match delivery.state {
             DeliveryState::Delivered => model.pruned.delivered += gone,
@@ -149,7 +149,7 @@ async fn prune<B: ModelBackend>(fixture: &Fixture<B>, model: &mut Model) {
     }
     model.deliveries.retain(|delivery| !delivery.members.is_empty());
     model.subscriptions.retain(|_, desired| !matches!(desired, ModelSubscription::DeletedAt(at) if *at < before));
-    // What a held lease stands for may have changed: such leases are settled elsewhere.
+    // Leases whose rows were pruned are dropped here; other tests settle such leases.
     model.held.retain(|held| model.deliveries.iter().any(|delivery| delivery.members == held.members));
 }
 

@@ -74,7 +74,7 @@ pub async fn a_oneshot_filter_fires_for_one_message_at_all_its_addresses<B: Outb
     desired.filters = vec![filter("mine", false), filter("once", true)];
     fixture.store.put_subscription(&desired, at(1)).await.unwrap();
     let once = |address: &str| Recipient { address: address.into(), filter: "once".into(), oneshot: true, ..to("ann") };
-    // Both in one group, and a third by itself, as a matcher with old rules would send it.
+    // Two in one transaction, and a third later, as a matcher with old rules would send it.
     let (first, second) = tokio::join!(
         fixture.store.accept(message("m1", vec![once("a@x"), once("b@x")]), at(2)),
         fixture.store.accept(message("m2", vec![once("a@x"), once("b@x"), to("bob")]), at(2)),
@@ -111,31 +111,31 @@ pub async fn a_destination_removed_after_the_match_is_left_out<B: OutboxBackend>
         fixture.store.put_subscription(desired, at(1)).await.unwrap();
     }
     fixture.store.delete_subscription("dee", "email", at(2)).await.unwrap();
-    let told = vec![to("ann"), to("bob"), to("cy"), to("dee"), to("eve")];
-    assert_eq!(fixture.accept(3, "m1", told).await, Acceptance::New { deliveries: 2 });
-    let told: Vec<String> = fixture.rows().await.into_iter().map(|row| row.user).collect();
-    assert_eq!(told, ["cy", "eve"]);
+    let recipients = vec![to("ann"), to("bob"), to("cy"), to("dee"), to("eve")];
+    assert_eq!(fixture.accept(3, "m1", recipients).await, Acceptance::New { deliveries: 2 });
+    let accepted: Vec<String> = fixture.rows().await.into_iter().map(|row| row.user).collect();
+    assert_eq!(accepted, ["cy", "eve"]);
 }
 
 pub async fn a_message_with_more_recipients_than_one_statement_takes_is_accepted_whole<B: OutboxBackend>() {
     let fixture = Fixture::<B>::new().await;
-    let told = (0..2500).map(|n| to(&format!("user{n}"))).collect();
-    assert_eq!(fixture.accept(1, "m1", told).await, Acceptance::New { deliveries: 2500 });
+    let recipients = (0..2500).map(|n| to(&format!("user{n}"))).collect();
+    assert_eq!(fixture.accept(1, "m1", recipients).await, Acceptance::New { deliveries: 2500 });
     assert_eq!(fixture.books().await.accepted, 2500);
 }
 
 pub async fn a_refused_message_does_not_affect_others_in_its_transaction<B: OutboxBackend>() {
     let fixture = Fixture::<B>::new().await;
-    let nobody = Recipient { user: String::new(), ..to("ann") };
+    let invalid = Recipient { user: String::new(), ..to("ann") };
     let (good, bad, also_good) = tokio::join!(
         fixture.store.accept(message("m1", vec![to("ann")]), at(1)),
-        fixture.store.accept(message("m2", vec![to("ann"), nobody]), at(1)),
+        fixture.store.accept(message("m2", vec![to("ann"), invalid]), at(1)),
         fixture.store.accept(message("m3", vec![to("ann")]), at(1)),
     );
     assert_eq!(good.unwrap(), Acceptance::New { deliveries: 1 });
     assert!(matches!(bad, Err(tidings_store::StoreError::Refused { .. })), "{bad:?}");
     assert_eq!(also_good.unwrap(), Acceptance::New { deliveries: 1 });
-    assert_eq!(fixture.rows().await.len(), 2, "nothing of the refused message is left");
+    assert_eq!(fixture.rows().await.len(), 2, "nothing of the refused message is stored");
 }
 
 /// Instantiates this suite for a backend.

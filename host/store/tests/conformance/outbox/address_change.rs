@@ -8,7 +8,7 @@ use super::OutboxBackend;
 use crate::backend::Fixture;
 use crate::samples::{again, at, delivered, gone, in_digests, messages, subscription, to};
 
-/// ann has two addresses; messages wait for both, and one of `old@x` is in flight.
+/// ann has two addresses; messages are pending for both.
 async fn two_addresses<B: OutboxBackend>() -> Fixture<B> {
     let fixture = Fixture::<B>::new().await;
     fixture.store.put_subscription(&subscription("ann", &["old@x", "other@x"]), at(1)).await.unwrap();
@@ -42,13 +42,13 @@ pub async fn an_address_with_a_successor_moves_with_its_pending_deliveries<B: Ou
     let fixture = two_addresses::<B>().await;
     let mut leases = fixture.lease(350, 10).await;
     assert_eq!(leases.len(), 4);
-    // m3 is put off: it waits, and m2 stays in flight.
+    // m3 is deferred: it is pending and not leased; m2 stays leased.
     let mut take = |message: &str, address: &str| {
         let found = leases.iter().position(|l| messages(l).0 == [message] && l.delivery().address == address);
         leases.remove(found.unwrap())
     };
     let (m1, m3) = (take("m1", "old@x"), take("m3", "old@x"));
-    let in_flight = take("m2", "old@x");
+    let still_leased = take("m2", "old@x");
     fixture.settle(m3, again(9_000_000), 500).await;
     assert!(fixture.settle(m1, gone(Some("new@x")), 1000).await);
     assert_eq!(fixture.store.subscriptions_of("ann").await.unwrap()[0].addresses, ["new@x", "other@x"]);
@@ -57,11 +57,11 @@ pub async fn an_address_with_a_successor_moves_with_its_pending_deliveries<B: Ou
     due.sort();
     let expected = [("m1", "new@x"), ("m3", "new@x"), ("m4", "bob@x")];
     assert_eq!(due, expected.map(|(message, address)| (message.to_owned(), address.to_owned())));
-    assert!(fixture.settle(in_flight, delivered(), 1100).await, "what was in flight keeps its lease");
+    assert!(fixture.settle(still_leased, delivered(), 1100).await, "a leased delivery keeps its lease");
     fixture.books().await;
 }
 
-/// As a far side would have it that calls an address its own successor, or two each other's.
+/// A remote server may name an address as its own successor, or two addresses as each other's.
 pub async fn addresses_that_name_each_other_do_not_loop<B: OutboxBackend>() {
     const REST: u64 = ADDRESS_MOVE_REST.as_millis() as u64;
     for ring in [&["a@x"][..], &["a@x", "b@x"], &["a@x", "b@x", "c@x"]] {
@@ -69,13 +69,14 @@ pub async fn addresses_that_name_each_other_do_not_loop<B: OutboxBackend>() {
         fixture.store.put_subscription(&subscription("ann", &[ring[0]]), at(1)).await.unwrap();
         let address = |address: &str| Recipient { address: address.into(), ..to("ann") };
         let next = |address: &str| {
-            let place = ring.iter().position(|one| *one == address).unwrap();
-            gone(Some(ring[(place + 1) % ring.len()]))
+            let index = ring.iter().position(|one| *one == address).unwrap();
+            gone(Some(ring[(index + 1) % ring.len()]))
         };
         for n in 1..=3 {
             fixture.accept(n, &format!("m{n}"), vec![address(ring[0])]).await;
         }
-        // As often as something is due within a rest, each by itself; a move to itself takes one attempt, others two.
+        // Every lease that is due before the rest is over, one by one: an address that names itself takes one attempt,
+        // others take two.
         let mut attempts = 0;
         while let Some(lease) = fixture.lease(1000 + attempts, 1).await.pop() {
             let settlement = next(&lease.delivery().address);
@@ -84,7 +85,7 @@ pub async fn addresses_that_name_each_other_do_not_loop<B: OutboxBackend>() {
             assert!(attempts <= 6, "three deliveries, {ring:?}");
         }
         assert_eq!(attempts, if ring.len() == 1 { 3 } else { 6 });
-        // From then on one for each delivery and rest.
+        // From then on each delivery has one attempt in each rest.
         for round in 1..=3 {
             let leases = fixture.lease(2000 + round * REST, 10).await;
             assert_eq!(leases.len(), 3, "{ring:?}, round {round}");

@@ -19,7 +19,7 @@ pub async fn a_digest_is_due_when_the_interval_since_its_first_delivery_is_over<
     for (now, id) in [(1000, "m1"), (2000, "m2"), (30_000, "m3")] {
         fixture.accept(now, id, vec![in_digests("ann", 60, None), to("bob")]).await;
     }
-    assert_eq!(fixture.lease(30_000, 10).await.len(), 3, "bob's are due, ann's gather");
+    assert_eq!(fixture.lease(30_000, 10).await.len(), 3, "bob's are due, ann's are collected");
     assert!(fixture.lease(1000 + MINUTE - 1, 10).await.is_empty());
     let lease = fixture.lease_one(1000 + MINUTE).await;
     assert_eq!(messages(&lease), (names(&["m1", "m2", "m3"]), 0));
@@ -32,7 +32,7 @@ pub async fn a_digest_is_due_when_the_interval_since_its_first_delivery_is_over<
 }
 
 pub async fn a_digest_is_due_before_its_time_when_its_count_is_reached<B: OutboxBackend>() {
-    // Across groups, and within one.
+    // In several transactions, and in one.
     for together in [false, true] {
         let fixture = Fixture::<B>::new().await;
         let accept = async |now: u64, id: &str| fixture.accept(now, id, vec![in_digests("ann", 600, Some(3))]).await;
@@ -63,7 +63,7 @@ pub async fn a_claimed_digest_keeps_its_members_and_id_and_later_arrivals_form_a
     let contents: Vec<_> = leases.iter().map(|lease| messages(lease).0).collect();
     assert_eq!(contents, [names(&["m3", "m4"]), names(&["m1", "m2"])]);
     assert_eq!((&leases[1].delivery().id, leases[1].delivery().attempt), (&id, 2));
-    // The lease ends without a word: the same again.
+    // The lease expires without an outcome: the same digest is due again.
     let leases = fixture.lease(3 * MINUTE + LIFETIME, 10).await;
     assert!(leases.iter().any(|lease| lease.delivery().id == id && messages(lease).0 == names(&["m1", "m2"])));
 }
@@ -76,7 +76,7 @@ pub async fn a_digest_of_one_is_a_single_delivery_with_its_own_id<B: OutboxBacke
     assert_eq!(lease.delivery().id, DeliveryId::derive(&message_id("m1"), "email", "ann@example.org"));
     fixture.accept(MINUTE + 2, "m2", vec![in_digests("ann", 60, None)]).await;
     fixture.settle(lease, again(4 * MINUTE), MINUTE + 3).await;
-    assert_eq!(fixture.lease(4 * MINUTE, 10).await.len(), 2, "it does not gather again");
+    assert_eq!(fixture.lease(4 * MINUTE, 10).await.len(), 2, "it is not collected again");
 }
 
 pub async fn a_digest_shows_a_limited_number_of_events_and_counts_the_rest<B: OutboxBackend>() {
@@ -87,7 +87,7 @@ pub async fn a_digest_shows_a_limited_number_of_events_and_counts_the_rest<B: Ou
     let lease = fixture.lease_showing(MINUTE, 10, 3).await.remove(0);
     assert_eq!(messages(&lease), (names(&["m0", "m1", "m2"]), 4));
     fixture.settle(lease, dead(), MINUTE).await;
-    assert_eq!(fixture.books().await.dead, 7, "what was omitted shares its fate");
+    assert_eq!(fixture.books().await.dead, 7, "omitted deliveries have the same outcome");
 }
 
 pub async fn a_digest_of_huge_events_shows_what_fits_in_memory<B: OutboxBackend>() {
@@ -123,7 +123,7 @@ pub async fn an_open_digest_is_due_at_once_when_its_options_are_removed<B: Outbo
     fixture.accept(1000, "m1", vec![in_digests("ann", 3600, None)]).await;
     fixture.accept(2000, "m2", vec![in_digests("ann", 3600, None)]).await;
     assert!(fixture.lease(3000, 10).await.is_empty());
-    // A shorter interval counts from the first that gathered.
+    // A shorter interval counts from the first delivery of the digest.
     desired.digest = Some(DigestOptions { interval_seconds: 60, count: None });
     fixture.store.put_subscription(&desired, at(3000)).await.unwrap();
     assert_eq!(fixture.store.next_due("email").await.unwrap(), Some(at(1000 + MINUTE)));
@@ -147,7 +147,7 @@ pub async fn deleting_a_subscription_cancels_its_open_and_leased_digests<B: Outb
     assert_eq!(fixture.books().await.cancelled, 4);
     assert_eq!(fixture.store.next_due("email").await.unwrap(), None);
     assert!(!fixture.settle(in_flight.clone(), again(1), MINUTE + 6).await);
-    assert!(fixture.settle(in_flight, delivered(), MINUTE + 7).await, "it did go out");
+    assert!(fixture.settle(in_flight, delivered(), MINUTE + 7).await, "it was sent before it was cancelled");
     let states: Vec<DeliveryState> = fixture.rows().await.into_iter().map(|row| row.state).collect();
     assert_eq!(
         states,

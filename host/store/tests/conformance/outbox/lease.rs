@@ -42,7 +42,7 @@ pub async fn a_channel_gets_only_its_own_deliveries<B: OutboxBackend>() {
     assert_eq!(fixture.store.next_due("irc").await.unwrap(), Some(at(100)));
 }
 
-/// Row 16 (c) of the list of failures: the worker is gone, its lease ends.
+/// Row 16 (c) of the list of failures: the worker has ended, its lease expires.
 pub async fn a_leased_delivery_is_not_leased_again_until_the_lease_expires<B: OutboxBackend>() {
     let fixture = Fixture::<B>::new().await;
     fixture.accept(100, "m1", vec![to("ann")]).await;
@@ -52,7 +52,7 @@ pub async fn a_leased_delivery_is_not_leased_again_until_the_lease_expires<B: Ou
     assert_eq!(fixture.store.next_due("email").await.unwrap(), Some(at(1000 + LIFETIME)));
     let second = fixture.lease_one(1000 + LIFETIME).await;
     assert_eq!(first.delivery().id, second.delivery().id);
-    assert_eq!(second.delivery().attempt, 1, "nobody knows whether the first one tried");
+    assert_eq!(second.delivery().attempt, 1, "it is unknown whether the first holder tried");
 }
 
 pub async fn released_leases_are_due_as_before<B: OutboxBackend>() {
@@ -63,7 +63,7 @@ pub async fn released_leases_are_due_as_before<B: OutboxBackend>() {
     assert_eq!(fixture.rows().await[0].not_before, at(100));
     let lease = fixture.lease_one(1001).await;
     assert_eq!(lease.delivery().attempt, 1);
-    // A lease that another holder got does not release that one's.
+    // A released lease does not release the later lease of another holder.
     let stale = lease.clone();
     fixture.store.release(vec![lease]).await.unwrap();
     fixture.lease_one(1002).await;
@@ -95,7 +95,7 @@ pub async fn a_user_with_a_long_queue_does_not_starve_the_others<B: OutboxBacken
         *shares.entry(user).or_insert(0) += 1;
     }
     assert_eq!(shares, BTreeMap::from([("ann", 2), ("bob", 2), ("cy", 2), ("heavy", 2)]));
-    assert_eq!(fixture.lease(1000, 30).await.len(), 30, "a batch is filled by whoever has more");
+    assert_eq!(fixture.lease(1000, 30).await.len(), 30, "users with more deliveries fill the batch");
 }
 
 pub async fn many_users_with_long_queues_do_not_starve_a_new_user<B: OutboxBackend>() {
@@ -113,7 +113,7 @@ pub async fn many_users_with_long_queues_do_not_starve_a_new_user<B: OutboxBacke
     served.sort();
     let once_each = ["heavy0", "heavy1", "heavy2", "heavy3", "heavy4", "heavy5", "newcomer"];
     served.dedup();
-    assert_eq!(served, once_each, "everybody is served once before anybody is served twice");
+    assert_eq!(served, once_each, "every user is served once before any user is served twice");
 }
 
 pub async fn users_take_turns_at_the_same_moment_too<B: OutboxBackend>() {
@@ -156,8 +156,8 @@ pub async fn a_clock_that_goes_back_delays_neither_leases_nor_users<B: OutboxBac
     backlog(&fixture, "ann", 2, 100).await;
     let abandoned = fixture.lease(10 * hour, 1).await;
     assert_eq!(abandoned.len(), 1);
-    // The clock is set back by nine hours: ann's other delivery is served at once, the abandoned one when a lease given
-    // now would end.
+    // The clock is set back by nine hours: ann's other delivery is leased at once, the abandoned one when a lease given
+    // now would expire.
     let second = fixture.lease(hour, 10).await;
     assert_eq!(second.len(), 1);
     assert_ne!(second[0].delivery().id, abandoned[0].delivery().id);

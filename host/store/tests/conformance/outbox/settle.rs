@@ -16,7 +16,7 @@ pub async fn each_settlement_is_stored_as_its_state<B: OutboxBackend>() {
         (dead(), DeliveryState::Dead, 1, "550 no", None),
         (again(5000), DeliveryState::Pending, 1, "450 later", Some(at(5000))),
         (untried, DeliveryState::Pending, 0, "channel down", Some(at(5000))),
-        // It is due as before, and the user's turn comes behind everybody who was ready when it was leased.
+        // It is due as before, and the user's turn comes after all users who were ready when it was leased.
         (held, DeliveryState::Pending, 0, "channel rests", Some(at(1000))),
     ];
     for (settlement, state, attempts, note, next) in cases {
@@ -73,7 +73,7 @@ pub async fn a_lease_that_was_taken_over_changes_nothing_unless_delivered<B: Out
         assert_eq!(counted, state == DeliveryState::Delivered, "{settlement:?}");
         assert_eq!(fixture.rows().await[0].state, state, "{settlement:?}");
         assert_eq!(fixture.subscriptions().await[0].addresses, ["ann@example.org"]);
-        // The one who took over: its word counts unless the delivery is settled by now.
+        // The outcome of the second lease counts unless the delivery is settled already.
         assert_eq!(
             fixture.settle(fresh, dead(), 1002 + LIFETIME).await,
             state == DeliveryState::Pending,
@@ -107,8 +107,8 @@ pub async fn many_leases_are_settled_at_once_each_by_its_own_outcome<B: OutboxBa
         fixture.accept(100, &format!("m{n}"), vec![to(&format!("user{n}"))]).await;
     }
     let leases = fixture.lease(1000, 6).await;
-    let words = [delivered(), dead(), again(9000), delivered(), gone(None), again(8000)];
-    let settled: Vec<_> = leases.into_iter().zip(words).collect();
+    let outcomes = [delivered(), dead(), again(9000), delivered(), gone(None), again(8000)];
+    let settled: Vec<_> = leases.into_iter().zip(outcomes).collect();
     assert_eq!(fixture.store.settle(settled, at(2000)).await.unwrap(), 0);
     let books = fixture.books().await;
     assert_eq!((books.delivered, books.dead, books.pending), (2, 2, 2));
