@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use tidings_domain::acl::{AclTable, Holders};
 use tidings_domain::time::Timestamp;
 
-use crate::{Result, StoreError};
+use crate::error::{Result, StoreError};
 
 /// An entry of a list as it is stored. It is parsed when it is read, so that an invalid entry does not hide the others.
 #[derive(Clone, Debug, PartialEq, Eq)]

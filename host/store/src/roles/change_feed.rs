@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use crate::Result;
+use crate::error::Result;
 
 /// A position in the feed: changes after it were committed later. Valid for one database, as long as that exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

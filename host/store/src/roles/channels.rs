@@ -10,7 +10,7 @@ use tidings_domain::limits::PluginLimits;
 use tidings_domain::plugin_life::{ChannelEvent, ChannelVersions, VersionState};
 use tidings_domain::time::Timestamp;
 
-use crate::Result;
+use crate::error::Result;
 
 /// A channel as an administrator configured it. `Debug` hides the values of its configuration, some of which are
 /// secrets.

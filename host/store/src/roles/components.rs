@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use tidings_domain::manifest::Manifest;
 use tidings_domain::time::Timestamp;
 
-use crate::Result;
+use crate::error::Result;
 
 /// A component, identified by the SHA-256 of its file.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use tidings_domain::time::Timestamp;
 
-use crate::Result;
+use crate::error::Result;
 
 /// What the owner of an address is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]

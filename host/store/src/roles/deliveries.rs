@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tidings_domain::delivery::{DeliveryId, DeliveryState};
 use tidings_domain::time::Timestamp;
 
-use crate::Result;
+use crate::error::Result;
 
 /// Queries over deliveries, and changes to them that no outcome causes.
 #[async_trait]

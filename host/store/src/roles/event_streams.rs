@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use tidings_domain::time::Timestamp;
 
-use crate::Result;
+use crate::error::Result;
 
 /// An entry to be added to a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]

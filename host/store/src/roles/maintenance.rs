@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use tidings_domain::time::Timestamp;
 
-use crate::Result;
+use crate::error::Result;
 
 /// The store's own upkeep, called by the daemon and not on behalf of a user.
 #[async_trait]

@@ -9,7 +9,7 @@ use tidings_domain::delivery::{Acceptance, Delivery, NewMessage};
 use tidings_domain::outcome::Settlement;
 use tidings_domain::time::Timestamp;
 
-use crate::Result;
+use crate::error::Result;
 
 /// The queue as intake and dispatch use it. `accept` and `settle` may share a transaction with calls made at the same
 /// time (group commit).

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::Result;
+use crate::error::Result;
 
 /// The key-value store of each channel's plugin.
 #[async_trait]

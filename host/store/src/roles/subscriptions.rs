@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tidings_domain::subscription::{DigestOptions, Edit, Style, Subscription};
 use tidings_domain::time::Timestamp;
 
-use crate::{Result, StoreError};
+use crate::error::{Result, StoreError};
 
 /// Users' subscriptions. Each change is published in the feed of changes.
 #[async_trait]

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use tidings_domain::time::Timestamp;
 
-use crate::Result;
+use crate::error::Result;
 
 /// A token of the API.
 #[derive(Clone, Debug, PartialEq, Eq)]

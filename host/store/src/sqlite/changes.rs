@@ -8,7 +8,7 @@ use sqlx::sqlite::{Sqlite, SqliteConnection};
 
 use super::failure::WriteFailure;
 use crate::limits::{CHANGES_KEPT, CHANGES_PAGE, CHANGES_SINGLY};
-use crate::{Change, Changes, Revision};
+use crate::roles::{Change, Changes, Revision};
 
 /// Changes in one statement: three variables each, far below SQLite's limit of 32,766.
 const CHUNK: usize = 1000;

@@ -11,8 +11,8 @@ use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::failure::opening;
 use super::migrations::{self, schema_version};
+use crate::error::{Result, StoreError};
 use crate::limits::STORE_BUSY;
-use crate::{Result, StoreError};
 
 /// Who opens the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sqlx::Error;
 
-use crate::StoreError;
+use crate::error::StoreError;
 
 /// Why a transaction failed.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::database_file::Mode;
 use super::failure::opening;
-use crate::Result;
+use crate::error::Result;
 use crate::keys::{KeyFile, Keys, MissingKeyFile, is_sealed};
 
 /// Reads the keys of the database at `path`; for the daemon, also seals every secret with the first of them. Only the

@@ -10,8 +10,9 @@ use super::roles::components;
 use super::store::SqliteStore;
 use super::writer::{WriteConnection, Writer};
 use super::{changes, seal};
+use crate::error::Result;
 use crate::keys::KeyFile;
-use crate::{Maintenance as _, Result, Store};
+use crate::roles::{Maintenance as _, Store};
 
 /// Opens the database file `path`, and creates it and the directories above it where they do not exist. Refuses one
 /// that is locked, damaged or of a newer version; migrates an older one.

@@ -12,9 +12,10 @@ use tokio::sync::watch;
 use super::database_file;
 use super::failure::WriteFailure;
 use super::writer::Writer;
+use crate::error::Result;
 use crate::keys::Keys;
 use crate::limits::{STORE_BUSY, STORE_READERS};
-use crate::{Result, Revision};
+use crate::roles::Revision;
 
 /// How far apart, in milliseconds, the times of concurrent callers may be without meaning that the clock went back.
 const CLOCK_TOLERANCE_MS: u64 = 1000;

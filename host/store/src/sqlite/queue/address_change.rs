@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 
 use crate::limits::ADDRESS_MOVE_REST;
+use crate::roles::{Change, Lease};
 use crate::sqlite::changes;
 use crate::sqlite::failure::WriteFailure;
 use crate::sqlite::value::{id_bytes, millis, timestamp, to_json};
-use crate::{Change, Lease};
 use sqlx::sqlite::SqliteConnection;
 
 /// The subscription that has the address, and the time of the outcome.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use sqlx::sqlite::SqliteConnection;
 use tidings_domain::delivery::DeliveryState;
 
-use crate::Books;
+use crate::roles::Books;
 use crate::sqlite::failure::WriteFailure;
 use crate::sqlite::value::count;
 

@@ -11,9 +11,9 @@ use tidings_domain::time::Timestamp;
 
 use super::fair_queue;
 use crate::limits::DIGEST_BYTES;
+use crate::roles::{Lease, LeaseRequest};
 use crate::sqlite::failure::WriteFailure;
 use crate::sqlite::value::{delivery_id, millis, size, style, timestamp};
-use crate::{Lease, LeaseRequest};
 
 /// Messages in one statement, below SQLite's limit of 32,766 variables.
 const CHUNK: usize = 1000;

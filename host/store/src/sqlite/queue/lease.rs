@@ -5,9 +5,9 @@ use sqlx::sqlite::SqliteConnection;
 use tidings_domain::delivery::DeliveryId;
 
 use super::{content, fair_queue};
+use crate::roles::{Lease, LeaseRequest};
 use crate::sqlite::failure::WriteFailure;
 use crate::sqlite::value::{delivery_id, id_bytes, millis, size};
-use crate::{Lease, LeaseRequest};
 
 /// Users with due deliveries, those who waited longest first.
 pub(crate) const READY: &str =

@@ -6,9 +6,9 @@ use tidings_domain::delivery::{DeliveryId, DeliveryState};
 
 use super::books;
 use super::fair_queue::{self, ChannelUser};
+use crate::roles::{DeliveryQuery, DeliveryRow};
 use crate::sqlite::failure::WriteFailure;
 use crate::sqlite::value::{delivery_id, id_bytes, size, state, timestamp};
-use crate::{DeliveryQuery, DeliveryRow};
 
 /// A row of the list.
 #[derive(FromRow)]

@@ -8,7 +8,7 @@ use tidings_domain::delivery::Recipient;
 use tidings_domain::subscription::Filter;
 
 use super::submission::PreparedMessage;
-use crate::Change;
+use crate::roles::Change;
 use crate::sqlite::changes;
 use crate::sqlite::failure::WriteFailure;
 use crate::sqlite::value::to_json;

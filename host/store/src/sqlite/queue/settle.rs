@@ -11,7 +11,7 @@ use tidings_domain::outcome::Settlement;
 use super::address_change::Subscriber;
 use super::fair_queue::{self, ChannelUser};
 use super::submission::SettledBatch;
-use crate::Lease;
+use crate::roles::Lease;
 use crate::sqlite::failure::WriteFailure;
 use crate::sqlite::value::{id_bytes, millis};
 

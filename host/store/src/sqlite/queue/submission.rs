@@ -4,9 +4,10 @@ use tidings_domain::delivery::{DeliveryId, NewMessage};
 use tidings_domain::outcome::Settlement;
 use tidings_domain::time::Timestamp;
 
+use crate::error::StoreError;
+use crate::roles::Lease;
 use crate::sqlite::failure::WriteFailure;
 use crate::sqlite::value::{id_bytes, to_json};
-use crate::{Lease, StoreError};
 
 /// A message to accept. Its caller computes here what does not need the database, so that the writer does not.
 pub(crate) struct PreparedMessage {

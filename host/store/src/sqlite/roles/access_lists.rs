@@ -10,11 +10,12 @@ use sqlx::sqlite::{Sqlite, SqliteConnection};
 use tidings_domain::acl::{AclTable, Holders};
 use tidings_domain::time::Timestamp;
 
+use crate::error::Result;
+use crate::roles::{AccessListStore, Change, GroupRow, PackageRow};
 use crate::sqlite::changes;
 use crate::sqlite::failure::WriteFailure;
 use crate::sqlite::store::SqliteStore;
 use crate::sqlite::value::{millis, to_json};
-use crate::{AccessListStore, Change, GroupRow, PackageRow, Result};
 
 /// Entries in one statement: three variables each, far below SQLite's limit of 32,766.
 const CHUNK: usize = 1000;

@@ -3,9 +3,10 @@
 use async_trait::async_trait;
 use tokio::sync::watch;
 
+use crate::error::Result;
+use crate::roles::{ChangeFeed, Changes, Revision};
 use crate::sqlite::changes;
 use crate::sqlite::store::SqliteStore;
-use crate::{ChangeFeed, Changes, Result, Revision};
 
 #[async_trait]
 impl ChangeFeed for SqliteStore {

@@ -9,8 +9,8 @@ use tidings_domain::grant::{Credential, CredentialKind, Grant, Grants};
 use tidings_domain::manifest::Manifest;
 use tidings_domain::secret::Secret;
 
-use crate::Channel;
 use crate::keys::Keys;
+use crate::roles::Channel;
 use crate::sqlite::failure::{WriteFailure, damaged};
 use crate::sqlite::value::from_json;
 

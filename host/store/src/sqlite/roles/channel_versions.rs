@@ -4,9 +4,9 @@ use sqlx::sqlite::SqliteConnection;
 use tidings_domain::plugin_life::{ChannelEvent, EventKind, VersionState};
 
 use crate::limits::CHANNEL_EVENTS;
+use crate::roles::{Channel, ChannelVersion};
 use crate::sqlite::failure::{WriteFailure, damaged};
 use crate::sqlite::value::{millis, timestamp};
-use crate::{Channel, ChannelVersion};
 
 /// Updates the table of versions after a change of the channel. A version that is no longer in use is retired, or
 /// failed where `event` is about its failure.

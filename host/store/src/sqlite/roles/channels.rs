@@ -9,12 +9,13 @@ use tidings_domain::time::Timestamp;
 
 use super::channel_rows::{ChannelRow, StoredGrants, split};
 use super::channel_versions;
+use crate::error::{Result, StoreError};
 use crate::keys::Keys;
+use crate::roles::{Change, Channel, ChannelStore, ChannelVersion};
 use crate::sqlite::changes;
 use crate::sqlite::failure::{WriteFailure, missing};
 use crate::sqlite::store::SqliteStore;
 use crate::sqlite::value::{millis, to_json};
-use crate::{Change, Channel, ChannelStore, ChannelVersion, Result, StoreError};
 
 #[async_trait]
 impl ChannelStore for SqliteStore {

@@ -6,11 +6,12 @@ use ring::digest::{SHA256, digest as hash};
 use sqlx::FromRow;
 use sqlx::sqlite::SqliteConnection;
 
+use crate::error::{Result, StoreError};
 use crate::limits::COMPONENT_PART_BYTES;
+use crate::roles::{ComponentInfo, ComponentStore, Signed};
 use crate::sqlite::failure::{WriteFailure, damaged, missing};
 use crate::sqlite::store::SqliteStore;
 use crate::sqlite::value::{count, from_json, millis, size, timestamp, to_json};
-use crate::{ComponentInfo, ComponentStore, Result, Signed, StoreError};
 
 #[async_trait]
 impl ComponentStore for SqliteStore {

@@ -5,11 +5,12 @@ use sqlx::sqlite::SqliteConnection;
 use tidings_domain::subscription::{Edit, Style, Subscription};
 use tidings_domain::time::Timestamp;
 
-use super::{subscription_edits, subscriptions};
+use super::{subscription_edits, subscription_rows};
+use crate::error::Result;
+use crate::roles::{Answered, ConfirmationStore, Question, SubscriptionRow};
 use crate::sqlite::failure::WriteFailure;
 use crate::sqlite::store::SqliteStore;
 use crate::sqlite::value::millis;
-use crate::{Answered, ConfirmationStore, Question, Result, SubscriptionRow};
 
 #[async_trait]
 impl ConfirmationStore for SqliteStore {
@@ -83,7 +84,7 @@ async fn add_address(
     address: &str,
     now: i64,
 ) -> Result<(), WriteFailure> {
-    let rows = subscriptions::rows_of(connection, user).await?;
+    let rows = subscription_rows::rows_of(connection, user).await?;
     if rows.iter().any(|row| row.channel == channel) {
         let edit = Edit::AddAddress(address.to_owned());
         return subscription_edits::edit(connection, user, channel, &edit, now).await.map(drop);

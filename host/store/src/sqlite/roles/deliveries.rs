@@ -7,11 +7,12 @@ use async_trait::async_trait;
 use tidings_domain::delivery::DeliveryId;
 use tidings_domain::time::Timestamp;
 
+use crate::error::Result;
+use crate::roles::{Books, DeliveryQuery, DeliveryRow, DeliveryStore};
 use crate::sqlite::queue::failure_policy::FailureFilter;
 use crate::sqlite::queue::{books, listing};
 use crate::sqlite::store::SqliteStore;
 use crate::sqlite::value::millis;
-use crate::{Books, DeliveryQuery, DeliveryRow, DeliveryStore, Result};
 
 #[async_trait]
 impl DeliveryStore for SqliteStore {

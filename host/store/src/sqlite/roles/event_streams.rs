@@ -6,11 +6,12 @@ use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnection;
 use tidings_domain::time::Timestamp;
 
+use crate::error::Result;
 use crate::limits::{STREAM_ENTRIES, STREAM_PAGE};
+use crate::roles::{EventStreamStore, NewEntry, StreamEntry};
 use crate::sqlite::failure::WriteFailure;
 use crate::sqlite::store::SqliteStore;
 use crate::sqlite::value::millis;
-use crate::{EventStreamStore, NewEntry, Result, StreamEntry};
 
 #[async_trait]
 impl EventStreamStore for SqliteStore {

@@ -5,12 +5,13 @@ use sqlx::sqlite::SqliteConnection;
 use tidings_domain::time::Timestamp;
 
 use super::{confirmations, event_streams};
+use crate::error::{Result, StoreError};
+use crate::roles::Maintenance;
 use crate::sqlite::changes;
 use crate::sqlite::failure::WriteFailure;
 use crate::sqlite::queue::pruning;
 use crate::sqlite::store::SqliteStore;
 use crate::sqlite::value::millis;
-use crate::{Maintenance, Result, StoreError};
 
 #[async_trait]
 impl Maintenance for SqliteStore {

@@ -14,5 +14,6 @@ mod maintenance;
 mod outbox;
 mod plugin_state;
 mod subscription_edits;
-pub(super) mod subscriptions;
+pub(super) mod subscription_rows;
+mod subscriptions;
 mod tokens;

@@ -5,10 +5,11 @@ use tidings_domain::delivery::{Acceptance, NewMessage};
 use tidings_domain::outcome::Settlement;
 use tidings_domain::time::Timestamp;
 
+use crate::error::Result;
+use crate::roles::{Lease, LeaseRequest, Outbox};
 use crate::sqlite::queue::{fair_queue, lease, settle};
 use crate::sqlite::store::SqliteStore;
 use crate::sqlite::value::{count, timestamp};
-use crate::{Lease, LeaseRequest, Outbox, Result};
 
 #[async_trait]
 impl Outbox for SqliteStore {

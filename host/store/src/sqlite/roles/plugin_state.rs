@@ -3,10 +3,11 @@
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnection;
 
+use crate::error::Result;
+use crate::roles::PluginStateStore;
 use crate::sqlite::failure::WriteFailure;
 use crate::sqlite::store::SqliteStore;
 use crate::sqlite::value::size;
-use crate::{PluginStateStore, Result};
 
 #[async_trait]
 impl PluginStateStore for SqliteStore {

@@ -7,11 +7,11 @@ use sqlx::QueryBuilder;
 use sqlx::sqlite::{Sqlite, SqliteConnection};
 use tidings_domain::subscription::{Edit, Subscription};
 
-use super::subscriptions::rows_of;
+use super::subscription_rows::rows_of;
+use crate::roles::{Change, SubscriptionRow};
 use crate::sqlite::changes;
 use crate::sqlite::failure::WriteFailure;
 use crate::sqlite::queue::{digest_assembly, fair_queue};
-use crate::{Change, SubscriptionRow};
 
 /// Subscriptions in one statement: seven variables each, below SQLite's limit of 32,766.
 const CHUNK: usize = 500;

@@ -4,10 +4,11 @@ use async_trait::async_trait;
 use sqlx::FromRow;
 use sqlx::sqlite::SqliteConnection;
 
+use crate::error::{Result, StoreError};
+use crate::roles::{Token, TokenStore};
 use crate::sqlite::failure::{WriteFailure, damaged};
 use crate::sqlite::store::SqliteStore;
 use crate::sqlite::value::{millis, timestamp};
-use crate::{Result, StoreError, Token, TokenStore};
 
 #[async_trait]
 impl TokenStore for SqliteStore {

@@ -6,7 +6,7 @@ use super::Fixture;
 use crate::DeliveryQuery;
 use crate::sqlite::changes;
 use crate::sqlite::queue::{fair_queue, lease, listing, settle};
-use crate::sqlite::roles::subscriptions;
+use crate::sqlite::roles::subscription_rows;
 
 async fn plan(fixture: &Fixture, sql: String) -> String {
     let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
@@ -38,8 +38,8 @@ async fn the_statements_of_the_queue_use_its_indexes() {
         ("refresh", fair_queue::statement(), vec!["deliveries_due"]),
         ("changes", changes::AFTER.to_owned(), vec!["INTEGER PRIMARY KEY"]),
         ("latest change", changes::LATEST.to_owned(), vec!["SEARCH changes"]),
-        ("page", subscriptions::PAGE.to_owned(), vec!["(user,channel)>(?,?)"]),
-        ("page of users", subscriptions::PAGE_OF_USERS.to_owned(), vec!["(user>?)"]),
+        ("page", subscription_rows::PAGE.to_owned(), vec!["(user,channel)>(?,?)"]),
+        ("page of users", subscription_rows::PAGE_OF_USERS.to_owned(), vec!["(user>?)"]),
         ("settle", single, vec!["INTEGER PRIMARY KEY"]),
         ("settle a digest", digest, vec!["deliveries_digest"]),
     ];

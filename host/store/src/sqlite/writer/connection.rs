@@ -8,7 +8,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::sync::watch;
 
-use crate::Revision;
+use crate::roles::Revision;
 use crate::sqlite::changes;
 use crate::sqlite::failure::WriteFailure;
 

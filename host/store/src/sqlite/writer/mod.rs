@@ -21,8 +21,9 @@ use self::job::{Job, WriteJob};
 use self::task::WriterTask;
 use super::failure::WriteFailure;
 use super::queue::submission::{PreparedMessage, SettledBatch};
+use crate::error::{Result, StoreError};
 use crate::limits::STORE_QUEUE;
-use crate::{Lease, Result, StoreError};
+use crate::roles::Lease;
 
 /// The handle through which callers write.
 pub(super) struct Writer {

@@ -10,8 +10,8 @@ use tidings_domain::delivery::Acceptance;
 use tokio::sync::mpsc;
 
 use super::connection::WriteConnection;
-use super::job::{Job, Reply};
-use crate::Result;
+use super::job::{Job, ReplySender};
+use crate::error::Result;
 use crate::limits::{INTAKE_BATCH, STORE_GROUP_BYTES, STORE_GROUP_ROWS};
 use crate::sqlite::failure::WriteFailure;
 use crate::sqlite::queue::submission::{PreparedMessage, SettledBatch};
@@ -21,9 +21,9 @@ use crate::sqlite::queue::{accept, settle};
 #[derive(Default)]
 struct Group {
     messages: Vec<PreparedMessage>,
-    message_replies: Vec<Reply<Acceptance>>,
+    message_replies: Vec<ReplySender<Acceptance>>,
     batches: Vec<SettledBatch>,
-    batch_replies: Vec<Reply<usize>>,
+    batch_replies: Vec<ReplySender<usize>>,
     /// Rows to be written, approximately.
     rows: usize,
     /// Bytes of the events among them.
@@ -165,7 +165,7 @@ async fn write(
 }
 
 /// Answers the callers. A send fails where the caller was cancelled.
-fn answer<T>(replies: Vec<Reply<T>>, outcome: Result<Vec<T>>) {
+fn answer<T>(replies: Vec<ReplySender<T>>, outcome: Result<Vec<T>>) {
     match outcome {
         Ok(values) => {
             for (reply, value) in replies.into_iter().zip(values) {

@@ -8,13 +8,13 @@ use tidings_store::{Books, Lease};
 use super::{COUNT, DIGEST_USER, INTERVAL};
 
 /// A message's name and an address.
-pub type Key = (String, String);
+pub type MessageAddress = (String, String);
 
 /// Deliveries that are sent together.
 #[derive(Clone, Debug)]
 pub struct ModelDelivery {
     pub user: &'static str,
-    pub members: BTreeSet<Key>,
+    pub members: BTreeSet<MessageAddress>,
     pub state: DeliveryState,
     pub not_before: u64,
     /// When its lease ends, and the number of the claim that holds it.
@@ -46,7 +46,7 @@ pub enum ModelSubscription {
 
 pub struct HeldLease {
     pub lease: Lease,
-    pub members: BTreeSet<Key>,
+    pub members: BTreeSet<MessageAddress>,
     pub claim: u64,
 }
 
@@ -102,7 +102,7 @@ impl Model {
         books
     }
 
-    pub fn join(&mut self, user: &'static str, key: Key) {
+    pub fn join(&mut self, user: &'static str, key: MessageAddress) {
         let now = self.now;
         let in_digest = user == DIGEST_USER;
         let open = self.deliveries.iter_mut().find(|delivery| delivery.open && delivery.address() == key.1);

@@ -6,7 +6,7 @@ use tidings_domain::delivery::{Acceptance, DeliveryState, Recipient};
 use tidings_domain::outcome::Settlement;
 use tidings_store::{DeliveryStore, Maintenance, Outbox, SubscriptionStore};
 
-use super::queue::{HeldLease, Key, Model, ModelDelivery, ModelSubscription, addresses};
+use super::queue::{HeldLease, MessageAddress, Model, ModelDelivery, ModelSubscription, addresses};
 use super::{COUNT, DIGEST_USER, INTERVAL, ModelBackend, ModelOutcome, Step, USERS};
 use crate::backend::{Fixture, LIFETIME};
 use crate::samples::{self, at, gone, in_digests, messages, subscription, to};
@@ -47,7 +47,8 @@ async fn lease<B: ModelBackend>(fixture: &Fixture<B>, model: &mut Model, max: us
     model.claims += 1;
     for lease in leases {
         let address = lease.delivery().address.clone();
-        let members: BTreeSet<Key> = messages(&lease).0.into_iter().map(|name| (name, address.clone())).collect();
+        let members: BTreeSet<MessageAddress> =
+            messages(&lease).0.into_iter().map(|name| (name, address.clone())).collect();
         let delivery = model.deliveries.iter_mut().filter(due).find(|delivery| delivery.members == members);
         let delivery = delivery.unwrap_or_else(|| panic!("{members:?} was not due"));
         assert_eq!(lease.delivery().accepted_at, at(delivery.first_at));
