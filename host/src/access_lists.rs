@@ -13,7 +13,7 @@ use tidings_acl::{
 use tidings_domain::acl::{Cause, Holders, Key, invalidated};
 use tidings_domain::facts::Facts;
 use tidings_domain::message::Envelope;
-use tidings_store::{Change, Store, StoreError};
+use tidings_store::{AccessListStore, Change, StoreError};
 use tokio::runtime::Handle;
 
 use crate::telemetry::chain;
@@ -54,7 +54,7 @@ impl RequiredLists {
 
 impl AccessLists {
     /// The providers of the configuration, behind an empty cache.
-    pub fn open(settings: &AclSettings, store: &Arc<dyn Store>) -> anyhow::Result<AccessLists> {
+    pub fn open(settings: &AclSettings, store: Arc<dyn AccessListStore>) -> anyhow::Result<AccessLists> {
         let mut files = Vec::new();
         let mut file = |path| {
             let file = Arc::new(JsonFile::open(path)?);
@@ -62,13 +62,13 @@ impl AccessLists {
             anyhow::Ok(file)
         };
         let packages: Arc<dyn Provider<Holders>> = match &settings.packages {
-            PackageSource::Store => Arc::new(Stored(Arc::clone(store))),
+            PackageSource::Store => Arc::new(Stored(Arc::clone(&store))),
             PackageSource::File { path } => file(path)?,
             PackageSource::Pkgdb(service) => Arc::new(Pkgdb::new(service)?),
             PackageSource::DistGit(site) => Arc::new(DistGit::new(site)?),
         };
         let groups: Arc<dyn Provider<BTreeSet<String>>> = match &settings.groups {
-            GroupSource::Store => Arc::new(Stored(Arc::clone(store))),
+            GroupSource::Store => Arc::new(Stored(Arc::clone(&store))),
             GroupSource::File { path } => file(path)?,
             GroupSource::FasJson(service) => Arc::new(FasJson::new(service)?),
         };
@@ -146,7 +146,7 @@ pub fn report(missing: &[Missing], message: &str) {
 }
 
 /// The table in the daemon's own store.
-struct Stored(Arc<dyn Store>);
+struct Stored(Arc<dyn AccessListStore>);
 
 #[async_trait]
 impl Provider<Holders> for Stored {

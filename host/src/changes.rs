@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tidings_bus::Publisher;
 use tidings_domain::message::Envelope;
-use tidings_store::{Change, Changes, Revision, Store, StoreError};
+use tidings_store::{Change, ChangeFeed, Changes, Revision, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::telemetry::chain;
@@ -20,20 +20,24 @@ const FEED_EVERY: Duration = Duration::from_secs(1);
 pub struct Announcer {
     publisher: Publisher,
     topic: String,
-    store: Arc<dyn Store>,
+    feed: Arc<dyn ChangeFeed>,
     upto: Revision,
 }
 
 impl Announcer {
     /// One that announces changes from now on. `topic_prefix` includes the environment.
-    pub async fn new(publisher: Publisher, topic_prefix: &str, store: Arc<dyn Store>) -> Result<Announcer, StoreError> {
-        let upto = store.revision().await?;
-        Ok(Announcer { publisher, topic: format!("{topic_prefix}.fmn.preference.update"), store, upto })
+    pub async fn new(
+        publisher: Publisher,
+        topic_prefix: &str,
+        feed: Arc<dyn ChangeFeed>,
+    ) -> Result<Announcer, StoreError> {
+        let upto = feed.revision().await?;
+        Ok(Announcer { publisher, topic: format!("{topic_prefix}.fmn.preference.update"), feed, upto })
     }
 
     /// Follows the feed until `stop`. A failure is logged: the change is committed and in force here.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut changed = self.store.changed();
+        let mut changed = self.feed.changed();
         loop {
             if let Err(error) = self.announce().await {
                 tracing::warn!(error = %chain(&error), "changes cannot be read; they are announced on the bus later");
@@ -52,7 +56,7 @@ impl Announcer {
 
     async fn announce(&mut self) -> Result<(), StoreError> {
         loop {
-            match self.store.changes(self.upto).await? {
+            match self.feed.changes(self.upto).await? {
                 Changes::These { changes, .. } if changes.is_empty() => return Ok(()),
                 Changes::These { changes, upto } => {
                     for change in changes {
@@ -119,8 +123,7 @@ mod tests {
         let (stop, (sink, mut announcements)) = (CancellationToken::new(), tidings_bus::buffer());
         let listening = tokio::spawn(Box::new(source).run(sink, stop.clone()));
         publisher.joined().await;
-        let announcer =
-            Announcer::new(publisher, "org.example.test", Arc::clone(&store)).await.expect("the store answers");
+        let announcer = Announcer::new(publisher, "org.example.test", store.clone()).await.expect("the store answers");
         let announcing = tokio::spawn(announcer.run(stop.clone()));
 
         let mut announced = async || {

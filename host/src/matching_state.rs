@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 use tidings_acl::GroupSet;
 use tidings_domain::rules::RuleProblem;
 use tidings_domain::ruleset::{Editor, Ruleset, Sizes};
-use tidings_store::{Change, Changes, Revision, Store, StoreError};
+use tidings_store::{Change, ChangeFeed, Changes, Revision, StoreError, SubscriptionStore};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -51,7 +51,8 @@ pub struct MatchingState {
     current: ArcSwap<Snapshot>,
     /// Held while the store is read and the snapshot replaced, so that a slow reader never overwrites a later edit.
     edit: Mutex<Writing>,
-    store: Arc<dyn Store>,
+    subscriptions: Arc<dyn SubscriptionStore>,
+    feed: Arc<dyn ChangeFeed>,
     metrics: Arc<Metrics>,
     /// Called with changes that are not about rules.
     lists: Box<dyn Fn(&Change) + Send + Sync>,
@@ -68,17 +69,18 @@ impl MatchingState {
     /// Reads the files of the configuration and all rules of the store. `lists` is called when access lists changed.
     pub async fn load(
         config: &Config,
-        store: Arc<dyn Store>,
+        subscriptions: Arc<dyn SubscriptionStore>,
+        feed: Arc<dyn ChangeFeed>,
         metrics: Arc<Metrics>,
         lists: impl Fn(&Change) + Send + Sync + 'static,
     ) -> anyhow::Result<MatchingState> {
         let static_data = Arc::new(StaticData::read(&config.catalogue).map_err(ConfigError::File)?);
         // The position in the feed is read first: an edit while the rules are read is behind it.
-        let upto = store.revision().await?;
-        let editor = load_rules(&*store, &static_data).await?;
+        let upto = feed.revision().await?;
+        let editor = load_rules(&*subscriptions, &static_data).await?;
         let current = ArcSwap::new(Snapshot::new(static_data, &editor, None));
         let edit = Mutex::new(Writing { editor, upto });
-        let state = MatchingState { current, edit, store, metrics, lists: Box::new(lists) };
+        let state = MatchingState { current, edit, subscriptions, feed, metrics, lists: Box::new(lists) };
         state.catch_up().await?;
         Ok(state)
     }
@@ -93,7 +95,7 @@ impl MatchingState {
         let mut writing = self.edit.lock().await;
         let before = writing.upto;
         loop {
-            match self.store.changes(writing.upto).await? {
+            match self.feed.changes(writing.upto).await? {
                 Changes::These { changes, .. } if changes.is_empty() => break,
                 Changes::These { changes, upto } => {
                     self.apply(&mut writing.editor, &changes).await?;
@@ -128,14 +130,14 @@ impl MatchingState {
     /// Reads all rules again, against the same files.
     async fn read_all(&self, editor: &mut Editor) -> Result<(), StoreError> {
         (self.lists)(&Change::AllAccessLists);
-        *editor = load_rules(&*self.store, &self.snapshot().static_data).await?;
+        *editor = load_rules(&*self.subscriptions, &self.snapshot().static_data).await?;
         self.metrics.invalidated("everything");
         Ok(())
     }
 
     async fn read_user(&self, editor: &mut Editor, user: &str, reason: &'static str) -> Result<(), StoreError> {
         let began = Instant::now();
-        replace_user(editor, user, &self.store.subscription_rows_of(user).await?);
+        replace_user(editor, user, &self.subscriptions.subscription_rows_of(user).await?);
         self.metrics.rule_load_seconds.observe(began.elapsed().as_secs_f64());
         self.metrics.invalidated(reason);
         Ok(())
@@ -158,8 +160,8 @@ impl MatchingState {
     /// on meanwhile.
     pub async fn reload(&self, config: &Config) -> anyhow::Result<()> {
         let static_data = Arc::new(StaticData::read(&config.catalogue).map_err(ConfigError::File)?);
-        let upto = self.store.revision().await?;
-        let editor = load_rules(&*self.store, &static_data).await?;
+        let upto = self.feed.revision().await?;
+        let editor = load_rules(&*self.subscriptions, &static_data).await?;
         {
             let mut writing = self.edit.lock().await;
             self.current.store(Snapshot::new(static_data, &editor, Some(&self.snapshot())));
@@ -171,7 +173,7 @@ impl MatchingState {
 
     /// Follows the feed until `stop`.
     pub async fn follow(&self, stop: CancellationToken) {
-        let mut changed = self.store.changed();
+        let mut changed = self.feed.changed();
         let mut failing = false;
         loop {
             tokio::select! {

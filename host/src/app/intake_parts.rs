@@ -34,10 +34,10 @@ impl IntakeParts {
         if freed > 0 {
             tracing::info!(freed, "leases of an earlier run are given back");
         }
-        let lists = Arc::new(AccessLists::open(&config.acl, &store).context("acl")?);
+        let lists = Arc::new(AccessLists::open(&config.acl, store.clone()).context("acl")?);
         let changed = Arc::clone(&lists);
         let changed = move |change: &Change| changed.apply(change);
-        let matching = MatchingState::load(config, Arc::clone(&store), Arc::clone(&metrics), changed).await?;
+        let matching = MatchingState::load(config, store.clone(), store.clone(), Arc::clone(&metrics), changed).await?;
         Ok(IntakeParts { store, lists, matching: Arc::new(matching), wakers: Arc::default(), metrics })
     }
 
@@ -45,7 +45,7 @@ impl IntakeParts {
         Intake {
             matching: Arc::clone(&self.matching),
             lists: Arc::clone(&self.lists),
-            store: Arc::clone(&self.store),
+            store: self.store.clone(),
             policy: AdmissionPolicy { max_age: config.bus.max_message_age },
             wakers: Arc::clone(&self.wakers),
             metrics: Arc::clone(&self.metrics),

@@ -77,8 +77,7 @@ impl Parts {
         if let Some(announcer) = announcer {
             supervisor.spawn("announcer", announcer.run(stop.child_token()));
         }
-        supervisor
-            .spawn("pruner", prune(Arc::clone(&intake_parts.store), config.retention.messages, stop.child_token()));
+        supervisor.spawn("pruner", prune(intake_parts.store.clone(), config.retention.messages, stop.child_token()));
         supervisor.spawn("failure policies", Arc::clone(&channels).sweep_policies(stop.child_token()));
         Ok(RunningDaemon { intake_parts, channels, supervisor, sources, bus_stop, stop })
     }
@@ -119,5 +118,5 @@ async fn announcer(config: &Config, store: &Arc<dyn Store>) -> anyhow::Result<Op
     let Some(publish) = &config.bus.publish else { return Ok(None) };
     let publisher = Publisher::bind(&publish.bind, "tidings").await.context("bus.publish")?;
     let topic_prefix = format!("{}.{}", config.bus.topic_prefix, config.bus.environment);
-    Ok(Some(Announcer::new(publisher, &topic_prefix, Arc::clone(store)).await?))
+    Ok(Some(Announcer::new(publisher, &topic_prefix, store.clone()).await?))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidings_store::Store;
+use tidings_store::Maintenance;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
@@ -13,7 +13,7 @@ use crate::telemetry::chain;
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 
 /// Works until `stop`.
-pub(super) async fn prune(store: Arc<dyn Store>, retention: Duration, stop: CancellationToken) {
+pub(super) async fn prune(store: Arc<dyn Maintenance>, retention: Duration, stop: CancellationToken) {
     while stop.run_until_cancelled(tokio::time::sleep(PRUNE_EVERY)).await.is_some() {
         match store.prune(clock::now().before(retention)).await {
             Ok(0) => {}

@@ -20,8 +20,8 @@ pub struct ResidentView {
 
 impl From<ResidentStats> for ResidentView {
     fn from(stats: ResidentStats) -> ResidentView {
-        let ResidentStats { starts, crashes, last_crash, wakes, held, alive, .. } = stats;
+        let ResidentStats { starts, crashes, last_crash, wakes, delayed_wakes, alive, .. } = stats;
         let last_crash = last_crash.map(|(kind, detail)| format!("{}: {detail}", kind.as_str()));
-        ResidentView { alive, starts, crashes, last_crash, wakes, held }
+        ResidentView { alive, starts, crashes, last_crash, wakes, held: delayed_wakes }
     }
 }

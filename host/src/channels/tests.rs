@@ -37,7 +37,7 @@ impl Stand {
         config.data_dir.0 = dir.path().to_owned();
         let store = tidings_store::open(&config.data_dir.database(), Mode::Daemon).await.expect("a new database");
         let metrics = Arc::<Metrics>::default();
-        let matching = MatchingState::load(&config, Arc::clone(&store), Arc::clone(&metrics), |_| {}).await;
+        let matching = MatchingState::load(&config, store.clone(), store.clone(), Arc::clone(&metrics), |_| {}).await;
         let matching = Arc::new(matching.expect("the embedded catalogue is valid"));
         let sandbox = SandboxOptions {
             cache_dir: config.data_dir.cache(),

@@ -116,7 +116,7 @@ impl PluginRunner {
             (Instances::PerCall, _) => self.plugin.deliver(batch).await,
             (Instances::Resident(_), Some(resident)) => resident.deliver(batch).await,
             (Instances::Resident(_), None) => {
-                let resident = self.plugin.reside();
+                let resident = self.plugin.start_resident();
                 let report = resident.deliver(batch).await;
                 resident.stop(limits::STOP_GRACE).await;
                 report
@@ -153,6 +153,6 @@ impl PluginRunner {
     }
 
     fn started<'a>(&self, handle: &'a OnceLock<ResidentHandle>) -> &'a ResidentHandle {
-        handle.get_or_init(|| self.plugin.reside())
+        handle.get_or_init(|| self.plugin.start_resident())
     }
 }

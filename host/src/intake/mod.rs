@@ -14,7 +14,7 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use tidings_bus::Received;
 use tidings_domain::delivery::{Acceptance, NewMessage};
-use tidings_store::{Store, StoreError};
+use tidings_store::{Outbox, StoreError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -35,7 +35,7 @@ const STORE_PAUSE: Duration = Duration::from_millis(500);
 pub struct Intake {
     pub matching: Arc<MatchingState>,
     pub lists: Arc<AccessLists>,
-    pub store: Arc<dyn Store>,
+    pub store: Arc<dyn Outbox>,
     pub policy: AdmissionPolicy,
     pub wakers: Arc<Wakers>,
     pub metrics: Arc<Metrics>,

@@ -6,7 +6,7 @@ use std::time::Instant;
 use tidings_domain::rules::RuleProblem;
 use tidings_domain::ruleset::{Editor, Sizes};
 use tidings_domain::subscription::borrowed::{FilterRef, SubscriptionRef};
-use tidings_store::{Store, StoreError, SubscriptionOptions, SubscriptionRow};
+use tidings_store::{StoreError, SubscriptionOptions, SubscriptionRow, SubscriptionStore};
 
 use crate::static_data::StaticData;
 use crate::telemetry::chain;
@@ -17,7 +17,7 @@ const LOAD_PAGE: u32 = 500;
 const LOAD_REPORT: usize = 100_000;
 
 /// All rules of the store, compiled.
-pub(super) async fn load_rules(store: &dyn Store, static_data: &StaticData) -> Result<Editor, StoreError> {
+pub(super) async fn load_rules(store: &dyn SubscriptionStore, static_data: &StaticData) -> Result<Editor, StoreError> {
     let began = Instant::now();
     let mut editor = Editor::loading(Arc::clone(&static_data.catalogue));
     let (mut after, mut reported) = (None::<String>, 0);

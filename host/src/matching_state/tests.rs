@@ -9,7 +9,7 @@ use tidings_domain::event::Event;
 use tidings_domain::message::{Envelope, Frame};
 use tidings_domain::subscription::{Edit, Filter, Rule, Style, Subscription};
 use tidings_domain::time::Timestamp;
-use tidings_store::Mode;
+use tidings_store::{Mode, Store};
 
 use super::*;
 use crate::config::DataDir;
@@ -31,7 +31,8 @@ impl Stand {
     }
 
     async fn load(&self) -> Arc<MatchingState> {
-        let loaded = MatchingState::load(&self.config, Arc::clone(&self.store), Arc::default(), |_| {}).await;
+        let loaded =
+            MatchingState::load(&self.config, self.store.clone(), self.store.clone(), Arc::default(), |_| {}).await;
         Arc::new(loaded.expect("the embedded catalogue is valid"))
     }
 

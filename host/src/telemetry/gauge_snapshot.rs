@@ -131,7 +131,7 @@ impl GaugeSnapshot<'_> {
         each("resident_starts", "Instances started since the channel was", &|r| r.starts as f64);
         each("resident_crashes", "Those of them that crashed", &|r| r.crashes as f64);
         each("resident_wakes", "Wakes of its instances", &|r| r.wakes as f64);
-        each("resident_held_wakes", "Wakes that were asked for too soon and held back", &|r| r.held as f64);
+        each("resident_held_wakes", "Wakes that were asked for too soon and held back", &|r| r.delayed_wakes as f64);
     }
 
     fn rules(&self, registry: &mut Registry) {

@@ -1,10 +1,9 @@
 //! What administrators do: components, channels, deliveries, status.
 
 use serde_json::json;
-use tidings_domain::delivery::{DeliveryId, NewMessage, Recipient, StoredEvent};
-use tidings_domain::message::MessageId;
+use tidings_domain::delivery::{DeliveryId, NewMessage, StoredEvent};
 use tidings_domain::outcome::Settlement;
-use tidings_domain::subscription::Style;
+use tidings_domain::testing::{recipient, stored_event};
 use tidings_store::LeaseRequest;
 
 use super::*;
@@ -65,39 +64,14 @@ async fn a_channel_that_lacks_its_configuration_cannot_be_enabled() {
 }
 
 fn accepted(number: usize) -> NewMessage {
-    let body = format!("{{\"topic\": \"a.b.c.d\", \"msg_id\": \"m{number}\"}}");
-    let frame = tidings_domain::message::Frame { topic: None, body: body.into_bytes() };
-    let envelope = tidings_domain::message::Envelope::read(&frame).expect("it is a message");
-    let id: MessageId = envelope.id().clone();
-    let event = StoredEvent {
-        id: id.clone(),
-        topic: "a.b.c.d".into(),
-        timestamp: clock::now(),
-        application: None,
-        title: "c.d".into(),
-        subtitle: format!("message {number}"),
-        long_form: String::new(),
-        link: None,
-        icon: None,
-        secondary_icon: None,
-        agent: None,
-        usernames: Vec::new(),
-        packages: Vec::new(),
-        objects: Vec::new(),
-        thread: None,
-        body: "{}".into(),
-    };
-    let recipient = Recipient {
-        user: "ralph".into(),
-        channel: "email".into(),
-        address: "ralph@example.org".into(),
-        filter: "mine".into(),
-        oneshot: false,
-        style: Style::default(),
-        digest: None,
-    };
-    let digest = [number as u8; 32];
-    NewMessage { id, topic: "a.b.c.d".into(), digest, event: Some(Arc::new(event)), recipients: [recipient].into() }
+    let event = StoredEvent { subtitle: format!("message {number}"), ..stored_event(&format!("m{number}")) };
+    NewMessage {
+        id: event.id.clone(),
+        topic: event.topic.clone(),
+        digest: [number as u8; 32],
+        event: Some(Arc::new(event)),
+        recipients: [recipient("ralph", "email")].into(),
+    }
 }
 
 #[tokio::test]

@@ -75,10 +75,10 @@ impl Stand {
         config.api.public_url = Some("https://tell.example.org".into());
         let store = tidings_store::open(&config.data_dir.database(), Mode::Daemon).await.expect("a new database");
         let metrics = Arc::new(Metrics::default());
-        let lists = Arc::new(AccessLists::open(&config.acl, &store).expect("the table of the store"));
+        let lists = Arc::new(AccessLists::open(&config.acl, store.clone()).expect("the table of the store"));
         let changed = Arc::clone(&lists);
         let changed = move |change: &Change| changed.apply(change);
-        let knowledge = MatchingState::load(&config, Arc::clone(&store), Arc::clone(&metrics), changed).await;
+        let knowledge = MatchingState::load(&config, store.clone(), store.clone(), Arc::clone(&metrics), changed).await;
         let knowledge = Arc::new(knowledge.expect("the catalogue in the program is good"));
         let links = Arc::new(LinkSigner::open(&config).expect("a key"));
         let sandbox = SandboxOptions {

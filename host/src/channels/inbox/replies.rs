@@ -6,7 +6,6 @@ use tidings_domain::rule_info::RuleInfo;
 use tidings_domain::subscription::{Filter, Rule};
 use tidings_domain::text::one_line;
 
-
 pub(super) const HINT: &str = "Say 'help' for help or 'stop' to stop messages.";
 pub(super) const UNKNOWN_ADDRESS: &str = "Nobody has set up notifications for this address.";
 pub(super) const CONFIRMED: &str = "Thank you. Notifications are sent here from now on.";
