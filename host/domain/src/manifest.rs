@@ -14,7 +14,6 @@ pub use configure::{PluginConfigError, PluginConfigProblem, RequestError};
 
 /// A plugin's description of itself; see `manifest` in the contract (`wit/v1/channel.wit`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Manifest {
     pub name: String,
     pub version: String,
@@ -36,7 +35,6 @@ pub struct Manifest {
 
 /// How long an instance of the plugin lives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Lifetime {
     /// For one call.
@@ -58,7 +56,6 @@ impl Lifetime {
 
 /// One setting of a channel, enough to render a form and to check what comes back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Field {
     pub name: String,
     pub label: String,
@@ -74,7 +71,6 @@ pub struct Field {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FieldKind {
     Text,
@@ -88,7 +84,6 @@ pub enum FieldKind {
 
 /// What a plugin asks to reach; `{name}` in host or port stands for a configuration value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct GrantRequest {
     pub capability: Capability,
     pub host: String,
@@ -98,7 +93,6 @@ pub struct GrantRequest {
 
 /// A secret that the host is to use for the plugin; `{name}` in the host stands for a configuration value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CredentialRequest {
     pub name: String,
     /// The contract's name of the kind; [`Manifest::check`] refuses an unknown one.
@@ -109,7 +103,6 @@ pub struct CredentialRequest {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Capability {
     Net,

@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 pub use generic::GenericRule;
 
 /// A rule as a rule editor shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RuleInfo {
     /// E.g. `koji_build_started`.
     pub name: String,
@@ -23,8 +22,7 @@ pub struct RuleInfo {
 }
 
 /// An argument of a rule. All are given as text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RuleArgument {
     pub name: String,
     pub kind: ArgumentKind,
@@ -36,7 +34,6 @@ pub struct RuleArgument {
 
 /// What an argument's text means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ArgumentKind {
     /// An account name.

@@ -46,7 +46,6 @@ impl Kinds {
 
 /// The holders of one package by kind: account names, or `group::NAME` for all members of a group.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Holders {
     #[serde(rename = "point of contact")]
@@ -108,7 +107,6 @@ pub trait Acl {
 
 /// Access lists as a table in memory: from a JSON file, or collected for one message.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AclTable {
     #[serde(default)]
