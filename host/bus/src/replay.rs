@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn stopping_ends_a_replay_that_waits_for_input_or_for_room() {
+    async fn stopping_ends_a_replay_that_waits_for_input_or_for_space() {
         let (silent, _kept_open) = tokio::io::duplex(64);
         let endless = tokio::io::repeat(b'\n');
         let full = std::io::Cursor::new(b"{}\n".repeat(crate::limits::BUS_BUFFER + 10));

@@ -57,7 +57,7 @@ async fn ntfy_passes() {
 async fn matrix_passes() {
     let report = run_plugin("matrix.wasm", None).await;
     assert_eq!(failures(&report), Vec::<String>::new());
-    assert_eq!(count(&report, false), 1, "all but a single message, which needs a Matrix room: {report:?}");
+    assert_eq!(count(&report, false), 1, "all but a single message, which needs a Matrix space: {report:?}");
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use population::{Dice, World};
+use population::{BenchPopulation, BenchRng};
 use rows::{Messages, Row};
 use support::{median, tell};
 use tidings_domain::acl::AclTable;
@@ -36,8 +36,8 @@ const PAUSE: Duration = Duration::from_millis(1);
 fn main() {
     let catalogue = Arc::new(Catalogue::embedded().unwrap_or_else(|mistakes| panic!("{mistakes:?}")));
     let messages = Messages::read(&catalogue);
-    let world = World::new(&catalogue, &messages.named, USERS);
-    let mut dice = Dice(SEED);
+    let world = BenchPopulation::new(&catalogue, &messages.named, USERS);
+    let mut dice = BenchRng(SEED);
     let acl = world.acl(&mut dice);
     let mut editor = Editor::loading(Arc::clone(&catalogue));
     for user in &world.users {
@@ -81,7 +81,7 @@ fn main() {
 }
 
 /// FMN's default filters on one channel, generated ones on another.
-fn rows(world: &World, catalogue: &Catalogue, user: &str, dice: &mut Dice) -> [Row; 2] {
+fn rows(world: &BenchPopulation, catalogue: &Catalogue, user: &str, dice: &mut BenchRng) -> [Row; 2] {
     let generated = [world.generated(user, dice), world.generated(user, dice)];
     [Row::new(user, "email", &catalogue.defaults(user)), Row::new(user, "irc", &generated)]
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use heap::Counted;
-use population::{Dice, World};
+use population::{BenchPopulation, BenchRng};
 use rows::{Messages, Row};
 use serde_json::Value;
 use support::{bodies, median, tell};
@@ -71,8 +71,8 @@ fn build(
 
 /// A million filters: FMN's defaults on one channel, generated ones on another.
 fn large(catalogue: &Arc<Catalogue>, messages: &Messages) {
-    let world = World::new(catalogue, &messages.named, USERS);
-    let mut dice = Dice(SEED);
+    let world = BenchPopulation::new(catalogue, &messages.named, USERS);
+    let mut dice = BenchRng(SEED);
     let acl = world.acl(&mut dice);
     let (mut filters, mut names) = (0, 0);
     let (editor, took, bytes) = build(catalogue, &world.users, |user| {
@@ -116,8 +116,8 @@ fn hot(catalogue: &Arc<Catalogue>, messages: &Messages, acl: &AclTable, base: Du
 
 /// The same matches among a thousand filters and among a million.
 fn growth(catalogue: &Arc<Catalogue>, messages: &Messages) {
-    let world = World::new(catalogue, &messages.named, 200);
-    let mut dice = Dice(SEED);
+    let world = BenchPopulation::new(catalogue, &messages.named, 200);
+    let mut dice = BenchRng(SEED);
     let acl = world.acl(&mut dice);
     let mut rows = |user: &str| {
         let generated = [world.generated(user, &mut dice), world.generated(user, &mut dice)];
@@ -128,7 +128,7 @@ fn growth(catalogue: &Arc<Catalogue>, messages: &Messages) {
     let small = measure(&editor.ruleset(), &events, &acl);
     // People of whom no message tells.
     for number in 0..USERS - world.users.len() {
-        let user = format!("stranger{number:06}");
+        let user = format!("outsider{number:06}");
         let rows = [
             Row::new(&user, "email", &catalogue.defaults(&user)),
             Row::new(&user, "irc", &catalogue.defaults(&user)[..2]),
@@ -136,12 +136,12 @@ fn growth(catalogue: &Arc<Catalogue>, messages: &Messages) {
         editor.replace(&user, rows.iter().map(Row::borrowed));
     }
     let large = measure(&editor.ruleset(), &events, &acl);
-    assert!(small.iter().zip(&large).all(|(a, b)| a.matches == b.matches), "strangers match nothing");
+    assert!(small.iter().zip(&large).all(|(a, b)| a.matches == b.matches), "others match nothing");
     tell("match_growth", middle(&large).as_secs_f64() / middle(&small).as_secs_f64(), "ratio");
 }
 
 fn defaults_alone(catalogue: &Arc<Catalogue>, messages: &Messages) {
-    let world = World::new(catalogue, &messages.named, FMN_USERS);
+    let world = BenchPopulation::new(catalogue, &messages.named, FMN_USERS);
     let (_editor, _, bytes) = build(catalogue, &world.users, |user| {
         ["email", "irc"].map(|channel| Row::new(user, channel, &catalogue.defaults(user))).into()
     });
@@ -152,8 +152,8 @@ fn defaults_alone(catalogue: &Arc<Catalogue>, messages: &Messages) {
 fn fmn(catalogue: &Arc<Catalogue>, messages: &Messages) {
     /// Messages per second of FMN under this load.
     const FMN: f64 = 2.36;
-    let world = World::new(catalogue, &messages.named, FMN_USERS);
-    let acl = world.acl(&mut Dice(SEED));
+    let world = BenchPopulation::new(catalogue, &messages.named, FMN_USERS);
+    let acl = world.acl(&mut BenchRng(SEED));
     let (editor, ..) = build(catalogue, &world.users, |user| {
         ["email", "irc"].map(|channel| Row::new(user, channel, &catalogue.defaults(user))).into()
     });

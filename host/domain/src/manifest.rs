@@ -6,11 +6,13 @@ use serde::{Deserialize, Serialize};
 
 mod check;
 mod configure;
+mod credentials;
 
 pub use crate::credential::CREDENTIAL_KINDS;
 pub use check::ManifestError;
 pub(crate) use configure::host;
 pub use configure::{PluginConfigError, PluginConfigProblem, RequestError};
+pub use credentials::Lack;
 
 /// A plugin's description of itself; see `manifest` in the contract (`wit/v1/channel.wit`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

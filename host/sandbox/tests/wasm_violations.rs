@@ -1,5 +1,5 @@
 //! Components that misbehave below the level of a language: in their start function, allocator, values and handles, and
-//! by the features that they use. `docs/hostile-zoo.md` lists the outcomes.
+//! by the features that they use. `docs/hostile-set of hostile plugins.md` lists the outcomes.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "what tests share may fail as they do")]
 

@@ -1,4 +1,4 @@
-//! Access lists over HTTP: what matching is told of a package or group, the table in the store, and a wish to ask a service
+//! Access lists over HTTP: what matching is told of a package or group, the table in the store, and requests to ask a service
 //! again. Where lists come from is the configuration's word; the table counts where that says `store`.
 
 use std::collections::{BTreeMap, BTreeSet};

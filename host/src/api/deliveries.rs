@@ -16,7 +16,7 @@ use crate::clock;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ListQuery {
+pub(super) struct DeliveryListQuery {
     state: Option<DeliveryState>,
     channel: Option<String>,
     user: Option<String>,
@@ -41,7 +41,7 @@ pub(super) struct Retried {
 /// Newest first.
 pub(super) async fn list(
     State(api): State<ApiState>,
-    Query(query): Query<ListQuery>,
+    Query(query): Query<DeliveryListQuery>,
 ) -> Result<Answer<Vec<DeliveryRow>>, Problem> {
     let bad = |detail: &str| Problem::new(StatusCode::BAD_REQUEST, detail);
     let after = match query.after {

@@ -39,13 +39,13 @@ pub async fn serve(listener: TcpListener, state: ApiState, shutdown: Cancellatio
     }
 }
 
-/// The next connection, once there is room for it. Failures to accept pass.
+/// The next connection, once there is space for it. Failures to accept pass.
 async fn accept(
     listener: &TcpListener,
-    room: &Arc<Semaphore>,
+    space: &Arc<Semaphore>,
 ) -> (tokio::net::TcpStream, Option<OwnedSemaphorePermit>) {
     // The semaphore is never closed.
-    let permit = Arc::clone(room).acquire_owned().await.ok();
+    let permit = Arc::clone(space).acquire_owned().await.ok();
     loop {
         match listener.accept().await {
             Ok((stream, _)) => return (stream, permit),

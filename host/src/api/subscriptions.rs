@@ -17,7 +17,7 @@ use crate::clock;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ListQuery {
+pub(super) struct SubscriptionListQuery {
     user: Option<String>,
     /// Continue behind this user.
     after: Option<String>,
@@ -66,7 +66,7 @@ impl Body {
 /// `after` can continue there; it may be that much longer than `limit`.
 pub(super) async fn list(
     State(api): State<ApiState>,
-    Query(query): Query<ListQuery>,
+    Query(query): Query<SubscriptionListQuery>,
 ) -> Result<Answer<Vec<Subscription>>, Problem> {
     if let Some(user) = &query.user {
         return Ok(Answer(api.store.subscriptions_of(user).await?));

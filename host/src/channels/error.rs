@@ -1,7 +1,7 @@
 //! Why a request about a channel was not carried out.
 
-use tidings_domain::credential::Lack;
 use tidings_domain::limits;
+use tidings_domain::manifest::Lack;
 use tidings_domain::manifest::{PluginConfigError, PluginConfigProblem, RequestError};
 use tidings_domain::outcome::CrashKind;
 use tidings_sandbox::{AdmissionError, CompileError};

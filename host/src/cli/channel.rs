@@ -151,7 +151,7 @@ pub(super) fn review(component: &Value, out: &mut Output) -> anyhow::Result<()> 
     Ok(out.flush()?)
 }
 
-/// Whether whoever sits there says yes; where nobody does, the command itself is the answer.
+/// Whether anyone who sits there says yes; where nobody does, the command itself is the answer.
 fn agreed(name: &str) -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return Ok(true);

@@ -1,5 +1,5 @@
 //! A client of the daemon's API, as small as the commands need: http, one connection for each request. Its errors are for
-//! whoever typed the command.
+//! anyone who typed the command.
 
 use std::path::PathBuf;
 use std::time::Duration;

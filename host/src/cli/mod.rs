@@ -1,4 +1,4 @@
-//! The command line: what can be asked for, and which room answers. Commands about messages and rules are pure functions of
+//! The command line: what can be asked for, and which space answers. Commands about messages and rules are pure functions of
 //! the domain and need no configuration; `token`, `secrets`, `migrate`, `replay`, `subscription import` and `doctor` open the store; the
 //! rest talk to the running daemon through its API.
 //!

@@ -1,4 +1,4 @@
-//! Tokens of the API, made where the database is: whoever can write the database may use the API.
+//! Tokens of the API, made where the database is: anyone who can write the database may use the API.
 
 use std::time::Duration;
 

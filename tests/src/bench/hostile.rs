@@ -61,7 +61,7 @@ async fn beside(scene: &mut Scene, round: usize, misdeed: &str) -> Result<Vec<f6
     Ok(times)
 }
 
-/// Whoever wants messages about a package that is called like the behaviour, at an address that asks for it.
+/// Anyone who wants messages about a package that is called like the behaviour, at an address that asks for it.
 fn wants(behaviour: &str, channel: &str) -> Value {
     let only = json!({"rule": "package_filter", "arguments": {"package": behaviour}});
     let user = behaviour.replace('+', "-");

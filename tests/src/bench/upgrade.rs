@@ -37,10 +37,10 @@ pub(super) async fn upgrade() -> Result<()> {
     stage.sink.script.add(ScriptRule::at(Phase::Body, Act::Wait(COMMIT)));
     let Scene { daemon, client, publisher, sink, home: _home, dir: _dir, .. } = stage;
     for user in 0..USERS {
-        let mut wish = everything("git");
-        (wish["user"], wish["addresses"]) =
+        let mut request = everything("git");
+        (request["user"], request["addresses"]) =
             (json!(format!("bench-{user}")), json!([format!("bench-{user}@tidings.example")]));
-        channel::subscribe(&client, &wish).await?;
+        channel::subscribe(&client, &request).await?;
     }
     let email = std::fs::read(paths::plugin("email")?)?;
     // A custom section that nobody reads: the same code, and another version.

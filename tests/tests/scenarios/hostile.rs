@@ -59,7 +59,7 @@ const CALM: usize = 50;
 /// What the allocator's threads may keep beside a tenth, in bytes, on a machine with other work: alone it is within the tenth.
 const SLACK: u64 = 4 * 1024 * 1024;
 
-/// All of it at once, in lanes that yield to whatever else the machine does.
+/// All of it at once, in executors that yield to whatever else the machine does.
 const ROUND: Duration = Duration::from_secs(300);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -67,7 +67,7 @@ async fn each_misbehaviour_alone_ends_in_its_outcome_while_another_channel_deliv
     let settings = |settings: &mut DaemonSettings| {
         // A plugin that misbehaves as much as this one would be quarantined before the end.
         settings.dispatch.quarantine_crashes = Some(0);
-        // The first of a batch says what becomes of all: one that asks to be tried again would never part with its company.
+        // The first of a batch says what becomes of all: one that asks to be tried again would never part with the others.
         settings.dispatch.batch = 1;
     };
     let mut scene = Scene::set_with(settings).await.unwrap();
@@ -118,11 +118,15 @@ async fn each_misbehaviour_alone_ends_in_its_outcome_while_another_channel_deliv
     .await
     .unwrap();
     eprintln!("from {calm} bytes of memory to {}", scene.daemon.memory().unwrap());
-    // The endless one again, where an administrator lets it run for half a second only.
+    an_endless_call_ends_by_a_shorter_deadline(&scene, sent).await;
+}
+
+/// The endless behaviour again, with a deadline of half a second; `sent` deliveries went to the channel before.
+async fn an_endless_call_ends_by_a_shorter_deadline(scene: &Scene, sent: u64) {
     scene.client.put("/api/v1/channels/hostile/limits", &json!({"deadline_ms": 500})).await.unwrap();
-    wants_only(&scene, "loop", "hostile").await;
+    wants_only(scene, "loop", "hostile").await;
     scene.publish(["loop".to_owned()]).await.unwrap();
-    let row = settled(&scene, "loop", "dead").await;
+    let row = settled(scene, "loop", "dead").await;
     assert!(row["note"].as_str().unwrap_or_default().contains("crashed (timeout)"), "{row}");
     let books = scene.books("hostile").await.unwrap();
     assert!(books.balance() && books.accepted == sent + 1, "{books:?}");

@@ -1,4 +1,4 @@
-//! Event streams, as a browser follows them: caught up, live, over a restart, and not for strangers.
+//! Event streams, as a browser follows them: caught up, live, over a restart, and not for others.
 
 use std::time::Duration;
 

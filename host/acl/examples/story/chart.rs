@@ -32,7 +32,7 @@ pub struct Line<'a> {
 const WIDTH: f64 = 960.0;
 /// Beside a panel, left and right.
 const MARGIN: (f64, f64) = (84.0, 10.0);
-/// Room above a panel for its title, and below for its axis.
+/// Space above a panel for its title, and below for its axis.
 const ABOVE: f64 = 30.0;
 const BELOW: f64 = 44.0;
 const LEGEND_LINE: f64 = 20.0;

@@ -1,5 +1,5 @@
 //! What is taken as given: every constant of the story, with its unit and where it comes from. The old strategies get the
-//! benefit of the doubt wherever a source leaves room: their worker does nothing but what is listed here, never fails,
+//! benefit of the doubt wherever a source leaves space: their worker does nothing but what is listed here, never fails,
 //! and keeps its lists in its own memory (FMN's redis made the scan ten times as slow).
 
 /// One answer of the access-list service about one user, in seconds. The blog: "around 15 seconds".

@@ -31,7 +31,7 @@ pub enum What {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
     Account(u32),
-    /// Whoever rebuilds everything; no user of ours.
+    /// Anyone who rebuilds everything; no user of ours.
     Releng,
 }
 

@@ -13,17 +13,17 @@ use crate::costs;
 use crate::message::{account, package};
 use crate::world::{World, group};
 
-pub struct Service {
+pub struct StoryService {
     packages: Mutex<BTreeMap<String, Holders>>,
     groups: BTreeMap<String, Members>,
     asked: Mutex<BTreeMap<String, u64>>,
 }
 
-impl Service {
-    pub fn new(world: &World) -> Service {
+impl StoryService {
+    pub fn new(world: &World) -> StoryService {
         let packages = world.holders.iter().cloned().zip(0..).map(|(holders, number)| (package(number), holders));
         let groups = world.members.iter().cloned().zip(0..).map(|(members, number)| (group(number), members));
-        Service { packages: Mutex::new(packages.collect()), groups: groups.collect(), asked: Mutex::default() }
+        StoryService { packages: Mutex::new(packages.collect()), groups: groups.collect(), asked: Mutex::default() }
     }
 
     /// A package changes hands.
@@ -51,7 +51,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[async_trait]
-impl Provider<Holders> for Service {
+impl Provider<Holders> for StoryService {
     fn name(&self) -> &'static str {
         "story"
     }
@@ -63,7 +63,7 @@ impl Provider<Holders> for Service {
 }
 
 #[async_trait]
-impl Provider<Members> for Service {
+impl Provider<Members> for StoryService {
     fn name(&self) -> &'static str {
         "story"
     }

@@ -24,7 +24,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::costs;
 use crate::message::{What, account, package};
 use crate::run::Run;
-use crate::service::Service;
+use crate::service::StoryService;
 use crate::world::World;
 
 /// What only Tidings can tell.
@@ -61,7 +61,7 @@ struct Held {
 struct Intake<'w> {
     world: &'w World,
     catalogue: Arc<Catalogue>,
-    service: Arc<Service>,
+    service: Arc<StoryService>,
     cache: AclCache,
     editor: Editor,
     rules: Ruleset,
@@ -95,7 +95,7 @@ pub fn run(world: &World, catalogue: &Arc<Catalogue>) -> Result<(Run, Told), Sto
 impl<'w> Intake<'w> {
     /// An empty cache, and every user's default filters on two channels.
     fn new(world: &'w World, catalogue: Arc<Catalogue>) -> Intake<'w> {
-        let service = Arc::new(Service::new(world));
+        let service = Arc::new(StoryService::new(world));
         let cache = AclCache::new(service.clone(), service.clone(), &AclSettings::default(), Handle::current());
         let mut editor = Editor::loading(Arc::clone(&catalogue));
         for user in (0..world.users as u32).map(account) {

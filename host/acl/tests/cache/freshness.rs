@@ -252,7 +252,7 @@ async fn groups_that_rules_ask_for_are_in_the_view_and_each_list_once() {
     assert!(cache.ready(&need).is_some());
 }
 
-/// The same for whoever asks by name and for whoever asks by person.
+/// The same for anyone who asks by name and for anyone who asks by person.
 #[tokio::test(start_paused = true)]
 async fn who_is_in_a_group_that_rules_ask_about_is_known_by_person_and_follows_changes() {
     let service = Service::new(LISTS);

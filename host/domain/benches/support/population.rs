@@ -9,9 +9,9 @@ use tidings_domain::catalogue::Catalogue;
 use tidings_domain::subscription::{Filter, Rule};
 
 /// A reproducible sequence of numbers (SplitMix64).
-pub struct Dice(pub u64);
+pub struct BenchRng(pub u64);
 
-impl Dice {
+impl BenchRng {
     pub fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -30,23 +30,23 @@ impl Dice {
 }
 
 /// Whom and what the world knows.
-pub struct World {
+pub struct BenchPopulation {
     pub users: Vec<String>,
     pub packages: Vec<String>,
     /// Named rules without arguments.
     named: Vec<String>,
 }
 
-impl World {
+impl BenchPopulation {
     /// `users` users and eight packages for each, at most 200,000; those that the messages name come first.
-    pub fn new(catalogue: &Catalogue, named: &Named, users: usize) -> World {
+    pub fn new(catalogue: &Catalogue, named: &Named, users: usize) -> BenchPopulation {
         let fill = |mut known: Vec<String>, count: usize, word: &str| {
             known.truncate(count);
             (known.len()..count).for_each(|number| known.push(format!("{word}{number:06}")));
             known
         };
         let plain = catalogue.rules().iter().filter(|rule| rule.arguments.is_empty() && rule.application.is_some());
-        World {
+        BenchPopulation {
             users: fill(named.users.iter().cloned().collect(), users, "user"),
             packages: fill(named.packages.iter().cloned().collect(), (8 * users).clamp(105, 200_000), "package"),
             named: plain.map(|rule| rule.name.clone()).collect(),
@@ -54,7 +54,7 @@ impl World {
     }
 
     /// About two maintainers for each package; few people hold many.
-    pub fn acl(&self, dice: &mut Dice) -> AclTable {
+    pub fn acl(&self, dice: &mut BenchRng) -> AclTable {
         let mut holder = || {
             let share = (dice.below(1_000_000) as f64 / 1e6).powf(2.5);
             self.users[(share * self.users.len() as f64) as usize].clone()
@@ -73,7 +73,7 @@ impl World {
 
     /// A filter of 2 to 50 rules that some message can match: about a user's own packages, a package, a user, or (one of a
     /// hundred) a kind of message, without some other kinds.
-    pub fn generated(&self, user: &str, dice: &mut Dice) -> Filter {
+    pub fn generated(&self, user: &str, dice: &mut BenchRng) -> Filter {
         let about = |rule: &str, argument: &str, value: &str| Rule {
             rule: rule.to_owned(),
             arguments: BTreeMap::from([(argument.to_owned(), value.to_owned())]),

@@ -63,7 +63,7 @@ impl Memo {
         }
     }
 
-    fn make_room(&mut self, count: usize) {
+    fn make_space(&mut self, count: usize) {
         if self.0.len() < count {
             self.0.resize(count, 0);
         }
@@ -103,8 +103,8 @@ impl Matcher {
         if self.message == MESSAGES {
             *self = Matcher { message: 1, ..Matcher::default() };
         }
-        self.rules.make_room(set.rules.capacity());
-        self.tests.make_room(set.tests.capacity());
+        self.rules.make_space(set.rules.capacity());
+        self.tests.make_space(set.tests.capacity());
         self.atoms.clear();
         self.places.clear();
     }

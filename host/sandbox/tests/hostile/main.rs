@@ -1,5 +1,5 @@
 //! A plugin that misbehaves in every way that the contract leaves open: each way has a defined outcome within a limit,
-//! and affects nothing else. `docs/hostile-zoo.md` lists the outcomes; row numbers are those of the list of failures.
+//! and affects nothing else. `docs/hostile-set of hostile plugins.md` lists the outcomes; row numbers are those of the list of failures.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "what tests share may fail as they do")]
 

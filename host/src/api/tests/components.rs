@@ -13,7 +13,7 @@ use super::administration::install;
 use super::*;
 use crate::trust::PublisherConfig;
 
-/// What no compiler takes: whoever tries to admit it says so.
+/// What no compiler takes: anyone who tries to admit it says so.
 const NO_COMPONENT: &[u8] = b"no component";
 
 fn digest(file: &[u8]) -> String {

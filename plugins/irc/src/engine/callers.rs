@@ -110,9 +110,9 @@ impl<H: Host> Engine<H> {
     fn reply(&mut self, nick: &str, text: &str) {
         let Some(link) = &mut self.link else { return };
         let command = self.settings.reply;
-        let room = line::room(link.session.source_octets(), command, nick);
+        let space = line::space(link.session.source_octets(), command, nick);
         let counted = link.session.casing().fold(nick);
-        for text in compose::answer(text, room) {
+        for text in compose::answer(text, space) {
             if self.callers.grant(&counted) {
                 link.session.reply(format!("{command} {nick} :{text}"));
             }

@@ -1,4 +1,4 @@
-//! Whether a question may be sent: only to a nick whose owner is identified, since whoever gives the code back gets what an
+//! Whether a question may be sent: only to a nick whose owner is identified, since anyone who gives the code back gets what an
 //! account is told.
 
 use tidings_plugin::{Delivery, Outcome};
