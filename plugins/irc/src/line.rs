@@ -42,24 +42,24 @@ fn safe(text: &str) -> String {
 }
 
 /// The octets that are left for text in a line, if the server passes it on as `:source COMMAND target :text`.
-pub fn space(source_octets: usize, command: &str, target: &str) -> usize {
+pub fn room(source_octets: usize, command: &str, target: &str) -> usize {
     let frame = 1 + source_octets + 1 + command.len() + 1 + target.len() + 2;
     LINE_OCTETS.saturating_sub(frame).max(LEAST_ROOM)
 }
 
 type Atom = (char, Option<u8>);
 
-/// At most `most` lines of at most `space` octets, cut at spaces where that is possible, else between characters. A colour
+/// At most `most` lines of at most `room` octets, cut at spaces where that is possible, else between characters. A colour
 /// goes on in the next line. What does not fit at all ends with an ellipsis.
-pub fn split(spans: &[Span], space: usize, most: usize) -> Vec<String> {
+pub fn split(spans: &[Span], room: usize, most: usize) -> Vec<String> {
     let atoms: Vec<Atom> = spans.iter().flat_map(|span| span.text.chars().map(|c| (c, span.colour))).collect();
     let mut rest = trim(&atoms);
     let mut lines = Vec::new();
     while !rest.is_empty() && lines.len() < most {
-        let mut end = fill(rest, space);
+        let mut end = fill(rest, room);
         let last = lines.len() + 1 == most && end < rest.len();
         if last {
-            end = fill(rest, space.saturating_sub(ELLIPSIS.len()));
+            end = fill(rest, room.saturating_sub(ELLIPSIS.len()));
         }
         let mut line = render(trim(&rest[..end]));
         if last {
@@ -82,11 +82,11 @@ fn trim(mut atoms: &[Atom]) -> &[Atom] {
 }
 
 /// How many atoms fit, at least one; up to the last space where more follow.
-fn fill(atoms: &[Atom], space: usize) -> usize {
+fn fill(atoms: &[Atom], room: usize) -> usize {
     let (mut used, mut colour, mut space) = (0, None, None);
     for (at, (c, next)) in atoms.iter().enumerate() {
         used += switch(colour, *next).len() + c.len_utf8();
-        if used + switch(*next, None).len() > space {
+        if used + switch(*next, None).len() > room {
             return if *c == ' ' { at } else { space.unwrap_or(at) }.max(1);
         }
         colour = *next;
@@ -130,8 +130,8 @@ mod tests {
     }
 
     #[test]
-    fn lines_end_at_spaces_or_between_characters_within_their_space() {
-        for (text, space, most, expected) in [
+    fn lines_end_at_spaces_or_between_characters_within_their_room() {
+        for (text, room, most, expected) in [
             ("one two three", 8, 9, &["one two", "three"][..]),
             ("one two three", 7, 9, &["one two", "three"]),
             ("żółwżółw", 7, 9, &["żółw", "żółw"]),
@@ -139,8 +139,8 @@ mod tests {
             ("word", 4, 1, &["word"]),
             ("🎉🎉", 5, 9, &["🎉", "🎉"]),
         ] {
-            let lines = split(&[Span::plain(text)], space, most);
-            assert!(lines.iter().all(|line| line.len() <= space), "{lines:?}");
+            let lines = split(&[Span::plain(text)], room, most);
+            assert!(lines.iter().all(|line| line.len() <= room), "{lines:?}");
             assert_eq!(lines, expected, "{text}");
         }
     }
@@ -149,9 +149,9 @@ mod tests {
     fn a_colour_is_whole_in_each_line() {
         let spans = [Span::coloured("abcdef", 5), Span::plain(" 9 "), Span::coloured("z", 10)];
         assert_eq!(split(&spans, 100, 9), ["\u{3}05abcdef\u{f} 9 \u{3}10z\u{f}"]);
-        for space in 5..20 {
-            for line in split(&spans, space, 99) {
-                assert!(line.len() <= space, "{space}: {line:?}");
+        for room in 5..20 {
+            for line in split(&spans, room, 99) {
+                assert!(line.len() <= room, "{room}: {line:?}");
                 let opened = line.matches("\u{3}05").count() + line.matches("\u{3}10").count();
                 assert_eq!((line.matches('\u{3}').count(), line.matches('\u{f}').count()), (opened, opened));
             }
@@ -161,8 +161,8 @@ mod tests {
     #[test]
     fn a_line_with_all_that_the_server_adds_has_at_most_510_octets() {
         let source = "tidings!~tidings@gateway/web/example.org";
-        let space = space(source.len(), "PRIVMSG", "#fedora-devel");
-        let line = &split(&[Span::plain(&"ż".repeat(600))], space, 1)[0];
+        let room = room(source.len(), "PRIVMSG", "#fedora-devel");
+        let line = &split(&[Span::plain(&"ż".repeat(600))], room, 1)[0];
         let whole = format!(":{source} PRIVMSG #fedora-devel :{line}");
         assert!((LINE_OCTETS - 2..=LINE_OCTETS).contains(&whole.len()), "{}", whole.len());
     }

@@ -70,8 +70,7 @@ pub struct Invalidation {
 /// - `fas.group.*` (account system, of the legacy and the present bus): the group.
 /// - `pagure.project.{user,group}.{access.updated,added,removed}`, `pagure.project.{new,edit,deleted}`: the project.
 ///   Forks are not the package. Whether the project belongs to the dist-git that is queried is not checked: fetching a
-/// list
-///   once too often costs one request, and only if the list is in memory.
+///   list once too often costs one request, and only if the list is in memory.
 pub fn invalidated(envelope: &Envelope) -> Option<Invalidation> {
     let topic = envelope.topic();
     let (cause, mut keys) = if within(topic, "pkgdb").is_some() {

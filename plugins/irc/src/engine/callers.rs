@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Engine, Host};
+use super::{Engine, IrcHost};
 use crate::session::Session;
 use crate::settings::Services;
 use crate::{address, compose, line};
@@ -61,7 +61,7 @@ impl Callers {
     }
 }
 
-impl<H: Host> Engine<H> {
+impl<H: IrcHost> Engine<H> {
     /// Somebody wrote to us.
     pub(super) fn called(&mut self, nick: &str, text: &str) {
         let now_ms = self.host.monotonic_ms();

@@ -3,7 +3,7 @@
 
 use tidings_plugin::{Delivery, Outcome};
 
-use super::super::{ANSWER_MS, Engine, Host, REMINDED};
+use super::super::{ANSWER_MS, Engine, IrcHost, REMINDED};
 use super::run::Run;
 use crate::judge::shown;
 use crate::session::{Heard, Session};
@@ -25,7 +25,7 @@ pub(super) enum Proof {
     NoTime,
 }
 
-impl<H: Host> Engine<H> {
+impl<H: IrcHost> Engine<H> {
     /// Asks the services, and waits for their word.
     pub(super) fn proof<F>(&mut self, run: &mut Run<'_, F>, delivery: &Delivery) -> Proof
     where
