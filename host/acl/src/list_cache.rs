@@ -1,22 +1,16 @@
 //! The lists of one kind. A read is a lookup in moka's concurrent map and a check of the entry's freshness: it takes no
-//! lock
-//! that another message could hold. All changes (starting a fetch, invalidating, storing an answer) take one mutex for
-//! a
-//! moment, and so happen in one order:
+//! lock that another message could hold. All changes (starting a fetch, invalidating, storing an answer) take one mutex
+//! for a moment, and so happen in one order:
 //!
-//! - At most one fetch of a list is in fetch. It is a task of its own, so its waiters may leave.
-//! - An invalidation marks the entry and, if a fetch is in fetch, that its answer is outdated. An outdated answer is
-//! kept
-//!   as the last known list, still invalid, and the fetch asks again. So an answer that a provider began to make before
-//! an
-//!   invalidation is never used after it.
+//! - At most one fetch of a list is in flight. It is a task of its own, so its waiters may leave.
+//! - An invalidation marks the entry and, if a fetch is in flight, that its answer is outdated. An outdated answer is
+//!   kept as the last known list, still invalid, and the fetch asks again. So an answer that a provider began to make
+//!   before an invalidation is never used after it.
 //! - A list that is only old is refreshed in the background: such fetches have few permits of their own, and become
-//! urgent
-//!   when a message waits for them.
+//!   urgent when a message waits for them.
 //!
 //! moka only bounds the size: it evicts by weight and use. It does not track age, since its clock is not tokio's; the
-//! entry
-//! holds its due time. An evicted list is fetched again like an unknown one.
+//! entry holds its due time. An evicted list is fetched again like an unknown one.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -118,11 +118,11 @@ async fn each_misbehaviour_alone_ends_in_its_outcome_while_another_channel_deliv
     .await
     .unwrap();
     eprintln!("from {calm} bytes of memory to {}", scene.daemon.memory().unwrap());
-    an_endless_call_ends_by_a_shorter_deadline(&scene, sent).await;
+    an_endless_call_ends_by_a_shorter_deadline(&mut scene, sent).await;
 }
 
 /// The endless behaviour again, with a deadline of half a second; `sent` deliveries went to the channel before.
-async fn an_endless_call_ends_by_a_shorter_deadline(scene: &Scene, sent: u64) {
+async fn an_endless_call_ends_by_a_shorter_deadline(scene: &mut Scene, sent: u64) {
     scene.client.put("/api/v1/channels/hostile/limits", &json!({"deadline_ms": 500})).await.unwrap();
     wants_only(scene, "loop", "hostile").await;
     scene.publish(["loop".to_owned()]).await.unwrap();

@@ -53,6 +53,8 @@ impl Manifest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::credential::{Credential, CredentialKind, KindError};
+    use crate::secret::Secret;
 
     #[test]
     fn a_sort_is_read_with_its_header_and_nothing_else_has_one() {

@@ -110,7 +110,7 @@ impl<H: IrcHost> Engine<H> {
     fn reply(&mut self, nick: &str, text: &str) {
         let Some(link) = &mut self.link else { return };
         let command = self.settings.reply;
-        let space = line::space(link.session.source_octets(), command, nick);
+        let space = line::room(link.session.source_octets(), command, nick);
         let counted = link.session.casing().fold(nick);
         for text in compose::answer(text, space) {
             if self.callers.grant(&counted) {

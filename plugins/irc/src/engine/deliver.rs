@@ -81,7 +81,7 @@ impl<H: IrcHost> Engine<H> {
             }
         }
         let Some(link) = &mut self.link else { return false };
-        let space = line::space(link.session.source_octets(), "PRIVMSG", target);
+        let space = line::room(link.session.source_octets(), "PRIVMSG", target);
         let most = most_lines(link.session.bucket().lines_within(begin_ms(run.call_ms)));
         let lines = compose::compose(&self.settings, delivery, run.now_ms, space, most);
         if address::is_channel(target) && self.settings.join {
