@@ -14,6 +14,7 @@ use crate::text::one_line;
 
 /// One host and port that a channel may reach.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Grant {
     pub capability: Capability,
     /// A host name or IP address, compared without regard to case; no patterns.

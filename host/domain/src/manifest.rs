@@ -16,6 +16,7 @@ pub use credentials::Lack;
 
 /// A plugin's description of itself; see `manifest` in the contract (`wit/v1/channel.wit`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Manifest {
     pub name: String,
     pub version: String,
@@ -37,6 +38,7 @@ pub struct Manifest {
 
 /// How long an instance of the plugin lives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Lifetime {
     /// For one call.
@@ -58,6 +60,7 @@ impl Lifetime {
 
 /// One setting of a channel, enough to render a form and to check what comes back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Field {
     pub name: String,
     pub label: String,
@@ -73,6 +76,7 @@ pub struct Field {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FieldKind {
     Text,
@@ -86,6 +90,7 @@ pub enum FieldKind {
 
 /// What a plugin asks to reach; `{name}` in host or port stands for a configuration value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct GrantRequest {
     pub capability: Capability,
     pub host: String,
@@ -95,6 +100,7 @@ pub struct GrantRequest {
 
 /// A secret that the host is to use for the plugin; `{name}` in the host stands for a configuration value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CredentialRequest {
     pub name: String,
     /// The contract's name of the kind; [`Manifest::check`] refuses an unknown one.
@@ -105,6 +111,7 @@ pub struct CredentialRequest {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Capability {
     Net,

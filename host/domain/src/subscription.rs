@@ -12,6 +12,7 @@ use crate::limits::ADDRESSES_PER_SUBSCRIPTION;
 
 /// One test with its arguments, as the user wrote it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Rule {
     /// The name of a rule in the catalogue or of a generic one, e.g. `user_package_filter`.
     pub rule: String,
@@ -24,6 +25,7 @@ pub struct Rule {
 
 /// Rules joined by AND. One without rules never matches.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Filter {
     pub name: String,
     /// The filter deactivates itself after its first match.
@@ -37,6 +39,7 @@ pub struct Filter {
 
 /// When pending deliveries are combined into a digest. Either bound sends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DigestOptions {
     /// Seconds since the earliest gathered message.
     pub interval_seconds: u64,
@@ -47,6 +50,7 @@ pub struct DigestOptions {
 
 /// How deliveries of one channel look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Style {
     /// The medium's decorations (colours, emphasis).
     #[serde(default)]
@@ -67,6 +71,7 @@ impl Default for Style {
 
 /// A user's filters for one channel, joined by OR in their order: the first that matches is named in the delivery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Subscription {
     pub user: String,
     pub channel: String,
