@@ -41,6 +41,15 @@ pub trait SubscriptionStore: Send + Sync {
     /// Applies the edit to the user's subscription for that channel in one transaction, so that no concurrent change is
     /// lost. Returns whether it changed anything. Deliveries are cancelled as in `put_subscription`.
     async fn edit_subscription(&self, user: &str, channel: &str, edit: &Edit, now: Timestamp) -> Result<bool>;
+    /// Replaces the subscription that equals `present` by `new`, which has the same user and channel, or deletes it if
+    /// `new` is none; in one transaction, so that no concurrent change is lost. Returns false, and changes nothing, if the
+    /// stored one is different or absent. Deliveries are cancelled as in `put_subscription`.
+    async fn replace_subscription(
+        &self,
+        present: &Subscription,
+        new: Option<&Subscription>,
+        now: Timestamp,
+    ) -> Result<bool>;
     /// Deletes a subscription and cancels its pending deliveries. Returns whether there was one.
     async fn delete_subscription(&self, user: &str, channel: &str, now: Timestamp) -> Result<bool>;
 }

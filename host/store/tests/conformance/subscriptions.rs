@@ -49,6 +49,26 @@ pub async fn an_edit_replaces_the_subscription_and_a_deletion_removes_it<B: Subs
     assert_eq!(fixture.subscriptions().await, [desired]);
 }
 
+pub async fn a_replacement_applies_only_to_the_state_that_it_names<B: SubscriptionBackend>() {
+    let fixture = Fixture::<B>::new().await;
+    let (first, second) = (subscription("ann", &["a@x"]), subscription("ann", &["b@x"]));
+    let replace = async |present: &Subscription, new: Option<&Subscription>| {
+        fixture.store.replace_subscription(present, new, at(2)).await.unwrap()
+    };
+    assert!(!replace(&first, Some(&second)).await, "there is none");
+    assert_eq!(fixture.subscriptions().await, []);
+    fixture.store.put_subscription(&first, at(1)).await.unwrap();
+    fixture.accept(100, "m1", vec![Recipient { address: "a@x".into(), ..to("ann") }]).await;
+    assert!(!replace(&second, Some(&first)).await && !replace(&second, None).await, "it is another state");
+    assert_eq!(fixture.subscriptions().await, std::slice::from_ref(&first));
+    let both = tokio::join!(replace(&first, Some(&second)), replace(&first, None));
+    assert!(both.0 ^ both.1, "one of two wins: {both:?}");
+    assert_eq!(fixture.rows().await[0].state, DeliveryState::Cancelled);
+    fixture.store.put_subscription(&second, at(3)).await.unwrap();
+    assert!(replace(&second, None).await);
+    assert_eq!(fixture.subscriptions().await, []);
+}
+
 /// Row 44 of the list of failures: while a delivery is pending.
 pub async fn pending_deliveries_to_a_removed_address_are_cancelled<B: SubscriptionBackend>() {
     let fixture = Fixture::<B>::new().await;
@@ -178,6 +198,7 @@ macro_rules! suite {
         cases! { $backend, [crate::subscriptions]:
             a_subscription_comes_back_as_it_was_written,
             an_edit_replaces_the_subscription_and_a_deletion_removes_it,
+            a_replacement_applies_only_to_the_state_that_it_names,
             pending_deliveries_to_a_removed_address_are_cancelled,
             a_delivery_cancelled_while_leased_may_still_become_delivered,
             an_address_has_an_owner_while_a_subscription_has_it,

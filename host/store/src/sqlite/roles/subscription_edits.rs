@@ -108,6 +108,28 @@ pub(crate) async fn edit(
     Ok(changed)
 }
 
+/// Writes `new` in the place of the subscription that equals `present`, or deletes it; returns whether there was such a one.
+pub(crate) async fn replace(
+    connection: &mut SqliteConnection,
+    present: &Subscription,
+    new: Option<SubscriptionRow>,
+    now: i64,
+) -> Result<bool, WriteFailure> {
+    let (user, channel) = (present.user.as_str(), present.channel.as_str());
+    let rows = rows_of(connection, user).await?;
+    match rows.into_iter().find(|row| row.channel == channel) {
+        Some(row) if row.read()? == *present => {}
+        _ => return Ok(false),
+    }
+    match new {
+        Some(row) => put(connection, vec![row], now).await?,
+        None => {
+            delete(connection, user, channel, now).await?;
+        }
+    }
+    Ok(true)
+}
+
 /// Deletes the subscription and cancels its pending deliveries; returns whether there was one.
 pub(crate) async fn delete(
     connection: &mut SqliteConnection,

@@ -50,6 +50,19 @@ impl SubscriptionStore for SqliteStore {
         work.await
     }
 
+    async fn replace_subscription(
+        &self,
+        present: &Subscription,
+        new: Option<&Subscription>,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let (present, new) = (present.clone(), new.map(SubscriptionRow::write).transpose()?);
+        let work = self.writer.write("replaces a subscription", move |connection| {
+            Box::pin(async move { subscription_edits::replace(connection, &present, new, millis(now)).await })
+        });
+        work.await
+    }
+
     async fn delete_subscription(&self, user: &str, channel: &str, now: Timestamp) -> Result<bool> {
         let (user, channel) = (user.to_owned(), channel.to_owned());
         let work = self.writer.write("deletes a subscription", move |connection| {
