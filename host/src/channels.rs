@@ -21,6 +21,7 @@ mod logs;
 mod policy_sweep;
 mod registry;
 mod resident_view;
+mod state_tag;
 mod status;
 mod test_send;
 #[cfg(test)]
@@ -52,6 +53,8 @@ use registry::Registry;
 use status::ChannelStatus;
 use version_loader::VersionLoader;
 
+use crate::precondition::Precondition;
+
 /// All channels.
 pub struct Channels {
     loader: Arc<VersionLoader>,
@@ -75,7 +78,7 @@ impl Channels {
     pub async fn start(&self) -> Result<(), StoreError> {
         self.loader.forget_code().await?;
         for channel in self.environment().store.channels().await? {
-            if let Err(error) = self.change(&channel.name, ChannelChange::Start).await {
+            if let Err(error) = self.change(&channel.name, &Precondition::None, ChannelChange::Start).await {
                 tracing::error!(channel = channel.name, %error, "the channel was not started; its deliveries are held");
             }
         }
@@ -134,8 +137,14 @@ impl Channels {
     }
 
     /// Has the channel's actor carry out a change.
-    async fn change(&self, name: &str, change: ChannelChange) -> Result<Channel, ChannelError> {
-        self.ask(name, |reply| actor::ActorCommand::Change { change, reply }).await
+    async fn change(
+        &self,
+        name: &str,
+        condition: &Precondition,
+        change: ChannelChange,
+    ) -> Result<Channel, ChannelError> {
+        let condition = condition.clone();
+        self.ask(name, |reply| actor::ActorCommand::Change { change, condition, reply }).await
     }
 
     /// Sends a command to the channel's actor and waits for its reply.
@@ -151,7 +160,8 @@ impl Channels {
     async fn view_of(&self, channel: Channel) -> Result<ChannelView, ChannelError> {
         let manifest = self.loader.manifest(&channel.component).await?;
         let status = self.registry.status(&channel.name).unwrap_or(ChannelStatus::Stopped);
-        Ok(ChannelView::new(channel, manifest, &status))
+        let tag = state_tag::state_tag(&channel, &self.environment().links);
+        Ok(ChannelView::new(channel, manifest, &status, tag))
     }
 }
 

@@ -14,6 +14,7 @@ pub mod fetch;
 pub mod intake;
 pub mod link_signer;
 pub mod matching_state;
+pub mod precondition;
 pub mod static_data;
 pub mod streams;
 pub mod telemetry;

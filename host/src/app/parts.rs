@@ -59,6 +59,7 @@ impl Parts {
             store: Arc::clone(&intake_parts.store),
             channels: Arc::clone(&channels),
             fetcher: Arc::new(fetcher),
+            requests_per_second: config.api.requests_per_second,
             knowledge: Arc::clone(&intake_parts.matching),
             lists: Arc::clone(&intake_parts.lists),
             links,

@@ -24,10 +24,12 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::limits;
+use super::state_tag::state_tag;
 use super::status::ChannelStatus;
 use super::version_loader::VersionLoader;
 use crate::clock;
 use crate::dispatch::{RolloutReport, RolloutReports};
+use crate::precondition::Precondition;
 use crate::telemetry::chain;
 use run_state::RunState;
 
@@ -120,10 +122,19 @@ impl ChannelActor {
 
     async fn handle(&mut self, event: ActorEvent) -> ControlFlow<()> {
         match event {
-            ActorEvent::Command(ActorCommand::Change { change, reply }) => reply.send(self.apply(change).await),
+            ActorEvent::Command(ActorCommand::Change { change, condition, reply }) => {
+                let result = match self.check(&condition).await {
+                    Ok(()) => self.apply(change).await,
+                    Err(error) => Err(error),
+                };
+                reply.send(result);
+            }
             ActorEvent::Command(ActorCommand::Runner { reply }) => reply.send(Ok(self.run.resident_runner())),
-            ActorEvent::Command(ActorCommand::Remove { reply }) => {
-                let removed = self.remove().await;
+            ActorEvent::Command(ActorCommand::Remove { condition, reply }) => {
+                let removed = match self.check(&condition).await {
+                    Ok(()) => self.remove().await,
+                    Err(error) => Err(error),
+                };
                 let flow = if removed.is_ok() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
                 reply.send(removed);
                 return flow;
@@ -145,7 +156,7 @@ impl ChannelActor {
             ChannelChange::Switch { component } => self.switch(&component).await,
             ChannelChange::Configure(values) => self.configure(values).await,
             ChannelChange::Grant { reach, credentials } => self.grant(reach, credentials).await,
-            ChannelChange::GrantAsAsked { private } => self.grant_as_asked(private).await,
+            ChannelChange::GrantAsAsked { private, plain_http } => self.grant_as_asked(private, plain_http).await,
             ChannelChange::Limit(limits) => self.limit(limits).await,
             ChannelChange::Enable => self.enable().await,
             ChannelChange::Disable => self.disable().await,
@@ -159,6 +170,16 @@ impl ChannelActor {
                 Ok(self.stored().await?)
             }
         }
+    }
+
+    /// Refuses a change whose author has seen another state. Nothing but this actor changes the channel, so the state stays
+    /// until the change is applied.
+    async fn check(&self, condition: &Precondition) -> Result<(), super::ChannelError> {
+        if matches!(condition, Precondition::None) {
+            return Ok(());
+        }
+        let tag = state_tag(&self.stored().await?, &self.loader.environment().links);
+        if condition.admits(Some(&tag)) { Ok(()) } else { Err(super::ChannelError::Changed) }
     }
 
     fn store(&self) -> &dyn Store {

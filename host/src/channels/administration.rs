@@ -1,5 +1,6 @@
 //! What an administrator asks for, as commands for the channel's actor. What takes long (compiling, the check of the
-//! contract) comes before the command, so that no other change of the channel waits for it.
+//! contract) comes before the command, so that no other change of the channel waits for it. A change may have a condition;
+//! the actor checks it.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,7 @@ use tidings_store::{Channel, StoreError};
 use super::actor::{ActorCommand, ChannelChange, Upgrade};
 use super::{ChannelError, ChannelView, Channels, is_channel_name};
 use crate::clock;
+use crate::precondition::Precondition;
 
 /// Cases that a refusal names of a component that breaks the contract.
 const CONTRACT_LINES: usize = 10;
@@ -21,7 +23,7 @@ type Viewed = Result<ChannelView, ChannelError>;
 impl Channels {
     /// Creates a channel, disabled, or switches it to another version of its plugin at once; its configuration must fit
     /// that one, and a channel that runs must be able to go on.
-    pub async fn put(&self, name: &str, component: &str) -> Viewed {
+    pub async fn put(&self, name: &str, condition: &Precondition, component: &str) -> Viewed {
         if !is_channel_name(name) {
             return Err(ChannelError::Name(name.to_owned()));
         }
@@ -30,13 +32,14 @@ impl Channels {
             let _creating = self.creating.lock().await;
             match self.environment().store.channel(name).await {
                 Ok(_) => None,
+                Err(StoreError::Missing { .. }) if !condition.admits(None) => return Err(ChannelError::Changed),
                 Err(StoreError::Missing { .. }) => Some(self.create(name, component).await?),
                 Err(error) => return Err(error.into()),
             }
         };
         match created {
             Some(channel) => self.view_of(channel).await,
-            None => self.changed(name, ChannelChange::Switch { component: component.to_owned() }).await,
+            None => self.changed(name, condition, ChannelChange::Switch { component: component.to_owned() }).await,
         }
     }
 
@@ -59,72 +62,89 @@ impl Channels {
 
     /// Sets configuration values; none removes one. Values are checked now, whether all required ones are there when the
     /// channel is enabled.
-    pub async fn configure(&self, name: &str, values: BTreeMap<String, Option<String>>) -> Viewed {
-        self.changed(name, ChannelChange::Configure(values)).await
+    pub async fn configure(
+        &self,
+        name: &str,
+        condition: &Precondition,
+        values: BTreeMap<String, Option<String>>,
+    ) -> Viewed {
+        self.changed(name, condition, ChannelChange::Configure(values)).await
     }
 
     /// Replaces what the channel may reach, its credentials, or both; what is not given stays.
-    pub async fn grant(&self, name: &str, reach: Option<Vec<Grant>>, credentials: Option<Vec<Credential>>) -> Viewed {
-        self.changed(name, ChannelChange::Grant { reach, credentials }).await
+    pub async fn grant(
+        &self,
+        name: &str,
+        condition: &Precondition,
+        reach: Option<Vec<Grant>>,
+        credentials: Option<Vec<Credential>>,
+    ) -> Viewed {
+        self.changed(name, condition, ChannelChange::Grant { reach, credentials }).await
     }
 
     /// Grants what the plugin asks for with its present configuration; with `private` also where it leads to private or
-    /// loopback addresses. Credentials stay.
-    pub async fn grant_as_asked(&self, name: &str, private: bool) -> Viewed {
-        self.changed(name, ChannelChange::GrantAsAsked { private }).await
+    /// loopback addresses, with `plain_http` HTTP requests also without TLS. Credentials stay.
+    pub async fn grant_as_asked(
+        &self,
+        name: &str,
+        condition: &Precondition,
+        private: bool,
+        plain_http: bool,
+    ) -> Viewed {
+        self.changed(name, condition, ChannelChange::GrantAsAsked { private, plain_http }).await
     }
 
     /// Sets what the plugin may use.
-    pub async fn limit(&self, name: &str, limits: PluginLimits) -> Viewed {
+    pub async fn limit(&self, name: &str, condition: &Precondition, limits: PluginLimits) -> Viewed {
         ChannelError::check_bounds("", limits.mistakes())?;
-        self.changed(name, ChannelChange::Limit(limits)).await
+        self.changed(name, condition, ChannelChange::Limit(limits)).await
     }
 
     /// Lets deliveries go out, the held ones too. A channel that cannot run stays disabled.
-    pub async fn enable(&self, name: &str) -> Viewed {
+    pub async fn enable(&self, name: &str, condition: &Precondition) -> Viewed {
         self.loader.admitted(&self.environment().store.channel(name).await?.component).await?;
-        self.changed(name, ChannelChange::Enable).await
+        self.changed(name, condition, ChannelChange::Enable).await
     }
 
     /// Holds deliveries. Returns when no call is in flight any more.
-    pub async fn disable(&self, name: &str) -> Viewed {
-        self.changed(name, ChannelChange::Disable).await
+    pub async fn disable(&self, name: &str, condition: &Precondition) -> Viewed {
+        self.changed(name, condition, ChannelChange::Disable).await
     }
 
     /// Forgets a disabled channel for which nothing waits.
-    pub async fn remove(&self, name: &str) -> Result<(), ChannelError> {
+    pub async fn remove(&self, name: &str, condition: &Precondition) -> Result<(), ChannelError> {
         self.environment().store.channel(name).await?;
         let actor = self.registry.actor(name)?;
-        actor.ask(|reply| ActorCommand::Remove { reply }).await?;
+        actor.ask(|reply| ActorCommand::Remove { condition: condition.clone(), reply }).await?;
         self.registry.forget(name, &actor);
         Ok(())
     }
 
     /// Sets what becomes of deliveries that the channel keeps waiting.
-    pub async fn set_policy(&self, name: &str, policy: FailurePolicy) -> Viewed {
+    pub async fn set_policy(&self, name: &str, condition: &Precondition, policy: FailurePolicy) -> Viewed {
         ChannelError::check_bounds("", policy.mistakes(name))?;
-        self.changed(name, ChannelChange::SetPolicy(policy)).await
+        self.changed(name, condition, ChannelChange::SetPolicy(policy)).await
     }
 
     /// Lets a quarantined channel try again.
-    pub async fn release(&self, name: &str) -> Viewed {
-        self.changed(name, ChannelChange::Release).await
+    pub async fn release(&self, name: &str, condition: &Precondition) -> Viewed {
+        self.changed(name, condition, ChannelChange::Release).await
     }
 
     /// Tries another version of the channel's plugin. Refused before anything changes: another plugin, one that cannot
     /// run here or breaks the contract, a configuration that does not fit.
-    pub async fn upgrade(&self, name: &str, upgrade: Upgrade) -> Viewed {
+    pub async fn upgrade(&self, name: &str, condition: &Precondition, upgrade: Upgrade) -> Viewed {
         ChannelError::check_bounds("canary.", upgrade.canary.as_ref().map(CanaryPlan::mistakes).unwrap_or_default())?;
         let admitted = self.loader.admitted(&upgrade.component).await?;
         if !upgrade.unproven {
             self.check_contract(&admitted).await?;
         }
-        self.changed(name, ChannelChange::Upgrade { upgrade, admitted }).await
+        self.changed(name, condition, ChannelChange::Upgrade { upgrade, admitted }).await
     }
 
     /// Ends a trial, or returns to the previous version.
-    pub async fn roll_back(&self, name: &str) -> Viewed {
-        self.changed(name, ChannelChange::RollBack).await
+    pub async fn roll_back(&self, name: &str, condition: &Precondition) -> Viewed {
+        self.changed(name, condition, ChannelChange::RollBack).await
     }
 
     /// Runs a component against a service on loopback, in the sandbox and with the limits of production. No delivery is at
@@ -137,8 +157,8 @@ impl Channels {
     }
 
     /// Has the channel's actor carry out a change, and shows the channel afterwards.
-    async fn changed(&self, name: &str, change: ChannelChange) -> Viewed {
-        let channel = self.change(name, change).await?;
+    async fn changed(&self, name: &str, condition: &Precondition, change: ChannelChange) -> Viewed {
+        let channel = self.change(name, condition, change).await?;
         self.view_of(channel).await
     }
 }

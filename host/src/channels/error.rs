@@ -22,7 +22,7 @@ pub enum ChannelError {
     #[error("the component breaks the contract: {}", .0.join("; "))]
     Contract(Vec<String>),
     /// Values of the request are invalid.
-    #[error("the configuration is not good: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    #[error("the configuration is invalid: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Config(Vec<ChannelFieldError>),
     #[error(
         "`{0}` is not a valid channel name: use 1 to {max} lower-case letters, digits and `-`",
@@ -43,6 +43,9 @@ pub enum ChannelError {
         "the change of the channel {channel} was interrupted by an internal error; the daemon's log has the details"
     )]
     Panicked { channel: String },
+    /// The condition of the change does not hold.
+    #[error("the channel has changed since it was read, and nothing was written: read it again and repeat the change")]
+    Changed,
     #[error(transparent)]
     Store(#[from] StoreError),
 }

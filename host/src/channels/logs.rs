@@ -3,14 +3,13 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
-use serde::Serialize;
 use tidings_domain::time::Timestamp;
 use tidings_sandbox::LogLevel;
 
 use super::limits::LOG_TAIL_LINES;
 
 /// One line of a plugin's log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
     /// Where to go on reading. The first line since the daemon started has its time in milliseconds, so that a client that
     /// follows goes on over a restart; each further line has one more.

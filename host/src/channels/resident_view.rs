@@ -1,17 +1,15 @@
 //! What the instances of a channel's resident plugin did, as administrators see it.
 
-use serde::Serialize;
 use tidings_sandbox::ResidentStats;
 
 /// What a channel's resident plugin did since the channel was started.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResidentView {
     /// There is an instance; else one is being started, or it rests after a crash.
     pub alive: bool,
     /// Instances that were started, and those of them that crashed.
     pub starts: u64,
     pub crashes: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_crash: Option<String>,
     pub wakes: u64,
     /// Wakes that it asked for too soon, and that were held back.

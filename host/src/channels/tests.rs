@@ -64,7 +64,7 @@ impl Stand {
 
     /// Has the actor of a channel run a future.
     async fn run(&self, name: &str, work: impl Future<Output = ()> + Send + 'static) -> Result<Channel, ChannelError> {
-        self.channels.change(name, ChannelChange::Run(Box::pin(work))).await
+        self.channels.change(name, &Precondition::None, ChannelChange::Run(Box::pin(work))).await
     }
 
     /// Begins a change of a channel that ends when the sender is dropped, and returns when it has begun.
@@ -75,7 +75,9 @@ impl Stand {
             begin.send(()).expect("the test waits");
             let _: Result<(), _> = ended.await;
         };
-        tokio::spawn(async move { channels.change(&name, ChannelChange::Run(Box::pin(work))).await });
+        tokio::spawn(
+            async move { channels.change(&name, &Precondition::None, ChannelChange::Run(Box::pin(work))).await },
+        );
         begun.await.expect("the change begins");
         end
     }
@@ -109,10 +111,10 @@ async fn at_once<T>(work: impl Future<Output = T>) -> T {
 async fn a_change_that_lasts_holds_up_neither_readers_nor_another_channel() {
     let stand = Stand::with(&["slow", "other"]).await;
     let end = stand.hold("slow").await;
-    assert!(at_once(stand.channels.change("other", ChannelChange::Disable)).await.is_ok());
+    assert!(at_once(stand.channels.change("other", &Precondition::None, ChannelChange::Disable)).await.is_ok());
     assert_eq!(at_once(async { stand.channels.residents() }).await.len(), 0);
     assert!(matches!(stand.channels.registry.status("slow"), Some(ChannelStatus::Stopped)));
-    let next = stand.channels.change("slow", ChannelChange::Disable);
+    let next = stand.channels.change("slow", &Precondition::None, ChannelChange::Disable);
     tokio::pin!(next);
     assert!(futures::poll!(&mut next).is_pending(), "changes of one channel come one after the other");
     drop(end);
@@ -125,9 +127,12 @@ async fn a_panic_fails_its_own_channel_and_its_actor_goes_on() {
     let error = stand.run("broken", async { panic!("a defect") }).await.expect_err("it panicked");
     assert!(matches!(error, ChannelError::Panicked { .. }), "{error}");
     assert!(stand.reason("broken").is_some_and(|reason| reason.contains("a defect")));
-    assert!(stand.channels.change("broken", ChannelChange::Disable).await.is_ok(), "the actor takes the next command");
+    assert!(
+        stand.channels.change("broken", &Precondition::None, ChannelChange::Disable).await.is_ok(),
+        "the actor takes the next command"
+    );
     assert_eq!(stand.reason("broken"), None);
-    assert!(stand.channels.change("other", ChannelChange::Disable).await.is_ok());
+    assert!(stand.channels.change("other", &Precondition::None, ChannelChange::Disable).await.is_ok());
 }
 
 #[tokio::test]
@@ -135,7 +140,13 @@ async fn more_commands_than_may_wait_are_refused() {
     let stand = Stand::with(&["slow"]).await;
     let end = stand.hold("slow").await;
     let actor = stand.channels.registry.actor("slow").expect("it runs");
-    let ask = || actor.ask(|reply| actor::ActorCommand::Change { change: ChannelChange::Disable, reply });
+    let ask = || {
+        actor.ask(|reply| actor::ActorCommand::Change {
+            change: ChannelChange::Disable,
+            condition: Precondition::None,
+            reply,
+        })
+    };
     let mut waiting: Vec<_> = (0..limits::CHANNEL_COMMANDS).map(|_| Box::pin(ask())).collect();
     for command in &mut waiting {
         assert!(futures::poll!(command).is_pending());
@@ -151,21 +162,22 @@ async fn more_commands_than_may_wait_are_refused() {
 #[tokio::test]
 async fn a_channel_that_was_removed_is_missing_and_may_come_back() {
     let stand = Stand::with(&["mail"]).await;
-    stand.channels.remove("mail").await.expect("nothing waits for it");
+    stand.channels.remove("mail", &Precondition::None).await.expect("nothing waits for it");
     assert!(stand.channels.registry.status("mail").is_none(), "its actor is forgotten");
     let missing =
         |result: Result<Channel, ChannelError>| matches!(result, Err(ChannelError::Store(StoreError::Missing { .. })));
-    assert!(missing(stand.channels.change("mail", ChannelChange::Disable).await));
+    assert!(missing(stand.channels.change("mail", &Precondition::None, ChannelChange::Disable).await));
     let store = &stand.channels.environment().store;
     store.change_channel(&channel("mail"), None, clock::now()).await.expect("it is stored");
-    assert!(stand.channels.change("mail", ChannelChange::Disable).await.is_ok());
+    assert!(stand.channels.change("mail", &Precondition::None, ChannelChange::Disable).await.is_ok());
 }
 
 #[tokio::test]
 async fn no_channel_starts_after_the_stop() {
     let stand = Stand::with(&["mail"]).await;
-    assert!(stand.channels.change("mail", ChannelChange::Disable).await.is_ok());
+    assert!(stand.channels.change("mail", &Precondition::None, ChannelChange::Disable).await.is_ok());
     stand.channels.stop().await;
-    let error = stand.channels.change("mail", ChannelChange::Disable).await.expect_err("it is stopped");
+    let error =
+        stand.channels.change("mail", &Precondition::None, ChannelChange::Disable).await.expect_err("it is stopped");
     assert!(matches!(error, ChannelError::NotReady(NotReady::Stopping)), "{error}");
 }

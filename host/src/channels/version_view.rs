@@ -1,6 +1,5 @@
 //! The versions of a channel as administrators see them.
 
-use serde::Serialize;
 use tidings_domain::plugin_life::VersionState;
 use tidings_domain::time::Timestamp;
 use tidings_store::{ChannelVersion, ComponentInfo};
@@ -9,7 +8,7 @@ use super::{ChannelError, Channels};
 use crate::telemetry::{VersionLabel, VersionStats};
 
 /// A version that the channel has or had.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct VersionView {
     /// SHA-256 of its component.
     pub component: String,

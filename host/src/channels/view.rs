@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
 use tidings_domain::grant::Grant;
 use tidings_domain::limits::PluginLimits;
 use tidings_domain::manifest::{CredentialRequest, GrantRequest, Manifest};
@@ -15,16 +14,16 @@ use super::status::ChannelStatus;
 use super::{ResidentView, config_compat};
 use crate::clock;
 use crate::dispatch::ChannelRest;
+use crate::precondition::StateTag;
 
 /// Everything about a channel that may be shown.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct ChannelView {
     pub name: String,
     /// SHA-256 of its component.
     pub component: String,
     pub manifest: Manifest,
     pub enabled: bool,
-    #[serde(flatten)]
     pub state: ChannelState,
     /// Values of fields that are not secret.
     pub config: BTreeMap<String, String>,
@@ -39,7 +38,6 @@ pub struct ChannelView {
     pub credential_asks: Vec<CredentialRequestView>,
     pub limits: PluginLimits,
     /// What its plugin did, where that is resident and the channel runs.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub resident: Option<ResidentView>,
     /// What it may do at present, in plain words.
     pub may: Vec<String>,
@@ -48,10 +46,12 @@ pub struct ChannelView {
     /// SHA-256 of the version that rolling back leads to.
     pub previous: Option<String>,
     pub policy: FailurePolicy,
+    /// Names the stored state: what is set, not what the channel is doing.
+    pub tag: StateTag,
 }
 
 /// A grant that the plugin asks for.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct GrantRequestView {
     pub grant: Grant,
     pub why: String,
@@ -59,7 +59,7 @@ pub struct GrantRequestView {
 }
 
 /// A credential that the plugin asks for.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct CredentialRequestView {
     pub name: String,
     /// As the contract names it.
@@ -74,8 +74,7 @@ pub struct CredentialRequestView {
 }
 
 /// What a channel is doing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChannelState {
     /// Deliveries are held.
     Disabled,
@@ -114,7 +113,7 @@ impl ChannelState {
 }
 
 impl ChannelView {
-    pub(super) fn new(channel: Channel, manifest: Manifest, status: &ChannelStatus) -> ChannelView {
+    pub(super) fn new(channel: Channel, manifest: Manifest, status: &ChannelStatus, tag: StateTag) -> ChannelView {
         let state = ChannelState::new(&channel, status);
         // A value of another version's field may be a secret as well.
         let is_public = |name: &str| manifest.config.iter().any(|field| field.name == name && !field.secret);
@@ -145,6 +144,7 @@ impl ChannelView {
             previous: channel.life.previous,
             policy: channel.life.policy,
             manifest,
+            tag,
         }
     }
 }

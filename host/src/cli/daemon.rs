@@ -11,7 +11,7 @@ use tidings_store::{Mode, Store};
 
 use super::compile::compiler;
 use super::output::Output;
-use crate::api::MessageCounts;
+use crate::api::message_counts;
 use crate::app;
 use crate::config::{Config, ConfigError};
 use crate::static_data::StaticData;
@@ -52,7 +52,7 @@ pub(super) async fn replay(args: ReplayArgs, config: &Config, file: &Path, out: 
     let source =
         if args.file == Path::new("-") { ReplaySource::stdin() } else { ReplaySource::open(&args.file).await? };
     let replayed = app::replay(config, Box::new(source)).await?;
-    let counts = MessageCounts::read(&replayed.metrics, &replayed.endpoints);
+    let counts = message_counts(&replayed.metrics, &replayed.endpoints);
     if out.is_json() {
         return Ok(out.json(&counts)?);
     }

@@ -23,7 +23,6 @@ mod secrets;
 mod status;
 mod subscription;
 mod token;
-mod versions;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -33,7 +32,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, ConfigError};
-use client::{ApiArgs, Client};
+use client::{ApiArgs, ApiClient};
 use output::{Output, OutputError};
 
 /// Invalid configuration (`EX_CONFIG` of sysexits.h): a supervisor knows that a restart does not help.
@@ -152,8 +151,8 @@ fn dispatch(cli: Cli, out: &mut Output) -> anyhow::Result<ExitCode> {
         Command::Subscription(args) => block_on(subscription::run(args, config, out))?,
         Command::Acl(args) => block_on(acl::run(args, out))?,
         Command::Deliveries(args) => block_on(deliveries::run(args, out))?,
-        Command::Books(args) => block_on(deliveries::books(&Client::new(&args)?, out))?,
-        Command::Status(args) => block_on(status::run(&Client::new(&args)?, out))?,
+        Command::Books(args) => block_on(deliveries::books(&ApiClient::new(&args)?, out))?,
+        Command::Status(args) => block_on(status::run(&ApiClient::new(&args)?, out))?,
         Command::Replay(args) => block_on(daemon::replay(args, &config()?, &common.config, out))?,
         Command::Facts(args) => messages::facts(&args, out)?,
         Command::Match(args) => messages::recipients(&args, out)?,

@@ -2,10 +2,13 @@
 //! declared where they are used.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
+
+use crate::api::limits::API_REQUESTS_PER_SECOND;
 
 /// The directory of everything that outlives the process.
 #[derive(Clone, Debug, Deserialize)]
@@ -45,11 +48,14 @@ pub struct ApiConfig {
     pub listen: SocketAddr,
     /// Where users reach this server, for links in notifications; without it there are no unsubscribe links.
     pub public_url: Option<String>,
+    /// Requests that one token may make in a second, on average.
+    pub requests_per_second: NonZeroU32,
 }
 
 impl Default for ApiConfig {
     fn default() -> Self {
-        ApiConfig { listen: SocketAddr::from(([127, 0, 0, 1], 8900)), public_url: None }
+        let requests_per_second = NonZeroU32::new(API_REQUESTS_PER_SECOND).unwrap_or(NonZeroU32::MIN);
+        ApiConfig { listen: SocketAddr::from(([127, 0, 0, 1], 8900)), public_url: None, requests_per_second }
     }
 }
 

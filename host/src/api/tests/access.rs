@@ -52,6 +52,7 @@ async fn nothing_else_is_open_than_what_is_listed_here() {
         "GET /-/ready",
         "GET /confirm/{token}",
         "GET /metrics",
+        "GET /openapi.json",
         "GET /reject/{token}",
         "GET /stream.css",
         "GET /stream.js",

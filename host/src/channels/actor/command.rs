@@ -13,15 +13,16 @@ use tokio::sync::oneshot;
 use super::rollout::Upgrade;
 use crate::channels::ChannelError;
 use crate::dispatch::PluginRunner;
+use crate::precondition::Precondition;
 
 /// A command, and where its result goes.
 pub(in crate::channels) enum ActorCommand {
     /// Replies with the channel as it is afterwards.
-    Change { change: ChannelChange, reply: ActorReply<Channel> },
+    Change { change: ChannelChange, condition: Precondition, reply: ActorReply<Channel> },
     /// Replies with what calls the resident plugin that runs, if one runs.
     Runner { reply: ActorReply<Option<Arc<PluginRunner>>> },
     /// Deletes the channel and ends the actor.
-    Remove { reply: ActorReply<()> },
+    Remove { condition: Precondition, reply: ActorReply<()> },
 }
 
 /// A change of a channel.
@@ -39,6 +40,7 @@ pub(in crate::channels) enum ChannelChange {
     },
     GrantAsAsked {
         private: bool,
+        plain_http: bool,
     },
     Limit(PluginLimits),
     Enable,

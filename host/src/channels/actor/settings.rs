@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use tidings_domain::grant::{Credential, Grant, Grants};
 use tidings_domain::limits::PluginLimits;
+use tidings_domain::manifest::Capability;
 use tidings_domain::plugin_life::{EventKind, FailurePolicy};
 use tidings_store::Channel;
 
@@ -57,13 +58,17 @@ impl ChannelActor {
         self.change(channel, EventKind::Granted, "").await
     }
 
-    pub(super) async fn grant_as_asked(&mut self, private: bool) -> Changed {
+    pub(super) async fn grant_as_asked(&mut self, private: bool, plain_http: bool) -> Changed {
         let mut channel = self.stored().await?;
         let manifest = self.loader.manifest(&channel.component).await?;
         let config = config_compat::complete(&manifest, &channel.config)?;
         let asked: Result<Vec<Grant>, _> = manifest.grants.iter().map(|request| request.resolve(&config)).collect();
         let asked = asked.map_err(ChannelError::unresolved_grant)?;
-        channel.grants.reach = asked.into_iter().map(|grant| Grant { private, ..grant }).collect();
+        let granted = |grant: Grant| {
+            let plain_http = plain_http && grant.capability == Capability::Http;
+            Grant { private, plain_http, ..grant }
+        };
+        channel.grants.reach = asked.into_iter().map(granted).collect();
         self.change(channel, EventKind::Granted, "as asked").await
     }
 

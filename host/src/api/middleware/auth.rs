@@ -1,5 +1,5 @@
-//! Who may use the API: bearers of a token `tid_<id>_<secret>`. The store keeps the SHA-256 of the secret, which is 256
-//! random bits, so a fast hash is enough. It knows no roles: a token may do everything.
+//! Authentication: bearers of a token `tid_<id>_<secret>` may use the API. The store keeps the SHA-256 of the secret, which
+//! is 256 random bits, so a fast hash is enough. There are no roles: a token may do everything.
 
 use std::sync::Arc;
 
@@ -13,23 +13,24 @@ use tidings_domain::secret::Secret;
 use tidings_domain::time::Timestamp;
 use tidings_store::{Store, StoreError, Token};
 
-use super::Problem;
+use super::quota::RequestQuota;
+use crate::api::problem::Problem;
 use crate::clock;
 
 const PREFIX: &str = "tid";
 const ID_BYTES: usize = 6;
 const SECRET_BYTES: usize = 32;
 
-/// A token that was just made. Nobody sees its text again.
+/// A new token. Its text is shown once.
 #[derive(Clone, Debug)]
 pub struct NewToken {
     /// What the store keeps.
     pub record: Token,
-    /// What its bearer presents.
+    /// The text that its bearer presents.
     pub text: Secret,
 }
 
-/// Makes a token; it counts once its record is in the store.
+/// Makes a token; it is valid once its record is in the store.
 pub fn new_token(name: &str, now: Timestamp, expires_at: Option<Timestamp>) -> NewToken {
     let id = hex::encode(rand::random::<[u8; ID_BYTES]>());
     let secret = hex::encode(rand::random::<[u8; SECRET_BYTES]>());
@@ -38,7 +39,7 @@ pub fn new_token(name: &str, now: Timestamp, expires_at: Option<Timestamp>) -> N
     NewToken { record, text }
 }
 
-/// Why a request is not let in. The client learns no more than these words.
+/// Why a request is not authenticated. The client learns only these texts.
 #[derive(Debug, thiserror::Error)]
 enum Denied {
     #[error("a token is required: send `Authorization: Bearer tid_…`")]
@@ -51,12 +52,27 @@ enum Denied {
     Store(#[from] StoreError),
 }
 
-/// Lets only bearers of a valid token through, and logs what they change.
-pub(super) async fn require(State(store): State<Arc<dyn Store>>, request: Request, next: Next) -> Response {
-    let token = match authenticate(&*store, request.headers(), clock::now()).await {
+/// What decides whether a request is admitted.
+#[derive(Clone)]
+pub(in crate::api) struct Access {
+    pub(in crate::api) store: Arc<dyn Store>,
+    pub(in crate::api) quota: RequestQuota,
+}
+
+/// The id of the token of an admitted request.
+#[derive(Clone, Debug)]
+pub(super) struct TokenId(pub(super) String);
+
+/// Admits only bearers of a valid token within their quota, and logs what they change.
+pub(in crate::api) async fn require(State(access): State<Access>, mut request: Request, next: Next) -> Response {
+    let token = match authenticate(&*access.store, request.headers(), clock::now()).await {
         Ok(token) => token,
         Err(denied) => return refuse(denied),
     };
+    if let Err(wait) = access.quota.check(&token.id) {
+        return Problem::too_many("this token has made too many requests", wait).into_response();
+    }
+    request.extensions_mut().insert(TokenId(token.id.clone()));
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let response = next.run(request).await;
     if method != Method::GET && method != Method::HEAD {

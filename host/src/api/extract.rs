@@ -1,4 +1,4 @@
-//! Reading requests: bodies within their size and time, JSON with the path of a mistake, queries and path segments. Every
+//! Extractors: bodies within their size and time limits, JSON with the path of an error, queries and path segments. Every
 //! failure is a problem document.
 
 use crate::api::limits;
@@ -7,24 +7,28 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use http_body_util::{BodyExt as _, Limited};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-use super::guard::RequestClass;
-use super::{FieldError, Problem};
+use tidings_api_types::FieldError;
+
+use super::Problem;
+use super::middleware::guard::RequestClass;
 
 /// A JSON body.
 pub(super) struct Json<T>(pub(super) T);
 
-/// The query, with no parameter that the route does not know.
+/// The query, without unknown parameters.
 pub(super) struct Query<T>(pub(super) T);
 
 /// Segments of the path, decoded.
 pub(super) struct Path<T>(pub(super) T);
 
-/// The whole body: of at most `max` bytes, within the time of `pace`.
-pub(super) async fn body(request: Request, max: usize, pace: RequestClass) -> Result<Bytes, Problem> {
+/// The whole body: of at most `max` bytes, within the time limit of `class`.
+pub(super) async fn body(request: Request, max: usize, class: RequestClass) -> Result<Bytes, Problem> {
     let collected = Limited::new(request.into_body(), max).collect();
-    let collected = tokio::time::timeout(pace.limit(), collected)
+    let collected = tokio::time::timeout(class.limit(), collected)
         .await
         .map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "the body took too long to arrive"))?;
     match collected {
@@ -36,7 +40,7 @@ pub(super) async fn body(request: Request, max: usize, pace: RequestClass) -> Re
     }
 }
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+impl<S: Send + Sync, T: DeserializeOwned + Serialize> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Json<T>, Problem> {
@@ -45,8 +49,47 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     }
 }
 
-/// What does not parse is 400; JSON of another shape than expected is 422 with the place of the mistake.
-pub(super) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+/// Parses a body. Invalid JSON is 400; JSON of another shape than expected is 422 with the path of the error.
+pub(super) fn json<T: DeserializeOwned + Serialize>(body: &[u8]) -> Result<T, Problem> {
+    let read: T = parse(body)?;
+    // serde takes an array for an object: its elements for the fields, in their order.
+    let given: Value = parse(body)?;
+    let expected = serde_json::to_value(&read).unwrap_or_default();
+    match array_for_object(&given, &expected, String::new()) {
+        Some(path) => Err(shape_error(path, "an array, expected an object")),
+        None => Ok(read),
+    }
+}
+
+/// Parses a large body: it is an object, and its parts are not checked for arrays in the place of objects.
+pub(super) fn large_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    if body.trim_ascii_start().first() == Some(&b'[') {
+        return Err(shape_error(String::new(), "an array, expected an object"));
+    }
+    parse(body)
+}
+
+/// The path of the first array in the place of an object.
+fn array_for_object(given: &Value, expected: &Value, path: String) -> Option<String> {
+    match (given, expected) {
+        (Value::Array(_), Value::Object(_)) => Some(path),
+        (Value::Array(given), Value::Array(expected)) => {
+            let mut pairs = given.iter().zip(expected).enumerate();
+            pairs.find_map(|(n, (given, expected))| array_for_object(given, expected, format!("{path}[{n}]")))
+        }
+        (Value::Object(given), Value::Object(expected)) => given.iter().find_map(|(name, given)| {
+            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            array_for_object(given, expected.get(name)?, path)
+        }),
+        _ => None,
+    }
+}
+
+fn shape_error(path: String, detail: impl Into<String>) -> Problem {
+    Problem::invalid("the body does not have the expected form", vec![FieldError::new(path, detail)])
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let mut reader = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
@@ -54,20 +97,17 @@ pub(super) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
         match inner.classify() {
             serde_json::error::Category::Data => {
                 let path = if path == "." { String::new() } else { path };
-                Problem::invalid(
-                    "the body does not have the expected form",
-                    vec![FieldError::new(path, inner.to_string())],
-                )
+                shape_error(path, inner.to_string())
             }
-            _ => not_json(&inner),
+            _ => invalid_json(&inner),
         }
     })?;
-    reader.end().map_err(|error| not_json(&error))?;
+    reader.end().map_err(|error| invalid_json(&error))?;
     Ok(value)
 }
 
-fn not_json(error: &serde_json::Error) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, format!("the body is not JSON: {error}"))
+fn invalid_json(error: &serde_json::Error) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, format!("the body is invalid JSON: {error}"))
 }
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
@@ -99,29 +139,31 @@ mod tests {
 
     use super::*;
 
-    #[derive(Debug, Deserialize)]
+    #[derive(Debug, Deserialize, Serialize)]
     #[serde(deny_unknown_fields)]
     struct Outer {
         #[allow(dead_code)]
         items: Vec<Item>,
     }
 
-    #[derive(Debug, Deserialize)]
+    #[derive(Debug, Deserialize, Serialize)]
     struct Item {
         #[allow(dead_code)]
         name: String,
     }
 
     #[test]
-    fn a_mistake_in_a_body_has_its_place() {
+    fn an_error_in_a_body_has_its_path() {
         for (body, status, path, detail) in [
-            ("", 400, None, "not JSON"),
-            ("{\"items\": [}", 400, None, "not JSON"),
-            ("{\"items\": []} x", 400, None, "not JSON"),
+            ("", 400, None, "invalid JSON"),
+            ("{\"items\": [}", 400, None, "invalid JSON"),
+            ("{\"items\": []} x", 400, None, "invalid JSON"),
             ("{\"items\": [{\"name\": \"a\"}, {\"name\": 5}]}", 422, Some("items[1].name"), "expected a string"),
             ("{\"items\": [], \"more\": 1}", 422, Some("more"), "unknown field `more`"),
             ("{}", 422, Some(""), "missing field `items`"),
             ("[]", 422, Some(""), ""),
+            ("[[]]", 422, Some(""), "expected an object"),
+            ("{\"items\": [{\"name\": \"a\"}, [\"b\"]]}", 422, Some("items[1]"), "expected an object"),
         ] {
             let problem = json::<Outer>(body.as_bytes()).expect_err(body);
             let text = format!("{problem:?}");

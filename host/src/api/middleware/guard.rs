@@ -1,5 +1,5 @@
-//! What holds for every request: it ends within its time, a panic in it is its own, what it began is finished although its
-//! client went away, and its answer carries headers that keep browsers from doing anything clever with it.
+//! Guards of every request: it ends within its time limit, a panic affects no other request, a change is finished although
+//! the client disconnects, and the answer has headers that restrict browsers.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -11,12 +11,14 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
+use tracing::Instrument as _;
 
-use super::{ApiState, Problem};
+use crate::api::problem::Problem;
+use crate::api::state::ApiState;
 
-/// How long a request may take.
+/// The time limit of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum RequestClass {
+pub(in crate::api) enum RequestClass {
     /// It reads and writes the store.
     Quick,
     /// It carries a component or runs a plugin.
@@ -24,7 +26,7 @@ pub(super) enum RequestClass {
 }
 
 impl RequestClass {
-    pub(super) const fn limit(self) -> Duration {
+    pub(in crate::api) const fn limit(self) -> Duration {
         match self {
             RequestClass::Quick => limits::API_TIMEOUT,
             RequestClass::Slow => limits::API_SLOW_TIMEOUT,
@@ -32,16 +34,16 @@ impl RequestClass {
     }
 }
 
-/// What one route is held to.
+/// The limits of one route.
 #[derive(Clone)]
 struct Bounds {
-    /// The route as the log calls it: a path itself may hold a secret.
+    /// The route as logs name it: the path itself may contain a secret.
     route: Arc<str>,
     limit: Duration,
 }
 
-/// The handler, whose answer is there within `limit`, whatever happens.
-pub(super) fn limited(
+/// The handler, with an answer within `limit` in any case.
+pub(in crate::api) fn limited(
     route: String,
     limit: Duration,
     handler: MethodRouter<ApiState>,
@@ -50,27 +52,30 @@ pub(super) fn limited(
     handler.layer(middleware::from_fn_with_state(bounds, isolate))
 }
 
-/// Runs the request as a task of its own. A change that has begun is neither cut short by a client that hangs up nor by
-/// the time limit; only the answer is.
+/// Runs the request as a task of its own. Neither a disconnect nor the time limit interrupts a change that has begun; only
+/// the answer is affected.
 async fn isolate(State(Bounds { route, limit }): State<Bounds>, request: Request, next: Next) -> Response {
-    let task = tokio::spawn(next.run(request));
+    let task = tokio::spawn(next.run(request).in_current_span());
     match tokio::time::timeout(limit, task).await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => {
-            tracing::error!(route = &*route, error = %error, "a request of the API broke the code");
+            tracing::error!(route = &*route, error = %error, "a request of the API panicked; the client gets status 500");
             Problem::internal().into_response()
         }
         Err(_) => {
-            tracing::warn!(route = &*route, "a request of the API takes too long");
-            let detail = format!("no answer within {} s; what was begun goes on", limit.as_secs());
+            tracing::warn!(
+                route = &*route,
+                "a request of the API exceeds its time limit; it continues, and the client gets status 504"
+            );
+            let detail = format!("no answer within {} s; a change that has begun continues", limit.as_secs());
             Problem::new(StatusCode::GATEWAY_TIMEOUT, detail).into_response()
         }
     }
 }
 
-/// Headers of every answer, unless it has a policy of its own. No page has scripts, is framed, cached, or tells another server its
-/// address, which may be a secret (an unsubscribe link).
-pub(super) async fn add_headers(mut response: Response) -> Response {
+/// Adds headers to every answer that does not set its own. Pages have no scripts, are neither framed nor cached, and do not
+/// send their address to other servers: it may be a secret (an unsubscribe link).
+pub(in crate::api) async fn add_headers(mut response: Response) -> Response {
     const HEADERS: [(HeaderName, &str); 5] = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::CACHE_CONTROL, "no-store"),

@@ -1,55 +1,38 @@
-//! Addresses enter a subscription by their owners' word: the question is sent through the channel itself, and its links lead
-//! here. Opening a link only asks, since mail scanners open links; posting answers.
+//! Confirmation of addresses: the owner of an address must agree before it joins a subscription. The question is sent
+//! through the channel itself, and its links lead here. A GET only shows a button, since mail scanners open links; a POST
+//! answers.
 
 use crate::channels::limits::CONFIRMATION_REST;
 use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Html;
-use serde::{Deserialize, Serialize};
+use tidings_api_types::{AskConfirmationRequest, ConfirmationInfo, FieldError};
 use tidings_domain::limits::{ADDRESSES_PER_SUBSCRIPTION, USER_CHARS};
 use tidings_domain::text::is_one_line;
-use tidings_domain::time::Timestamp;
 use tidings_store::Answered;
 
-use super::channels::TestSent;
+use super::extract::{Json, Path};
 use super::page::{escape, page};
-use super::read::{Json, Path};
-use super::{ApiState, FieldError, Problem};
+use super::{ApiState, Problem, convert};
 use crate::channels::ConfirmationRequest;
 use crate::clock;
 use crate::link_signer::{LinkSubject, Purpose};
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct AskBody {
-    address: String,
-}
-
-/// What became of the question. It stands until it expires, also where it could not be sent.
-#[derive(Serialize)]
-pub(super) struct AskedOwner {
-    /// In the channel's normal form.
-    address: String,
-    expires_at: Timestamp,
-    #[serde(flatten)]
-    sent: TestSent,
-}
 
 /// Asks the owner of an address whether this user's notifications are wanted there.
 pub(super) async fn ask(
     State(api): State<ApiState>,
     Path((user, channel)): Path<(String, String)>,
-    Json(body): Json<AskBody>,
-) -> Result<Answer<AskedOwner>, Problem> {
+    Json(body): Json<AskConfirmationRequest>,
+) -> Result<Answer<ConfirmationInfo>, Problem> {
     if user.is_empty() || user.chars().count() > USER_CHARS || !is_one_line(&user) {
-        let mistake = FieldError::new("user", format!("not 1 to {USER_CHARS} characters of one line"));
-        return Err(Problem::invalid("the user is not good", vec![mistake]));
+        let error = FieldError::new("user", format!("not 1 to {USER_CHARS} characters of one line"));
+        return Err(Problem::invalid("the user is invalid", vec![error]));
     }
     let conflict = |detail: String| Err(Problem::new(StatusCode::CONFLICT, detail));
     match api.channels.ask_owner(&user, &channel, &body.address).await? {
         ConfirmationRequest::Sent { address, expires_at, outcome } => {
-            Ok(Answer(AskedOwner { address, expires_at, sent: outcome.into() }))
+            Ok(Answer(ConfirmationInfo { address, expires_at, sent: convert::test_result(outcome) }))
         }
         ConfirmationRequest::There => conflict("the address is in the subscription already".into()),
         ConfirmationRequest::Full => {
@@ -58,7 +41,7 @@ pub(super) async fn ask(
         ConfirmationRequest::TooSoon => {
             let seconds = CONFIRMATION_REST.as_secs();
             let detail = format!("this user was asked on this channel less than {seconds} s ago");
-            Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail))
+            Err(Problem::too_many(detail, CONFIRMATION_REST))
         }
     }
 }
@@ -100,5 +83,5 @@ fn read_token(api: &ApiState, token: &str) -> Result<LinkSubject, Problem> {
 }
 
 fn gone() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "nobody asks that, or not any more")
+    Problem::new(StatusCode::NOT_FOUND, "the question was answered or has expired")
 }
