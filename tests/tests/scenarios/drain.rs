@@ -1,11 +1,12 @@
 //! A channel that drains: changes of one channel wait for it, and nothing else does.
 
 use std::time::{Duration, Instant};
+use tidings_api_types::ChannelStateInfo;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tidings_tests::channel;
 use tidings_tests::paths;
-use tidings_tests::scene::{LIMIT, Scene, subscription};
+use tidings_tests::scene::{LIMIT, Scene, rule, subscription};
 use tidings_tests::wait;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
@@ -24,7 +25,7 @@ async fn a_channel_that_drains_for_30_s_holds_up_neither_readers_nor_other_chann
     let config = json!({"host": address.ip().to_string(), "port": address.port().to_string()});
     let plugin = paths::plugin("hostile").unwrap();
     channel::install(&scene.client, "endless", &plugin, &config, &channel::loopback(address)).await.unwrap();
-    let only = json!({"rule": "package_filter", "arguments": {"package": "slow"}});
+    let only = rule("package_filter", Some(("package", "slow")));
     channel::subscribe(&scene.client, &subscription("slow", "endless", &["slow@example.org"], only)).await.unwrap();
     scene.publish(["slow".to_owned()]).await.unwrap();
     let (_connection, _) = timeout(LIMIT, silent.accept()).await.expect("the call connects").unwrap();
@@ -33,8 +34,8 @@ async fn a_channel_that_drains_for_30_s_holds_up_neither_readers_nor_other_chann
     let disabling = tokio::spawn(async move { channel::switch(&client, "endless", false).await });
     // Stored first: from here on the channel drains.
     wait::until("the channel is disabled", LIMIT, async || {
-        let view: Value = scene.client.get("/api/v1/channels/endless").await?;
-        Ok((view["state"] == "disabled").then_some(()))
+        let channel = scene.client.channel("endless").await?;
+        Ok((channel.state == ChannelStateInfo::Disabled).then_some(()))
     })
     .await
     .unwrap();

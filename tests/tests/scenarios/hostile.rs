@@ -1,11 +1,12 @@
 //! A plugin that misbehaves (rows 23 to 34): each behaviour ends in its outcome, and meanwhile another channel delivers.
 
 use std::time::Duration;
+use tidings_api_types::DeliveryInfo;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tidings_tests::channel;
 use tidings_tests::paths;
-use tidings_tests::scene::{LIMIT, Scene, subscription};
+use tidings_tests::scene::{LIMIT, Scene, rule, subscription};
 use tidings_tests::settings::DaemonSettings;
 use tidings_tests::wait;
 
@@ -97,9 +98,9 @@ async fn each_misbehaviour_alone_ends_in_its_outcome_while_another_channel_deliv
         let arrived = scene.sink.mails.wait(behaviour, LIMIT, |all| (all.len() > before).then_some(()));
         arrived.await.unwrap();
         let row = settled(&scene, behaviour, state).await;
-        let text = row["note"].as_str().unwrap_or_default();
-        assert!(text.contains(note), "{behaviour}: {row}");
-        assert!(!text.chars().any(char::is_control) && text.chars().count() <= 600, "{behaviour}: {row}");
+        let text = row.note.as_deref().unwrap_or_default();
+        assert!(text.contains(note), "{behaviour}: {row:?}");
+        assert!(!text.chars().any(char::is_control) && text.chars().count() <= 600, "{behaviour}: {row:?}");
     }
     // All of them again, several at a time: what they took is given back.
     scene.publish(OUTCOMES.iter().map(|(behaviour, ..)| (*behaviour).to_owned())).await.unwrap();
@@ -127,7 +128,7 @@ async fn an_endless_call_ends_by_a_shorter_deadline(scene: &mut Scene, sent: u64
     wants_only(scene, "loop", "hostile").await;
     scene.publish(["loop".to_owned()]).await.unwrap();
     let row = settled(scene, "loop", "dead").await;
-    assert!(row["note"].as_str().unwrap_or_default().contains("crashed (timeout)"), "{row}");
+    assert!(row.note.as_deref().unwrap_or_default().contains("crashed (timeout)"), "{row:?}");
     let books = scene.books("hostile").await.unwrap();
     assert!(books.balance() && books.accepted == sent + 1, "{books:?}");
     let all = sent + 2;
@@ -144,7 +145,7 @@ async fn an_endless_call_ends_by_a_shorter_deadline(scene: &mut Scene, sent: u64
 
 /// A user named like the behaviour wants messages about a package of that name, at an address that asks for it.
 async fn wants_only(scene: &Scene, behaviour: &str, channel: &str) {
-    let only = json!({"rule": "package_filter", "arguments": {"package": behaviour}});
+    let only = rule("package_filter", Some(("package", behaviour)));
     let address = format!("{behaviour}@example.org");
     channel::subscribe(&scene.client, &subscription(&user(behaviour), channel, &[&address], only)).await.unwrap();
 }
@@ -155,11 +156,11 @@ fn user(behaviour: &str) -> String {
 }
 
 /// Waits until the delivery of that behaviour was tried and is in `state`.
-async fn settled(scene: &Scene, behaviour: &str, state: &str) -> Value {
+async fn settled(scene: &Scene, behaviour: &str, state: &str) -> DeliveryInfo {
     let path = format!("/api/v1/deliveries?channel=hostile&user={}", user(behaviour));
     wait::until(&format!("{behaviour} is {state}"), LIMIT, async || {
-        let rows: Vec<Value> = scene.client.get(&path).await?;
-        Ok(rows.into_iter().find(|row| row["state"] == state && row["attempts"].as_u64() > Some(0)))
+        let rows: Vec<DeliveryInfo> = scene.client.list(&path).await?;
+        Ok(rows.into_iter().find(|row| row.state.as_str() == state && row.attempts > 0))
     })
     .await
     .unwrap()

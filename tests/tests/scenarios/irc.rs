@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tidings_domain::delivery::DeliveryState;
 
 use serde_json::{Value, json};
 use tidings_tests::ircd::{Arrival, Ngircd, Reader};
@@ -156,11 +157,11 @@ async fn over_tls_a_server_gets_messages_only_with_a_certificate_that_is_trusted
     wait::until("the message", LIMIT, arrived).await.unwrap();
     assert_eq!(scene.queue_empty("irc").await.unwrap().delivered, 1);
     let row = wait::until("why the other one waits", LIMIT, async || {
-        let rows: Vec<Value> = scene.client.get("/api/v1/deliveries?channel=irc-outsider").await?;
-        Ok(rows.into_iter().find(|row| row["note"].is_string()))
+        let rows = scene.client.deliveries("channel=irc-outsider").await?;
+        Ok(rows.into_iter().find(|row| row.note.is_some()))
     });
     let row = row.await.unwrap();
-    assert_eq!(row["state"], "pending", "{row}");
-    assert!(row["note"].as_str().unwrap().contains("certificate"), "{row}");
+    assert_eq!(row.state, DeliveryState::Pending, "{row:?}");
+    assert!(row.note.as_deref().unwrap().contains("certificate"), "{row:?}");
     assert!(nobody.arrivals().is_empty());
 }

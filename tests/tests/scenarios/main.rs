@@ -12,6 +12,7 @@ mod irc;
 mod kill;
 mod lifecycle;
 mod lists;
+mod openapi;
 mod resident;
 mod secrets;
 mod smtp;
