@@ -9,6 +9,7 @@ mod failure;
 mod migrations;
 mod queue;
 mod roles;
+mod row;
 mod seal;
 mod startup;
 mod store;

@@ -4,8 +4,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use sqlx::QueryBuilder;
 use sqlx::sqlite::{Sqlite, SqliteConnection};
-use sqlx::{FromRow, QueryBuilder};
 use tidings_domain::delivery::{Content, Delivery, StoredEvent};
 use tidings_domain::time::Timestamp;
 
@@ -13,13 +13,13 @@ use super::fair_queue;
 use crate::limits::DIGEST_BYTES;
 use crate::roles::{Lease, LeaseRequest};
 use crate::sqlite::failure::WriteFailure;
+use crate::sqlite::row::from_row;
 use crate::sqlite::value::{delivery_id, millis, size, style, timestamp};
 
 /// Messages in one statement, below SQLite's limit of 32,766 variables.
 const CHUNK: usize = 1000;
 
 /// A claimed row, in the columns of both queries below.
-#[derive(FromRow)]
 struct LeasedRow {
     seq: i64,
     id: Vec<u8>,
@@ -34,6 +34,8 @@ struct LeasedRow {
     /// The length of its message's event.
     bytes: Option<i64>,
 }
+
+from_row!(LeasedRow { seq, id, message, user, address, filter, style, attempts, accepted_at, digest, bytes });
 
 /// Leading rows of the lease, oldest due first.
 const LEADERS: &str = "SELECT d.seq, d.id, d.message, d.user, d.address, d.filter, d.style, d.attempts, d.accepted_at, d.digest, \

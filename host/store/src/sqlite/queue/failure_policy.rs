@@ -15,6 +15,7 @@ use super::fair_queue::{self, ChannelUser};
 use crate::limits::POLICY_BATCH;
 use crate::roles::SettingsDocument;
 use crate::sqlite::failure::WriteFailure;
+use crate::sqlite::row::from_row;
 use crate::sqlite::value::{id_bytes, millis, style_bits};
 
 /// The late rows of channel ?1, accepted before ?2, at ?3.
@@ -165,7 +166,6 @@ impl FailureFilter {
 }
 
 /// A late delivery and the address on the other channel.
-#[derive(sqlx::FromRow)]
 struct Movable {
     seq: i64,
     message: i64,
@@ -176,3 +176,5 @@ struct Movable {
     address: String,
     settings: Vec<u8>,
 }
+
+from_row!(Movable { seq, message, message_id, user, filter, accepted_at, address, settings });

@@ -1,17 +1,17 @@
 //! Lists of deliveries, and retries of dead ones.
 
+use sqlx::QueryBuilder;
 use sqlx::sqlite::{Sqlite, SqliteConnection};
-use sqlx::{FromRow, QueryBuilder};
 use tidings_domain::delivery::{DeliveryId, DeliveryState};
 
 use super::books;
 use super::fair_queue::{self, ChannelUser};
 use crate::roles::{DeliveryQuery, DeliveryRow};
 use crate::sqlite::failure::WriteFailure;
+use crate::sqlite::row::from_row;
 use crate::sqlite::value::{delivery_id, id_bytes, size, state, timestamp};
 
 /// A row of the list.
-#[derive(FromRow)]
 struct ListedDelivery {
     id: Vec<u8>,
     channel: String,
@@ -28,6 +28,23 @@ struct ListedDelivery {
     topic: String,
     subtitle: Option<String>,
 }
+
+from_row!(ListedDelivery {
+    id,
+    channel,
+    user,
+    address,
+    filter,
+    state,
+    attempts,
+    accepted_at,
+    not_before,
+    updated_at,
+    note,
+    message_id,
+    topic,
+    subtitle,
+});
 
 impl ListedDelivery {
     fn read(self) -> Result<DeliveryRow, WriteFailure> {

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use sqlx::FromRow;
 use sqlx::sqlite::SqliteConnection;
 use tidings_domain::grant::{Credential, CredentialKind, Grant, Grants};
 use tidings_domain::manifest::Manifest;
@@ -12,10 +11,10 @@ use tidings_domain::secret::Secret;
 use crate::keys::Keys;
 use crate::roles::Channel;
 use crate::sqlite::failure::{WriteFailure, damaged};
+use crate::sqlite::row::from_row;
 use crate::sqlite::value::from_json;
 
 /// The columns of a channel that are read.
-#[derive(FromRow)]
 pub(super) struct ChannelRow {
     name: String,
     component: String,
@@ -26,6 +25,8 @@ pub(super) struct ChannelRow {
     secrets: String,
     life: String,
 }
+
+from_row!(ChannelRow { name, component, enabled, config, grants, limits, secrets, life });
 
 /// The column `grants`.
 #[derive(Deserialize, Serialize)]

@@ -3,13 +3,13 @@
 
 use async_trait::async_trait;
 use ring::digest::{SHA256, digest as hash};
-use sqlx::FromRow;
 use sqlx::sqlite::SqliteConnection;
 
 use crate::error::{Result, StoreError};
 use crate::limits::COMPONENT_PART_BYTES;
 use crate::roles::{ComponentInfo, ComponentStore, Signed};
 use crate::sqlite::failure::{WriteFailure, damaged, missing};
+use crate::sqlite::row::from_row;
 use crate::sqlite::store::SqliteStore;
 use crate::sqlite::value::{count, from_json, millis, size, timestamp, to_json};
 
@@ -65,7 +65,6 @@ impl ComponentStore for SqliteStore {
 /// The columns of a component that are read.
 const COLUMNS: &str = "SELECT digest, manifest, bytes, installed_at, signed_by, signing_key FROM components";
 
-#[derive(FromRow)]
 struct ComponentRow {
     digest: String,
     manifest: String,
@@ -74,6 +73,8 @@ struct ComponentRow {
     signed_by: Option<String>,
     signing_key: Option<String>,
 }
+
+from_row!(ComponentRow { digest, manifest, bytes, installed_at, signed_by, signing_key });
 
 impl ComponentRow {
     fn read(self) -> Result<ComponentInfo, WriteFailure> {

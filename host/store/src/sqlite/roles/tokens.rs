@@ -1,12 +1,12 @@
 //! The role `TokenStore`.
 
 use async_trait::async_trait;
-use sqlx::FromRow;
 use sqlx::sqlite::SqliteConnection;
 
 use crate::error::{Result, StoreError};
 use crate::roles::{Token, TokenStore};
 use crate::sqlite::failure::{WriteFailure, damaged};
+use crate::sqlite::row::from_row;
 use crate::sqlite::store::SqliteStore;
 use crate::sqlite::value::{millis, timestamp};
 
@@ -41,7 +41,6 @@ impl TokenStore for SqliteStore {
     }
 }
 
-#[derive(FromRow)]
 struct TokenRow {
     id: String,
     name: String,
@@ -49,6 +48,8 @@ struct TokenRow {
     created_at: i64,
     expires_at: Option<i64>,
 }
+
+from_row!(TokenRow { id, name, hash, created_at, expires_at });
 
 impl TokenRow {
     fn read(self) -> Result<Token, WriteFailure> {
