@@ -43,7 +43,7 @@ pub(super) enum FetchResponse {
 
 impl FetchClient {
     pub(super) fn new(policy: FetchPolicy, ca_file: Option<&PathBuf>) -> Result<FetchClient, String> {
-        let tls = tidings_tls::client_config(ca_file.map(PathBuf::as_path));
+        let tls = tidings_tls::https_client_config(ca_file.map(PathBuf::as_path));
         let tls = tls.map_err(|error| format!("tls.ca_file: {error}"))?;
         let client = Client::builder()
             .tls_backend_preconfigured(tls)
