@@ -3,6 +3,7 @@
 
 pub mod js;
 pub mod python;
+#[cfg(feature = "encode")]
 pub mod rust;
 
 use std::fs;
