@@ -1,5 +1,5 @@
 //! The access lists of this daemon: the cache in front of the providers that the configuration names. Messages and
-//! administrators say which lists are no longer right. How lists are kept and fetched is the cache's own crate.
+//! administrators invalidate lists. The crate `tidings-acl` keeps and fetches them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tidings_acl::{
 use tidings_domain::acl::{Cause, Holders, Key, invalidated};
 use tidings_domain::facts::Facts;
 use tidings_domain::message::Envelope;
-use tidings_store::{Change, Store, StoreError};
+use tidings_store::{AccessListStore, Change, StoreError};
 use tokio::runtime::Handle;
 
 use crate::telemetry::chain;
@@ -25,11 +25,11 @@ const STORE_PAUSE: Duration = Duration::from_millis(500);
 pub struct AccessLists {
     cache: AclCache,
     files: Vec<Arc<JsonFile>>,
-    /// Files and the store alone: no list takes long.
+    /// Only files and the store: no list takes long.
     local: bool,
 }
 
-/// What one message needs of them.
+/// The lists that one message needs.
 #[derive(Clone, Debug, Default)]
 pub struct RequiredLists {
     pub packages: Vec<String>,
@@ -37,7 +37,7 @@ pub struct RequiredLists {
 }
 
 impl RequiredLists {
-    /// The lists of the message's packages, and of the groups that rules ask about where it names somebody.
+    /// The lists of the message's packages, and of the groups that rules ask about where the message names users.
     pub fn new(facts: &Facts, asked: &Arc<GroupSet>) -> RequiredLists {
         let groups = (!facts.usernames.is_empty()).then(|| Arc::clone(asked));
         RequiredLists { packages: facts.packages.clone(), groups }
@@ -54,7 +54,7 @@ impl RequiredLists {
 
 impl AccessLists {
     /// The providers of the configuration, behind an empty cache.
-    pub fn open(settings: &AclSettings, store: &Arc<dyn Store>) -> anyhow::Result<AccessLists> {
+    pub fn open(settings: &AclSettings, store: Arc<dyn AccessListStore>) -> anyhow::Result<AccessLists> {
         let mut files = Vec::new();
         let mut file = |path| {
             let file = Arc::new(JsonFile::open(path)?);
@@ -62,13 +62,13 @@ impl AccessLists {
             anyhow::Ok(file)
         };
         let packages: Arc<dyn Provider<Holders>> = match &settings.packages {
-            PackageSource::Store => Arc::new(Stored(Arc::clone(store))),
+            PackageSource::Store => Arc::new(Stored(Arc::clone(&store))),
             PackageSource::File { path } => file(path)?,
             PackageSource::Pkgdb(service) => Arc::new(Pkgdb::new(service)?),
             PackageSource::DistGit(site) => Arc::new(DistGit::new(site)?),
         };
         let groups: Arc<dyn Provider<BTreeSet<String>>> = match &settings.groups {
-            GroupSource::Store => Arc::new(Stored(Arc::clone(store))),
+            GroupSource::Store => Arc::new(Stored(Arc::clone(&store))),
             GroupSource::File { path } => file(path)?,
             GroupSource::FasJson(service) => Arc::new(FasJson::new(service)?),
         };
@@ -77,31 +77,31 @@ impl AccessLists {
         Ok(AccessLists { local, cache: AclCache::new(packages, groups, settings, Handle::current()), files })
     }
 
-    /// What a message with these facts needs, if it is here now.
+    /// The lists that a message with these facts needs, if all are in memory.
     pub fn ready(&self, facts: &Facts, asked: &GroupSet) -> Option<View> {
         let groups = (!facts.usernames.is_empty()).then_some(asked);
         self.cache.ready(&Need { packages: &facts.packages, groups })
     }
 
-    /// The same, after it was fetched; `acl.wait` at most.
+    /// The same, after they were fetched; waits for `acl.wait` at most.
     pub async fn view(&self, needed: &RequiredLists) -> View {
         self.cache.view(&Need { packages: &needed.packages, groups: needed.groups.as_deref() }).await
     }
 
-    /// Whether no list comes from a service: then nothing is gained by letting messages pass each other.
+    /// Whether no list comes from a service: then messages need not pass each other.
     pub const fn are_local(&self) -> bool {
         self.local
     }
 
-    /// Whatever the message says has changed is fetched anew, also for the message itself. To be called with verified
-    /// messages only.
+    /// Invalidates what the message says has changed, also for the message itself. To be called with verified messages
+    /// only.
     pub fn observe(&self, envelope: &Envelope) {
         if let Some(invalidation) = invalidated(envelope) {
             self.cache.invalidate(&invalidation.keys, invalidation.cause);
         }
     }
 
-    /// The same for what the store tells.
+    /// Invalidates what the store's feed says has changed.
     pub fn apply(&self, change: &Change) {
         let one = |key| self.cache.invalidate(&[key], Cause::Administrator);
         match change {
@@ -112,7 +112,7 @@ impl AccessLists {
         }
     }
 
-    /// An administrator wants this list fetched anew.
+    /// Invalidates one list: an administrator asks for it to be fetched again.
     pub fn refresh(&self, key: Key) {
         self.cache.invalidate(&[key], Cause::Administrator);
     }
@@ -128,25 +128,25 @@ impl AccessLists {
         Ok(())
     }
 
-    /// The cache, for whoever reports how it does.
+    /// The cache, for reports about it.
     pub const fn cache(&self) -> &AclCache {
         &self.cache
     }
 }
 
-/// Reports lists that a message does without.
+/// Logs the lists that a message is matched without.
 pub fn report(missing: &[Missing], message: &str) {
     for Missing { key, reason } in missing {
         let (kind, name) = match key {
             Key::Package(name) => ("package", name),
             Key::Group(name) => ("group", name),
         };
-        tracing::warn!(message, kind, name, %reason, "matched without an access list; somebody may not be told");
+        tracing::warn!(message, kind, name, %reason, "matched without an access list; users may miss this message");
     }
 }
 
 /// The table in the daemon's own store.
-struct Stored(Arc<dyn Store>);
+struct Stored(Arc<dyn AccessListStore>);
 
 #[async_trait]
 impl Provider<Holders> for Stored {
@@ -170,7 +170,7 @@ impl Provider<BTreeSet<String>> for Stored {
     }
 }
 
-/// Reads from the store, as soon as it is available: without it no message could be accepted either.
+/// Reads from the store, and waits while it is unavailable: without it no message could be accepted either.
 async fn read<T, F: Future<Output = Result<T, StoreError>>>(ask: impl Fn() -> F) -> Result<T, ProviderError> {
     loop {
         match ask().await {

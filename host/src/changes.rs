@@ -1,6 +1,6 @@
-//! What users change is announced on the bus, as FMN did: `<prefix>.<environment>.fmn.preference.update` with the user. The
-//! store's feed says what changed, so every way of changing is announced, also from another process. The announcement is for
-//! others; this daemon follows the feed itself.
+//! Announces changes of users' rules on the bus, as FMN did: `<prefix>.<environment>.fmn.preference.update` with the user. The
+//! store's feed says what changed, so every change is announced, also one by another process. The announcement is for other
+//! programs; this daemon follows the feed itself.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tidings_bus::Publisher;
 use tidings_domain::message::Envelope;
-use tidings_store::{Change, Changes, Revision, Store, StoreError};
+use tidings_store::{Change, ChangeFeed, Changes, Revision, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::telemetry::chain;
@@ -16,27 +16,31 @@ use crate::telemetry::chain;
 /// How often the feed is asked for what other processes changed.
 const FEED_EVERY: Duration = Duration::from_secs(1);
 
-/// Announces what is changed, where `bus.publish` is set.
+/// Announces changes, where `bus.publish` is set.
 pub struct Announcer {
     publisher: Publisher,
     topic: String,
-    store: Arc<dyn Store>,
+    feed: Arc<dyn ChangeFeed>,
     upto: Revision,
 }
 
 impl Announcer {
-    /// One that announces what is changed from now on. `topic_prefix` includes the environment.
-    pub async fn new(publisher: Publisher, topic_prefix: &str, store: Arc<dyn Store>) -> Result<Announcer, StoreError> {
-        let upto = store.revision().await?;
-        Ok(Announcer { publisher, topic: format!("{topic_prefix}.fmn.preference.update"), store, upto })
+    /// One that announces changes from now on. `topic_prefix` includes the environment.
+    pub async fn new(
+        publisher: Publisher,
+        topic_prefix: &str,
+        feed: Arc<dyn ChangeFeed>,
+    ) -> Result<Announcer, StoreError> {
+        let upto = feed.revision().await?;
+        Ok(Announcer { publisher, topic: format!("{topic_prefix}.fmn.preference.update"), feed, upto })
     }
 
     /// Follows the feed until `stop`. A failure is logged: the change is committed and in force here.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut changed = self.store.changed();
+        let mut changed = self.feed.changed();
         loop {
             if let Err(error) = self.announce().await {
-                tracing::warn!(error = %chain(&error), "changes cannot be read, and are announced on the bus later");
+                tracing::warn!(error = %chain(&error), "changes cannot be read; they are announced on the bus later");
             }
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -52,7 +56,7 @@ impl Announcer {
 
     async fn announce(&mut self) -> Result<(), StoreError> {
         loop {
-            match self.store.changes(self.upto).await? {
+            match self.feed.changes(self.upto).await? {
                 Changes::These { changes, .. } if changes.is_empty() => return Ok(()),
                 Changes::These { changes, upto } => {
                     for change in changes {
@@ -71,12 +75,12 @@ impl Announcer {
     async fn user(&self, user: &str) {
         let msg = json!({ "openid": format!("{user}.id.fedoraproject.org"), "user": user });
         if let Err(error) = self.publisher.publish(&self.topic, msg).await {
-            tracing::warn!(user, error = %error, "a change could not be announced on the bus");
+            tracing::warn!(user, error = %error, "a change of a user's rules was not announced on the bus; it is in force here");
         }
     }
 }
 
-/// The user whose rules a message says have changed: old FMN's `fmn.<class>.update` and new FMN's `fmn.rule.*`.
+/// The user whose rules have changed according to a message: old FMN's `fmn.<class>.update` and new FMN's `fmn.rule.*`.
 pub fn changed_user(envelope: &Envelope) -> Option<&str> {
     let (_, kind) = envelope.topic().split_once(".fmn.")?;
     let msg = envelope.msg();
@@ -107,7 +111,7 @@ mod tests {
         Subscription { user, channel, enabled: true, addresses: Vec::new(), digest: None, style, filters: Vec::new() }
     }
 
-    /// Filters that were renamed or deleted, and whatever a command did, were changed without a word.
+    /// FMN announced neither filters that were renamed or deleted nor changes by a command.
     #[tokio::test]
     async fn o3_every_way_of_changing_a_subscription_is_announced_on_the_bus() {
         let dir = tempfile::tempdir().expect("a temporary directory");
@@ -116,16 +120,17 @@ mod tests {
         let publisher = Publisher::bind("tcp://127.0.0.1:0", "tidings").await.expect("a free port");
         let listen = ZmqSubscription { address: publisher.endpoint().to_owned(), topics: vec![String::new()] };
         let source = ZmqSource::new(vec![listen], ZmqSettings::default()).expect("it is an endpoint");
-        let (stop, (sink, mut heard)) = (CancellationToken::new(), tidings_bus::buffer());
+        let (stop, (sink, mut announcements)) = (CancellationToken::new(), tidings_bus::buffer());
         let listening = tokio::spawn(Box::new(source).run(sink, stop.clone()));
         publisher.joined().await;
-        let announcer =
-            Announcer::new(publisher, "org.example.test", Arc::clone(&store)).await.expect("the store answers");
+        let announcer = Announcer::new(publisher, "org.example.test", store.clone()).await.expect("the store answers");
         let announcing = tokio::spawn(announcer.run(stop.clone()));
 
         let mut announced = async || {
-            let received =
-                tokio::time::timeout(Duration::from_secs(30), heard.recv()).await.expect("in time").expect("open");
+            let received = tokio::time::timeout(Duration::from_secs(30), announcements.recv())
+                .await
+                .expect("in time")
+                .expect("open");
             let envelope = Envelope::read(&received.frame).expect("a message");
             assert_eq!(envelope.topic(), "org.example.test.fmn.preference.update");
             changed_user(&envelope).expect("a user").to_owned()

@@ -1,6 +1,6 @@
-//! Components from elsewhere: by URL with the digest that the file must have, or from an OCI registry. It brings bytes whose
-//! digest was checked and says nothing of what is in them: that is for trust and admission. It reaches what an
-//! administrator's word and the rules for addresses allow, as plugins do.
+//! Fetches components: by URL with the digest that the file must have, or from an OCI registry. It returns bytes whose digest
+//! was checked and does not judge their content: that is for trust and admission. It connects only to addresses that the
+//! settings and the rules for addresses allow.
 
 mod http;
 pub(crate) mod limits;
@@ -31,7 +31,7 @@ pub struct InstallConfig {
     pub private: bool,
     /// The same for these hosts alone.
     pub hosts: Vec<String>,
-    /// Hosts that are asked without TLS. What comes is held to its digest all the same.
+    /// Hosts that are asked without TLS. The digest of the file is checked all the same.
     pub plain_http: Vec<String>,
 }
 
@@ -44,22 +44,20 @@ pub enum ComponentSource {
     Oci(OciReference),
 }
 
-/// What was brought.
+/// A fetched component.
 #[derive(Debug)]
 pub struct Fetched {
     pub file: Bytes,
-    /// minisign's signature that lay beside it.
+    /// minisign's signature, where there was one beside the file.
     pub signature: Option<String>,
     /// Where it came from, with the digest that makes this the only possible file.
     pub from: String,
 }
 
-/// Why there is no file.
+/// Why a component could not be fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    #[error(
-        "`{0}` is no URL that components can come from: it must be https://HOST/PATH, with neither user nor password"
-    )]
+    #[error("`{0}` is not a valid URL of a component: it must be https://HOST/PATH, with neither user nor password")]
     Url(String),
     #[error("{host}: asked without TLS, and `install.plain_http` does not list it")]
     PlainHttp { host: String },
@@ -82,7 +80,7 @@ pub enum FetchError {
 }
 
 impl FetchError {
-    /// Whether the fault is at the other end, so that the same wish may succeed later.
+    /// Whether the fault is at the other end, so that the same request may succeed later.
     pub fn is_elsewhere(&self) -> bool {
         matches!(
             self,
@@ -94,10 +92,10 @@ impl FetchError {
     }
 }
 
-/// Brings components.
+/// Fetches components.
 pub struct Fetcher {
     web: FetchClient,
-    /// How long a component may take to come, all its requests together.
+    /// How long a component may take, all its requests together.
     within: Duration,
 }
 
@@ -129,19 +127,19 @@ impl Fetcher {
         beside.set_path(&format!("{}.minisig", url.path()));
         let signature = match self.web.get(&FetchRequest::of(&beside, limits::SIGNATURE_BYTES)).await {
             Ok(text) => Some(String::from_utf8_lossy(&text).into_owned()),
-            // There is none, or the server does not say whether there is (stores of files say 403). Whether one is needed is
-            // not for here.
+            // There is none, or the server does not say whether there is (stores of files answer 403). The trust policy says
+            // whether one is needed.
             Err(FetchError::Status { status: 403 | 404 | 410, .. }) => None,
             Err(error) => return Err(error),
         };
-        // A query may be what lets its bearer in.
+        // A query may contain a key.
         let mut from = url.clone();
         from.set_query(None);
         Ok(Fetched { file, signature, from: format!("{from}#sha256={sha256}") })
     }
 }
 
-/// Whether it is the file that was asked for. Hashing 64 MiB takes a while: not on a thread that others wait for.
+/// Whether the file has the expected digest. Hashing 64 MiB takes a while: not on a thread that others wait for.
 async fn check(file: &Bytes, expected: &ComponentDigest) -> Result<(), FetchError> {
     let bytes = file.clone();
     let found = tokio::task::spawn_blocking(move || digest(&bytes)).await;

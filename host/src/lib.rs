@@ -1,5 +1,5 @@
 //! The daemon `tidings`: bus -> verify -> facts -> match -> store -> dispatch -> sandbox -> outcome. This crate wires the
-//! rooms together and owns the edges (configuration, command line, API, telemetry). It knows neither SQL nor wasmtime.
+//! parts together and owns the edges (configuration, command line, API, telemetry). It uses neither SQL nor wasmtime.
 
 pub mod access_lists;
 pub mod api;
@@ -14,6 +14,7 @@ pub mod fetch;
 pub mod intake;
 pub mod link_signer;
 pub mod matching_state;
+pub mod precondition;
 pub mod static_data;
 pub mod streams;
 pub mod telemetry;

@@ -1,6 +1,6 @@
-//! Links that users are given: where a filter is edited, where one click ends deliveries to an address, where the address's
-//! event stream is. What a link is good for is in it, signed, so that nobody can make one for another's address and nothing
-//! needs to be stored for it.
+//! The links in notifications: to edit a filter, to end deliveries to an address with one click, to read the address's event
+//! stream. A link contains its purpose and its subject, signed, so that it cannot be forged for another address and nothing
+//! is stored for it.
 
 use std::path::Path;
 
@@ -12,11 +12,12 @@ use sha2::Sha256;
 use tidings_domain::secret::Secret;
 
 use crate::config::Config;
+use crate::precondition::StateTag;
 
 const KEY_BYTES: usize = 32;
 const MAC_BYTES: usize = 32;
 
-/// Makes links, and reads its own back.
+/// Makes links, and verifies those that it made.
 pub struct LinkSigner {
     key: Secret<[u8; KEY_BYTES]>,
     public_url: Option<String>,
@@ -31,19 +32,19 @@ pub struct LinkSubject {
     pub address: String,
 }
 
-/// What a signed link lets its holder do. A link for one is none for the other.
+/// What a signed link lets its holder do. A link for one purpose is invalid for the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Stop deliveries to the address. It goes out with each of them.
+    /// Stop deliveries to the address. Each delivery has such a link.
     Unsubscribe,
     /// Read the address's event stream.
     Follow,
-    /// Answer whether notifications are wanted at the address. It goes to the address alone.
+    /// Answer whether notifications are wanted at the address. It is sent to the address only.
     Confirm,
 }
 
 impl Purpose {
-    /// What is signed before the destination, which begins with a brace.
+    /// The bytes that are signed before the subject, which begins with a brace.
     const fn mark(self) -> &'static [u8] {
         match self {
             Purpose::Unsubscribe => b"",
@@ -78,24 +79,24 @@ impl LinkSigner {
     /// Where one click stops deliveries to an address, if `api.public_url` is set.
     pub fn unsubscribe_link(&self, user: &str, channel: &str, address: &str) -> Option<String> {
         let url = self.public_url.as_ref()?;
-        let what = LinkSubject { user: user.into(), channel: channel.into(), address: address.into() };
-        Some(format!("{url}/unsubscribe/{}", self.sign(Purpose::Unsubscribe, &what)?))
+        let subject = LinkSubject { user: user.into(), channel: channel.into(), address: address.into() };
+        Some(format!("{url}/unsubscribe/{}", self.sign(Purpose::Unsubscribe, &subject)?))
     }
 
     /// Where the owner of an address accepts it, and where it is rejected, if `api.public_url` is set.
-    pub fn confirm_links(&self, what: &LinkSubject) -> Option<(String, String)> {
-        let (url, token) = (self.public_url.as_ref()?, self.sign(Purpose::Confirm, what)?);
+    pub fn confirm_links(&self, subject: &LinkSubject) -> Option<(String, String)> {
+        let (url, token) = (self.public_url.as_ref()?, self.sign(Purpose::Confirm, subject)?);
         Some((format!("{url}/confirm/{token}"), format!("{url}/reject/{token}")))
     }
 
     /// The path of a destination's event stream, and the URL if `api.public_url` is set.
-    pub fn stream_link(&self, what: &LinkSubject) -> Option<(String, Option<String>)> {
-        let path = format!("/stream/{}", self.sign(Purpose::Follow, what)?);
+    pub fn stream_link(&self, subject: &LinkSubject) -> Option<(String, Option<String>)> {
+        let path = format!("/stream/{}", self.sign(Purpose::Follow, subject)?);
         let url = self.public_url.as_ref().map(|url| format!("{url}{path}"));
         Some((path, url))
     }
 
-    /// What a link's token is about; none where this key did not sign it for that.
+    /// The subject of a link's token; none where this key did not sign it for the purpose.
     pub fn read_token(&self, purpose: Purpose, token: &str) -> Option<LinkSubject> {
         let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
         let (tag, payload) = bytes.split_at_checked(MAC_BYTES)?;
@@ -103,8 +104,17 @@ impl LinkSigner {
         serde_json::from_slice(payload).ok()
     }
 
-    fn sign(&self, purpose: Purpose, what: &LinkSubject) -> Option<String> {
-        let payload = serde_json::to_vec(what).ok()?;
+    /// The tag of a state that may contain secrets: equal states have equal tags, and a tag reveals nothing of its state.
+    pub fn state_tag(&self, state: &impl Serialize) -> StateTag {
+        let json = serde_json::to_vec(state).unwrap_or_default();
+        // No payload of a link begins like this.
+        let mac =
+            Hmac::<Sha256>::new_from_slice(self.key.expose()).map(|mac| mac.chain_update(b"state ").chain_update(json));
+        StateTag::new(mac.map(|mac| hex::encode(&mac.finalize().into_bytes()[..16])).unwrap_or_default())
+    }
+
+    fn sign(&self, purpose: Purpose, subject: &LinkSubject) -> Option<String> {
+        let payload = serde_json::to_vec(subject).ok()?;
         let mut bytes = self.mac(purpose, &payload)?.finalize().into_bytes().to_vec();
         bytes.extend(payload);
         Some(URL_SAFE_NO_PAD.encode(bytes))
@@ -163,26 +173,27 @@ mod tests {
     }
 
     #[test]
-    fn an_unsubscribe_link_ends_what_it_was_made_for_and_cannot_be_forged() {
+    fn an_unsubscribe_link_names_its_subject_and_cannot_be_forged() {
         let link = links(1).unsubscribe_link("ralph", "email", "ralph@example.org").expect("there is a public URL");
         let token = link.strip_prefix("https://tell.example.org/unsubscribe/").expect("it leads to the server");
-        let what = LinkSubject { user: "ralph".into(), channel: "email".into(), address: "ralph@example.org".into() };
-        assert_eq!(links(1).read_token(Purpose::Unsubscribe, token), Some(what));
+        let subject =
+            LinkSubject { user: "ralph".into(), channel: "email".into(), address: "ralph@example.org".into() };
+        assert_eq!(links(1).read_token(Purpose::Unsubscribe, token), Some(subject));
         assert_eq!(links(2).read_token(Purpose::Unsubscribe, token), None);
         let mut changed = token.to_owned();
         changed.replace_range(60..61, if &token[60..61] == "A" { "B" } else { "A" });
-        for bad in [changed.as_str(), "", "AAAA", "%%%"] {
-            assert_eq!(links(1).read_token(Purpose::Unsubscribe, bad), None, "{bad}");
+        for invalid in [changed.as_str(), "", "AAAA", "%%%"] {
+            assert_eq!(links(1).read_token(Purpose::Unsubscribe, invalid), None, "{invalid}");
         }
     }
 
     #[test]
-    fn a_link_is_good_for_its_purpose_alone() {
-        let what = LinkSubject { user: "ralph".into(), channel: "browser".into(), address: "ralph".into() };
-        let (path, url) = links(1).stream_link(&what).expect("a link");
+    fn a_link_is_valid_for_its_purpose_alone() {
+        let subject = LinkSubject { user: "ralph".into(), channel: "browser".into(), address: "ralph".into() };
+        let (path, url) = links(1).stream_link(&subject).expect("a link");
         assert_eq!(url, Some(format!("https://tell.example.org{path}")));
         let token = path.strip_prefix("/stream/").expect("the stream's path");
-        assert_eq!(links(1).read_token(Purpose::Follow, token), Some(what));
+        assert_eq!(links(1).read_token(Purpose::Follow, token), Some(subject));
         assert_eq!(links(1).read_token(Purpose::Unsubscribe, token), None);
         let other = links(1).unsubscribe_link("ralph", "browser", "ralph").expect("there is a public URL");
         let token = other.strip_prefix("https://tell.example.org/unsubscribe/").expect("it leads to the server");

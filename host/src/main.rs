@@ -1,4 +1,4 @@
-//! The program `tidings`. What it can do is in `cli`.
+//! The program `tidings`. Its commands are in `cli`.
 
 use std::process::ExitCode;
 

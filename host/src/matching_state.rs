@@ -1,6 +1,10 @@
-//! What matching works with: catalogue, aliases and everybody's rules, as one snapshot. Readers take the snapshot without a
-//! lock; an edit makes a new one that shares the rest. The store's feed says what changed; nothing here is ever written
-//! back to the store.
+//! What messages are matched against: catalogue, aliases and the rules of all users, as one snapshot. Readers take the
+//! snapshot without a lock; an edit makes a new one that shares the rest. The store's feed says what changed; nothing here
+//! is ever written to the store.
+
+mod load;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,40 +13,36 @@ use arc_swap::ArcSwap;
 use tidings_acl::GroupSet;
 use tidings_domain::rules::RuleProblem;
 use tidings_domain::ruleset::{Editor, Ruleset, Sizes};
-use tidings_domain::subscription::borrowed::{FilterRef, SubscriptionRef};
-use tidings_store::{Change, Changes, Revision, Store, StoreError, SubscriptionOptions, SubscriptionRow};
+use tidings_store::{Change, ChangeFeed, Changes, Revision, StoreError, SubscriptionStore};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::static_data::StaticData;
 use crate::telemetry::{Metrics, chain};
+use load::{load_rules, replace_user};
 
 /// How often the feed is asked for what other processes changed; what this one changes is known at once.
 const FEED_EVERY: Duration = Duration::from_secs(1);
-/// Users whose rows are read in one go while everything is loaded.
-const LOAD_PAGE: u32 = 500;
-/// After so many filters a load says how far it is.
-const LOAD_REPORT: usize = 100_000;
 
-/// One consistent state of it all.
+/// One consistent state.
 #[derive(Debug)]
 pub struct Snapshot {
-    pub references: Arc<StaticData>,
+    pub static_data: Arc<StaticData>,
     pub rules: Ruleset,
     /// The groups that the rules ask about.
     pub asked: Arc<GroupSet>,
-    /// How much there is of the rules.
+    /// How many rules there are, and how much memory they take.
     pub sizes: Sizes,
 }
 
 impl Snapshot {
     /// The editor's state; with the groups of `before`, if they are the same.
-    fn new(references: Arc<StaticData>, editor: &Editor, before: Option<&Snapshot>) -> Arc<Snapshot> {
+    fn new(static_data: Arc<StaticData>, editor: &Editor, before: Option<&Snapshot>) -> Arc<Snapshot> {
         let rules = editor.ruleset();
         let asked = before.map(|before| &before.asked).filter(|asked| asked.equals(rules.groups()));
         let asked = asked.map_or_else(|| Arc::new(GroupSet::new(rules.groups().cloned())), Arc::clone);
-        Arc::new(Snapshot { references, rules, asked, sizes: editor.sizes() })
+        Arc::new(Snapshot { static_data, rules, asked, sizes: editor.sizes() })
     }
 }
 
@@ -51,49 +51,51 @@ pub struct MatchingState {
     current: ArcSwap<Snapshot>,
     /// Held while the store is read and the snapshot replaced, so that a slow reader never overwrites a later edit.
     edit: Mutex<Writing>,
-    store: Arc<dyn Store>,
+    subscriptions: Arc<dyn SubscriptionStore>,
+    feed: Arc<dyn ChangeFeed>,
     metrics: Arc<Metrics>,
-    /// What is told of changes that are not about rules.
+    /// Called with changes that are not about rules.
     lists: Box<dyn Fn(&Change) + Send + Sync>,
 }
 
-/// What the one who changes rules has in hand.
+/// What a change of the rules works on.
 struct Writing {
     editor: Editor,
-    /// Up to here the store's feed is in it.
+    /// The editor has the store's feed up to here.
     upto: Revision,
 }
 
 impl MatchingState {
-    /// Reads the files of the configuration and all rules of the store. `lists` is told when access lists changed.
+    /// Reads the files of the configuration and all rules of the store. `lists` is called when access lists changed.
     pub async fn load(
         config: &Config,
-        store: Arc<dyn Store>,
+        subscriptions: Arc<dyn SubscriptionStore>,
+        feed: Arc<dyn ChangeFeed>,
         metrics: Arc<Metrics>,
         lists: impl Fn(&Change) + Send + Sync + 'static,
     ) -> anyhow::Result<MatchingState> {
-        let references = Arc::new(StaticData::read(&config.catalogue).map_err(anyhow::Error::msg)?);
-        // The place in the feed comes first: an edit while the rules are read is found behind it.
-        let upto = store.revision().await?;
-        let editor = load_rules(&*store, &references).await?;
-        let current = ArcSwap::new(Snapshot::new(references, &editor, None));
+        let static_data = Arc::new(StaticData::read(&config.catalogue).map_err(ConfigError::File)?);
+        // The position in the feed is read first: an edit while the rules are read is behind it.
+        let upto = feed.revision().await?;
+        let editor = load_rules(&*subscriptions, &static_data).await?;
+        let current = ArcSwap::new(Snapshot::new(static_data, &editor, None));
         let edit = Mutex::new(Writing { editor, upto });
-        let knowledge = MatchingState { current, edit, store, metrics, lists: Box::new(lists) };
-        knowledge.catch_up().await?;
-        Ok(knowledge)
+        let state = MatchingState { current, edit, subscriptions, feed, metrics, lists: Box::new(lists) };
+        state.catch_up().await?;
+        Ok(state)
     }
 
-    /// What to match with now. Costs no lock.
+    /// The present snapshot. Takes no lock.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.current.load_full()
     }
 
-    /// Puts everything in force that was committed before the call.
+    /// Reads everything that was committed before the call.
     pub async fn catch_up(&self) -> Result<(), StoreError> {
         let mut writing = self.edit.lock().await;
         let before = writing.upto;
         loop {
-            match self.store.changes(writing.upto).await? {
+            match self.feed.changes(writing.upto).await? {
                 Changes::These { changes, .. } if changes.is_empty() => break,
                 Changes::These { changes, upto } => {
                     self.apply(&mut writing.editor, &changes).await?;
@@ -118,30 +120,30 @@ impl MatchingState {
                 Change::User(user) => self.read_user(editor, user, "feed").await?,
                 Change::AllSubscriptions => self.read_all(editor).await?,
                 Change::Package(_) | Change::Group(_) | Change::AllAccessLists => (self.lists)(change),
-                // Whoever changes a channel puts it in force.
+                // Channels are changed by their actors, which need no notice.
                 Change::Channel(_) => {}
             }
         }
         Ok(())
     }
 
-    /// Everything again, against the same files.
+    /// Reads all rules again, against the same files.
     async fn read_all(&self, editor: &mut Editor) -> Result<(), StoreError> {
         (self.lists)(&Change::AllAccessLists);
-        *editor = load_rules(&*self.store, &self.snapshot().references).await?;
+        *editor = load_rules(&*self.subscriptions, &self.snapshot().static_data).await?;
         self.metrics.invalidated("everything");
         Ok(())
     }
 
     async fn read_user(&self, editor: &mut Editor, user: &str, reason: &'static str) -> Result<(), StoreError> {
         let began = Instant::now();
-        put(editor, user, &self.store.subscription_rows_of(user).await?);
+        replace_user(editor, user, &self.subscriptions.subscription_rows_of(user).await?);
         self.metrics.rule_load_seconds.observe(began.elapsed().as_secs_f64());
         self.metrics.invalidated(reason);
         Ok(())
     }
 
-    /// Reads one user's rules again, since a message says that they changed; everybody else's stay as they are.
+    /// Reads one user's rules again, since a message says that they changed. Those of other users stay as they are.
     pub async fn reload_user(&self, user: &str) -> Result<(), StoreError> {
         let mut writing = self.edit.lock().await;
         self.read_user(&mut writing.editor, user, "message").await?;
@@ -151,18 +153,18 @@ impl MatchingState {
 
     fn publish(&self, editor: &Editor) {
         let before = self.snapshot();
-        self.current.store(Snapshot::new(Arc::clone(&before.references), editor, Some(&before)));
+        self.current.store(Snapshot::new(Arc::clone(&before.static_data), editor, Some(&before)));
     }
 
-    /// Reads the files again, and compiles all rules against them. Where one is bad the old ones stay in force. Edits go
-    /// on while it reads.
+    /// Reads the files again, and compiles all rules against them. Where one is invalid the old ones stay in force. Edits go
+    /// on meanwhile.
     pub async fn reload(&self, config: &Config) -> anyhow::Result<()> {
-        let references = Arc::new(StaticData::read(&config.catalogue).map_err(anyhow::Error::msg)?);
-        let upto = self.store.revision().await?;
-        let editor = load_rules(&*self.store, &references).await?;
+        let static_data = Arc::new(StaticData::read(&config.catalogue).map_err(ConfigError::File)?);
+        let upto = self.feed.revision().await?;
+        let editor = load_rules(&*self.subscriptions, &static_data).await?;
         {
             let mut writing = self.edit.lock().await;
-            self.current.store(Snapshot::new(references, &editor, Some(&self.snapshot())));
+            self.current.store(Snapshot::new(static_data, &editor, Some(&self.snapshot())));
             *writing = Writing { editor, upto };
         }
         self.metrics.invalidated("reload");
@@ -171,7 +173,7 @@ impl MatchingState {
 
     /// Follows the feed until `stop`.
     pub async fn follow(&self, stop: CancellationToken) {
-        let mut changed = self.store.changed();
+        let mut changed = self.feed.changed();
         let mut failing = false;
         loop {
             tokio::select! {
@@ -183,7 +185,7 @@ impl MatchingState {
                 Ok(()) => failing = false,
                 Err(error) => {
                     if !std::mem::replace(&mut failing, true) {
-                        tracing::error!(error = %chain(&error), "changes cannot be read; the old rules stay in force");
+                        tracing::error!(error = %chain(&error), "changes cannot be read; the old rules stay in force, and it is tried again");
                     }
                     tokio::time::sleep(FEED_EVERY).await;
                 }
@@ -191,80 +193,8 @@ impl MatchingState {
         }
     }
 
-    /// Rules that cannot be tested, for whoever asks.
+    /// Rules that cannot be tested.
     pub async fn problems(&self) -> Vec<RuleProblem> {
         self.edit.lock().await.editor.problems().cloned().collect()
     }
 }
-
-/// All rules of the store, compiled.
-async fn load_rules(store: &dyn Store, references: &StaticData) -> Result<Editor, StoreError> {
-    let began = Instant::now();
-    let mut editor = Editor::loading(Arc::clone(&references.catalogue));
-    let (mut after, mut reported) = (None::<String>, 0);
-    loop {
-        let page = store.subscription_page_of_users(after.as_deref(), LOAD_PAGE).await?;
-        let Some(last) = page.last() else { break };
-        after = Some(last.user.clone());
-        for rows in page.chunk_by(|a, b| a.user == b.user) {
-            put(&mut editor, &rows[0].user, rows);
-        }
-        let filters = editor.sizes().filters;
-        if filters >= reported + LOAD_REPORT {
-            reported = filters;
-            tracing::info!(filters, "rules are being read");
-        }
-    }
-    editor.loaded();
-    let Sizes { users, filters, .. } = editor.sizes();
-    tracing::info!(users, filters, seconds = began.elapsed().as_secs_f64(), "rules are read");
-    Ok(editor)
-}
-
-/// Puts a user's rows in the place of the old ones. One that cannot be read is left out and logged.
-fn put(editor: &mut Editor, user: &str, rows: &[SubscriptionRow]) {
-    let read = rows.iter().filter_map(|row| match row.options() {
-        Ok(options) => Some((row, options)),
-        Err(error) => {
-            tracing::error!(error = %chain(&error), "a subscription cannot be read; it has no effect");
-            None
-        }
-    });
-    let read: Vec<(&SubscriptionRow, SubscriptionOptions)> = read.collect();
-    let borrowed = read.iter().filter_map(|(row, options)| match filters(row) {
-        Ok(filters) => Some(SubscriptionRef {
-            channel: &row.channel,
-            enabled: row.enabled,
-            addresses: &options.addresses,
-            digest: options.digest,
-            style: options.style,
-            filters,
-        }),
-        Err(error) => {
-            tracing::error!(user, channel = row.channel, error, "the filters cannot be read; they have no effect");
-            None
-        }
-    });
-    log(editor.replace(user, borrowed));
-}
-
-fn filters(row: &SubscriptionRow) -> Result<Vec<FilterRef<'_>>, String> {
-    let text = row.filters().map_err(|error| chain(&error))?;
-    FilterRef::read_all(text).map_err(|error| error.to_string())
-}
-
-fn log(problems: &[RuleProblem]) {
-    for problem in problems {
-        tracing::warn!(
-            user = problem.user,
-            channel = problem.channel,
-            filter = problem.filter,
-            rule = problem.rule,
-            reason = problem.reason,
-            "a filter has no effect"
-        );
-    }
-}
-
-#[cfg(test)]
-mod tests;

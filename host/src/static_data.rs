@@ -1,5 +1,5 @@
-//! What comes from files: the catalogue and the aliases. Read at start and on reload; a bad file is an error, and what was in
-//! force stays.
+//! The data from files: the catalogue and the aliases. Read at start and on reload; an invalid file is an error, and what was
+//! in force stays.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -11,7 +11,7 @@ use tidings_domain::catalogue::{Catalogue, EMBEDDED};
 
 use crate::config::CatalogueConfig;
 
-/// What messages are read with.
+/// What the facts of messages are computed with.
 #[derive(Debug)]
 pub struct StaticData {
     pub catalogue: Arc<Catalogue>,
@@ -19,7 +19,10 @@ pub struct StaticData {
 }
 
 impl StaticData {
-    /// Reads what the configuration names, else the catalogue in the program and no aliases.
+    /// Reads the files that the configuration names; without them, the catalogue in the program and no aliases.
+    ///
+    /// # Errors
+    /// Names each file that cannot be read or is invalid.
     pub fn read(config: &CatalogueConfig) -> Result<StaticData, String> {
         let catalogue = match &config.dir {
             None => Catalogue::embedded(),
@@ -27,7 +30,7 @@ impl StaticData {
         };
         let catalogue = catalogue.map_err(|mistakes| {
             let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-            format!("the catalogue is not good:\n{}", lines.join("\n"))
+            format!("the catalogue is invalid:\n{}", lines.join("\n"))
         })?;
         let aliases = match &config.aliases {
             None => Aliases::default(),
@@ -37,7 +40,7 @@ impl StaticData {
     }
 }
 
-/// A deployer's files, and those in the program that none of them replaces by its name.
+/// A deployer's files, and those in the program that none of them replaces by having the same name.
 fn beside_shipped(own: Vec<(String, String)>) -> Vec<(String, String)> {
     let replaced: HashSet<&OsStr> = own.iter().filter_map(|(path, _)| Path::new(path).file_name()).collect();
     let shipped = EMBEDDED.iter().filter(|(name, _)| !replaced.contains(OsStr::new(name)));
@@ -60,7 +63,7 @@ pub fn read_catalogue(dir: &Path) -> Result<Vec<(String, String)>, String> {
     if files.is_empty() { Err(format!("{} holds no .toml file", dir.display())) } else { Ok(files) }
 }
 
-/// Reads a file in the form that `parse` knows.
+/// Reads a file with a parser.
 pub fn parse<T, E: std::fmt::Display>(file: &Path, parse: impl Fn(&str) -> Result<T, E>) -> Result<T, String> {
     let text = std::fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
     parse(&text).map_err(|error| format!("{}: {error}", file.display()))

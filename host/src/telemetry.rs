@@ -1,5 +1,5 @@
-//! What operators see from outside: the log and the metrics. Counters are the only copy of their number; the API's status
-//! reads them from here. It decides nothing.
+//! The log and the metrics. Counters are the only copy of their number; the API's status reads them from here. It decides
+//! nothing.
 
 mod durations;
 mod gauge_snapshot;
@@ -45,23 +45,26 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// The reason of an event.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ReasonLabel {
     pub reason: &'static str,
 }
 
+/// A channel.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ChannelLabel {
     pub channel: String,
 }
 
+/// A channel and an outcome of its attempts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct OutcomeLabel {
     pub channel: String,
     pub outcome: &'static str,
 }
 
-/// Every counter of the daemon.
+/// The counters of the daemon.
 pub struct Metrics {
     registry: Registry,
     /// Messages that intake took from the buffer. Each ends as one of the following.
@@ -71,13 +74,13 @@ pub struct Metrics {
     pub duplicate: Counter,
     pub conflict: Counter,
     pub refused: Family<ReasonLabel, Counter>,
-    /// Messages that broke the code that looked at them.
+    /// Messages that were dropped because they provoked a panic or cannot be stored.
     pub poison: Counter,
     /// Deliveries that intake made.
     pub deliveries: Counter,
     /// Commits that had to be repeated since the store was unavailable.
     pub store_retries: Counter,
-    /// What became of attempts.
+    /// Attempts, by outcome.
     pub outcomes: Family<OutcomeLabel, Counter>,
     pub calls: Family<ChannelLabel, Counter>,
     pub call_seconds: Family<ChannelLabel, Histogram>,
@@ -85,14 +88,14 @@ pub struct Metrics {
     pub versions: VersionMetrics,
     /// 1 while the channel is quarantined.
     pub quarantined: Family<ChannelLabel, Gauge>,
-    /// Messages that had to wait for access lists, and those that were matched without one that nobody could get.
+    /// Messages that had to wait for access lists, and those that were matched without one that was unavailable.
     pub waited: Counter,
     pub without_lists: Counter,
-    /// From the lists to the recipients.
+    /// Duration of matching one message.
     pub match_seconds: Histogram,
-    /// Rules read anew, one user's or everybody's, by what said that they changed.
+    /// Rules read again, one user's or all users', by what said that they changed.
     pub rule_invalidations: Family<ReasonLabel, Counter>,
-    /// Reading and compiling one user's.
+    /// Duration of reading and compiling one user's rules.
     pub rule_load_seconds: Histogram,
 }
 
@@ -155,16 +158,17 @@ impl Metrics {
         self
     }
 
+    /// Counts a refused message.
     pub fn refuse(&self, refusal: Refusal) {
         self.refused.get_or_create(&ReasonLabel { reason: refusal.as_str() }).inc();
     }
 
-    /// Rules are read anew for this reason.
+    /// Counts rules that are read again for this reason.
     pub fn invalidated(&self, reason: &'static str) {
         self.rule_invalidations.get_or_create(&ReasonLabel { reason }).inc();
     }
 
-    /// OpenMetrics text, with the state of everything as it is now.
+    /// The metrics as OpenMetrics text; `present` has those that are not counted.
     pub fn encode(&self, present: &GaugeSnapshot<'_>) -> Result<String, fmt::Error> {
         let mut out = String::new();
         text::encode_registry(&mut out, &self.registry)?;

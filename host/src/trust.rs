@@ -1,5 +1,5 @@
-//! Whose components may run here: detached Ed25519 signatures in minisign's format, the keys of publishers, and what is asked
-//! of a component without one. A signature says who made a file; what the file may do is for grants and limits.
+//! Which components may run here: detached Ed25519 signatures in minisign's format, the keys of publishers, and the rule for
+//! unsigned components. A signature says who made a file; what the file may do is for grants and limits.
 
 use minisign_verify::{Error as KeyError, PublicKey, Signature};
 use serde::Deserialize;
@@ -9,11 +9,12 @@ use tidings_store::Signed;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrustConfig {
-    /// A component without a good signature is neither installed nor run.
+    /// A component without a valid signature is neither installed nor run.
     pub required: bool,
     pub publishers: Vec<PublisherConfig>,
 }
 
+/// A publisher of components.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PublisherConfig {
@@ -24,7 +25,7 @@ pub struct PublisherConfig {
     pub plugins: Option<Vec<String>>,
 }
 
-/// The policy, with its keys read.
+/// The policy, with its keys parsed.
 #[derive(Debug, Default)]
 pub struct Trust {
     required: bool,
@@ -38,7 +39,7 @@ struct Publisher {
     plugins: Option<Vec<String>>,
 }
 
-/// A public key, and how it is written.
+/// A public key, and its text in the settings.
 #[derive(Debug)]
 struct Key {
     text: String,
@@ -59,13 +60,16 @@ pub enum SignatureError {
     #[error("the signature is of minisign's legacy form, of the file and not of its hash; sign it again without `-l`")]
     Legacy,
     #[error("`{publisher}` may not sign the plugin `{plugin}`")]
-    NotTheirs { publisher: String, plugin: String },
+    PluginNotAllowed { publisher: String, plugin: String },
     #[error("it was installed with a signature of `{0}` by a key that no publisher in `trust.publishers` has any more")]
-    Gone(String),
+    KeyRemoved(String),
 }
 
 impl Trust {
-    /// Reads the keys; one that is none is an error.
+    /// Parses the keys.
+    ///
+    /// # Errors
+    /// A key that cannot be parsed.
     pub fn new(config: &TrustConfig) -> Result<Trust, String> {
         let publisher = |config: &PublisherConfig| {
             let key = |text: &String| {
@@ -80,10 +84,11 @@ impl Trust {
         Ok(Trust { required: config.required, publishers })
     }
 
-    /// Whose signature a file has. To be asked before the file is looked at in any other way. A large file takes a while.
+    /// The publisher and key that signed a file. To be called before the file is read in any other way. A large file takes a
+    /// while.
     ///
     /// # Errors
-    /// A signature that is not good is refused also where none is required: something is wrong with it.
+    /// An invalid signature is refused also where none is required.
     pub fn verify(&self, file: &[u8], signature: Option<&str>) -> Result<Option<Signed>, SignatureError> {
         let Some(text) = signature else {
             return if self.required { Err(SignatureError::Unsigned) } else { Ok(None) };
@@ -102,7 +107,7 @@ impl Trust {
         Err(SignatureError::UnknownKey)
     }
 
-    /// Whether a component that is installed may run, now that the configuration may be another one.
+    /// Whether an installed component may run with the present configuration, which may have changed since.
     pub fn permits(&self, signed: Option<&Signed>, plugin: &str) -> Result<(), SignatureError> {
         match signed {
             _ if !self.required => Ok(()),
@@ -111,16 +116,16 @@ impl Trust {
         }
     }
 
-    /// Whether this plugin is one of those that the key may sign. A key that was taken out of the settings takes along all
-    /// that it signed, also where its publisher has others.
+    /// Whether the key may sign this plugin. A key that was removed from the settings invalidates everything that it signed,
+    /// also where its publisher has other keys.
     pub fn may_sign(&self, signed: &Signed, plugin: &str) -> Result<(), SignatureError> {
         let has_key = |publisher: &&Publisher| publisher.keys.iter().any(|key| key.text == signed.key);
         let publisher = self.publishers.iter().find(has_key);
         let Publisher { name, plugins, .. } =
-            publisher.ok_or_else(|| SignatureError::Gone(signed.publisher.clone()))?;
+            publisher.ok_or_else(|| SignatureError::KeyRemoved(signed.publisher.clone()))?;
         match plugins {
             Some(theirs) if !theirs.iter().any(|one| one == plugin) => {
-                Err(SignatureError::NotTheirs { publisher: name.clone(), plugin: plugin.to_owned() })
+                Err(SignatureError::PluginNotAllowed { publisher: name.clone(), plugin: plugin.to_owned() })
             }
             _ => Ok(()),
         }
@@ -154,16 +159,16 @@ mod tests {
     #[test]
     fn a_component_is_judged_by_its_signature() {
         let (ours, theirs) = (pair(), pair());
-        let good = sign(&ours, FILE);
+        let valid = sign(&ours, FILE);
         for (name, required, signature, expected) in [
             ("unsigned where it may be", false, None, Ok(None)),
             ("unsigned where it may not", true, None, Err(SignatureError::Unsigned)),
-            ("signed", true, Some(good.as_str()), Ok(Some("fedora"))),
-            ("signed, though it need not be", false, Some(good.as_str()), Ok(Some("fedora"))),
+            ("signed", true, Some(valid.as_str()), Ok(Some("fedora"))),
+            ("signed, though it need not be", false, Some(valid.as_str()), Ok(Some("fedora"))),
             ("of another file", false, Some(&sign(&ours, b"\0asm another")), Err(SignatureError::Forged)),
-            ("by somebody else", false, Some(&sign(&theirs, FILE)), Err(SignatureError::UnknownKey)),
-            ("no signature at all", false, Some("hello"), Err(SignatureError::Unreadable)),
-            ("cut off", true, good.get(..good.len() / 2), Err(SignatureError::Unreadable)),
+            ("by an unknown key", false, Some(&sign(&theirs, FILE)), Err(SignatureError::UnknownKey)),
+            ("not a signature", false, Some("hello"), Err(SignatureError::Unreadable)),
+            ("cut off", true, valid.get(..valid.len() / 2), Err(SignatureError::Unreadable)),
         ] {
             let trust = trust(required, &ours, None);
             let verdict = trust.verify(FILE, signature).map(|signed| signed.map(|signed| signed.publisher));
@@ -176,9 +181,9 @@ mod tests {
         let pair = pair();
         let trust = trust(true, &pair, Some(&["email"]));
         let signature = sign(&pair, FILE);
-        let signed = trust.verify(FILE, Some(&signature)).expect("good").expect("signed");
+        let signed = trust.verify(FILE, Some(&signature)).expect("valid").expect("signed");
         assert_eq!(trust.may_sign(&signed, "email"), Ok(()));
-        let other = SignatureError::NotTheirs { publisher: "fedora".into(), plugin: "irc".into() };
+        let other = SignatureError::PluginNotAllowed { publisher: "fedora".into(), plugin: "irc".into() };
         assert_eq!(trust.may_sign(&signed, "irc"), Err(other));
     }
 
@@ -189,15 +194,15 @@ mod tests {
         let by = |pair: &KeyPair| Signed { publisher: "fedora".into(), key: pair.pk.to_base64() };
         assert_eq!(strict.permits(Some(&by(&pair)), "email"), Ok(()));
         assert_eq!(strict.permits(None, "email"), Err(SignatureError::Unsigned));
-        let gone = Err(SignatureError::Gone("fedora".into()));
+        let gone = Err(SignatureError::KeyRemoved("fedora".into()));
         assert_eq!(strict.permits(Some(&by(&compromised)), "email"), gone, "the publisher stayed and the key went");
-        assert!(matches!(strict.permits(Some(&by(&pair)), "irc"), Err(SignatureError::NotTheirs { .. })));
+        assert!(matches!(strict.permits(Some(&by(&pair)), "irc"), Err(SignatureError::PluginNotAllowed { .. })));
         assert_eq!(trust(false, &pair, None).permits(None, "email"), Ok(()));
     }
 
     /// What `minisign -S -l` writes: the file itself is signed, not its hash.
     #[test]
-    fn a_legacy_signature_is_called_that() {
+    fn a_legacy_signature_has_an_error_of_its_own() {
         let text = "untrusted comment: signature from minisign secret key\n\
             RWQf6LRCGA9i59SLOFxz6NxvASXDJeRtuZykwQepbDEGt87ig1BNpWaVWuNrm73YiIiJbq71Wi+dP9eKL8OC351vwIasSSbXxwA=\n\
             trusted comment: timestamp:1555779966\tfile:test\n\
@@ -209,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_none_is_a_mistake_of_the_configuration() {
+    fn a_key_that_cannot_be_parsed_is_an_error_of_the_configuration() {
         let publisher = PublisherConfig { name: "fedora".into(), keys: vec!["RWQ".into()], plugins: None };
         let error = Trust::new(&TrustConfig { required: false, publishers: vec![publisher] }).expect_err("no key");
         assert!(error.contains("`fedora`"), "{error}");

@@ -1,5 +1,5 @@
-//! Which messages may be matched. Only this module makes a `Admissible`, and matching takes nothing else. Signatures are for
-//! the sources that carry them; what holds everywhere is checked here.
+//! Which messages may be matched. Only this module makes an `Admissible`, and matching takes nothing else. It checks the age
+//! of a message; sources that carry signatures check those.
 
 use std::time::Duration;
 
@@ -7,17 +7,18 @@ use tidings_domain::limits;
 use tidings_domain::message::{Envelope, Refusal};
 use tidings_domain::time::Timestamp;
 
-/// A message that passed.
+/// A message that may be matched.
 #[derive(Debug)]
 pub struct Admissible(Envelope);
 
 impl Admissible {
+    /// The message.
     pub fn envelope(&self) -> &Envelope {
         &self.0
     }
 }
 
-/// What is asked of a message.
+/// The conditions for a message.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AdmissionPolicy {
     /// The setting `bus.max_message_age`.
@@ -25,7 +26,7 @@ pub struct AdmissionPolicy {
 }
 
 impl AdmissionPolicy {
-    /// Passes a message or says why not. One without a timestamp has no age.
+    /// Admits a message or returns why not. One without a timestamp has no age.
     pub fn verify(&self, envelope: Envelope, now: Timestamp) -> Result<Admissible, Refusal> {
         if let (Some(max_age), Some(sent)) = (self.max_age, envelope.timestamp())
             && (now.since(sent) > max_age || sent.since(now) > limits::CLOCK_SKEW)

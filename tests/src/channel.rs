@@ -6,7 +6,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
+use serde::{Deserialize as _, Serialize};
 use serde_json::{Value, json};
+use tidings_api_types::{PutChannelRequest, SubscriptionRequest};
 
 use crate::client::TestClient;
 use crate::paths;
@@ -14,10 +16,9 @@ use crate::paths;
 /// A channel of that name from a component file, enabled.
 pub async fn install(client: &TestClient, name: &str, file: &Path, config: &Value, grants: &Value) -> Result<()> {
     let component = fs::read(file).with_context(|| format!("reading {}", file.display()))?;
-    let answer: Value = serde_json::from_slice(&client.post("/api/v1/components", component).await?)?;
-    let digest = answer["digest"].as_str().with_context(|| format!("no digest in {answer}"))?;
+    let component = client.install(component).await?.digest;
     let channel = format!("/api/v1/channels/{name}");
-    client.put(&channel, &json!({"component": digest})).await?;
+    client.put(&channel, &PutChannelRequest { component }).await?;
     client.put(&format!("{channel}/config"), config).await?;
     client.put(&format!("{channel}/grants"), grants).await?;
     switch(client, name, true).await
@@ -47,7 +48,9 @@ pub async fn switch(client: &TestClient, name: &str, on: bool) -> Result<()> {
 }
 
 /// Stores a subscription (its own `user` and `channel` say whose).
-pub async fn subscribe(client: &TestClient, subscription: &Value) -> Result<()> {
-    let name = |key: &str| subscription[key].as_str().with_context(|| format!("no {key} in {subscription}"));
-    client.put(&format!("/api/v1/subscriptions/{}/{}", name("user")?, name("channel")?), subscription).await.map(drop)
+pub async fn subscribe(client: &TestClient, subscription: &impl Serialize) -> Result<()> {
+    let request = SubscriptionRequest::deserialize(serde_json::to_value(subscription)?).context("a subscription")?;
+    let (user, channel) = (request.user.as_deref(), request.channel.as_deref());
+    let (user, channel) = user.zip(channel).context("a subscription names its user and channel")?;
+    client.put(&format!("/api/v1/subscriptions/{user}/{channel}"), &request).await.map(drop)
 }

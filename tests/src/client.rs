@@ -1,4 +1,5 @@
-//! A client of the daemon's API, as small as the tests need: one connection for each request.
+//! A client of the daemon's API, as small as the tests need: one connection for each request. Answers have the types of
+//! the API; a test of what is refused sends raw requests.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -9,9 +10,13 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{Method, Request, header};
 use hyper_util::rt::TokioIo;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use tidings_api_types::{
+    BooksInfo, ChannelInfo, ComponentDetails, DeliveryInfo, ListPage, LogLineInfo, StatusInfo, VersionInfo,
+};
+use tidings_domain::plugin_life::ChannelEvent;
+use tidings_domain::subscription::Subscription;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -43,62 +48,6 @@ impl RawResponse {
     }
 }
 
-/// Deliveries of one channel by their state; `accepted` is counted apart from the others.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChannelBooks {
-    pub accepted: u64,
-    pub delivered: u64,
-    pub dead: u64,
-    pub cancelled: u64,
-    pub pending: u64,
-}
-
-impl ChannelBooks {
-    /// `accepted = delivered + dead + cancelled + pending`.
-    pub fn balance(&self) -> bool {
-        self.accepted == self.delivered + self.dead + self.cancelled + self.pending
-    }
-}
-
-/// What the daemon says of itself.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct DaemonStatus {
-    pub bus: Vec<EndpointView>,
-    pub messages: MessageTotals,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct EndpointView {
-    pub name: String,
-    pub state: String,
-}
-
-/// What became of the messages since the daemon started.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct MessageTotals {
-    pub received: u64,
-    pub matched: u64,
-    pub unmatched: u64,
-    pub duplicate: u64,
-    pub conflict: u64,
-    /// Messages that the daemon itself failed on.
-    pub poison: u64,
-    /// By reason.
-    pub refused: BTreeMap<String, u64>,
-}
-
-impl MessageTotals {
-    /// Messages whose fate is known; equals `received` when nothing is under way.
-    pub fn settled(&self) -> u64 {
-        self.matched
-            + self.unmatched
-            + self.duplicate
-            + self.conflict
-            + self.poison
-            + self.refused.values().sum::<u64>()
-    }
-}
-
 impl TestClient {
     pub fn new(address: SocketAddr, token: Option<String>) -> TestClient {
         TestClient { address, token }
@@ -121,8 +70,8 @@ impl TestClient {
         serde_json::from_slice(&body).with_context(|| format!("GET {path} answered {}", String::from_utf8_lossy(&body)))
     }
 
-    pub async fn put(&self, path: &str, body: &Value) -> Result<Bytes> {
-        let answer = self.send(Method::PUT, path, body.to_string().into()).await?;
+    pub async fn put(&self, path: &str, body: &impl Serialize) -> Result<Bytes> {
+        let answer = self.send(Method::PUT, path, serde_json::to_vec(body)?.into()).await?;
         answer.success().with_context(|| format!("PUT {path}"))
     }
 
@@ -130,12 +79,52 @@ impl TestClient {
         self.send(Method::POST, path, body.into()).await?.success().with_context(|| format!("POST {path}"))
     }
 
-    pub async fn books(&self) -> Result<BTreeMap<String, ChannelBooks>> {
-        self.get("/api/v1/books").await
+    /// The first page of a list.
+    pub async fn list<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>> {
+        Ok(self.get::<ListPage<T>>(path).await?.data)
     }
 
-    pub async fn status(&self) -> Result<DaemonStatus> {
+    /// The counts of deliveries, by channel.
+    pub async fn books(&self) -> Result<BTreeMap<String, BooksInfo>> {
+        let books = self.list::<BooksInfo>("/api/v1/books").await?;
+        Ok(books.into_iter().map(|books| (books.channel.clone(), books)).collect())
+    }
+
+    pub async fn status(&self) -> Result<StatusInfo> {
         self.get("/api/v1/status").await
+    }
+
+    /// The newest deliveries that the query names.
+    pub async fn deliveries(&self, query: &str) -> Result<Vec<DeliveryInfo>> {
+        self.list(&format!("/api/v1/deliveries?{query}")).await
+    }
+
+    pub async fn channel(&self, name: &str) -> Result<ChannelInfo> {
+        self.get(&format!("/api/v1/channels/{name}")).await
+    }
+
+    /// The history of a channel, newest first.
+    pub async fn channel_events(&self, name: &str) -> Result<Vec<ChannelEvent>> {
+        self.list(&format!("/api/v1/channels/{name}/events")).await
+    }
+
+    pub async fn channel_versions(&self, name: &str) -> Result<Vec<VersionInfo>> {
+        self.list(&format!("/api/v1/channels/{name}/versions")).await
+    }
+
+    /// The last lines of the log of a channel's plugin, oldest first.
+    pub async fn channel_log(&self, name: &str) -> Result<Vec<LogLineInfo>> {
+        self.list(&format!("/api/v1/channels/{name}/log")).await
+    }
+
+    pub async fn subscription(&self, user: &str, channel: &str) -> Result<Subscription> {
+        self.get(&format!("/api/v1/subscriptions/{user}/{channel}")).await
+    }
+
+    /// Installs a component.
+    pub async fn install(&self, file: impl Into<Bytes>) -> Result<ComponentDetails> {
+        let answer = self.post("/api/v1/components", file).await?;
+        serde_json::from_slice(&answer).context("the installed component")
     }
 
     /// Any request; a status that is no success is an answer like any other.

@@ -15,6 +15,7 @@ use crate::client::TestClient;
 use crate::paths;
 use crate::settings::DaemonSettings;
 use crate::wait;
+use tidings_api_types::{BusEndpointState, Readiness};
 
 /// From the start of the process to `/-/ready`. A first start compiles its plugins.
 const READY_TIME: Duration = Duration::from_secs(60);
@@ -110,7 +111,7 @@ impl Daemon {
                 bail!("the daemon ended with {status}; see {}", home.log().display());
             }
             // Nobody listens at first.
-            Ok(client.get::<serde_json::Value>("/-/ready").await.ok().map(|_| ()))
+            Ok(client.get::<Readiness>("/-/ready").await.ok().map(|_| ()))
         })
         .await?;
         Ok(daemon)
@@ -142,7 +143,7 @@ impl Daemon {
     pub async fn subscribed(&self, limit: Duration) -> Result<()> {
         wait::until("every endpoint of the bus is subscribed", limit, async || {
             let status = self.client.status().await?;
-            Ok(status.bus.iter().all(|one| one.state == "subscribed").then_some(()))
+            Ok(status.bus.iter().all(|one| one.state == BusEndpointState::Subscribed).then_some(()))
         })
         .await
     }

@@ -11,7 +11,7 @@ use tokio::signal;
 use tokio::time::sleep;
 
 use crate::channel;
-use crate::client::{ChannelBooks, MessageTotals, TestClient};
+use crate::client::TestClient;
 use crate::daemon::{Daemon, Home};
 use crate::expect::{self, Difference};
 use crate::paths;
@@ -21,6 +21,7 @@ use crate::settings::DaemonSettings;
 use crate::sink::MailSink;
 use crate::source::PublisherProcess;
 use crate::wait;
+use tidings_api_types::{BooksInfo, MessageCounts};
 
 /// From the daemon's start until its subscription stands.
 const SUBSCRIBE_TIME: Duration = Duration::from_secs(60);
@@ -125,7 +126,7 @@ impl Stage {
     }
 
     /// Waits until all is received and nothing is pending, and checks that nothing was given up.
-    async fn settled(&self, published: u64) -> Result<(MessageTotals, ChannelBooks)> {
+    async fn settled(&self, published: u64) -> Result<(MessageCounts, BooksInfo)> {
         let client = &self.client;
         let (seen, books) = wait::until("an empty queue", MAIL_TIME, async || {
             let seen = client.status().await?.messages;

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tidings_api_types::SubscriptionRequest;
 
 use crate::paths;
 
@@ -47,7 +48,7 @@ pub fn messages() -> Result<Vec<SampleMessage>> {
 }
 
 /// Subscriptions as `PUT /api/v1/subscriptions/USER/CHANNEL` takes them.
-pub fn subscriptions() -> Result<Vec<Value>> {
+pub fn subscriptions() -> Result<Vec<SubscriptionRequest>> {
     json_lines(&paths::sample("subscriptions.jsonl"))
 }
 
@@ -78,12 +79,8 @@ mod tests {
         let (messages, subscriptions) = (messages().unwrap(), subscriptions().unwrap());
         let labels: BTreeSet<&str> = messages.iter().map(|message| message.id.as_str()).collect();
         assert_eq!(labels.len(), messages.len(), "labels are unique");
-        let addresses: BTreeSet<&str> = subscriptions
-            .iter()
-            .filter_map(|one| one["addresses"].as_array())
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect();
+        let addresses: BTreeSet<&str> =
+            subscriptions.iter().flat_map(|one| &one.addresses).map(String::as_str).collect();
         for mail in expected().unwrap() {
             assert!(labels.contains(mail.message.as_str()), "{mail:?}");
             assert!(addresses.contains(mail.recipient.as_str()), "{mail:?}");

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use serde_json::{Value, json};
+use anyhow::Result;
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::channel;
-use crate::client::{ChannelBooks, TestClient};
+use crate::client::TestClient;
 use crate::daemon::{Daemon, Home};
 use crate::port;
 use crate::publisher::TestPublisher;
@@ -16,6 +16,8 @@ use crate::samples::SampleMessage;
 use crate::settings::DaemonSettings;
 use crate::sink::MailSink;
 use crate::wait;
+use tidings_api_types::{BooksInfo, DeliveryInfo, ListPage, SubscriptionRequest};
+use tidings_domain::subscription::{Filter, Rule, Style};
 
 /// How long anything may take that is only waited for. Generous: it bounds a failure, not a success.
 pub const LIMIT: Duration = Duration::from_secs(90);
@@ -55,7 +57,7 @@ impl Scene {
 
     /// From now on `user` wants every message on the channel, at these addresses.
     pub async fn wants_everything(&self, user: &str, channel: &str, addresses: &[&str]) -> Result<()> {
-        let rule = json!({"rule": "regex_filter", "arguments": {"pattern": "."}});
+        let rule = rule("regex_filter", Some(("pattern", ".")));
         channel::subscribe(&self.client, &subscription(user, channel, addresses, rule)).await
     }
 
@@ -77,12 +79,12 @@ impl Scene {
     }
 
     /// The books of a channel; all zero where it has none yet.
-    pub async fn books(&self, channel: &str) -> Result<ChannelBooks> {
+    pub async fn books(&self, channel: &str) -> Result<BooksInfo> {
         Ok(self.client.books().await?.remove(channel).unwrap_or_default())
     }
 
     /// Waits until nothing is pending on the channel, and returns its books.
-    pub async fn queue_empty(&self, channel: &str) -> Result<ChannelBooks> {
+    pub async fn queue_empty(&self, channel: &str) -> Result<BooksInfo> {
         wait::until("an empty queue", LIMIT, async || {
             let books = self.books(channel).await?;
             Ok((books.pending == 0).then_some(books))
@@ -100,19 +102,17 @@ impl Scene {
     }
 
     /// All deliveries of a channel as the API lists them, newest first.
-    pub async fn deliveries(&self, channel: &str) -> Result<Vec<Value>> {
-        let mut rows: Vec<Value> = Vec::new();
+    pub async fn deliveries(&self, channel: &str) -> Result<Vec<DeliveryInfo>> {
+        let mut rows: Vec<DeliveryInfo> = Vec::new();
+        let mut after = String::new();
         loop {
-            let after = match rows.last() {
-                Some(row) => format!("&after={}", row["id"].as_str().context("a delivery without an id")?),
-                None => String::new(),
-            };
-            let page: Vec<Value> =
-                self.client.get(&format!("/api/v1/deliveries?channel={channel}&limit=1000{after}")).await?;
-            if page.is_empty() {
-                return Ok(rows);
+            let path = format!("/api/v1/deliveries?channel={channel}&limit=1000{after}");
+            let page: ListPage<DeliveryInfo> = self.client.get(&path).await?;
+            rows.extend(page.data);
+            match page.next {
+                Some(next) => after = format!("&after={next}"),
+                None => return Ok(rows),
             }
-            rows.extend(page);
         }
     }
 }
@@ -123,7 +123,21 @@ pub fn about(name: &str) -> SampleMessage {
 }
 
 /// A subscription with one filter of one rule.
-pub fn subscription(user: &str, channel: &str, addresses: &[&str], rule: Value) -> Value {
-    let filters = json!([{"name": "All of it", "rules": [rule]}]);
-    json!({"user": user, "channel": channel, "enabled": true, "addresses": addresses, "filters": filters})
+pub fn subscription(user: &str, channel: &str, addresses: &[&str], rule: Rule) -> SubscriptionRequest {
+    let filter = Filter { name: "All of it".into(), oneshot: false, active: true, rules: vec![rule] };
+    SubscriptionRequest {
+        user: Some(user.into()),
+        channel: Some(channel.into()),
+        enabled: true,
+        addresses: addresses.iter().map(|address| (*address).to_owned()).collect(),
+        digest: None,
+        style: Style::default(),
+        filters: vec![filter],
+    }
+}
+
+/// A rule with at most one argument, not negated.
+pub fn rule(name: &str, argument: Option<(&str, &str)>) -> Rule {
+    let arguments = argument.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    Rule { rule: name.into(), arguments, negated: false }
 }

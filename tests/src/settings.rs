@@ -92,6 +92,8 @@ pub struct DispatchSection {
     pub backoff_min: String,
     pub backoff_max: String,
     pub max_age: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_grace: Option<String>,
     /// 0: no channel is ever quarantined.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quarantine_crashes: Option<usize>,
@@ -130,6 +132,7 @@ impl DaemonSettings {
                 backoff_min: "1s".into(),
                 backoff_max: "1s".into(),
                 max_age: "5d".into(),
+                stop_grace: None,
                 quarantine_crashes: None,
             },
             log: LogSection { format: "text".into() },

@@ -1,7 +1,8 @@
 //! `build-plugins`: compiles every plugin of the workspace `plugins/` to a WebAssembly module, wraps each into a
 //! component of the contract, checks that it imports nothing else, and puts it into `target/plugins/`.
 //!
-//! It uses no tool outside of Cargo: the wrapping is a library. A component that did not change is not rewritten.
+//! It uses no tool outside of Cargo: `tidings-componentize` of the workspace wraps the modules. A component that did not
+//! change is not rewritten.
 
 mod toolchain;
 
@@ -12,12 +13,18 @@ use std::{fs, io};
 
 use anyhow::{Context, Result, bail};
 
-use crate::process::repository;
+use crate::process::{self, repository};
 pub use toolchain::Toolchain;
+
+/// The program that wraps a module.
+const ENCODER: &str = "tidings-componentize";
 
 /// How to build the plugins. The defaults suit everything but a test of this command.
 #[derive(clap::Args, Debug, Default)]
 pub struct PluginBuildArgs {
+    /// Build only the plugin of this name; may be given more than once. All plugins are built by default.
+    #[arg(long = "plugin", value_name = "NAME")]
+    pub plugins: Vec<String>,
     /// Use this toolchain only, instead of the first that works.
     #[arg(long, value_enum)]
     pub toolchain: Option<Toolchain>,
@@ -29,7 +36,7 @@ pub struct PluginBuildArgs {
     pub out: Option<PathBuf>,
 }
 
-/// Builds all plugins and prints the path and size of each component.
+/// Builds the plugins and prints the path and size of each component.
 pub fn run(args: &PluginBuildArgs) -> Result<()> {
     for (path, written) in build(args)? {
         let size = fs::metadata(&path)?.len();
@@ -39,24 +46,36 @@ pub fn run(args: &PluginBuildArgs) -> Result<()> {
     Ok(())
 }
 
-/// Builds all plugins. Returns the path of each component and whether it was written.
+/// Builds the plugins. Returns the path of each component and whether it was written.
 pub fn build(args: &PluginBuildArgs) -> Result<Vec<(PathBuf, bool)>> {
     let out = args.out.clone().unwrap_or_else(|| repository().join("target/plugins"));
     fs::create_dir_all(&out).with_context(|| format!("creating {}", out.display()))?;
     let (toolchain, cargo) = toolchain::find(args.toolchain)?;
     eprintln!("plugins are built {toolchain}");
-    let modules = compile(cargo, args.target_dir.as_deref())?;
-    modules.iter().map(|module| wrap(module, &out)).collect()
+    let modules = compile(cargo, args)?;
+    let encoder = build_encoder()?;
+    modules.iter().map(|module| wrap(&encoder, module, &out)).collect()
 }
 
-/// Runs Cargo in the plugins' workspace and returns the modules of all crates that are plugins (`cdylib`).
-fn compile(mut cargo: Command, target_dir: Option<&Path>) -> Result<Vec<PathBuf>> {
+/// Builds the program that wraps a module, and returns its path. The selection `--workspace` has the features with which
+/// all other programs are built; with another selection, Cargo compiles the dependencies again.
+fn build_encoder() -> Result<PathBuf> {
+    process::run(process::cargo().args(["build", "--workspace", "--bin", ENCODER]))?;
+    process::sibling(ENCODER)
+}
+
+/// Runs Cargo in the plugins' workspace and returns the modules of the selected crates that are plugins (`cdylib`).
+fn compile(mut cargo: Command, args: &PluginBuildArgs) -> Result<Vec<PathBuf>> {
     let workspace = repository().join("plugins");
-    let target_dir = match target_dir {
+    let target_dir = match &args.target_dir {
         Some(dir) => std::path::absolute(dir)?,
         None => workspace.join("target"),
     };
-    cargo.args(["--release", "--workspace", "--target", toolchain::TARGET]);
+    cargo.args(["--release", "--target", toolchain::TARGET]);
+    if args.plugins.is_empty() {
+        cargo.arg("--workspace");
+    }
+    cargo.args(args.plugins.iter().flat_map(|plugin| ["--package", plugin]));
     cargo.args(["--message-format", "json-render-diagnostics", "--target-dir"]).arg(target_dir);
     cargo.current_dir(workspace).stdout(Stdio::piped());
     let mut child = cargo.spawn().with_context(|| format!("starting {}", cargo.get_program().display()))?;
@@ -69,13 +88,15 @@ fn compile(mut cargo: Command, target_dir: Option<&Path>) -> Result<Vec<PathBuf>
 }
 
 /// Makes the module's component and puts it into `out`, unless the same one is there.
-fn wrap(module: &Path, out: &Path) -> Result<(PathBuf, bool)> {
+fn wrap(encoder: &Path, module: &Path, out: &Path) -> Result<(PathBuf, bool)> {
     let name = module.file_name().with_context(|| format!("{} is not a file", module.display()))?;
-    let bytes = fs::read(module).with_context(|| format!("reading {}", module.display()))?;
-    let component =
-        tidings_component::encode(&bytes).with_context(|| format!("making a component of {}", module.display()))?;
+    let encoded = Command::new(encoder).arg(module).stderr(Stdio::inherit()).output();
+    let encoded = encoded.with_context(|| format!("starting {}", encoder.display()))?;
+    if !encoded.status.success() {
+        bail!("{} cannot be made a component; the error is above", module.display());
+    }
     let path = out.join(name);
-    let written = replace(&path, &component).with_context(|| format!("writing {}", path.display()))?;
+    let written = replace(&path, &encoded.stdout).with_context(|| format!("writing {}", path.display()))?;
     Ok((path, written))
 }
 

@@ -1,6 +1,7 @@
 //! Starts other programs and reports how they ended. Every command runs in the root of the repository unless told.
 
-use std::path::Path;
+use std::env;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
@@ -15,6 +16,12 @@ pub fn cargo() -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(repository());
     cargo
+}
+
+/// The path of another program of the workspace. Cargo puts the programs of one profile into one directory, and this
+/// program is one of them.
+pub fn sibling(program: &str) -> Result<PathBuf> {
+    Ok(env::current_exe().context("the path of this program")?.with_file_name(program))
 }
 
 /// Runs the command and shows its output. Fails where it does not end with status 0.

@@ -1,11 +1,10 @@
 //! `run`: builds the programs and plugins, then becomes the demonstration: a publisher, a daemon and a mail server on
 //! this machine, and a page that shows the mail arriving.
 
-use std::env;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::{plugins, process};
 
@@ -20,12 +19,16 @@ pub struct DemoArgs {
     page: Option<String>,
 }
 
-/// Builds everything and runs the demonstration. Returns only when that cannot be started.
+/// The programs and the plugin that the demonstration uses.
+const PROGRAMS: [&str; 3] = ["tidings", "tidings-demo", "tidings-publish"];
+const PLUGIN: &str = "email";
+
+/// Builds what the demonstration uses, and runs it. Returns only when that cannot be started.
 pub fn run(args: &DemoArgs) -> Result<()> {
-    build_programs()?;
-    plugins::build(&plugins::PluginBuildArgs::default()).context("building the plugins")?;
-    // Cargo puts the programs of one profile into one directory, and this is one of them.
-    let demo = env::current_exe().context("the path of this program")?.with_file_name("tidings-demo");
+    build(&PROGRAMS.map(|name| ["--bin", name]).concat())?;
+    let plugin = plugins::PluginBuildArgs { plugins: vec![PLUGIN.to_owned()], ..Default::default() };
+    plugins::build(&plugin).context("building the plugin")?;
+    let demo = process::sibling("tidings-demo")?;
     let mut command = Command::new(&demo);
     if args.once {
         command.arg("--once");
@@ -38,12 +41,10 @@ pub fn run(args: &DemoArgs) -> Result<()> {
 
 /// Builds the daemon and the programs of the tests.
 pub fn build_programs() -> Result<()> {
+    build(&["--bins"])
+}
+
+fn build(programs: &[&str]) -> Result<()> {
     // The whole workspace, as the tests build it: another selection has other features, and compiles them twice.
-    let arguments = ["build", "--workspace", "--bins"];
-    let status = process::cargo().args(arguments).status();
-    let status = status.context("starting cargo")?;
-    if !status.success() {
-        bail!("cargo build: {status}");
-    }
-    Ok(())
+    process::run(process::cargo().args(["build", "--workspace"]).args(programs))
 }

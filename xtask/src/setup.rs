@@ -20,7 +20,7 @@ const DEBIAN: &[(&str, &str)] = &[("postfix", "postfix"), ("python3-venv", "pyth
 const DEBCONF: &[&str] = &["postfix postfix/main_mailer_type select No configuration"];
 
 /// Packages of PyPI, each with a module that shows whether it is installed.
-const PYTHON: &[(&str, &str)] = &[("pyzmq", "zmq"), ("fedmsg", "fedmsg")];
+const PYTHON: &[(&str, &str)] = &[("pyzmq", "zmq"), ("fedmsg", "fedmsg"), ("schemathesis", "schemathesis")];
 
 /// Packages of PyPI that bring programs, each with the programs. They are installed where the system lacks one. Node.js
 /// comes from here because Debian's npm depends on 300 packages.

@@ -43,7 +43,7 @@ pub struct EndpointStatus {
     pub refused: Vec<RefusedCount>,
     /// Connections after the first that replaced a lost one.
     pub reconnects: u64,
-    /// Connections that replaced one without a message for `idle_timeout`.
+    /// Connections that replaced one nothing had come over for `bus.idle`.
     pub renewals: u64,
     /// Messages that found the buffer full and waited.
     pub waits: u64,

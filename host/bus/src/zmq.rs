@@ -28,7 +28,7 @@ pub struct ZmqSubscription {
 /// Timeouts of the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ZmqSettings {
-    /// Connecting, greeting and subscribing.
+    /// The time to connect, to greet and to subscribe.
     pub connect_timeout: Duration,
     /// Setting `bus.zeromq.idle_timeout`. A value longer than the bus's usual silences saves connections; a shorter one
     /// loses nothing.

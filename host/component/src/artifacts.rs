@@ -1,4 +1,4 @@
-//! What Cargo says of a build, as far as plugins are concerned.
+//! Reads Cargo's messages about a build for the plugins in it.
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-/// The part of Cargo's messages that names what was built.
+/// The part of Cargo's messages that names the built files.
 #[derive(Deserialize)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 enum Message {
@@ -23,7 +23,10 @@ struct Target {
     kind: Vec<String>,
 }
 
-/// The modules of all crates that are plugins (`cdylib`), from the output of Cargo with `--message-format json`.
+/// Returns the modules of all plugin crates (`cdylib`) in the output of Cargo with `--message-format json`, sorted.
+///
+/// # Errors
+/// The output is not Cargo's JSON.
 pub fn modules(messages: impl Read) -> Result<Vec<PathBuf>> {
     let mut modules = Vec::new();
     for message in serde_json::Deserializer::from_reader(messages).into_iter() {

@@ -1,31 +1,32 @@
-//! Whether a plugin keeps the contract: it is run in the real sandbox, with the limits of production, against a host that
-//! keeps everything in memory and a far side on loopback that does all that far sides do.
+//! Tests whether a plugin keeps the contract: it runs in the real sandbox, with the limits of production, against a
+//! host in memory and a server on loopback that fails in the ways in which servers fail.
 //!
-//! Verdicts are about the contract, not about success: a plugin whose settings make no sense answers `channel-trouble`,
-//! which is a good answer; one that says `delivered` where nobody listened is not. Nothing here reaches beyond loopback,
-//! and nothing is known of the daemon.
+//! A case judges the contract, not success: a plugin that answers `channel-trouble` to unusable settings passes; one
+//! that answers `delivered` while no server accepted anything fails. Nothing here reaches beyond loopback or knows the
+//! daemon.
 
 mod cases;
-pub mod far;
-mod finding;
-pub mod host;
-mod rehearsal;
+mod dry_run;
+mod memory_host;
+mod remote_server;
+mod report;
+mod run;
 pub mod sample;
-mod trial;
 
 use tidings_sandbox::{Admitted, Sandbox};
 
-pub use finding::{CaseReport, CaseResult, ConformanceReport};
-pub use rehearsal::{Rehearsal, rehearse};
+pub use dry_run::{DryRun, dry_run};
+pub use memory_host::MemoryHost;
+pub use report::{CaseReport, CaseResult, ConformanceReport};
 pub use sample::Sample;
 
-/// Runs every case with a configuration made from the manifest's schema: defaults, and for what is required without one a
-/// value that fits.
+/// Runs every case with a configuration made from the manifest's schema: the defaults, and a valid value for each
+/// required field without one.
 pub async fn run(sandbox: &Sandbox, admitted: &Admitted) -> ConformanceReport {
     run_with(sandbox, admitted, &Sample::default()).await
 }
 
-/// The same with settings or an address that a schema cannot tell.
+/// The same with settings or an address that the schema does not determine.
 pub async fn run_with(sandbox: &Sandbox, admitted: &Admitted, sample: &Sample) -> ConformanceReport {
-    cases::all(trial::ConformanceRun::new(sandbox, admitted, sample)).await
+    cases::all(run::ConformanceRun::new(sandbox, admitted, sample)).await
 }

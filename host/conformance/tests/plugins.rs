@@ -1,4 +1,4 @@
-//! The plugins of this repository pass; the one that misbehaves fails, in the cases that are about what it does.
+//! The plugins of this repository pass; the one that misbehaves fails in the cases about its behaviour.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "what tests share may fail as they do")]
 
@@ -19,8 +19,8 @@ fn built(name: &str) -> Vec<u8> {
     })
 }
 
-async fn tried(name: &str, sample: Option<Sample>) -> ConformanceReport {
-    // Shared by runs: what an interpreter's component takes to compile is long.
+async fn run_plugin(name: &str, sample: Option<Sample>) -> ConformanceReport {
+    // Shared by the tests: an interpreter's component takes long to compile.
     let cache_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("code");
     let options = SandboxOptions { cache_dir, tls_ca_file: None, max_instances: 4, compiler: Compiler::InProcess };
     let sandbox = Sandbox::new(options).expect("a sandbox");
@@ -31,97 +31,97 @@ async fn tried(name: &str, sample: Option<Sample>) -> ConformanceReport {
     }
 }
 
-fn failures(findings: &ConformanceReport) -> Vec<String> {
-    findings.failures().map(|case| format!("{}: {}", case.name, case.verdict.why())).collect()
+fn failures(report: &ConformanceReport) -> Vec<String> {
+    report.failures().map(|case| format!("{}: {}", case.name, case.verdict.why())).collect()
 }
 
-fn count(findings: &ConformanceReport, passed: bool) -> usize {
-    findings.cases.iter().filter(|case| (case.verdict == CaseResult::Passed) == passed).count()
+fn count(report: &ConformanceReport, passed: bool) -> usize {
+    report.cases.iter().filter(|case| (case.verdict == CaseResult::Passed) == passed).count()
 }
 
 #[tokio::test]
 async fn email_passes() {
-    let findings = tried("email.wasm", None).await;
-    assert_eq!(failures(&findings), Vec::<String>::new());
-    assert_eq!(count(&findings, false), 18, "all but those about HTTP: {findings:?}");
+    let report = run_plugin("email.wasm", None).await;
+    assert_eq!(failures(&report), Vec::<String>::new());
+    assert_eq!(count(&report, false), 18, "all but those about HTTP: {report:?}");
 }
 
 #[tokio::test]
 async fn ntfy_passes() {
-    let findings = tried("ntfy.wasm", None).await;
-    assert_eq!(failures(&findings), Vec::<String>::new());
-    assert_eq!(count(&findings, false), 0, "{findings:?}");
+    let report = run_plugin("ntfy.wasm", None).await;
+    assert_eq!(failures(&report), Vec::<String>::new());
+    assert_eq!(count(&report, false), 0, "{report:?}");
 }
 
 #[tokio::test]
 async fn matrix_passes() {
-    let findings = tried("matrix.wasm", None).await;
-    assert_eq!(failures(&findings), Vec::<String>::new());
-    assert_eq!(
-        count(&findings, false),
-        1,
-        "all but a single message, for which there would have to be a room: {findings:?}"
-    );
+    let report = run_plugin("matrix.wasm", None).await;
+    assert_eq!(failures(&report), Vec::<String>::new());
+    assert_eq!(count(&report, false), 1, "all but a single message, which needs a Matrix space: {report:?}");
 }
 
 #[tokio::test]
 async fn webhook_passes_as_it_is_and_with_settings_that_work() {
-    assert_eq!(failures(&tried("webhook.wasm", None).await), Vec::<String>::new());
+    assert_eq!(failures(&run_plugin("webhook.wasm", None).await), Vec::<String>::new());
     let settings = [("secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), ("plain_http", "true")];
     let config = settings.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let findings = tried("webhook.wasm", Some(Sample { config, address: Some("{url}/hook".to_owned()) })).await;
-    assert_eq!(failures(&findings), Vec::<String>::new());
-    assert_eq!(count(&findings, false), 0, "{findings:?}");
+    let report = run_plugin("webhook.wasm", Some(Sample { config, address: Some("{url}/hook".to_owned()) })).await;
+    assert_eq!(failures(&report), Vec::<String>::new());
+    assert_eq!(count(&report, false), 0, "{report:?}");
 }
 
-/// Where the far side would have to speak the plugin's own protocol, what is left is judged.
+/// The test server does not speak these plugins' protocols; the other cases are judged.
 #[tokio::test]
-async fn plugins_whose_far_side_is_more_than_this_one_break_nothing() {
+async fn plugins_with_protocols_beyond_the_test_server_fail_no_case() {
     for name in ["irc.wasm", "android.wasm"] {
-        let findings = tried(name, None).await;
-        assert_eq!(failures(&findings), Vec::<String>::new(), "{name}");
-        assert!(count(&findings, true) >= 8, "{name}: {findings:?}");
+        let report = run_plugin(name, None).await;
+        assert_eq!(failures(&report), Vec::<String>::new(), "{name}");
+        assert!(count(&report, true) >= 8, "{name}: {report:?}");
     }
 }
 
 #[tokio::test]
 async fn a_plugin_that_writes_event_streams_passes() {
-    let findings = tried("browser.wasm", None).await;
-    assert_eq!(failures(&findings), Vec::<String>::new());
-    let single = findings.cases.iter().find(|case| case.name == "a single message");
-    assert_eq!(single.map(|case| &case.verdict), Some(&CaseResult::Passed), "its entries are seen");
+    let report = run_plugin("browser.wasm", None).await;
+    assert_eq!(failures(&report), Vec::<String>::new());
+    let single = report.cases.iter().find(|case| case.name == "a single message");
+    assert_eq!(single.map(|case| &case.verdict), Some(&CaseResult::Passed), "its entries are observed");
 }
 
 #[tokio::test]
 async fn the_samples_of_other_toolchains_pass() {
     for name in ["python-sample.wasm", "js-sample.wasm"] {
-        let findings = tried(name, None).await;
-        assert_eq!(failures(&findings), Vec::<String>::new(), "{name}");
-        assert_eq!(count(&findings, false), 0, "{name}: {findings:?}");
+        let report = run_plugin(name, None).await;
+        assert_eq!(failures(&report), Vec::<String>::new(), "{name}");
+        assert_eq!(count(&report, false), 0, "{name}: {report:?}");
     }
 }
 
 #[tokio::test]
-async fn a_plugin_that_misbehaves_fails_where_it_does() {
-    let nobody = "it said `delivered`, and nobody took it";
+async fn a_plugin_that_misbehaves_fails_in_the_cases_about_it() {
+    let not_accepted = "it answered `delivered`, but no server accepted it";
     for (behaviour, case, why) in [
-        ("ok", "a single message", "it said `delivered`, and nothing was sent"),
-        ("ok", "the far side refuses connections", nobody),
-        ("ok", "the far side says nothing", nobody),
+        ("ok", "a single message", "it answered `delivered`, but sent nothing"),
+        ("ok", "the server refuses connections", not_accepted),
+        ("ok", "the server sends nothing", not_accepted),
         ("trap", "a single message", "no answer (trap)"),
         ("short", "a single message", "answered 0 outcomes for a batch of 1"),
         ("long", "a batch of 100", "answered 101 outcomes for a batch of 100"),
         ("memory", "a single message", "no answer (memory)"),
         ("huge-result", "a digest", "no answer (host_calls)"),
         ("loop", "a single message", "no answer (timeout)"),
-        ("connect", "the far side refuses connections", "a passing failure ends the delivery: rejected"),
+        ("connect", "the server refuses connections", "a temporary failure ends the delivery: rejected"),
         ("slow", "a single message", "no answer (timeout)"),
     ] {
         let sample = Sample { config: BTreeMap::new(), address: Some(format!("{behaviour}@example.org")) };
-        let findings = tried("hostile.wasm", Some(sample)).await;
-        assert!(!findings.passed(), "{behaviour}");
-        let failed = findings.failures().find(|failed| failed.name == case);
-        let said = failed.map(|failed| failed.verdict.why().to_owned());
-        assert!(said.as_ref().is_some_and(|said| said.contains(why)), "{behaviour}: {case}: {:?}", failures(&findings));
+        let report = run_plugin("hostile.wasm", Some(sample)).await;
+        assert!(!report.passed(), "{behaviour}");
+        let failed = report.failures().find(|failed| failed.name == case);
+        let reason = failed.map(|failed| failed.verdict.why().to_owned());
+        assert!(
+            reason.as_ref().is_some_and(|reason| reason.contains(why)),
+            "{behaviour}: {case}: {:?}",
+            failures(&report)
+        );
     }
 }

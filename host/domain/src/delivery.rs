@@ -13,6 +13,7 @@ use crate::time::Timestamp;
 /// 32 lower-case hexadecimal characters, derived from message, channel and address: the same delivery has the same id
 /// in every attempt, after every restart, and after a database was lost.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct DeliveryId(String);
 
@@ -56,6 +57,7 @@ impl fmt::Display for DeliveryId {
 
 /// The state of a delivery. `accepted = delivered + dead + cancelled + pending`, always; a leased one is pending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryState {
     /// Not sent yet: due now or later, or held with its channel.

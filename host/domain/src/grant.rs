@@ -12,6 +12,7 @@ use crate::text::one_line;
 
 /// What a plugin does with a host that it may reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Capability {
     /// Opens TCP connections, with or without TLS.
@@ -22,6 +23,7 @@ pub enum Capability {
 
 /// One host and port that a channel may reach.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Grant {
     pub capability: Capability,
     /// A host name or IP address, compared without regard to case; no patterns.

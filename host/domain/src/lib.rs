@@ -27,6 +27,8 @@ pub mod rules;
 pub mod ruleset;
 pub mod secret;
 pub mod subscription;
+#[cfg(feature = "test-support")]
+pub mod testing;
 pub mod text;
 pub mod time;
 pub mod window;

@@ -15,6 +15,7 @@ pub use credentials::MissingCredentialError;
 
 /// A plugin's description of itself; see `manifest` in the contract (`wit/v1/channel.wit`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Manifest {
     pub name: String,
     pub version: String,
@@ -36,6 +37,7 @@ pub struct Manifest {
 
 /// How long an instance of the plugin lives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Lifetime {
     /// For one call.
@@ -57,6 +59,7 @@ impl Lifetime {
 
 /// One setting of a channel, with all that is needed to render a form and to check its values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Field {
     pub name: String,
     pub label: String,
@@ -72,6 +75,7 @@ pub struct Field {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FieldKind {
     Text,
@@ -85,6 +89,7 @@ pub enum FieldKind {
 
 /// A host and port that a plugin requests; `{name}` in host or port refers to a configuration value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct GrantRequest {
     pub capability: Capability,
     pub host: String,
@@ -94,6 +99,7 @@ pub struct GrantRequest {
 
 /// A secret that the host uses for the plugin; `{name}` in the host refers to a configuration value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CredentialRequest {
     pub name: String,
     /// The contract's name of the kind; [`Manifest::check`] refuses an unknown one.

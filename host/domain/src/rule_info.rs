@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 pub use generic::GenericRule;
 
 /// A rule as a rule editor shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RuleInfo {
     /// E.g. `koji_build_started`.
     pub name: String,
@@ -22,7 +23,8 @@ pub struct RuleInfo {
 }
 
 /// An argument of a rule. All are given as text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RuleArgument {
     pub name: String,
     pub kind: ArgumentKind,
@@ -34,6 +36,7 @@ pub struct RuleArgument {
 
 /// What an argument's text means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ArgumentKind {
     /// An account name.

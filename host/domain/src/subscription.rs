@@ -11,6 +11,7 @@ use crate::limits::ADDRESSES_PER_SUBSCRIPTION;
 
 /// One test with its arguments, as the user wrote it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Rule {
     /// The name of a rule in the catalogue or of a generic one, e.g. `user_package_filter`.
     pub rule: String,
@@ -23,6 +24,7 @@ pub struct Rule {
 
 /// Rules joined by AND. One without rules never matches.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Filter {
     pub name: String,
     /// The filter deactivates itself after its first match.
@@ -36,6 +38,7 @@ pub struct Filter {
 
 /// When pending deliveries are combined into a digest. Either bound sends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DigestOptions {
     /// Seconds since the earliest gathered message.
     pub interval_seconds: u64,
@@ -46,6 +49,7 @@ pub struct DigestOptions {
 
 /// How deliveries of one channel look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Style {
     /// The medium's decorations (colours, emphasis).
     #[serde(default)]
@@ -66,6 +70,7 @@ impl Default for Style {
 
 /// A user's filters for one channel, joined by OR in their order: the first that matches is named in the delivery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Subscription {
     pub user: String,
     pub channel: String,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Milliseconds since 1970-01-01 UTC, never negative.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct Timestamp(u64);
 

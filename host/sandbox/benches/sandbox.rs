@@ -1,7 +1,8 @@
-//! What the sandbox costs: a batch through it against the same code called natively, a fresh instance, many live ones, and
-//! a start from compiled code. One JSON object a line.
+//! The cost of the sandbox: a batch compared with the same code called natively, a fresh instance, many live instances,
+//! and a start from cached code. One JSON object per line.
 //!
-//! All runs on one thread, as one channel's calls do; what depends on the machine comes as a ratio to a baseline of the same run.
+//! Everything runs on one thread, as one channel's calls do. Figures that depend on the machine are ratios to a
+//! baseline of the same run.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a benchmark may fail as it does")]
 
@@ -13,7 +14,7 @@ mod work;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use support::{Ground, deliveries, median, parcels, resident_bytes, tell};
+use support::{BenchSandbox, deliveries, median, print_figure, requests, resident_bytes};
 use tidings_domain::delivery::{Content, Delivery};
 use tidings_domain::outcome::Outcome;
 use tidings_sandbox::{Batch, DeliveryRequest};
@@ -34,14 +35,14 @@ fn main() {
     });
 }
 
-/// A batch natively, in a live instance, and in a fresh one, in turn: what else the machine does meets all three.
+/// A batch natively, in a live instance, and in a fresh one, in turn, so that other load affects all three.
 async fn ratios() {
-    let ground = Ground::new(8);
-    let plugin = ground.plugin("bench").await;
-    let (resident, deliveries) = (plugin.reside(), deliveries(BATCH));
-    let (batch, nothing) = (parcels(&deliveries), Batch::default());
+    let sandbox = BenchSandbox::new(8);
+    let plugin = sandbox.plugin("bench").await;
+    let (resident, deliveries) = (plugin.start_resident(), deliveries(BATCH));
+    let (batch, nothing) = (requests(&deliveries), Batch::default());
     let expected = natively(&batch);
-    assert_eq!(plugin.deliver(&batch).await.outcomes, expected, "both do the same");
+    assert_eq!(plugin.deliver(&batch).await.outcomes, expected, "the guest computes what the native code does");
     assert_eq!(resident.deliver(&batch).await.outcomes, expected, "a live instance too");
     let (mut native, mut reused, mut fresh, mut empty) = (vec![], vec![], vec![], vec![]);
     for _ in 0..ROUNDS {
@@ -62,58 +63,61 @@ async fn ratios() {
     }
     let each = |times: Vec<Duration>| median(times).as_secs_f64() * 1e9 / BATCH as f64;
     let (native, reused, fresh) = (each(native), each(reused), each(fresh));
-    tell("sandbox_native_ns", native, "ns/delivery");
-    tell("sandbox_reused_ns", reused, "ns/delivery");
-    tell("sandbox_fresh_ns", fresh, "ns/delivery");
-    tell("sandbox_reused_vs_native", reused / native, "ratio");
-    tell("sandbox_fresh_vs_native", fresh / native, "ratio");
-    // All of an instance's life: its store, itself, a call with nothing to deliver, and its end.
-    tell("instantiate_us", median(empty).as_secs_f64() * 1e6, "us");
+    print_figure("sandbox_native_ns", native, "ns/delivery");
+    print_figure("sandbox_reused_ns", reused, "ns/delivery");
+    print_figure("sandbox_fresh_ns", fresh, "ns/delivery");
+    print_figure("sandbox_reused_vs_native", reused / native, "ratio");
+    print_figure("sandbox_fresh_vs_native", fresh / native, "ratio");
+    // The whole life of an instance: its store, its start, a call without deliveries, its end.
+    print_figure("instantiate_us", median(empty).as_secs_f64() * 1e6, "us");
 }
 
-/// A thousand instances at the same time, each of which has delivered.
+/// A thousand live instances, each of which has delivered.
 async fn memory() {
-    let ground = Ground::new(LIVE as u32 + 8);
-    let plugin = ground.plugin("bench").await;
+    let sandbox = BenchSandbox::new(LIVE as u32 + 8);
+    let plugin = sandbox.plugin("bench").await;
     let one = deliveries(1);
-    let batch = parcels(&one);
-    // Once, so that what all instances share is there before.
-    let warm = plugin.reside();
+    let batch = requests(&one);
+    // Allocates what all instances share before the measurement.
+    let warm = plugin.start_resident();
     assert_eq!(warm.deliver(&batch).await.crash, None);
     let before = resident_bytes();
     let mut live = Vec::with_capacity(LIVE);
     for _ in 0..LIVE {
-        let resident = plugin.reside();
+        let resident = plugin.start_resident();
         assert_eq!(resident.deliver(&batch).await.crash, None);
         live.push(resident);
     }
     let alive = live.iter().filter(|resident| resident.stats().alive).count();
     assert_eq!(alive, LIVE, "all of them live");
-    tell("instances_1000_mb", resident_bytes().saturating_sub(before) as f64 / 1e6, "MB");
+    print_figure("instances_1000_mb", resident_bytes().saturating_sub(before) as f64 / 1e6, "MB");
 }
 
-/// A start with three plugins whose code is in the cache: the engine, its certificates, and each plugin asked what it is.
+/// A start with three plugins whose code is cached: the engine, the certificates, and the manifest of each plugin.
 async fn starts() {
     let names = ["email", "webhook", "matrix"];
-    let ground = Ground::new(64);
+    let sandbox = BenchSandbox::new(64);
     for name in names {
-        ground.plugin(name).await;
+        sandbox.plugin(name).await;
     }
     let mut times = Vec::new();
     for _ in 0..11 {
         let began = Instant::now();
-        let again = ground.again();
+        let restarted = sandbox.restart();
         for name in names {
-            again.admit(&ground.file(name)).await.expect("admitted");
+            restarted.admit(&sandbox.file(name)).await.expect("admitted");
         }
         times.push(began.elapsed());
     }
-    tell("sandbox_start_cached_ms", median(times).as_secs_f64() * 1e3, "ms");
+    print_figure("sandbox_start_cached_ms", median(times).as_secs_f64() * 1e3, "ms");
 }
 
-/// What the plugin does, by the same code, from the same deliveries.
+/// What the plugin does, with the same code and deliveries.
 fn natively(batch: &[DeliveryRequest]) -> Vec<Outcome> {
-    batch.iter().map(|parcel| Outcome::Delivered { receipt: Some(work::receipt(&letter(&parcel.delivery))) }).collect()
+    batch
+        .iter()
+        .map(|request| Outcome::Delivered { receipt: Some(work::receipt(&letter(&request.delivery))) })
+        .collect()
 }
 
 fn letter(delivery: &Delivery) -> Letter<'_> {

@@ -1,8 +1,10 @@
-//! Where guests compute. A call begins on the thread that asks for it: one that talks to a server and waits is best served
-//! there. One that computes goes on in its channel's own lane, a thread that is less urgent than the daemon's, so that it is
-//! the machine that shares its processors between channels, and a guest's tick is waited for by its own channel alone.
+//! Decides on which thread a guest runs. A call starts on the caller's thread, which suits calls that wait for a
+//! server. A call that computes for longer continues on its channel's own thread, which has a lower priority than the
+//! daemon's: the operating system then shares the processors between channels, and only the guest's own channel waits
+//! for its ticks.
 
 use std::future::{Future, poll_fn};
+use std::io;
 use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,25 +12,26 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::limits;
 use rustix::process::nice;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 
+use crate::limits;
+
 type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// The lane of one channel.
+/// The executor of one channel's guests.
 #[derive(Default)]
 pub(crate) struct GuestExecutor {
-    /// Made when it is first needed: most channels never compute for long. None: the machine had no thread for it.
+    /// Started at the first need: most channels never compute for long. None if the system refused a thread.
     thread: OnceLock<Option<Runtime>>,
-    /// The last call that ended had computed: the next one begins here.
+    /// The last call that ended computed for long, so the next one starts on the guest thread.
     computes: Arc<AtomicBool>,
 }
 
 impl GuestExecutor {
-    /// Does a call's work to its end. Dropping this ends the work, at its next tick at the latest.
+    /// Runs a call's work to its end. Dropping the future ends the work, at its next tick at the latest.
     pub(crate) async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
         let mut work: Work<T> = Box::pin(work);
         let computes = self.computes.load(Ordering::Relaxed);
@@ -43,14 +46,14 @@ impl GuestExecutor {
                 return done;
             }
         }
-        self.go_on(work, !computes).await
+        self.run_on_guest_thread(work, !computes).await
     }
 
-    /// Does the rest of it in the lane; `computed` says whether it has computed for long already.
-    async fn go_on<T: Send + 'static>(&self, mut work: Work<T>, mut computed: bool) -> T {
+    /// Runs the rest of the work on the guest thread. `computed` says whether it has computed for long already.
+    async fn run_on_guest_thread<T: Send + 'static>(&self, mut work: Work<T>, mut computed: bool) -> T {
         let Some(thread) = self.thread() else { return work.await };
         let computes = Arc::clone(&self.computes);
-        // A set, since what is in it ends with it.
+        // A set aborts its tasks when it is dropped.
         let mut tasks = JoinSet::new();
         let rest = async move {
             let done = poll_fn(|cx| {
@@ -66,7 +69,7 @@ impl GuestExecutor {
         match tasks.join_next().await {
             Some(Ok(done)) => done,
             Some(Err(error)) if error.is_panic() => resume_unwind(error.into_panic()),
-            // Nobody ends the task but who drops this.
+            // Only dropping this future aborts the task.
             Some(Err(_)) | None => std::future::pending().await,
         }
     }
@@ -75,10 +78,11 @@ impl GuestExecutor {
         let start = || {
             let mut thread = Builder::new_multi_thread();
             thread.worker_threads(1).thread_name("guest").enable_all().on_thread_start(|| {
-                // Where that is refused it is as urgent as the others.
-                let _ = nice(limits::LANE_NICE);
+                // If the system refuses, the thread keeps the daemon's priority.
+                let _ = nice(limits::GUEST_NICE);
             });
-            thread.build().inspect_err(|error| tracing::error!(%error, "no thread for a plugin that computes")).ok()
+            let log = |error: &io::Error| tracing::error!(%error, "no guest thread; guests use the daemon's threads");
+            thread.build().inspect_err(log).ok()
         };
         self.thread.get_or_init(start).as_ref()
     }
@@ -86,22 +90,22 @@ impl GuestExecutor {
 
 impl Drop for GuestExecutor {
     fn drop(&mut self) {
-        // Waiting for its threads is not for whoever drops the last plugin of a channel.
+        // The drop of a channel's last plugin must not wait for the thread.
         if let Some(Some(thread)) = self.thread.take() {
             thread.shutdown_background();
         }
     }
 }
 
-/// Polls, and says whether that took the processor for longer than a burst. The processor's time counts, not the clock's: on
-/// a busy machine a thread waits for long without having done anything.
+/// Polls, and returns whether that took more processor time than a burst. Wall-clock time would count waits on a busy
+/// machine.
 fn timed<T>(work: &mut Work<T>, cx: &mut Context<'_>) -> (Poll<T>, bool) {
     let began = processor_time();
     let polled = work.as_mut().poll(cx);
     (polled, processor_time().saturating_sub(began) >= limits::GUEST_BURST)
 }
 
-/// What this thread has had of a processor.
+/// The processor time of this thread.
 pub(crate) fn processor_time() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
@@ -117,63 +121,64 @@ mod tests {
         while processor_time().saturating_sub(began) < time {}
     }
 
-    fn here() -> String {
+    fn thread_name() -> String {
         thread::current().name().unwrap_or_default().to_owned()
     }
 
-    /// The threads on which the parts of a call ran: one that computes for so long in its first part, and waits between them.
-    async fn parts(lane: &GuestExecutor, first: Duration) -> [bool; 2] {
-        let in_lane = || here() == "guest";
+    /// Whether the two parts of a call ran on the guest thread. The first part computes for this long, then the call
+    /// yields.
+    async fn parts(executor: &GuestExecutor, first: Duration) -> [bool; 2] {
+        let on_guest_thread = || thread_name() == "guest";
         let work = async move {
-            let one = in_lane();
+            let one = on_guest_thread();
             compute(first);
             tokio::task::yield_now().await;
-            [one, in_lane()]
+            [one, on_guest_thread()]
         };
-        lane.run(work).await
+        executor.run(work).await
     }
 
     #[tokio::test]
-    async fn who_computes_goes_on_in_the_lane_and_begins_there_the_next_time() {
-        let lane = GuestExecutor::default();
+    async fn a_call_that_computes_continues_on_the_guest_thread_and_the_next_one_starts_there() {
+        let executor = GuestExecutor::default();
         let long = 2 * limits::GUEST_BURST;
-        assert_eq!(parts(&lane, Duration::ZERO).await, [false, false]);
-        assert!(lane.thread.get().is_none(), "a call that does not compute needs no thread");
-        assert_eq!(parts(&lane, long).await, [false, true]);
-        assert_eq!(parts(&lane, long).await, [true, true]);
-        assert_eq!(parts(&lane, Duration::ZERO).await, [true, true]);
-        assert_eq!(parts(&lane, Duration::ZERO).await, [false, false], "the one before did not compute");
+        assert_eq!(parts(&executor, Duration::ZERO).await, [false, false]);
+        assert!(executor.thread.get().is_none(), "a call that does not compute needs no thread");
+        assert_eq!(parts(&executor, long).await, [false, true]);
+        assert_eq!(parts(&executor, long).await, [true, true]);
+        assert_eq!(parts(&executor, Duration::ZERO).await, [true, true]);
+        assert_eq!(parts(&executor, Duration::ZERO).await, [false, false], "the one before did not compute");
     }
 
     #[tokio::test]
-    async fn who_computes_and_ends_begins_in_the_lane_the_next_time() {
-        let lane = GuestExecutor::default();
-        lane.run(async { compute(2 * limits::GUEST_BURST) }).await;
-        assert_eq!(parts(&lane, Duration::ZERO).await, [true, true]);
+    async fn after_a_call_that_computed_and_ended_the_next_one_starts_on_the_guest_thread() {
+        let executor = GuestExecutor::default();
+        executor.run(async { compute(2 * limits::GUEST_BURST) }).await;
+        assert_eq!(parts(&executor, Duration::ZERO).await, [true, true]);
     }
 
     #[tokio::test]
-    async fn the_lane_is_less_urgent() {
-        let lane = GuestExecutor::default();
-        let before = nice(0).expect("it is told");
-        lane.run(async { compute(2 * limits::GUEST_BURST) }).await;
-        assert_eq!(lane.run(async { nice(0) }).await, Ok((before + limits::LANE_NICE).min(19)));
-        assert_eq!(nice(0), Ok(before), "this thread is what it was");
+    async fn the_guest_thread_has_a_lower_priority() {
+        let executor = GuestExecutor::default();
+        let before = nice(0).expect("a nice value");
+        executor.run(async { compute(2 * limits::GUEST_BURST) }).await;
+        assert_eq!(executor.run(async { nice(0) }).await, Ok((before + limits::GUEST_NICE).min(19)));
+        assert_eq!(nice(0), Ok(before), "the caller's thread keeps its priority");
     }
 
     #[tokio::test]
-    async fn work_that_nobody_waits_for_ends() {
-        let lane = GuestExecutor::default();
-        lane.run(async { compute(2 * limits::GUEST_BURST) }).await;
-        let (held, gone) = tokio::sync::oneshot::channel::<()>();
+    async fn work_whose_caller_stops_waiting_ends() {
+        let executor = GuestExecutor::default();
+        executor.run(async { compute(2 * limits::GUEST_BURST) }).await;
+        let (guard, dropped) = tokio::sync::oneshot::channel::<()>();
         let endless = async move {
-            let _held = held;
+            let _guard = guard;
             loop {
                 tokio::task::yield_now().await;
             }
         };
-        let ended = tokio::time::timeout(Duration::from_millis(50), lane.run::<()>(endless)).await;
+        let ended = tokio::time::timeout(Duration::from_millis(50), executor.run::<()>(endless)).await;
         assert!(ended.is_err());
-        assert!(gone.await.is_err(), "what it held is dropped");
+        assert!(dropped.await.is_err(), "what it owned is dropped");
     }
 }

@@ -29,18 +29,18 @@ pub const WAKE_INTERVAL: Duration = Duration::from_millis(50);
 /// Unit: wakes
 ///
 /// When hit: the daemon logs a warning, once.
-pub const WAKE_STORM: u32 = 200;
+pub const EARLY_WAKES_LOGGED: u32 = 200;
 /// The shortest and the longest wait before a crashed resident plugin is started again, and how long an instance must
 /// live to reset the wait. The wait doubles with each crash.
 ///
 /// When hit: the wait is set to the bound.
 pub const RESIDENT_BACKOFF_MIN: Duration = Duration::from_secs(1);
 pub const RESIDENT_BACKOFF_MAX: Duration = Duration::from_secs(300);
-pub const RESIDENT_SETTLED: Duration = Duration::from_secs(60);
+pub const RESIDENT_STABLE_AFTER: Duration = Duration::from_secs(60);
 /// How long a batch waits for the next instance of a resident plugin.
 ///
 /// When hit: the deliveries are tried later, and the channel pauses.
-pub const RESIDENT_PATIENCE: Duration = Duration::from_secs(5);
+pub const RESIDENT_START_WAIT: Duration = Duration::from_secs(5);
 /// The part of the remaining time of a call that a connection or an HTTP exchange may take, so that the plugin sees the
 /// timeout before its deadline.
 ///
@@ -66,7 +66,7 @@ pub const GUEST_BURST: Duration = Duration::from_millis(2);
 /// Unit: steps of `nice`
 ///
 /// When hit: the system may use a value of 19 at most.
-pub const LANE_NICE: i32 = 10;
+pub const GUEST_NICE: i32 = 10;
 /// Requests of one plugin to the store in a second (state, streams, inbox), and how many unused ones it may save.
 /// Deliveries need a few for each batch.
 ///
@@ -95,7 +95,7 @@ pub const WARM_STACK_BYTES: usize = 16 * 1024;
 /// Unit: memories, and as many tables
 ///
 /// When hit: the memory of further ones is returned to the system.
-pub const WARM_PLACES: u32 = 16;
+pub const WARM_SLOTS: u32 = 16;
 /// Handles of resources that one instance may hold.
 ///
 /// When hit: the call is ended and counts as a crash by host calls.
@@ -163,7 +163,7 @@ pub const COMPILED_BYTES: u64 = 512 * 1024 * 1024;
 /// What is read of the errors of the compiling process.
 ///
 /// When hit: the rest is ignored.
-pub const COMPILE_SAYS_BYTES: u64 = 4096;
+pub const COMPILE_STDERR_BYTES: u64 = 4096;
 
 /// The longest wait that an answer of a plugin may name.
 ///
@@ -247,7 +247,7 @@ pub const ASSERTION_AGE: Duration = Duration::from_secs(3600);
 ///
 /// When hit: a new token is requested.
 pub const TOKEN_AGE: Duration = Duration::from_secs(3600);
-pub const TOKEN_EARLY: Duration = Duration::from_secs(60);
+pub const TOKEN_EXPIRY_MARGIN: Duration = Duration::from_secs(60);
 /// How long a request for a token may take. Other calls wait for it and must still report why it failed.
 ///
 /// When hit: the request fails, and with it the calls that wait.
@@ -256,8 +256,8 @@ pub const TOKEN_TIME: Duration = Duration::from_secs(10);
 /// `Retry-After`.
 ///
 /// When hit: calls that need the token fail until then; a longer demand is set to the bound.
-pub const TOKEN_FAILURE_REST: Duration = Duration::from_secs(10);
-pub const TOKEN_FAILURE_REST_MAX: Duration = Duration::from_secs(3600);
+pub const TOKEN_RETRY_MIN: Duration = Duration::from_secs(10);
+pub const TOKEN_RETRY_MAX: Duration = Duration::from_secs(3600);
 /// A URL that a plugin requests.
 ///
 /// When hit: the request fails as invalid.

@@ -1,4 +1,4 @@
-//! What comes back from a call of a plugin: always one outcome for each delivery, whatever happened, and what it cost.
+//! What a call of a plugin returns: exactly one outcome for each delivery, and what the call used.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use tidings_domain::outcome::{CrashKind, Outcome};
 
 use crate::violation::Crash;
 
-/// How a batch went.
+/// The result of one batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallReport {
     /// One for each delivery, in the order of the batch.
     pub outcomes: Vec<Outcome>,
-    /// The call as a whole gave no answer. What the plugin had settled before stands in `outcomes`; the others are
-    /// `Outcome::Crash`.
+    /// Why the call returned no answer, if it did not. Outcomes that the plugin had settled before stay in `outcomes`;
+    /// the others are `Outcome::Crash`.
     pub crash: Option<(CrashKind, String)>,
     pub stats: CallStats,
 }
@@ -20,24 +20,33 @@ pub struct CallReport {
 /// What one call used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CallStats {
-    /// From entering the sandbox to leaving it, without the wait for a free instance.
+    /// From the start of the call to its end, without the wait for a free instance.
     pub duration: Duration,
-    /// Processor time of its code, and of the host's on its behalf where that did not wait.
+    /// Processor time of the guest, and of host functions on its behalf.
     pub cpu: Duration,
     pub host_calls: u64,
-    /// Lines of its log, and those that were dropped beyond the limit.
+    /// Lines written to the plugin's log.
     pub log_lines: u32,
+    /// Lines dropped beyond the limit.
     pub log_lines_dropped: u64,
-    /// Connections, requests and credentials that no grant covered.
+    /// Connections, requests and uses of credentials that no grant covers.
     pub egress_denials: u64,
     /// Bytes sent and received over the network.
     pub network_bytes: u64,
-    /// The most linear memory that the instance had, in bytes.
+    /// The peak of the instance's linear memory, in bytes.
     pub peak_memory_bytes: usize,
 }
 
+impl CallReport {
+    /// The report of a batch that the plugin was not asked to deliver now.
+    pub(crate) fn postponed(batch: usize, after: Duration, reason: String) -> CallReport {
+        let trouble = Outcome::ChannelTrouble { after: Some(after), reason };
+        CallReport { outcomes: vec![trouble; batch], crash: None, stats: CallStats::default() }
+    }
+}
+
 impl CallStats {
-    /// Adds what another call used; memory is the most of both.
+    /// Adds what another call used. The peak of memory is the larger one.
     pub fn add(&mut self, other: &CallStats) {
         self.duration += other.duration;
         self.cpu += other.cpu;
@@ -50,9 +59,9 @@ impl CallStats {
     }
 }
 
-/// Puts together what the plugin answered (as `edit` leaves it), what it had settled before, and how the call ended. The
-/// first word for a place stands; an answer of the wrong length is none.
-pub(crate) fn assemble(
+/// Combines what the plugin returned (changed by `edit`), what it had settled before, and how the call ended. The first
+/// outcome for an index counts; an answer of the wrong length is a crash.
+pub(crate) fn combine_outcomes(
     answer: Result<Vec<Outcome>, Crash>,
     settled: Vec<Option<Outcome>>,
     edit: impl Fn(Outcome) -> Outcome,
@@ -65,8 +74,8 @@ pub(crate) fn assemble(
     match answer {
         Ok(outcomes) => {
             let answered = outcomes.into_iter().map(edit);
-            let first_word = settled.into_iter().zip(answered).map(|(settled, answered)| settled.unwrap_or(answered));
-            (first_word.collect(), None)
+            let first = settled.into_iter().zip(answered).map(|(settled, answered)| settled.unwrap_or(answered));
+            (first.collect(), None)
         }
         Err((kind, detail)) => {
             let lost = || Outcome::Crash { kind, detail: detail.clone() };
@@ -88,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_one_outcome_for_each_delivery_whatever_happened() {
+    fn each_delivery_has_exactly_one_outcome() {
         let trap = (CrashKind::Trap, "unreachable".to_owned());
         let wrong = |text: &str| (CrashKind::Nonsense, text.to_owned());
         for (answer, settled, outcomes, crash) in [
@@ -113,7 +122,7 @@ mod tests {
                 Some(wrong("answered 0 outcomes for a batch of 1")),
             ),
         ] {
-            assert_eq!(assemble(answer, settled, |outcome| outcome), (outcomes, crash));
+            assert_eq!(combine_outcomes(answer, settled, |outcome| outcome), (outcomes, crash));
         }
     }
 }

@@ -1,18 +1,14 @@
-//! The harmless part of WASI 0.2, for components of toolchains that cannot do without: clocks, random numbers, standard
-//! output, which becomes lines of the plugin's log, and files, sockets, arguments and an environment of which there are
-//! none. Nothing here reaches the outside, and what it uses is bounded and counted like the contract's own imports.
+//! The part of WASI 0.2 that cannot reach the outside, for toolchains whose components import it: clocks, random
+//! numbers, standard output (lines of the plugin's log), and empty sets of files, sockets, arguments and environment
+//! variables. Its calls and bytes are limited and counted like those of the contract's own imports.
 
-mod stdio;
+use wasmtime::component::Linker;
+use wasmtime_wasi::{WasiCtxView, WasiView, p2};
 
-use crate::limits;
-use wasmtime::component::{Linker, ResourceTable};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView, p2};
+use crate::channel_host::LogLevel;
+use crate::instance::{InstanceState, WasiContext};
 
-use crate::host::LogLevel;
-use crate::instance_state::InstanceState;
-use stdio::LogStream;
-
-/// What a component may import, as `package/interface`, of any version 0.2.
+/// The interfaces that a component may import, as `package/interface`, in any version 0.2.
 const INTERFACES: &[&str] = &[
     "cli/environment",
     "cli/exit",
@@ -43,7 +39,7 @@ const INTERFACES: &[&str] = &[
     "sockets/udp-create-socket",
 ];
 
-/// Whether a component may import what has this name.
+/// Whether a component may import the interface with this full name.
 pub(crate) fn offers(name: &str) -> bool {
     let Some((interface, version)) = name.strip_prefix("wasi:").and_then(|name| name.split_once('@')) else {
         return false;
@@ -52,55 +48,29 @@ pub(crate) fn offers(name: &str) -> bool {
     INTERFACES.contains(&interface) && !patch.is_empty() && patch.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Offers it to components. What is linked beyond [`INTERFACES`] cannot be imported: admission comes first.
+/// Adds WASI to the linker. Admission refuses imports beyond [`INTERFACES`] before anything is linked.
 pub(crate) fn add_to_linker(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
     p2::add_to_linker_async(linker)
 }
 
-/// What one instance has of it.
-pub(crate) struct Wasi {
-    context: WasiCtx,
-    table: ResourceTable,
-    out: LogStream,
-    err: LogStream,
-}
-
-impl Wasi {
-    fn new() -> Wasi {
-        let (out, err) = (LogStream::default(), LogStream::default());
-        let mut table = ResourceTable::new();
-        table.set_max_capacity(limits::GUEST_HANDLES);
-        let context = WasiCtx::builder()
-            .stdout(out.clone())
-            .stderr(err.clone())
-            .allow_tcp(false)
-            .allow_udp(false)
-            .allow_ip_name_lookup(false)
-            .max_random_size(u64::from(limits::RANDOM_BYTES))
-            .build();
-        Wasi { context, table, out, err }
-    }
-}
-
 impl WasiView for InstanceState {
-    /// Every function of WASI begins here, so this is where it counts as a host call. An end to the call cannot be told
-    /// from here; a guest that has had too many ends at its next tick.
+    /// Every function of WASI starts here, so this counts the host call. It cannot end the call; a guest beyond its
+    /// limit ends at its next tick.
     fn ctx(&mut self) -> WasiCtxView<'_> {
         self.stats.host_calls += 1;
-        self.print(false);
-        let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::new()));
-        WasiCtxView { ctx: &mut wasi.context, table: &mut wasi.table }
+        self.log_printed(false);
+        self.wasi.get_or_insert_with(|| Box::new(WasiContext::new())).view()
     }
 }
 
 impl InstanceState {
-    /// Puts what the plugin has printed into its log, line by line; with `all`, also a line that has not ended.
-    pub(crate) fn print(&mut self, all: bool) {
+    /// Writes printed lines to the plugin's log; with `unfinished`, also a line without its end.
+    pub(crate) fn log_printed(&mut self, unfinished: bool) {
         let Some(wasi) = &self.wasi else { return };
-        let (out, err) = (wasi.out.lines(all), wasi.err.lines(all));
-        for (level, lines) in [(LogLevel::Info, out), (LogLevel::Warning, err)] {
+        let (stdout, stderr) = wasi.take_lines(unfinished);
+        for (level, lines) in [(LogLevel::Info, stdout), (LogLevel::Warning, stderr)] {
             for line in lines {
-                self.line(level, &line);
+                self.log_line(level, &line);
             }
         }
     }
@@ -111,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_harmless_part_is_offered() {
+    fn only_interfaces_without_outside_access_are_offered() {
         for (name, offered) in [
             ("wasi:cli/environment@0.2.0", true),
             ("wasi:sockets/tcp@0.2.12", true),

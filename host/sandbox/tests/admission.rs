@@ -1,4 +1,4 @@
-//! What is admitted and what is not, with the sentence that the person who sent it reads.
+//! Which components are admitted, and the error text for those that are not.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "what tests share may fail as they do")]
 
@@ -7,8 +7,8 @@ mod common;
 use std::collections::HashSet;
 
 use common::guest::{component, plugin};
-use common::{Place, built, delivery, parcels};
-use tidings_domain::limits::PluginLimits;
+use common::{SandboxFixture, built, delivery, requests};
+use tidings_domain::limits::{COMPONENT_BYTES, PluginLimits};
 use tidings_domain::outcome::{CrashKind, Outcome};
 use tidings_sandbox::limits;
 use tidings_sandbox::{AdmissionError, CompileError};
@@ -22,27 +22,27 @@ fn shell(fields: &str) -> Vec<u8> {
 
 #[tokio::test]
 async fn the_plugins_of_this_repository_are_admitted() {
-    let place = Place::new();
+    let fixture = SandboxFixture::new();
     for name in ["email", "hostile"] {
         let file = built(&format!("{name}.wasm"));
-        let admitted = place.sandbox.admit(&file).await.expect(name);
+        let admitted = fixture.sandbox.admit(&file).await.expect(name);
         assert_eq!(admitted.manifest().name, name);
         assert_eq!(admitted.digest().len(), 64);
         assert!(admitted.imports().contains(&"net".to_owned()), "{:?}", admitted.imports());
-        let again = place.without_a_compiler().admit(&file).await.expect("from the cache");
+        let again = fixture.without_compiler().admit(&file).await.expect("from the cache");
         assert_eq!((again.digest(), again.manifest()), (admitted.digest(), admitted.manifest()));
     }
-    assert_eq!(place.kept(), 2);
-    place.sandbox.keep_only(HashSet::new()).await;
-    assert_eq!(place.kept(), 0);
-    let error = place.without_a_compiler().admit(&built("email.wasm")).await.err();
+    assert_eq!(fixture.cached(), 2);
+    fixture.sandbox.keep_only(HashSet::new()).await;
+    assert_eq!(fixture.cached(), 0);
+    let error = fixture.without_compiler().admit(&built("email.wasm")).await.err();
     assert!(matches!(&error, Some(AdmissionError::Compile(CompileError::Unavailable(_)))), "{error:?}");
 }
 
 #[tokio::test]
-async fn row_37_what_is_no_component_is_refused_before_it_is_compiled() {
-    let place = Place::new();
-    let good = plugin("", ALL_DELIVERED);
+async fn row_37_an_invalid_file_is_refused_before_it_is_compiled() {
+    let fixture = SandboxFixture::new();
+    let valid = plugin("", ALL_DELIVERED);
     let nested = |levels| (0..levels).fold(String::new(), |inner, _| format!("(component {inner})"));
     let types = "(type string)".repeat(limits::COMPONENT_TYPES as usize + 1);
     let functions = "(func)".repeat(limits::COMPONENT_FUNCTIONS as usize + 1);
@@ -52,10 +52,10 @@ async fn row_37_what_is_no_component_is_refused_before_it_is_compiled() {
     for (file, expected) in [
         (b"".to_vec(), "is not WebAssembly"),
         (b"PK\x03\x04zip".to_vec(), "is not WebAssembly"),
-        (vec![0; tidings_domain::limits::COMPONENT_BYTES + 1], "a component has at most 67108864"),
+        (vec![0; COMPONENT_BYTES + 1], "a component has at most 67108864"),
         (wat::parse_str("(module)").expect("text"), "is a core WebAssembly module"),
-        (good[..good.len() / 2].to_vec(), "is damaged"),
-        ([&good[..], b"\xff\xff"].concat(), "is damaged"),
+        (valid[..valid.len() / 2].to_vec(), "is damaged"),
+        ([&valid[..], b"\xff\xff"].concat(), "is damaged"),
         (b"\0asm".to_vec(), "is damaged"),
         (shell(&nested(4)), "too many levels"),
         (shell(&types), "too many types"),
@@ -65,14 +65,14 @@ async fn row_37_what_is_no_component_is_refused_before_it_is_compiled() {
         (shell(&format!("(core module {long})")), "a function of too many bytes"),
         (shell(&"(core module)".repeat(201)), "too many modules"),
     ] {
-        let error = place.sandbox.admit(&file).await.err().expect(expected).to_string();
+        let error = fixture.sandbox.admit(&file).await.err().expect(expected).to_string();
         assert!(error.contains(expected), "expected `{expected}`, got `{error}`");
     }
 }
 
 #[tokio::test]
-async fn row_36_another_contract_is_refused_with_clear_text() {
-    let place = Place::new();
+async fn row_36_another_contract_is_refused_with_the_reason() {
+    let fixture = SandboxFixture::new();
     let instance = |name: &str| shell(&format!(r#"(import "{name}" (instance))"#));
     let exporting = |name: &str| shell(&format!(r#"(instance $i) (export "{name}" (instance $i))"#));
     for (file, expected) in [
@@ -89,18 +89,18 @@ async fn row_36_another_contract_is_refused_with_clear_text() {
         (instance("wasi:cli/environment@0.3.0"), "imports `wasi:cli/environment@0.3.0`, a part of WASI"),
         (instance("evil:thing/x"), "imports `evil:thing/x`, which Tidings does not offer"),
         (shell(r#"(import "f" (func))"#), "imports `f`, which"),
-        (shell(""), "does not export `tidings:channel/plugin@1.0.0`: it is no channel plugin"),
-        (exporting("other:thing/plugin@1.0.0"), "it is no channel plugin"),
+        (shell(""), "does not export `tidings:channel/plugin@1.0.0`, so it is not a channel plugin"),
+        (exporting("other:thing/plugin@1.0.0"), "it is not a channel plugin"),
         (exporting("tidings:channel/plugin@1.0.0"), "does not fit the contract"),
     ] {
-        let error = place.sandbox.admit(&file).await.err().expect(expected).to_string();
+        let error = fixture.sandbox.admit(&file).await.err().expect(expected).to_string();
         assert!(error.contains(expected), "expected `{expected}`, got `{error}`");
     }
 }
 
 #[tokio::test]
-async fn a_plugin_that_cannot_say_what_it_is_is_refused() {
-    let place = Place::new();
+async fn a_plugin_whose_describe_fails_is_refused() {
+    let fixture = SandboxFixture::new();
     let describe = |body: &str| {
         component(&format!(
             r#"(module (memory (export "memory") 1)
@@ -116,79 +116,35 @@ async fn a_plugin_that_cannot_say_what_it_is_is_refused() {
         ("(drop (i32.load (i32.const 999999))) unreachable", CrashKind::Trap),
         ("(i32.const 65534)", CrashKind::Nonsense),
     ] {
-        match place.sandbox.admit(&describe(body)).await.err() {
+        match fixture.sandbox.admit(&describe(body)).await.err() {
             Some(AdmissionError::Describe { kind: found, .. }) => assert_eq!(found, kind, "{body}"),
             other => panic!("{body}: {other:?}"),
         }
     }
-    let empty = place.sandbox.admit(&describe("(i32.const 0)")).await.err();
+    let empty = fixture.sandbox.admit(&describe("(i32.const 0)")).await.err();
     assert!(matches!(empty, Some(AdmissionError::Manifest(_))), "{empty:?}");
-    assert_eq!(place.kept(), 0, "what is refused leaves nothing behind");
-}
-
-async fn deliver(fields: &str, body: &str, limits: PluginLimits) -> tidings_sandbox::CallReport {
-    let place = Place::new();
-    let admitted = place.sandbox.admit(&plugin(fields, body)).await.expect("admitted");
-    let plugin = place.plugin(&admitted, limits, Vec::new(), 9);
-    plugin.deliver(&parcels(&[delivery("a@x"), delivery("b@x")])).await
+    assert_eq!(fixture.cached(), 0, "a refused file leaves nothing in the cache");
 }
 
 #[tokio::test]
 async fn a_plugin_written_by_hand_delivers() {
-    let report = deliver("", ALL_DELIVERED, PluginLimits::default()).await;
+    let fixture = SandboxFixture::new();
+    let admitted = fixture.sandbox.admit(&plugin("", ALL_DELIVERED)).await.expect("admitted");
+    let plugin = fixture.plugin(&admitted, PluginLimits::default(), Vec::new(), 9);
+    let report = plugin.deliver(&requests(&[delivery("a@x"), delivery("b@x")])).await;
     assert_eq!(report.crash, None);
     assert_eq!(report.outcomes, vec![Outcome::Delivered { receipt: None }; 2]);
 }
 
 #[tokio::test]
-async fn each_way_to_break_the_rules_of_the_machine_is_its_own_crash() {
-    let tables = "(table $t 1 funcref)";
-    let recursion = "(func $deep (param i32) (result i32) (i32.add (call $deep (local.get 0)) (i32.const 1)))";
-    let bad_case = "(drop (call $answer (local.get $count))) (i32.store8 (i32.load (i32.const 2048)) (i32.const 9))
-                    (i32.const 2048)";
-    for (fields, body, kind, detail) in [
-        ("", "unreachable", CrashKind::Trap, "unreachable"),
-        ("", "(i32.div_u (i32.const 1) (i32.const 0))", CrashKind::Trap, "divide by zero"),
-        ("", "(i32.load (i32.const -4))", CrashKind::Trap, "out of bounds memory access"),
-        (recursion, "(call $deep (i32.const 0))", CrashKind::Trap, "call stack exhausted"),
-        (
-            tables,
-            "(loop (drop (table.grow $t (ref.null func) (i32.const 1000))) (br 0)) unreachable",
-            CrashKind::Memory,
-            "the limit is 20000",
-        ),
-        (
-            "",
-            "(loop (drop (memory.grow (i32.const 64))) (br 0)) unreachable",
-            CrashKind::Memory,
-            "the limit is 67108864",
-        ),
-        ("", bad_case, CrashKind::Nonsense, "discriminant"),
-        ("", "(i32.const 131070)", CrashKind::Nonsense, "pointer"),
-        (
-            "",
-            "(i32.store (i32.const 2052) (i32.const 0x7ffffff)) (i32.const 2048)",
-            CrashKind::Nonsense,
-            "out of bounds",
-        ),
-    ] {
-        let report = deliver(fields, body, PluginLimits::default()).await;
-        let (found, said) = report.crash.expect(body);
-        assert_eq!(found, kind, "{body}: {said}");
-        assert!(said.contains(detail), "{body}: {said}");
-        assert_eq!(report.outcomes.len(), 2);
-    }
-}
-
-#[tokio::test]
 async fn calls_wait_for_a_free_instance() {
-    let place = Place::with(1, None);
-    let admitted = place.sandbox.admit(&plugin("", ALL_DELIVERED)).await.expect("admitted");
-    let plugin = place.plugin(&admitted, PluginLimits::default(), Vec::new(), 9);
+    let fixture = SandboxFixture::with(1, None);
+    let admitted = fixture.sandbox.admit(&plugin("", ALL_DELIVERED)).await.expect("admitted");
+    let plugin = fixture.plugin(&admitted, PluginLimits::default(), Vec::new(), 9);
     let calls: Vec<_> = (0..20)
         .map(|_| {
             let plugin = plugin.clone();
-            tokio::spawn(async move { plugin.deliver(&parcels(&[delivery("a@x")])).await })
+            tokio::spawn(async move { plugin.deliver(&requests(&[delivery("a@x")])).await })
         })
         .collect();
     for call in calls {

@@ -1,5 +1,6 @@
-//! The promise of the contract: a plugin that was built for a published version is admitted, says what it said, and
-//! delivers, for ever. The files in `fixtures/v1` were built when version 1 was published and are never built again.
+//! The contract's promise: a plugin that was built for a published version is admitted, describes itself as before, and
+//! delivers, for as long as the version is served. The files in `fixtures/v1` were built when version 1 was published
+//! and are never built again.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "what tests share may fail as they do")]
 
@@ -11,9 +12,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::far::Far;
-use common::pager::{channel, does_what_a_pager_does, one_of_each, parcels};
-use common::{Place, delivery, grant};
+use common::http_server::TestHttpServer;
+use common::pager::{behaves_as_the_template, channel, one_of_each, requests_with_summary};
+use common::{SandboxFixture, delivery, grant, requests};
 use tidings_domain::grant::Grants;
 use tidings_domain::limits::PluginLimits;
 use tidings_domain::manifest::{Capability, Manifest};
@@ -24,62 +25,63 @@ use wit_parser::Resolve;
 
 const FROZEN: &str = "\
 wit/v1 is published and frozen: linking compares every record, variant, enum and function, so this change breaks every \
-plugin that was built for it. Undo it. What is new goes into an `extra` list, or into a version of its own: wit/v2 with \
+plugin that was built for it. Undo it. Additions go into an `extra` list, or into a new version: wit/v2 with \
 a module host/sandbox/src/abi/v2 and fixtures/v2, served beside version 1.";
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-fn fixture(name: &str) -> Vec<u8> {
+fn frozen_file(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v1").join(name);
     fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 fn unpacked(name: &str) -> Vec<u8> {
-    let packed = fixture(&format!("{name}.wasm.zst"));
+    let packed = frozen_file(&format!("{name}.wasm.zst"));
     let mut component = Vec::new();
     let mut unpacked = ruzstd::decoding::StreamingDecoder::new(&packed[..]).expect("zstd");
     unpacked.read_to_end(&mut component).expect("unpacked");
     component
 }
 
-/// The plugin of this name, as it was then: admitted, and still saying what it is in the same words.
-async fn admitted(place: &Place, name: &str) -> Admitted {
-    let admitted = place.sandbox.admit(&unpacked(name)).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+/// Admits the frozen plugin of this name, whose manifest must be unchanged.
+async fn admitted(fixture: &SandboxFixture, name: &str) -> Admitted {
+    let admitted = fixture.sandbox.admit(&unpacked(name)).await.unwrap_or_else(|error| panic!("{name}: {error}"));
     let now = serde_json::to_string_pretty(admitted.manifest()).expect("JSON");
-    let then: Manifest = serde_json::from_slice(&fixture(&format!("{name}.json"))).expect("a manifest");
-    assert_eq!(admitted.manifest(), &then, "{name} says now:\n{now}");
+    let then: Manifest = serde_json::from_slice(&frozen_file(&format!("{name}.json"))).expect("a manifest");
+    assert_eq!(admitted.manifest(), &then, "the manifest of {name} is now:\n{now}");
     admitted
 }
 
 #[tokio::test]
 async fn a_rust_plugin_of_version_1_still_runs() {
-    let place = Place::new();
-    let admitted = admitted(&place, "ntfy").await;
-    let far = Far::start().await;
-    let plugin = channel(&place, &admitted, "server", far.port);
+    let fixture = SandboxFixture::new();
+    let admitted = admitted(&fixture, "ntfy").await;
+    let server = TestHttpServer::start().await;
+    let plugin = channel(&fixture, &admitted, "server", server.port);
     assert_eq!(plugin.check_address(" Ralph ").await, Ok(Ok("Ralph".to_owned())));
-    let report = plugin.deliver(&parcels(&one_of_each("Ralph"))).await;
+    let report = plugin.deliver(&requests_with_summary(&one_of_each("Ralph"))).await;
     assert_eq!(report.crash, None);
     assert_eq!(report.outcomes, vec![Outcome::Delivered { receipt: None }; 3]);
-    let topics = far.seen().into_iter().map(|request| {
+    let topics = server.requests().into_iter().map(|request| {
         let body: serde_json::Value = serde_json::from_str(&request.body).expect("JSON");
         body["topic"].as_str().expect("a topic").to_owned()
     });
     assert_eq!(topics.collect::<Vec<_>>(), ["Ralph"; 3]);
 }
 
-/// It imports every interface of the contract, so linking checks all their types; of the calls, some are made here.
+/// The plugin imports every interface of the contract, so linking checks all their types; the test makes some of the
+/// calls.
 #[tokio::test]
 async fn every_import_of_version_1_is_still_linked_and_each_outcome_understood() {
-    let place = Place::new();
-    let admitted = admitted(&place, "hostile").await;
+    let fixture = SandboxFixture::new();
+    let admitted = admitted(&fixture, "hostile").await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let grants = vec![grant(Capability::Net, port, true, true), grant(Capability::Http, port, true, true)];
     let limits = PluginLimits { connections: 3, state_keys: 5, ..PluginLimits::default() };
-    let plugin = place.plugin(&admitted, limits, grants, port);
+    let plugin = fixture.plugin(&admitted, limits, grants, port);
     for (behaviour, expected) in [
         ("ok", "Delivered"),
         ("garbage-retry", "Retry"),
@@ -91,32 +93,32 @@ async fn every_import_of_version_1_is_still_linked_and_each_outcome_understood()
         ("stream-huge", "Rejected"),
         ("log-huge", "Delivered"),
     ] {
-        let report = plugin.deliver(&common::parcels(&[delivery(&format!("{behaviour}@x"))])).await;
-        let said = format!("{:?}", report.outcomes);
-        assert!(report.crash.is_none() && said.contains(expected), "{behaviour}: {said} {:?}", report.crash);
+        let report = plugin.deliver(&requests(&[delivery(&format!("{behaviour}@x"))])).await;
+        let outcomes = format!("{:?}", report.outcomes);
+        assert!(report.crash.is_none() && outcomes.contains(expected), "{behaviour}: {outcomes} {:?}", report.crash);
     }
 }
 
 #[tokio::test]
 async fn a_plugin_of_version_1_still_writes_event_streams() {
-    let place = Place::new();
-    let admitted = admitted(&place, "browser").await;
+    let fixture = SandboxFixture::new();
+    let admitted = admitted(&fixture, "browser").await;
     assert!(admitted.writes_streams() && admitted.manifest().address_is_account);
-    let plugin = place.plugin(&admitted, PluginLimits::default(), Vec::new(), 9);
-    let report = plugin.deliver(&common::parcels(&[delivery("ralph"), delivery("ann")])).await;
+    let plugin = fixture.plugin(&admitted, PluginLimits::default(), Vec::new(), 9);
+    let report = plugin.deliver(&requests(&[delivery("ralph"), delivery("ann")])).await;
     assert_eq!((report.crash, report.outcomes), (None, vec![Outcome::Delivered { receipt: None }; 2]));
-    let entries = place.host.entries.lock().expect("a lock");
+    let entries = fixture.host.entries.lock().expect("a lock");
     let written: Vec<&str> = entries.iter().map(|entry| entry.address.as_str()).collect();
     assert_eq!(written, ["ralph", "ann"]);
     assert_eq!(entries[0].delivery, delivery("ralph").id.as_str());
     assert!(entries[0].data.contains("something happened"), "{}", entries[0].data);
 }
 
-/// Its export `wake` is bound by hand, so nothing but a component of then shows that it still fits.
+/// The export `wake` is bound by hand, so only a frozen component shows that it still fits.
 #[tokio::test]
-async fn a_resident_plugin_of_version_1_still_lives_on() {
-    let place = Place::new();
-    let admitted = admitted(&place, "lodger").await;
+async fn a_resident_plugin_of_version_1_still_runs() {
+    let fixture = SandboxFixture::new();
+    let admitted = admitted(&fixture, "lodger").await;
     let config = admitted.manifest().configure(&[("wake_ms".to_owned(), "60".to_owned())].into());
     let settings = ChannelSettings {
         channel: "test".to_owned(),
@@ -124,34 +126,30 @@ async fn a_resident_plugin_of_version_1_still_lives_on() {
         grants: Grants::default(),
         limits: PluginLimits::default(),
     };
-    let resident = place.sandbox.plugin(&admitted, settings, Arc::clone(&place.host) as _).reside();
+    let resident = fixture.sandbox.plugin(&admitted, settings, Arc::clone(&fixture.host) as _).start_resident();
     for expected in 1..=2 {
-        let report = resident.deliver(&common::parcels(&[delivery("count@x")])).await;
-        let said = format!("{:?}", report.outcomes);
-        assert!(report.crash.is_none() && said.contains(&format!("{expected}")), "one instance: {said}");
+        let report = resident.deliver(&requests(&[delivery("count@x")])).await;
+        let outcomes = format!("{:?}", report.outcomes);
+        assert!(report.crash.is_none() && outcomes.contains(&format!("{expected}")), "one instance: {outcomes}");
     }
-    let woken = async {
-        while resident.stats().wakes < 2 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
+    let woken = resident.wait_for(|stats| stats.wakes >= 2);
     tokio::time::timeout(Duration::from_secs(30), woken).await.expect("it is woken");
     resident.stop(Duration::from_secs(5)).await;
 }
 
 #[tokio::test]
 async fn a_python_plugin_of_version_1_still_runs() {
-    let place = Place::new();
-    does_what_a_pager_does(&place, &admitted(&place, "python").await).await;
+    let fixture = SandboxFixture::new();
+    behaves_as_the_template(&fixture, &admitted(&fixture, "python").await).await;
 }
 
 #[tokio::test]
 async fn a_javascript_plugin_of_version_1_still_runs() {
-    let place = Place::new();
-    does_what_a_pager_does(&place, &admitted(&place, "js").await).await;
+    let fixture = SandboxFixture::new();
+    behaves_as_the_template(&fixture, &admitted(&fixture, "js").await).await;
 }
 
-/// The contract without its comments and layout, one interface or world after the other by name.
+/// The contract without comments and layout, its interfaces and worlds sorted by name.
 fn canonical(directory: &Path) -> String {
     let mut resolve = Resolve::default();
     let (package, _) = resolve.push_dir(directory).expect("a contract");
@@ -170,14 +168,14 @@ fn canonical(directory: &Path) -> String {
     items.concat().join("\n") + "\n"
 }
 
-/// Once, when a version is published: `cargo test -p tidings-sandbox --test compatibility -- --ignored`.
+/// Run once, when a version is published: `cargo test -p tidings-sandbox --test compatibility -- --ignored`.
 #[tokio::test]
-#[ignore = "writes down what a version is that is about to be published"]
-async fn version_1_is_written_down() {
-    let place = Place::new();
+#[ignore = "writes the frozen files of a version that is about to be published"]
+async fn write_the_frozen_files_of_version_1() {
+    let fixture = SandboxFixture::new();
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v1");
     for name in ["ntfy", "hostile", "browser", "lodger", "python", "js"] {
-        let admitted = place.sandbox.admit(&unpacked(name)).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let admitted = fixture.sandbox.admit(&unpacked(name)).await.unwrap_or_else(|error| panic!("{name}: {error}"));
         let manifest = serde_json::to_string_pretty(admitted.manifest()).expect("JSON");
         fs::write(directory.join(format!("{name}.json")), manifest + "\n").expect("written");
     }
@@ -187,11 +185,11 @@ async fn version_1_is_written_down() {
 #[test]
 fn version_1_of_the_contract_has_not_changed() {
     let now = canonical(&repository().join("wit/v1"));
-    let then = String::from_utf8(fixture("contract.txt")).expect("text");
+    let then = String::from_utf8(frozen_file("contract.txt")).expect("text");
     assert!(now == then, "{FROZEN}\n{}", difference(&then, &now));
 }
 
-/// The lines that are in one only.
+/// The lines that only one of them has.
 fn difference(then: &str, now: &str) -> String {
     let lacking = |mark: char, these: &str, those: &str| {
         let lines = these.lines().filter(|line| !those.lines().any(|other| other == *line));
@@ -206,12 +204,12 @@ fn difference(then: &str, now: &str) -> String {
 }
 
 #[test]
-fn a_change_that_matters_is_seen_and_one_that_does_not_is_not() {
+fn only_changes_that_break_plugins_count_as_changes() {
     let contract = fs::read_to_string(repository().join("wit/v1/channel.wit")).expect("the contract");
-    let place = tempfile::tempdir().expect("a directory");
+    let directory = tempfile::tempdir().expect("a directory");
     let of = |text: &str| {
-        fs::write(place.path().join("channel.wit"), text).expect("written");
-        canonical(place.path())
+        fs::write(directory.path().join("channel.wit"), text).expect("written");
+        canonical(directory.path())
     };
     let then = of(&contract);
     for (old, new, matters) in [
@@ -230,7 +228,7 @@ fn a_change_that_matters_is_seen_and_one_that_does_not_is_not() {
 }
 
 #[test]
-fn the_templates_have_the_contract_as_it_is() {
+fn the_templates_contain_the_current_contract() {
     let contract = fs::read(repository().join("wit/v1/channel.wit")).expect("the contract");
     for language in ["python", "js"] {
         let copy = repository().join("plugins/templates").join(language).join("wit/channel.wit");

@@ -1,6 +1,6 @@
-//! A plugin that asks for places inside: by address, by spelling, by name, by redirect, by a name that changes its mind.
-//! Each is refused with the reason, by HTTP and by TCP, unless it was granted. Row numbers are those of the list of
-//! failures.
+//! Server-side request forgery: a plugin asks for internal hosts by address, by spelling, by name, by redirect, and by
+//! a name whose address changes. Each is denied with the reason, for HTTP and TCP, unless it was granted. Row numbers
+//! are those of the list of failures.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "what tests share may fail as they do")]
 
@@ -10,8 +10,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use common::net::{Names, Peer, peer};
-use common::{Place, delivery, far, parcels, rejected};
+use common::net::{ScriptedResolver, ServerScript, scripted_server};
+use common::{SandboxFixture, delivery, high_limits, rejected, requests};
 use tidings_domain::grant::Grant;
 use tidings_domain::manifest::Capability;
 use tidings_sandbox::{Admitted, CallReport};
@@ -21,13 +21,13 @@ fn grants(host: &str, port: u16, private: bool) -> Vec<Grant> {
     vec![grant(Capability::Http), grant(Capability::Net)]
 }
 
-/// What became of `behaviour`, e.g. `fetch@http://inside.example/`.
-async fn asked(place: &Place, hostile: &Admitted, grants: Vec<Grant>, behaviour: &str) -> CallReport {
-    let plugin = place.plugin(hostile, far(), grants, 9);
-    plugin.deliver(&parcels(&[delivery(behaviour)])).await
+/// Delivers with `behaviour`, e.g. `fetch@http://inside.example/`.
+async fn deliver_as(fixture: &SandboxFixture, hostile: &Admitted, grants: Vec<Grant>, behaviour: &str) -> CallReport {
+    let plugin = fixture.plugin(hostile, high_limits(), grants, 9);
+    plugin.deliver(&requests(&[delivery(behaviour)])).await
 }
 
-/// Addresses that need an administrator's word, by what they are.
+/// Addresses that need a grant with `private`, by their kind.
 const PRIVATE: &[(&str, &str)] = &[
     ("loopback", "127.0.0.1 127.255.255.254 ::1 ::ffff:127.0.0.1 ::127.0.0.1 64:ff9b::7f00:1 2002:7f00:1::"),
     ("private", "10.0.0.1 172.16.0.1 172.31.255.255 192.168.1.1 fc00::1 fdff::1 ::ffff:10.0.0.1 64:ff9b::a00:1"),
@@ -39,7 +39,7 @@ const PRIVATE: &[(&str, &str)] = &[
     ("set aside for documentation", "192.0.2.1 2001:db8::1"),
 ];
 
-/// Addresses that nobody can grant.
+/// Addresses that no grant covers, by their kind.
 const NEVER: &[(&str, &str)] = &[
     (
         "the cloud's metadata service",
@@ -55,10 +55,10 @@ const NEVER: &[(&str, &str)] = &[
 ];
 
 #[tokio::test]
-async fn row_49_an_address_inside_is_refused_whatever_name_leads_there() {
-    let names = Arc::<Names>::default();
-    let place = Place::among(&names);
-    let hostile = place.hostile().await;
+async fn row_49_an_internal_address_is_denied_whatever_name_resolves_to_it() {
+    let names = Arc::<ScriptedResolver>::default();
+    let fixture = SandboxFixture::with_resolver(&names);
+    let hostile = fixture.hostile().await;
     let rows = PRIVATE.iter().map(|row| (row, false)).chain(NEVER.iter().flat_map(|row| [(row, false), (row, true)]));
     for ((what, addresses), private) in rows {
         for address in addresses.split_whitespace() {
@@ -70,9 +70,9 @@ async fn row_49_an_address_inside_is_refused_whatever_name_leads_there() {
             let expected = format!("leads to {parsed} ({what}), {end}");
             for (host, granted) in [("metadata.google.internal", "metadata.google.internal"), (&literal, address)] {
                 for behaviour in [format!("fetch@http://{host}/"), format!("dial@{host}:80")] {
-                    let report = asked(&place, &hostile, grants(granted, 80, private), &behaviour).await;
-                    let said = rejected(&report);
-                    assert!(said.contains("Denied") && said.contains(&expected), "{behaviour}: {said}");
+                    let report = deliver_as(&fixture, &hostile, grants(granted, 80, private), &behaviour).await;
+                    let reason = rejected(&report);
+                    assert!(reason.contains("Denied") && reason.contains(&expected), "{behaviour}: {reason}");
                     assert_eq!(report.stats.egress_denials, 1, "{behaviour}");
                 }
             }
@@ -80,7 +80,7 @@ async fn row_49_an_address_inside_is_refused_whatever_name_leads_there() {
     }
 }
 
-/// URLs of places that were not granted, where `granted.example` was at port 80 and leads to 10.0.0.1.
+/// URLs that are not granted, while `granted.example` is granted at port 80 and resolves to 10.0.0.1.
 const URLS: &[(&str, &str)] = &[
     ("http://2130706433/", "no grant of `http` for 127.0.0.1:80"),
     ("http://0x7f.1/", "no grant of `http` for 127.0.0.1:80"),
@@ -120,22 +120,23 @@ const URLS: &[(&str, &str)] = &[
 
 #[tokio::test]
 async fn row_49_no_spelling_of_a_url_leads_past_the_grants() {
-    let names = Arc::<Names>::default();
+    let names = Arc::<ScriptedResolver>::default();
     names.set("granted.example", "10.0.0.1");
-    let place = Place::among(&names);
-    let hostile = place.hostile().await;
+    let fixture = SandboxFixture::with_resolver(&names);
+    let hostile = fixture.hostile().await;
     for (url, expected) in URLS {
-        let report = asked(&place, &hostile, grants("granted.example", 80, false), &format!("fetch@{url}")).await;
+        let report =
+            deliver_as(&fixture, &hostile, grants("granted.example", 80, false), &format!("fetch@{url}")).await;
         assert!(rejected(&report).contains(expected), "{url}: {}", rejected(&report));
     }
 }
 
 #[tokio::test]
 async fn row_49_no_spelling_of_a_host_leads_past_the_grants() {
-    let names = Arc::<Names>::default();
+    let names = Arc::<ScriptedResolver>::default();
     names.set("granted.example", "10.0.0.1");
-    let place = Place::among(&names);
-    let hostile = place.hostile().await;
+    let fixture = SandboxFixture::with_resolver(&names);
+    let hostile = fixture.hostile().await;
     for (target, expected) in [
         ("2130706433:80", "`2130706433` is not a host name or an IP address"),
         ("0x7f.1:80", "is not a host name"),
@@ -159,7 +160,8 @@ async fn row_49_no_spelling_of_a_host_leads_past_the_grants() {
         ("granted.example:0", "no grant of `net` for granted.example:0"),
         ("GRANTED.example.:80", "granted.example:80 leads to 10.0.0.1 (private)"),
     ] {
-        let report = asked(&place, &hostile, grants("granted.example", 80, false), &format!("dial@{target}")).await;
+        let report =
+            deliver_as(&fixture, &hostile, grants("granted.example", 80, false), &format!("dial@{target}")).await;
         assert!(rejected(&report).contains(expected), "{target:?}: {}", rejected(&report));
         assert_eq!(report.stats.egress_denials, 1, "{target:?}");
     }
@@ -167,10 +169,10 @@ async fn row_49_no_spelling_of_a_host_leads_past_the_grants() {
 
 #[tokio::test]
 async fn row_49_a_redirect_to_any_of_them_is_refused() {
-    let names = Arc::<Names>::default();
+    let names = Arc::<ScriptedResolver>::default();
     names.set("granted.example", "10.0.0.1");
-    let place = Place::among(&names);
-    let hostile = place.hostile().await;
+    let fixture = SandboxFixture::with_resolver(&names);
+    let hostile = fixture.hostile().await;
     let addresses = PRIVATE.iter().chain(NEVER).flat_map(|(_, addresses)| addresses.split_whitespace());
     let literals = addresses.filter_map(|address| match address.parse::<IpAddr>().ok()? {
         IpAddr::V4(_) => Some((format!("http://{address}/"), "no grant of `http` for")),
@@ -178,50 +180,50 @@ async fn row_49_a_redirect_to_any_of_them_is_refused() {
     });
     for (to, expected) in URLS.iter().map(|(url, expected)| ((*url).to_owned(), *expected)).chain(literals) {
         let reply = format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n");
-        let port = peer(Peer::Says(reply.into_bytes())).await;
+        let port = scripted_server(ServerScript::Reply(reply.into_bytes())).await;
         let all = [grants("127.0.0.1", port, true), grants("granted.example", 80, false)].concat();
-        let report = asked(&place, &hostile, all, &format!("fetch@http://127.0.0.1:{port}/")).await;
+        let report = deliver_as(&fixture, &hostile, all, &format!("fetch@http://127.0.0.1:{port}/")).await;
         assert!(rejected(&report).contains(expected), "{to}: {}", rejected(&report));
     }
 }
 
 #[tokio::test]
 async fn row_49_a_name_is_resolved_once_and_the_address_that_was_checked_is_connected_to() {
-    let names = Arc::<Names>::default();
-    let place = Place::among(&names);
-    let hostile = place.hostile().await;
-    let port = peer(Peer::Says(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".to_vec())).await;
+    let names = Arc::<ScriptedResolver>::default();
+    let fixture = SandboxFixture::with_resolver(&names);
+    let hostile = fixture.hostile().await;
+    let port = scripted_server(ServerScript::Reply(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".to_vec())).await;
     let url = format!("fetch@http://rebind.example:{port}/");
     let granted = || grants("rebind.example", port, true);
-    // Whatever the name leads to next does not matter for the connection that was checked; the next one is checked anew.
+    // The next address of the name does not affect the checked connection; the next connection is checked again.
     names.set("rebind.example", "127.0.0.1;169.254.169.254");
-    let first = asked(&place, &hostile, granted(), &url).await;
-    assert_eq!((rejected(&first), names.asked.load(Ordering::Relaxed)), ("status 200, 2 bytes", 1));
-    let second = asked(&place, &hostile, granted(), &url).await;
+    let first = deliver_as(&fixture, &hostile, granted(), &url).await;
+    assert_eq!((rejected(&first), names.lookups.load(Ordering::Relaxed)), ("status 200, 2 bytes", 1));
+    let second = deliver_as(&fixture, &hostile, granted(), &url).await;
     assert!(rejected(&second).contains("leads to 169.254.169.254"), "{}", rejected(&second));
-    // Of several addresses only those are tried that are covered.
+    // Only the addresses that the grant covers are tried.
     names.set("rebind.example", "169.254.169.254 0.0.0.0 127.0.0.1");
-    assert_eq!(rejected(&asked(&place, &hostile, granted(), &url).await), "status 200, 2 bytes");
+    assert_eq!(rejected(&deliver_as(&fixture, &hostile, granted(), &url).await), "status 200, 2 bytes");
     let narrow = grants("rebind.example", port, false);
-    let refused = asked(&place, &hostile, narrow, &url).await;
+    let refused = deliver_as(&fixture, &hostile, narrow, &url).await;
     assert!(rejected(&refused).contains("Denied"), "{}", rejected(&refused));
     names.set("rebind.example", "");
-    let nowhere = asked(&place, &hostile, granted(), &url).await;
+    let nowhere = deliver_as(&fixture, &hostile, granted(), &url).await;
     assert!(rejected(&nowhere).contains("rebind.example has no address"), "{}", rejected(&nowhere));
-    let unknown = asked(&place, &hostile, grants("other.example", 80, true), "dial@other.example:80").await;
+    let unknown = deliver_as(&fixture, &hostile, grants("other.example", 80, true), "dial@other.example:80").await;
     assert!(rejected(&unknown).contains("Unresolved"), "{}", rejected(&unknown));
 }
 
 #[tokio::test]
 async fn row_49_each_hop_of_a_redirect_is_resolved_and_checked_anew() {
-    let names = Arc::<Names>::default();
+    let names = Arc::<ScriptedResolver>::default();
     names.set("rebind.example", "127.0.0.1;169.254.169.254");
-    let place = Place::among(&names);
-    let hostile = place.hostile().await;
-    let again = b"HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n".to_vec();
-    let port = peer(Peer::Says(again)).await;
+    let fixture = SandboxFixture::with_resolver(&names);
+    let hostile = fixture.hostile().await;
+    let redirect = b"HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n".to_vec();
+    let port = scripted_server(ServerScript::Reply(redirect)).await;
     let url = format!("fetch@http://rebind.example:{port}/");
-    let report = asked(&place, &hostile, grants("rebind.example", port, true), &url).await;
+    let report = deliver_as(&fixture, &hostile, grants("rebind.example", port, true), &url).await;
     assert!(rejected(&report).contains("leads to 169.254.169.254"), "{}", rejected(&report));
-    assert_eq!(names.asked.load(Ordering::Relaxed), 2);
+    assert_eq!(names.lookups.load(Ordering::Relaxed), 2);
 }

@@ -1,4 +1,4 @@
-//! What a component gets of WASI: nothing that reaches the outside, and nothing without a bound.
+//! What a component gets of WASI: nothing that reaches the outside, and nothing without a limit.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "what tests share may fail as they do")]
 
@@ -7,15 +7,14 @@ mod common;
 use std::time::Duration;
 
 use common::guest::plugin;
-use common::{Place, delivery, parcels};
-use tidings_domain::limits;
-use tidings_domain::limits::PluginLimits;
+use common::{SandboxFixture, delivery, requests};
+use tidings_domain::limits::{self, PluginLimits};
 use tidings_domain::outcome::{CrashKind, Outcome};
 use tidings_sandbox::{CallReport, CallStats};
 
 const ALL_DELIVERED: &str = "(call $answer (local.get $count))";
 
-/// What the guests import; each component keeps what it uses.
+/// The imports of all guests; each component keeps those that it uses.
 const IMPORTS: &str = r#"
     (import "wasi:cli/environment@0.2.6" "get-environment" (func $environment (param i32)))
     (import "wasi:cli/environment@0.2.6" "get-arguments" (func $arguments (param i32)))
@@ -37,14 +36,13 @@ const IMPORTS: &str = r#"
     (import "wasi:sockets/udp-create-socket@0.2.6" "create-udp-socket" (func $udp (param i32 i32)))
     (import "tidings:channel/log@1.0.0" "log" (func $log (param i32 i32 i32)))"#;
 
-/// Delivers one with a plugin that does this. Nothing in it is slow: the deadline is far.
+/// Delivers one delivery with this body of `deliver`; returns the report and the lines of the log.
 async fn run(data: &str, body: &str, limits: PluginLimits) -> (CallReport, Vec<String>) {
-    let place = Place::new();
-    let admitted = place.sandbox.admit(&plugin(&format!("{IMPORTS} {data}"), body)).await.expect("admitted");
+    let fixture = SandboxFixture::new();
+    let admitted = fixture.sandbox.admit(&plugin(&format!("{IMPORTS} {data}"), body)).await.expect("admitted");
     assert!(!admitted.imports().iter().any(|import| import.contains("wasi")), "{:?}", admitted.imports());
-    let report = place.plugin(&admitted, limits, Vec::new(), 9).deliver(&parcels(&[delivery("a@x")])).await;
-    let lines = place.host.lines.lock().expect("a lock").clone();
-    (report, lines)
+    let report = fixture.plugin(&admitted, limits, Vec::new(), 9).deliver(&requests(&[delivery("a@x")])).await;
+    (report, fixture.log_lines())
 }
 
 fn delivered(report: &CallReport) -> &CallStats {
@@ -66,7 +64,7 @@ async fn row_33_there_is_no_environment_and_there_are_no_files() {
         "(call $environment (i32.const 3000)) {empty} (call $arguments (i32.const 3000)) {empty}
         (call $directories (i32.const 3000)) {empty} (call $cwd (i32.const 3000)) {none} {ALL_DELIVERED}"
     );
-    // What a call forgets to write must not look empty.
+    // A result that the host does not write must not look empty.
     let data = r#"(data (i32.const 3000) "\ff\ff\ff\ff\ff\ff\ff\ff")"#;
     assert_eq!(delivered(&run(data, &body, PluginLimits::default()).await.0).host_calls, 4);
 }
@@ -101,7 +99,7 @@ fn print(to: &str, length: usize) -> String {
 }
 
 #[tokio::test]
-async fn what_is_printed_is_in_the_log_in_order() {
+async fn printed_text_is_in_the_log_in_order() {
     let data = r#"(data (i32.const 3100) "one\r\n\n\1b[2Jtwo\nthree")"#;
     let log = "(call $log (i32.const 1) (i32.const 3100) (i32.const 3))";
     let body = format!("{} {log} {} {ALL_DELIVERED}", print("stdout", 19), print("stderr", 3));
@@ -111,7 +109,7 @@ async fn what_is_printed_is_in_the_log_in_order() {
 }
 
 #[tokio::test]
-async fn what_was_printed_before_a_trap_is_in_the_log() {
+async fn text_printed_before_a_trap_is_in_the_log() {
     let data = r#"(data (i32.const 3100) "nearly")"#;
     let (report, lines) = run(data, &format!("{} unreachable", print("stderr", 6)), PluginLimits::default()).await;
     assert_eq!(report.crash.expect("a crash").0, CrashKind::Trap);
@@ -152,17 +150,17 @@ async fn row_26_a_flood_of_calls_ends_at_the_quota() {
 
 #[tokio::test]
 async fn row_28_handles_are_limited() {
-    let hoard = "(loop $more (drop (call $after (i64.const 1))) (br $more)) unreachable";
-    let ended = run("", hoard, PluginLimits::default()).await;
+    let endless = "(loop $more (drop (call $after (i64.const 1))) (br $more)) unreachable";
+    let ended = run("", endless, PluginLimits::default()).await;
     assert_eq!(crash(&ended), (CrashKind::HostCalls, "holds too many handles"));
 }
 
 #[tokio::test]
 async fn row_27_too_many_random_bytes_end_the_call() {
-    for (asked, good) in [(4096, true), (4097, false), (-1, false)] {
+    for (asked, valid) in [(4096, true), (4097, false), (-1, false)] {
         let body = format!("(call $random (i64.const {asked}) (i32.const 3000)) {ALL_DELIVERED}");
         let ended = run("", &body, PluginLimits::default()).await;
-        if good {
+        if valid {
             delivered(&ended.0);
         } else {
             let expected = "asked for too many random bytes; at most 4096 in a call";

@@ -1,122 +1,100 @@
-//! Access lists over HTTP: what matching is told of a package or group, the table in the store, and a wish to ask a service
-//! again. Where lists come from is the configuration's word; the table counts where that says `store`.
+//! Access lists over HTTP: the lists that matching uses, the table in the store, and refreshes. The configuration decides
+//! where lists come from; the table is used if it says `store`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::api::limits;
 use axum::Json as Answer;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
 use tidings_acl::{Figures, View};
+use tidings_api_types::{
+    AccessListsInUse, AccessListsInfo, AccessListsWritten, FieldError, GroupInfo, ListPage, PackageInfo, ProviderInfo,
+    TableQuery,
+};
 use tidings_domain::acl::{Acl as _, AclTable, Holders, Key};
 use tidings_domain::text::one_line;
 
-use super::deliveries::rows;
-use super::guard::RequestClass;
-use super::read::{self, Json, Path, Query};
+use super::deliveries::{page, rows};
+use super::extract::{self, Json, Path, Query};
+use super::middleware::guard::RequestClass;
 use super::{ApiState, Problem};
 use crate::access_lists::RequiredLists;
 use crate::clock;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct PageQuery {
-    after: Option<String>,
-    limit: Option<usize>,
-}
-
-/// What was written, and whether it has any effect.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Written {
-    packages: usize,
-    groups: usize,
-    /// The configuration takes these from the table.
-    in_use: InUse,
-}
-
-#[derive(Debug, PartialEq, Eq, Serialize)]
-struct InUse {
-    packages: bool,
-    groups: bool,
-}
-
-/// Where lists come from and how many are in memory.
-#[derive(Serialize)]
-pub(super) struct Overview {
-    packages: Source,
-    groups: Source,
-}
-
-#[derive(Serialize)]
-struct Source {
-    provider: &'static str,
-    in_memory: u64,
-    being_fetched: usize,
-    requests: u64,
-    stale_served: u64,
-    breaker: &'static str,
-}
-
-/// A name with what belongs to it.
-type Page<T> = BTreeMap<String, T>;
-
-pub(super) async fn overview(State(api): State<ApiState>) -> Answer<Overview> {
+pub(super) async fn overview(State(api): State<ApiState>) -> Answer<AccessListsInfo> {
     let Figures { packages, groups, .. } = api.lists.cache().figures();
-    let source = |figures: tidings_acl::ListFigures| Source {
-        provider: figures.provider,
+    let source = |figures: tidings_acl::ListFigures| ProviderInfo {
+        provider: figures.provider.to_owned(),
         in_memory: figures.entries,
         being_fetched: figures.in_flight,
         requests: figures.loads.iter().map(|(_, count)| count).sum(),
         stale_served: figures.stale_served,
-        breaker: figures.breaker.as_str(),
+        breaker: figures.breaker.as_str().to_owned(),
     };
-    Answer(Overview { packages: source(packages), groups: source(groups) })
+    Answer(AccessListsInfo { packages: source(packages), groups: source(groups) })
 }
 
 /// Writes what the body has; the rest of the table stays.
-pub(super) async fn add(State(api): State<ApiState>, request: Request) -> Result<Answer<Written>, Problem> {
+pub(super) async fn add(State(api): State<ApiState>, request: Request) -> Result<Answer<AccessListsWritten>, Problem> {
     let table = table(request).await?;
+    check_names(&table)?;
     api.store.put_access_lists(&table, clock::now()).await?;
     written(&api, &table).await
 }
 
 /// Puts the body in the place of the whole table.
-pub(super) async fn replace(State(api): State<ApiState>, request: Request) -> Result<Answer<Written>, Problem> {
+pub(super) async fn replace(
+    State(api): State<ApiState>,
+    request: Request,
+) -> Result<Answer<AccessListsWritten>, Problem> {
     let table = table(request).await?;
+    check_names(&table)?;
     api.store.replace_access_lists(&table, clock::now()).await?;
     written(&api, &table).await
 }
 
 async fn table(request: Request) -> Result<AclTable, Problem> {
-    let body = read::body(request, limits::ACCESS_LISTS_BYTES, RequestClass::Slow).await?;
-    read::json(&body)
+    let body = extract::body(request, limits::ACCESS_LISTS_BYTES, RequestClass::Slow).await?;
+    extract::large_object(&body)
+}
+
+fn check_names(table: &AclTable) -> Result<(), Problem> {
+    let unnamed = |path: &str| FieldError::new(path, "a name is empty");
+    let packages = table.packages.contains_key("").then(|| unnamed("packages"));
+    let groups = table.groups.contains_key("").then(|| unnamed("groups"));
+    let errors: Vec<FieldError> = packages.into_iter().chain(groups).collect();
+    if errors.is_empty() { Ok(()) } else { Err(Problem::invalid("the access lists are invalid", errors)) }
 }
 
 /// What was written is in force before the answer.
-async fn written(api: &ApiState, table: &AclTable) -> Result<Answer<Written>, Problem> {
+async fn written(api: &ApiState, table: &AclTable) -> Result<Answer<AccessListsWritten>, Problem> {
     api.knowledge.catch_up().await?;
     let Figures { packages, groups, .. } = api.lists.cache().figures();
-    let in_use = InUse { packages: packages.provider == "store", groups: groups.provider == "store" };
-    Ok(Answer(Written { packages: table.packages.len(), groups: table.groups.len(), in_use }))
+    let in_use = AccessListsInUse { packages: packages.provider == "store", groups: groups.provider == "store" };
+    Ok(Answer(AccessListsWritten { packages: table.packages.len(), groups: table.groups.len(), in_use }))
 }
 
 pub(super) async fn packages(
     State(api): State<ApiState>,
-    Query(query): Query<PageQuery>,
-) -> Result<Answer<Page<Holders>>, Problem> {
-    let page = api.store.packages(query.after.as_deref(), rows(query.limit)? as u32).await?;
-    let read = page.into_iter().map(|row| Ok((row.name.clone(), row.read()?)));
-    Ok(Answer(read.collect::<Result<_, Problem>>()?))
+    Query(query): Query<TableQuery>,
+) -> Result<Answer<ListPage<PackageInfo>>, Problem> {
+    let limit = rows(query.limit)?;
+    let table = api.store.packages(query.after.as_deref(), limit as u32 + 1).await?;
+    let read = table.into_iter().map(|row| Ok(PackageInfo { name: row.name.clone(), holders: row.read()? }));
+    let data: Vec<PackageInfo> = read.collect::<Result<_, Problem>>()?;
+    Ok(Answer(page(data, limit, |row| row.name.clone())))
 }
 
 pub(super) async fn groups(
     State(api): State<ApiState>,
-    Query(query): Query<PageQuery>,
-) -> Result<Answer<Page<BTreeSet<String>>>, Problem> {
-    let page = api.store.groups(query.after.as_deref(), rows(query.limit)? as u32).await?;
-    let read = page.into_iter().map(|row| Ok((row.name.clone(), row.read()?)));
-    Ok(Answer(read.collect::<Result<_, Problem>>()?))
+    Query(query): Query<TableQuery>,
+) -> Result<Answer<ListPage<GroupInfo>>, Problem> {
+    let limit = rows(query.limit)?;
+    let table = api.store.groups(query.after.as_deref(), limit as u32 + 1).await?;
+    let read = table.into_iter().map(|row| Ok(GroupInfo { name: row.name.clone(), members: row.read()? }));
+    let data: Vec<GroupInfo> = read.collect::<Result<_, Problem>>()?;
+    Ok(Answer(page(data, limit, |row| row.name.clone())))
 }
 
 /// The holders as matching is told, from wherever they come.
@@ -138,9 +116,7 @@ pub(super) async fn group(
 fn known(view: View) -> Result<View, Problem> {
     match view.missing().first() {
         None => Ok(view),
-        Some(missing) => {
-            Err(Problem::new(StatusCode::BAD_GATEWAY, format!("nothing is known of it: {}", missing.reason)))
-        }
+        Some(missing) => Err(Problem::new(StatusCode::BAD_GATEWAY, format!("the list is unknown: {}", missing.reason))),
     }
 }
 
@@ -148,7 +124,7 @@ pub(super) async fn put_package(
     State(api): State<ApiState>,
     Path(name): Path<String>,
     Json(holders): Json<Holders>,
-) -> Result<Answer<Written>, Problem> {
+) -> Result<Answer<AccessListsWritten>, Problem> {
     let table = AclTable { packages: [(name, holders)].into(), ..AclTable::default() };
     api.store.put_access_lists(&table, clock::now()).await?;
     written(&api, &table).await
@@ -158,7 +134,7 @@ pub(super) async fn put_group(
     State(api): State<ApiState>,
     Path(name): Path<String>,
     Json(members): Json<BTreeSet<String>>,
-) -> Result<Answer<Written>, Problem> {
+) -> Result<Answer<AccessListsWritten>, Problem> {
     let table = AclTable { groups: [(name, members)].into(), ..AclTable::default() };
     api.store.put_access_lists(&table, clock::now()).await?;
     written(&api, &table).await

@@ -1,85 +1,60 @@
-//! Deliveries over HTTP: what is in which state, the books, and another chance for the dead.
+//! Deliveries over HTTP: their list, the books, and retries of dead ones.
 
-use std::collections::BTreeMap;
-
-use crate::api::limits;
 use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
-use tidings_domain::delivery::{DeliveryId, DeliveryState};
-use tidings_store::{Books, DeliveryQuery, DeliveryRow};
+use tidings_api_types::{BooksInfo, DeliveryInfo, DeliveryListQuery, FieldError, ListPage, RetryRequest, RetryResult};
+use tidings_domain::delivery::DeliveryId;
+use tidings_store::DeliveryQuery;
 
-use super::read::{Json, Query};
-use super::{ApiState, FieldError, Problem};
+use super::extract::{Json, Query};
+use super::{ApiState, Problem, convert, limits};
 use crate::clock;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ListQuery {
-    state: Option<DeliveryState>,
-    channel: Option<String>,
-    user: Option<String>,
-    /// Continue behind the delivery with this id.
-    after: Option<String>,
-    limit: Option<usize>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RetryBody {
-    channel: Option<String>,
-    id: Option<String>,
-}
-
-#[derive(Serialize)]
-pub(super) struct Retried {
-    /// How many dead deliveries are pending again.
-    retried: u64,
-}
-
-/// Newest first.
+/// Newest first. The cursor is the id of the last delivery of the page.
 pub(super) async fn list(
     State(api): State<ApiState>,
-    Query(query): Query<ListQuery>,
-) -> Result<Answer<Vec<DeliveryRow>>, Problem> {
-    let bad = |detail: &str| Problem::new(StatusCode::BAD_REQUEST, detail);
+    Query(query): Query<DeliveryListQuery>,
+) -> Result<Answer<ListPage<DeliveryInfo>>, Problem> {
+    let invalid = || Problem::new(StatusCode::BAD_REQUEST, "`after` is not the id of a delivery");
     let after = match query.after {
-        Some(text) => Some(DeliveryId::parse(&text).ok_or_else(|| bad("`after` is not the id of a delivery"))?),
+        Some(text) => Some(DeliveryId::parse(&text).ok_or_else(invalid)?),
         None => None,
     };
-    let query = DeliveryQuery {
-        state: query.state,
-        channel: query.channel,
-        user: query.user,
-        after,
-        limit: rows(query.limit)?,
-    };
-    Ok(Answer(api.store.deliveries(query).await?))
+    let limit = rows(query.limit)?;
+    // One more row tells whether there is another page.
+    let query = DeliveryQuery { state: query.state, channel: query.channel, user: query.user, after, limit: limit + 1 };
+    let data: Vec<DeliveryInfo> = api.store.deliveries(query).await?.into_iter().map(convert::delivery).collect();
+    Ok(Answer(page(data, limit, |row| row.id.clone())))
 }
 
-/// Without a channel and an id: all dead deliveries. A channel that rests or sleeps takes them up in its own time.
+/// Without a channel and an id: all dead deliveries. A channel that rests or waits takes them up in its own time.
 pub(super) async fn retry(
     State(api): State<ApiState>,
-    Json(body): Json<RetryBody>,
-) -> Result<Answer<Retried>, Problem> {
+    Json(body): Json<RetryRequest>,
+) -> Result<Answer<RetryResult>, Problem> {
     let id = match body.id {
         Some(text) => match DeliveryId::parse(&text) {
             Some(id) => Some(id),
-            None => return Err(Problem::invalid("no such delivery", vec![FieldError::new("id", "not an id")])),
+            None => {
+                let error = FieldError::new("id", "not an id of a delivery");
+                return Err(Problem::invalid("the id is invalid", vec![error]));
+            }
         },
         None => None,
     };
     let retried = api.store.retry_dead(body.channel.as_deref(), id.as_ref(), clock::now()).await?;
     api.channels.wake(body.channel.as_deref());
-    Ok(Answer(Retried { retried }))
+    Ok(Answer(RetryResult { retried }))
 }
 
-pub(super) async fn books(State(api): State<ApiState>) -> Result<Answer<BTreeMap<String, Books>>, Problem> {
-    Ok(Answer(api.store.books().await?))
+/// The books of every channel that ever had a delivery.
+pub(super) async fn books(State(api): State<ApiState>) -> Result<Answer<ListPage<BooksInfo>>, Problem> {
+    let books = api.store.books().await?;
+    Ok(Answer(ListPage::complete(books.into_iter().map(|(channel, books)| convert::books(channel, &books)).collect())))
 }
 
-/// How many rows an answer may have.
+/// The number of rows of a page.
 pub(super) fn rows(limit: Option<usize>) -> Result<usize, Problem> {
     match limit.unwrap_or(limits::API_ROWS) {
         limit @ 1..=limits::API_ROWS_MAX => Ok(limit),
@@ -88,4 +63,12 @@ pub(super) fn rows(limit: Option<usize>) -> Result<usize, Problem> {
             Err(Problem::new(StatusCode::BAD_REQUEST, detail))
         }
     }
+}
+
+/// A page of `limit` rows at most; of more rows, the last one of the page is the cursor.
+pub(super) fn page<T>(mut data: Vec<T>, limit: usize, cursor: impl Fn(&T) -> String) -> ListPage<T> {
+    let more = data.len() > limit;
+    data.truncate(limit);
+    let next = if more { data.last().map(cursor) } else { None };
+    ListPage { data, next }
 }

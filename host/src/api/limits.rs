@@ -60,3 +60,21 @@ const _: () = assert!(
     FETCH_ALL_TIME.as_secs() < API_SLOW_TIMEOUT.as_secs(),
     "a request that installs a component outlives its download"
 );
+
+/// Requests that one token may make in a second, on average; setting `api.requests_per_second`. Bursts may be twice as
+/// large.
+///
+/// Unit: requests per second
+///
+/// When hit: the request gets status 429 with `Retry-After`; other tokens are not affected.
+pub const API_REQUESTS_PER_SECOND: u32 = 1000;
+/// How long the answer of a request with an `Idempotency-Key` is kept.
+///
+/// When hit: a repeated request is carried out again.
+pub const API_REPLAY_AGE: Duration = Duration::from_secs(24 * 3600);
+/// Bytes of all kept answers of requests with an `Idempotency-Key`.
+///
+/// Unit: bytes
+///
+/// When hit: answers that were used least are dropped; a repeated request is carried out again.
+pub const API_REPLAY_BYTES: u64 = 32 * 1024 * 1024;

@@ -1,20 +1,23 @@
-//! The HTTP interface: administrators' API, health, metrics, the unsubscribe page, and event streams. Handlers translate; what happens is
-//! decided in `channels`, `knowledge` and the store.
+//! The HTTP interface: the administrators' API, health, metrics, the unsubscribe and confirmation pages, and event
+//! streams. Handlers translate between requests and `channels`, `matching_state` and the store, which decide.
 
 mod access_lists;
-mod auth;
 mod channels;
 mod components;
-mod confirm;
+mod confirmations;
+mod convert;
 mod deliveries;
-mod guard;
+mod etag;
+mod extract;
 pub(crate) mod limits;
+mod middleware;
+mod openapi;
 mod page;
 mod problem;
-mod read;
 mod routes;
 mod rules;
 mod serve;
+mod state;
 mod status;
 mod stream;
 mod subscriptions;
@@ -28,74 +31,42 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Extension;
-use axum::middleware;
-use tidings_bus::{Endpoint, EndpointStatus};
-use tidings_store::Store;
-use tokio::sync::{Mutex, Semaphore};
-use tokio_util::sync::CancellationToken;
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
+use tokio::sync::Semaphore;
 
-use crate::access_lists::AccessLists;
-use crate::channels::Channels;
-use crate::fetch::Fetcher;
-use crate::link_signer::LinkSigner;
-use crate::matching_state::MatchingState;
-use crate::streams::Streams;
-use crate::telemetry::Metrics;
+use middleware::{auth, guard, idempotency, quota, request_id};
+use state::{OpenApiDocument, UploadPermits};
 
-pub use auth::{NewToken, new_token};
-pub use problem::{FieldError, Problem};
+pub use convert::message_counts;
+pub use middleware::auth::{NewToken, new_token};
+pub use problem::Problem;
 pub use serve::serve;
-pub use status::MessageCounts;
-pub use subscriptions::Body as SubscriptionBody;
-pub use validate::mistakes;
+pub use state::ApiState;
+pub use validate::errors as subscription_errors;
 
-/// What handlers work with.
-#[derive(Clone)]
-pub struct ApiState {
-    pub store: Arc<dyn Store>,
-    pub channels: Arc<Channels>,
-    pub fetcher: Arc<Fetcher>,
-    pub knowledge: Arc<MatchingState>,
-    pub lists: Arc<AccessLists>,
-    pub links: Arc<LinkSigner>,
-    pub metrics: Arc<Metrics>,
-    pub streams: Streams,
-    pub endpoints: Vec<Arc<Endpoint>>,
-    /// The daemon stops: what would go on for ever ends.
-    pub stopping: CancellationToken,
-}
-
-impl ApiState {
-    /// How each endpoint of the bus is.
-    fn bus(&self) -> Vec<EndpointStatus> {
-        self.endpoints.iter().map(|endpoint| endpoint.status()).collect()
-    }
-}
-
-/// What keeps handlers out of each other's way.
-#[derive(Clone)]
-struct Turns {
-    /// Held while a subscription is read and written back, so that no edit is lost.
-    subscriptions: Arc<Mutex<()>>,
-    /// Taken while a component is in memory.
-    uploads: Arc<Semaphore>,
-}
-
-/// Every route, guarded: tokens, time limits, panics, headers.
+/// Every route with its guards: request ids, tokens, quotas, time limits, panics, headers.
 pub fn router(state: ApiState) -> Router {
-    let turns = Turns { subscriptions: Arc::default(), uploads: Arc::new(Semaphore::new(limits::API_UPLOADS)) };
+    let uploads = UploadPermits(Arc::new(Semaphore::new(limits::API_UPLOADS)));
+    let access =
+        auth::Access { store: Arc::clone(&state.store), quota: quota::RequestQuota::new(state.requests_per_second) };
+    let replays = idempotency::Replays::default();
     let mut router = Router::new();
     for route in routes::public() {
         router = router.route(route.path, route.guarded());
     }
     for mut route in routes::protected() {
-        route.handler = route.handler.layer(middleware::from_fn_with_state(Arc::clone(&state.store), auth::require));
+        if route.idempotent_by_key {
+            route.handler = route.handler.layer(from_fn_with_state(replays.clone(), idempotency::replay));
+        }
+        route.handler = route.handler.layer(from_fn_with_state(access.clone(), auth::require));
         router = router.route(route.path, route.guarded());
     }
     router
         .fallback(problem::no_such_page)
         .method_not_allowed_fallback(problem::wrong_method)
-        .layer(middleware::map_response(guard::add_headers))
-        .layer(Extension(turns))
+        .layer(map_response(guard::add_headers))
+        .layer(Extension(uploads))
+        .layer(Extension(OpenApiDocument(openapi::document_text().into())))
+        .layer(from_fn(request_id::assign))
         .with_state(state)
 }

@@ -1,98 +1,77 @@
 //! Errors on the wire: problem documents as in RFC 9457, `application/problem+json`. The one place that decides which HTTP
 //! status an error has. What an error tells about the inside goes to the log, not to the client.
 
-use crate::channels::limits::CONFIRMATION_REST;
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use tidings_api_types::{FieldError, ProblemDocument};
 use tidings_sandbox::{AdmissionError, CompileError};
 use tidings_store::StoreError;
 
 use crate::channels::ChannelError;
 
-/// Seconds after which a client may try again when the store is unavailable.
-const RETRY_SECONDS: &str = "2";
+/// When a client may try again if the store is unavailable or the daemon busy.
+const UNAVAILABLE_RETRY: Duration = Duration::from_secs(2);
 
-/// Why a request was not carried out. Its `type` is `about:blank`: the status says what kind of problem it is.
+/// Why a request failed. Its `type` is `about:blank`: the status tells the kind of the problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     status: StatusCode,
     detail: String,
-    mistakes: Vec<FieldError>,
-}
-
-/// One mistake in a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct FieldError {
-    /// Where it is in the body, e.g. `filters[0].rules[2]`.
-    pub path: String,
-    pub detail: String,
-}
-
-/// The document. Members as RFC 9457 names them, and `errors`.
-#[derive(Serialize)]
-struct Document<'a> {
-    r#type: &'static str,
-    title: &'a str,
-    status: u16,
-    detail: &'a str,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    errors: &'a [FieldError],
-}
-
-impl FieldError {
-    pub fn new(path: impl Into<String>, detail: impl Into<String>) -> FieldError {
-        FieldError { path: path.into(), detail: detail.into() }
-    }
+    errors: Vec<FieldError>,
+    /// When the client may try again.
+    retry_after: Option<Duration>,
 }
 
 impl Problem {
     /// A problem with this text, which the client will read.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
-        Problem { status, detail: detail.into(), mistakes: Vec::new() }
+        Problem { status, detail: detail.into(), errors: Vec::new(), retry_after: None }
     }
 
-    /// A body that was understood and is not good.
-    pub fn invalid(detail: impl Into<String>, mistakes: Vec<FieldError>) -> Problem {
-        Problem { status: StatusCode::UNPROCESSABLE_ENTITY, detail: detail.into(), mistakes }
+    /// A body of the right form with invalid content.
+    pub fn invalid(detail: impl Into<String>, errors: Vec<FieldError>) -> Problem {
+        Problem { errors, ..Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail) }
     }
 
-    /// A thing that is not there.
+    /// Too many requests: the client may try again after `wait`.
+    pub fn too_many(detail: impl Into<String>, wait: Duration) -> Problem {
+        Problem { retry_after: Some(wait), ..Problem::new(StatusCode::TOO_MANY_REQUESTS, detail) }
+    }
+
+    /// A resource that does not exist.
     pub fn missing(what: &str, name: &str) -> Problem {
         Problem::new(StatusCode::NOT_FOUND, format!("no {what} named {name}"))
     }
 
-    /// Something broke here. The log says what.
+    /// A failure of the daemon. The log has its cause.
     pub fn internal() -> Problem {
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong here; the daemon's log says what")
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the daemon failed; its log has the cause")
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let document = Document {
-            r#type: "about:blank",
-            title: self.status.canonical_reason().unwrap_or("Error"),
+        let document = ProblemDocument {
+            r#type: "about:blank".to_owned(),
+            title: self.status.canonical_reason().unwrap_or("Error").to_owned(),
             status: self.status.as_u16(),
-            detail: &self.detail,
-            errors: &self.mistakes,
+            detail: self.detail,
+            errors: self.errors,
         };
         let mut response = (self.status, Json(document)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        match self.status {
-            StatusCode::SERVICE_UNAVAILABLE => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_SECONDS));
-            }
-            StatusCode::TOO_MANY_REQUESTS => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from(CONFIRMATION_REST.as_secs()));
-            }
-            StatusCode::UNAUTHORIZED => {
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tidings\""));
-            }
-            _ => {}
+        let unavailable = (self.status == StatusCode::SERVICE_UNAVAILABLE).then_some(UNAVAILABLE_RETRY);
+        if let Some(wait) = self.retry_after.or(unavailable) {
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tidings\""));
         }
         response
     }
@@ -129,10 +108,13 @@ impl From<ChannelError> for Problem {
     fn from(error: ChannelError) -> Problem {
         match error {
             ChannelError::Store(error) => error.into(),
-            ChannelError::Config(lines) => Problem::invalid(
-                "the configuration is not good",
-                lines.iter().map(|line| config_mistake(line)).collect(),
-            ),
+            ChannelError::Config(errors) => {
+                let errors = errors.into_iter().map(|error| FieldError::new(error.field, error.problem.to_string()));
+                Problem::invalid("the configuration is invalid", errors.collect())
+            }
+            ChannelError::Changed => Problem::new(StatusCode::PRECONDITION_FAILED, error.to_string()),
+            ChannelError::Busy { .. } => Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+            ChannelError::Panicked { .. } => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
             ChannelError::Admission(AdmissionError::TooLarge { .. }) => {
                 Problem::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string())
             }
@@ -147,12 +129,6 @@ impl From<ChannelError> for Problem {
             ChannelError::NotReady(_) => Problem::new(StatusCode::CONFLICT, error.to_string()),
         }
     }
-}
-
-/// `field: what is wrong`, as the manifest's check writes it.
-fn config_mistake(line: &str) -> FieldError {
-    let (path, detail) = line.split_once(": ").unwrap_or(("", line));
-    FieldError::new(path, detail)
 }
 
 /// The error with its causes.

@@ -1,4 +1,4 @@
-//! The listener: accepts within bounds, ends connections that dawdle, and on shutdown lets the requests under way end.
+//! The listener: accepts a bounded number of connections, closes slow ones, and on shutdown lets requests in progress end.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{ApiState, router};
 
-/// How long accepting rests when it failed, which is mostly for want of file descriptors.
+/// The pause after a failed accept; the usual cause is a lack of file descriptors.
 const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(200);
 
-/// Serves until `shutdown`, then waits for the requests under way, within `crate::dispatch::limits::STOP_GRACE`.
+/// Serves until `shutdown`, then waits for requests in progress, within `crate::dispatch::limits::STOP_GRACE`.
 pub async fn serve(listener: TcpListener, state: ApiState, shutdown: CancellationToken) {
     let service = TowerToHyperService::new(router(state));
     let mut server = http1::Builder::new();
@@ -35,17 +35,17 @@ pub async fn serve(listener: TcpListener, state: ApiState, shutdown: Cancellatio
     }
     drop(listener);
     if tokio::time::timeout(crate::dispatch::limits::STOP_GRACE, graceful.shutdown()).await.is_err() {
-        tracing::warn!("requests of the API were still under way at the end");
+        tracing::warn!("requests of the API were still in progress at the end; they are cut off");
     }
 }
 
-/// The next connection, once there is room for it. Failures to accept pass.
+/// The next connection, once one is allowed. Failures to accept are temporary.
 async fn accept(
     listener: &TcpListener,
-    room: &Arc<Semaphore>,
+    permits: &Arc<Semaphore>,
 ) -> (tokio::net::TcpStream, Option<OwnedSemaphorePermit>) {
     // The semaphore is never closed.
-    let permit = Arc::clone(room).acquire_owned().await.ok();
+    let permit = Arc::clone(permits).acquire_owned().await.ok();
     loop {
         match listener.accept().await {
             Ok((stream, _)) => return (stream, permit),

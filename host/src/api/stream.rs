@@ -12,11 +12,12 @@ use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{Html, IntoResponse, Response};
 use futures::stream;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use tidings_api_types::{ListPage, StreamInfo};
 use tidings_store::{StoreError, StreamEntry};
 use tokio::time::Instant;
 
-use super::read::{Path, Query};
+use super::extract::{Path, Query};
 use super::{ApiState, Problem};
 use crate::link_signer::{LinkSubject, Purpose};
 use crate::streams::Follower;
@@ -32,27 +33,19 @@ const ANY_ORIGIN: (HeaderName, &str) = (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"
 /// Where a browser that lost its connection says to go on.
 const LAST_EVENT_ID: &str = "last-event-id";
 
-#[derive(Deserialize)]
+/// Where to continue.
+#[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EventsQuery {
-    /// The id of the last entry that was seen; a browser's own word for it goes over this one.
+    /// The id of the last entry that the client has; `Last-Event-ID` overrides it.
     after: Option<u64>,
-}
-
-/// Where a stream of a user is.
-#[derive(Serialize)]
-pub(super) struct StreamLink {
-    address: String,
-    path: String,
-    /// Where `api.public_url` is set.
-    url: Option<String>,
 }
 
 /// Where the streams of a subscription are.
 pub(super) async fn links(
     State(api): State<ApiState>,
     Path((user, channel)): Path<(String, String)>,
-) -> Result<Answer<Vec<StreamLink>>, Problem> {
+) -> Result<Answer<ListPage<StreamInfo>>, Problem> {
     if !api.channels.writes_streams(&channel).await? {
         return Err(Problem::new(StatusCode::CONFLICT, "the channel's plugin writes no event streams"));
     }
@@ -62,9 +55,9 @@ pub(super) async fn links(
     let link = |address: String| {
         let what = LinkSubject { user: user.clone(), channel: channel.clone(), address };
         let (path, url) = api.links.stream_link(&what)?;
-        Some(StreamLink { address: what.address, path, url })
+        Some(StreamInfo { address: what.address, path, url })
     };
-    Ok(Answer(subscription.addresses.into_iter().filter_map(link).collect()))
+    Ok(Answer(ListPage::complete(subscription.addresses.into_iter().filter_map(link).collect())))
 }
 
 /// The page that shows a stream.

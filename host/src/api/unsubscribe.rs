@@ -7,10 +7,10 @@ use axum::http::StatusCode;
 use axum::response::Html;
 use tidings_domain::subscription::Edit;
 
-use super::guard::RequestClass;
+use super::extract::{self, Path};
+use super::middleware::guard::RequestClass;
 use super::page::{escape, page};
-use super::read::Path;
-use super::{ApiState, Problem, read};
+use super::{ApiState, Problem};
 use crate::clock;
 use crate::link_signer::{LinkSubject, Purpose};
 
@@ -32,7 +32,7 @@ pub(super) async fn act(
     request: Request,
 ) -> Result<Html<String>, Problem> {
     let what = read_token(&api, &token)?;
-    let body = read::body(request, BODY_BYTES, RequestClass::Quick).await?;
+    let body = extract::body(request, BODY_BYTES, RequestClass::Quick).await?;
     if !is_one_click(&String::from_utf8_lossy(&body)) {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "the body is not `List-Unsubscribe=One-Click`"));
     }

@@ -1,5 +1,5 @@
-//! What makes a subscription acceptable: its bounds, its names, rules that the catalogue knows. All mistakes are reported,
-//! each with its place. Addresses are the channel's business.
+//! Validates subscriptions: bounds, names, rules that the catalogue knows. All errors are returned, each with its path. The
+//! channel's plugin checks the addresses.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,26 +11,27 @@ use tidings_domain::ruleset::Editor;
 use tidings_domain::subscription::{DigestOptions, Filter, Rule, Subscription};
 use tidings_domain::text::{is_one_line, one_line};
 
-use super::FieldError;
+use tidings_api_types::FieldError;
+
 use crate::channels::is_channel_name;
 
-/// Everything that is wrong with it; empty where it may be stored.
-pub fn mistakes(subscription: &Subscription, catalogue: &Arc<Catalogue>) -> Vec<FieldError> {
-    let mut mistakes = bounds(subscription);
-    // Only what has its size is compiled.
-    if mistakes.is_empty() {
+/// All errors; empty if the subscription may be stored.
+pub fn errors(subscription: &Subscription, catalogue: &Arc<Catalogue>) -> Vec<FieldError> {
+    let mut errors = bounds(subscription);
+    // Compile only what is within its bounds.
+    if errors.is_empty() {
         let mut rules = Editor::new(Arc::clone(catalogue));
         let problems = rules.replace(&subscription.user, [subscription.into()]);
-        mistakes.extend(problems.iter().map(|problem| rule_mistake(subscription, problem)));
+        errors.extend(problems.iter().map(|problem| rule_error(subscription, problem)));
     }
-    mistakes
+    errors
 }
 
 fn bounds(subscription: &Subscription) -> Vec<FieldError> {
-    let mut mistakes = Vec::new();
-    let mut check = |good: bool, path: &str, what: String| {
-        if !good {
-            mistakes.push(FieldError::new(path, what));
+    let mut errors = Vec::new();
+    let mut check = |valid: bool, path: &str, what: String| {
+        if !valid {
+            errors.push(FieldError::new(path, what));
         }
     };
     check(is_name(&subscription.user, limits::USER_CHARS), "user", not_a_name(limits::USER_CHARS));
@@ -43,13 +44,13 @@ fn bounds(subscription: &Subscription) -> Vec<FieldError> {
     let most = limits::ADDRESSES_PER_SUBSCRIPTION;
     check(addresses <= most, "addresses", format!("{addresses} addresses; at most {most}"));
     for (n, address) in subscription.addresses.iter().take(most).enumerate() {
-        let good = is_name(address, limits::ADDRESS_CHARS);
-        check(good, &format!("addresses[{n}]"), not_a_name(limits::ADDRESS_CHARS));
+        let valid = is_name(address, limits::ADDRESS_CHARS);
+        check(valid, &format!("addresses[{n}]"), not_a_name(limits::ADDRESS_CHARS));
     }
     if let Some(DigestOptions { interval_seconds, count }) = subscription.digest {
         let (longest, largest) = (limits::DIGEST_INTERVAL_SECONDS, limits::DIGEST_COUNT);
-        let good = (1..=longest).contains(&interval_seconds);
-        check(good, "digest.interval_seconds", format!("not 1 to {longest}"));
+        let valid = (1..=longest).contains(&interval_seconds);
+        check(valid, "digest.interval_seconds", format!("not 1 to {longest}"));
         check(count.is_none_or(|count| (1..=largest).contains(&count)), "digest.count", format!("not 1 to {largest}"));
     }
     let filters = subscription.filters.len();
@@ -59,12 +60,12 @@ fn bounds(subscription: &Subscription) -> Vec<FieldError> {
     for (n, filter) in subscription.filters.iter().take(most).enumerate() {
         let unique = names.insert(filter.name.as_str());
         check(unique, &format!("filters[{n}].name"), "another filter of this subscription has that name".into());
-        mistakes_of_filter(filter, &format!("filters[{n}]"), &mut check);
+        filter_errors(filter, &format!("filters[{n}]"), &mut check);
     }
-    mistakes
+    errors
 }
 
-fn mistakes_of_filter(filter: &Filter, path: &str, check: &mut impl FnMut(bool, &str, String)) {
+fn filter_errors(filter: &Filter, path: &str, check: &mut impl FnMut(bool, &str, String)) {
     let named = is_name(&filter.name, limits::FILTER_NAME_CHARS);
     check(named, &format!("{path}.name"), not_a_name(limits::FILTER_NAME_CHARS));
     let (rules, most) = (filter.rules.len(), limits::RULES_PER_FILTER);
@@ -78,8 +79,8 @@ fn mistakes_of_filter(filter: &Filter, path: &str, check: &mut impl FnMut(bool, 
     }
 }
 
-/// The problem at its place: the first rule of that name in the filter, or the filter.
-fn rule_mistake(subscription: &Subscription, problem: &RuleProblem) -> FieldError {
+/// The problem with its path: the first rule of that name in the filter, or the filter.
+fn rule_error(subscription: &Subscription, problem: &RuleProblem) -> FieldError {
     let filter = subscription.filters.iter().enumerate().find(|(_, filter)| filter.name == problem.filter);
     let path = filter.map_or_else(String::new, |(n, filter)| {
         match filter.rules.iter().position(|rule| rule.rule == problem.rule) {
@@ -121,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn each_bound_is_reported_at_its_place() {
+    fn each_bound_is_reported_with_its_path() {
         type Change = fn(&mut Subscription);
         let cases: &[(&[&str], Change)] = &[
             (&[], |_| {}),
@@ -153,7 +154,7 @@ mod tests {
         for (n, (expected, change)) in cases.iter().enumerate() {
             let mut changed = subscription();
             change(&mut changed);
-            let paths: Vec<String> = bounds(&changed).into_iter().map(|mistake| mistake.path).collect();
+            let paths: Vec<String> = bounds(&changed).into_iter().map(|error| error.path).collect();
             assert_eq!(paths, *expected, "case {n}");
         }
     }
@@ -172,9 +173,9 @@ mod tests {
             (problem("builds", "x"), "filters[0]"),
             (problem("x", "b"), ""),
         ] {
-            let mistake = rule_mistake(&subscription(), &problem);
-            assert_eq!(mistake.path, path);
-            assert!(mistake.detail.contains("no such rule"), "{mistake:?}");
+            let error = rule_error(&subscription(), &problem);
+            assert_eq!(error.path, path);
+            assert!(error.detail.contains("no such rule"), "{error:?}");
         }
     }
 }

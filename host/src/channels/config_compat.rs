@@ -1,12 +1,12 @@
-//! Configurations and the versions that read them. What a version does not know is kept and not shown to it, so that a
-//! channel can go to another version and back without losing a value.
+//! Configurations and the versions that read them. Settings that a version does not have are kept and not shown to it, so
+//! that a channel can go to another version and back without losing a value.
 
 use std::collections::BTreeMap;
 
 use tidings_domain::manifest::{Manifest, PluginConfigError, PluginConfigProblem};
 use tidings_store::Channel;
 
-use super::ChannelError;
+use super::{ChannelError, ChannelFieldError, ChannelFieldProblem, NotReady};
 
 /// Whether it is another version of what the channel runs. Another plugin would take over its users' addresses and its
 /// configuration, which mean something else to it.
@@ -14,32 +14,32 @@ pub(super) fn same_plugin(new: &Manifest, present: &Manifest) -> Result<(), Chan
     if new.name == present.name {
         return Ok(());
     }
-    Err(ChannelError::NotReady(format!("it is the plugin {}, and the channel runs {}", new.name, present.name)))
+    Err(NotReady::OtherPlugin { new: new.name.clone(), present: present.name.clone() }.into())
 }
 
-/// The values that this version knows.
+/// The values of the settings that this version has.
 pub(super) fn known(manifest: &Manifest, config: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let is_known = |name: &str| manifest.config.iter().any(|field| field.name == name);
     config.iter().filter(|(name, _)| is_known(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-/// The configuration to run this version with: complete and good.
+/// The configuration to run this version with: complete and valid.
 pub(super) fn complete(
     manifest: &Manifest,
     config: &BTreeMap<String, String>,
 ) -> Result<BTreeMap<String, String>, ChannelError> {
-    manifest.configure(&known(manifest, config)).map_err(mistakes)
+    manifest.configure(&known(manifest, config)).map_err(ChannelError::from)
 }
 
-/// Whether the values that are there are good; others may still lack.
+/// Whether the values that are there are valid; others may still be missing.
 pub(super) fn well_formed(manifest: &Manifest, config: &BTreeMap<String, String>) -> Result<(), ChannelError> {
     let Err(found) = manifest.configure(&known(manifest, config)) else { return Ok(()) };
     let wrong: Vec<PluginConfigError> =
         found.into_iter().filter(|error| error.problem != PluginConfigProblem::Missing).collect();
-    if wrong.is_empty() { Ok(()) } else { Err(mistakes(wrong)) }
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.into()) }
 }
 
-/// Puts values in and takes values out. A value for a field that the version does not have is a mistake.
+/// Sets values and removes values. A value for a field that the version does not have is an error.
 pub(super) fn edit(
     manifest: &Manifest,
     config: &mut BTreeMap<String, String>,
@@ -54,7 +54,7 @@ pub(super) fn edit(
         })
         .collect();
     if !unknown.is_empty() {
-        return Err(mistakes(unknown));
+        return Err(unknown.into());
     }
     for (key, value) in values {
         match value {
@@ -65,17 +65,17 @@ pub(super) fn edit(
     Ok(())
 }
 
-/// That none of these values is of a field that the active version has. Both versions of a trial read the one configuration:
-/// what is set for the new one must not change the old one, nor stay with it when the new one fails.
-pub(super) fn apart(active: &Manifest, values: &BTreeMap<String, Option<String>>) -> Result<(), ChannelError> {
+/// Whether none of these values is of a field that the active version has. Both versions of a trial read the one
+/// configuration: what is set for the new one must not change the old one, nor stay with it when the new one fails.
+pub(super) fn check_not_shared(
+    active: &Manifest,
+    values: &BTreeMap<String, Option<String>>,
+) -> Result<(), ChannelError> {
     let shared = values.keys().filter(|name| active.config.iter().any(|field| field.name == **name));
-    let shared = shared.map(|name| {
-        format!(
-            "{name}: the active version reads it too, so it cannot be set for a trial; configure it, or upgrade at once"
-        )
-    });
-    let shared: Vec<String> = shared.collect();
-    if shared.is_empty() { Ok(()) } else { Err(ChannelError::Config(shared)) }
+    let error =
+        |name: &String| ChannelFieldError { field: name.clone(), problem: ChannelFieldProblem::SharedWithActive };
+    let errors: Vec<ChannelFieldError> = shared.map(error).collect();
+    if errors.is_empty() { Ok(()) } else { Err(ChannelError::Config(errors)) }
 }
 
 /// Takes back the values that came with the last upgrade.
@@ -86,8 +86,4 @@ pub(super) fn put_back(channel: &mut Channel) {
             None => channel.config.remove(&name),
         };
     }
-}
-
-pub(super) fn mistakes(found: Vec<PluginConfigError>) -> ChannelError {
-    ChannelError::Config(found.iter().map(ToString::to_string).collect())
 }

@@ -1,7 +1,6 @@
-//! Asking the owner of an address whether notifications are wanted there. The question goes out at once, outside the outbox:
-//! whoever asked hears what became of it. The answer comes by a signed link or by a message from the address.
+//! Asking the owner of an address whether notifications are wanted there. The question goes out at once, outside the outbox,
+//! so that the caller gets its outcome. The answer comes by a signed link or by a message from the address.
 
-use crate::channels::limits::{CONFIRMATION_AGE, CONFIRMATION_CODE_CHARS, CONFIRMATION_REST};
 use rand::seq::IndexedRandom as _;
 use tidings_domain::delivery::{Confirmation, Content, Delivery, DeliveryId};
 use tidings_domain::limits;
@@ -11,11 +10,12 @@ use tidings_domain::subscription::{Style, Subscription};
 use tidings_domain::time::Timestamp;
 use tidings_store::Question;
 
-use super::{ChannelError, Channels};
+use super::limits::{CONFIRMATION_AGE, CONFIRMATION_CODE_CHARS, CONFIRMATION_REST};
+use super::{ChannelError, Channels, NotReady};
 use crate::clock;
 use crate::link_signer::LinkSubject;
 
-/// What codes are made of: nothing that is taken for another in print.
+/// The characters of codes: none that looks like another in print.
 const LETTERS: &[u8] = b"ABCDEFGHJKMNPQRTUVWXYZ23456789";
 
 /// What became of a question.
@@ -32,8 +32,8 @@ pub enum ConfirmationRequest {
 }
 
 impl Channels {
-    /// Asks the owner of `address` whether `user`'s notifications are wanted there. It takes the place of an earlier question
-    /// to the same user on the same channel.
+    /// Asks the owner of `address` whether `user`'s notifications are wanted there. The question replaces an earlier one of the
+    /// same user on the same channel.
     pub async fn ask_owner(
         &self,
         user: &str,
@@ -41,7 +41,7 @@ impl Channels {
         address: &str,
     ) -> Result<ConfirmationRequest, ChannelError> {
         let address = self.check_address_of(user, channel, address).await?;
-        let mut subscriptions = self.environment.store.subscriptions_of(user).await?.into_iter();
+        let mut subscriptions = self.environment().store.subscriptions_of(user).await?.into_iter();
         if let Some(Subscription { addresses, .. }) = subscriptions.find(|one| one.channel == channel) {
             if addresses.contains(&address) {
                 return Ok(ConfirmationRequest::There);
@@ -52,14 +52,12 @@ impl Channels {
         }
         let now = clock::now();
         let (code, expires_at) = (code(), now.after(CONFIRMATION_AGE));
-        let what = LinkSubject { user: user.to_owned(), channel: channel.to_owned(), address };
-        let links = self.environment.links.confirm_links(&what);
-        let (accept_link, reject_link) = links.ok_or_else(|| {
-            ChannelError::NotReady("owners of addresses answer by a link: `api.public_url` must be set".into())
-        })?;
-        let LinkSubject { user, channel, address } = what;
+        let subject = LinkSubject { user: user.to_owned(), channel: channel.to_owned(), address };
+        let links = self.environment().links.confirm_links(&subject);
+        let (accept_link, reject_link) = links.ok_or(NotReady::NoPublicUrl)?;
+        let LinkSubject { user, channel, address } = subject;
         let question = Question { user, channel, address, code, expires_at };
-        if !self.environment.store.ask(&question, now.before(CONFIRMATION_REST), now).await? {
+        if !self.environment().store.ask(&question, now.before(CONFIRMATION_REST), now).await? {
             return Ok(ConfirmationRequest::TooSoon);
         }
         let Question { user, channel, address, code, .. } = question;

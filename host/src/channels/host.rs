@@ -1,5 +1,5 @@
-//! What plugins reach of the daemon itself: their own keys in the store, the log under their channel's name, their users'
-//! event streams, and the inbox.
+//! The parts of the daemon that plugins may call: their own keys in the store, the log under their channel's name, their
+//! users' event streams, and the inbox.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::telemetry::chain;
 #[derive(Clone)]
 pub struct PluginHost {
     store: Arc<dyn Store>,
-    knowledge: Arc<MatchingState>,
+    matching: Arc<MatchingState>,
     streams: Streams,
     hints: Arc<Hints>,
     logs: Arc<LogTails>,
@@ -28,8 +28,8 @@ pub struct PluginHost {
 }
 
 impl PluginHost {
-    pub fn new(store: Arc<dyn Store>, knowledge: Arc<MatchingState>, streams: Streams) -> PluginHost {
-        PluginHost { store, knowledge, streams, hints: Arc::default(), logs: Arc::default(), version: Arc::default() }
+    pub fn new(store: Arc<dyn Store>, matching: Arc<MatchingState>, streams: Streams) -> PluginHost {
+        PluginHost { store, matching, streams, hints: Arc::default(), logs: Arc::default(), version: Arc::default() }
     }
 
     /// The same daemon for one version of a plugin.
@@ -84,8 +84,8 @@ impl ChannelHost for PluginHost {
     }
 
     async fn inbox(&self, channel: &str, address: &str, text: &str) -> Vec<String> {
-        let (store, knowledge, hints) = (self.store.as_ref(), &self.knowledge, &self.hints);
-        Inbox { store, knowledge, hints, channel, address }.submit(text).await
+        let (store, matching, hints) = (self.store.as_ref(), &self.matching, &self.hints);
+        Inbox { store, matching, hints, channel, address }.submit(text).await
     }
 
     fn log(&self, channel: &str, level: LogLevel, line: &str) {
@@ -99,8 +99,8 @@ impl ChannelHost for PluginHost {
     }
 }
 
-/// The plugin learns that the store failed; why is for the log.
+/// The plugin is told that the store failed; the log says why.
 fn unavailable(error: StoreError) -> StateError {
-    tracing::warn!(error = %chain(&error), "a plugin's state could not be reached");
+    tracing::warn!(error = %chain(&error), "a plugin's state could not be reached; the plugin gets an error");
     StateError::Unavailable("the store is unavailable".into())
 }

@@ -1,5 +1,6 @@
-//! What users say back on a channel: `help`, `start`, `stop`, `list filters`, `list rules`, `confirm`. The plugin vouches for the
-//! address; whose it is, the subscriptions say. Anything else is answered with a hint, once, and nothing with silence.
+//! Commands that users send on a channel: `help`, `start`, `stop`, `list filters`, `list rules`, `confirm`. The plugin vouches
+//! for the address; the subscriptions say to which account it belongs. Any other text is answered with a hint, once; an
+//! empty one is not answered.
 
 mod command;
 mod hints;
@@ -15,30 +16,30 @@ use command::Command;
 
 pub use hints::Hints;
 
-/// What a user's line is answered with.
+/// A line of a user, with what is needed to answer it.
 pub struct Inbox<'a> {
     pub store: &'a dyn Store,
-    pub knowledge: &'a MatchingState,
+    pub matching: &'a MatchingState,
     pub hints: &'a Hints,
     pub channel: &'a str,
     pub address: &'a str,
 }
 
 impl Inbox<'_> {
-    /// Carries out what came from the address and returns the lines to answer with.
+    /// Carries out the command that came from the address, and returns the lines of the answer.
     pub async fn submit(&self, text: &str) -> Vec<String> {
         let Some(command) = Command::read(text) else { return Vec::new() };
         match self.answer(command).await {
             Ok(lines) => lines,
             Err(error) => {
-                tracing::error!(channel = self.channel, error = %chain(&error), "a user's command failed");
+                tracing::error!(channel = self.channel, error = %chain(&error), "a user's command failed; the user is asked to try again");
                 vec![replies::FAILED.into()]
             }
         }
     }
 
     async fn answer(&self, command: Command) -> Result<Vec<String>, StoreError> {
-        let catalogue = || self.knowledge.snapshot().references.catalogue.clone();
+        let catalogue = || self.matching.snapshot().static_data.catalogue.clone();
         let owned = match command {
             Command::Start | Command::Stop | Command::ListFilters | Command::ShowFilter(_) => self.owned().await?,
             Command::Help
@@ -56,7 +57,7 @@ impl Inbox<'_> {
                 vec![replies::HINT.into()]
             }
             (Command::Unknown, _) => Vec::new(),
-            (_, None) => vec![replies::NOBODY.into()],
+            (_, None) => vec![replies::UNKNOWN_ADDRESS.into()],
             (Command::ListFilters, Some(subscription)) => replies::filters(&subscription.filters),
             (Command::ShowFilter(name), Some(subscription)) => {
                 replies::filter(&subscription.filters, &name, catalogue().rules())
@@ -78,14 +79,14 @@ impl Inbox<'_> {
         if self.store.answer(&answered, true, clock::now()).await?.is_none() {
             return Ok(vec![replies::NO_SUCH_CODE.into()]);
         }
-        self.knowledge.catch_up().await?;
+        self.matching.catch_up().await?;
         Ok(vec![replies::CONFIRMED.into()])
     }
 
     async fn switch(&self, subscription: &Subscription, on: bool) -> Result<Vec<String>, StoreError> {
         let Subscription { user, channel, .. } = subscription;
         if self.store.edit_subscription(user, channel, &Edit::Enable(on), clock::now()).await? {
-            self.knowledge.catch_up().await?;
+            self.matching.catch_up().await?;
         }
         Ok(vec![if on { "Notifications are on.".into() } else { "Notifications are off.".into() }])
     }

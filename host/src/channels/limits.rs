@@ -3,15 +3,31 @@
 
 use std::time::Duration;
 
-/// How often failure policies are applied and channels checked that do not run as they should.
+/// Commands for one channel that wait for the command under way.
+///
+/// Unit: commands
+///
+/// When hit: the command is refused with 503, and nothing is changed.
+pub const CHANNEL_COMMANDS: usize = 32;
+/// Reports about the versions of one channel that wait to be acted on.
+///
+/// Unit: reports
+///
+/// When hit: the worker waits, and calls the version no more meanwhile.
+pub const CHANNEL_REPORTS: usize = 4;
+/// How often failure policies are applied.
 ///
 /// When hit: the next pass begins.
 pub const POLICY_SWEEP: Duration = Duration::from_secs(5);
+/// How often a channel checks whether it runs as it should.
+///
+/// When hit: the next check begins.
+pub const RECONCILE_INTERVAL: Duration = Duration::from_secs(5);
 /// The shortest and the longest wait before a channel that could not start is tried again. The wait doubles with each
 /// failure.
 ///
 /// When hit: the wait is set to the bound.
-pub const FAILED_REST_MIN: Duration = POLICY_SWEEP;
+pub const FAILED_REST_MIN: Duration = Duration::from_secs(5);
 pub const FAILED_REST_MAX: Duration = Duration::from_secs(300);
 /// Lines of the log of a plugin that are kept in memory for each channel: at most 1 MB, with `REASON_CHARS` characters
 /// each.

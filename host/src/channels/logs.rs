@@ -1,19 +1,18 @@
-//! The last lines of each channel's plugin, in memory: what an administrator looks at first. The daemon's own log has
-//! them all.
+//! The last log lines of each channel's plugin, in memory, for administrators. The daemon's own log has all of them.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
-use crate::channels::limits::LOG_TAIL_LINES;
-use serde::Serialize;
 use tidings_domain::time::Timestamp;
 use tidings_sandbox::LogLevel;
 
+use super::limits::LOG_TAIL_LINES;
+
 /// One line of a plugin's log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
-    /// Where to go on reading. The first since the daemon started is that moment in milliseconds, so that whoever follows
-    /// goes on over a restart; each has one more than the last.
+    /// Where to go on reading. The first line since the daemon started has its time in milliseconds, so that a client that
+    /// follows goes on over a restart; each further line has one more.
     pub number: u64,
     pub at: Timestamp,
     pub level: &'static str,
@@ -22,7 +21,7 @@ pub struct LogLine {
     pub line: String,
 }
 
-/// All channels' last lines.
+/// The last lines of all channels.
 #[derive(Default)]
 pub struct LogTails {
     channels: Mutex<HashMap<String, Tail>>,
@@ -46,7 +45,7 @@ impl LogTails {
         tail.lines.push_back(LogLine { number: tail.last, at, level, version, line });
     }
 
-    /// Forgets the lines of a channel that is no more.
+    /// Forgets the lines of a channel that was removed.
     pub fn forget(&self, channel: &str) {
         self.channels.lock().unwrap_or_else(PoisonError::into_inner).remove(channel);
     }
@@ -89,7 +88,7 @@ mod tests {
         assert_eq!(tails.after("fax", 0), []);
         let restarted = LogTails::default();
         restarted.add("irc", "1.0", LogLevel::Info, "after a restart", Timestamp::from_millis(beyond + 1000));
-        assert_eq!(restarted.after("irc", beyond).len(), 1, "whoever follows goes on");
+        assert_eq!(restarted.after("irc", beyond).len(), 1, "a client that follows goes on");
         restarted.forget("irc");
         assert_eq!(restarted.after("irc", 0), []);
     }

@@ -1,14 +1,16 @@
-//! Access lists from the command line: what matching is told of a package or group, the table in the store, a fresh look at
-//! a service.
+//! Access lists from the command line: the list of a package or group as matching uses it, the table in the store, a refresh
+//! from a service.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::Value;
+use tidings_api_types::{AccessListsInfo, AccessListsWritten, ProviderInfo};
+use tidings_domain::acl::Holders;
 
-use super::channel::text;
-use super::client::{ApiArgs, Client};
+use super::client::{ApiArgs, ApiClient};
 use super::input;
 use super::output::Output;
 
@@ -22,16 +24,16 @@ pub(super) struct AclArgs {
 
 #[derive(Debug, Subcommand)]
 enum AclCommand {
-    /// Where lists come from, and how that goes
+    /// Show the providers of lists and their state
     Status,
-    /// Who holds a package, or is in a group, as matching is told
+    /// Show the holders of a package or the members of a group, as matching uses them
     Show { kind: Kind, name: String },
-    /// Ask the service again before the next message about it is matched
+    /// Fetch the list again before the next message about it is matched
     Refresh { kind: Kind, name: String },
-    /// Write a JSON file of packages and groups into the table; `-` is standard input
+    /// Write a JSON file of packages and groups to the table; `-` is standard input
     Load {
         file: PathBuf,
-        /// What the file does not have is removed
+        /// Remove what the file does not have
         #[arg(long)]
         replace: bool,
     },
@@ -53,52 +55,57 @@ impl Kind {
 }
 
 pub(super) async fn run(args: AclArgs, out: &mut Output) -> anyhow::Result<()> {
-    let client = Client::new(&args.api)?;
+    let client = ApiClient::new(&args.api)?;
     match args.command {
         AclCommand::Status => status(&client.get(&client.api(&["access-lists"])).await?, out),
         AclCommand::Show { kind, name } => {
-            Ok(out.json(&client.get(&client.api(&["access-lists", kind.segment(), &name])).await?)?)
+            let url = client.api(&["access-lists", kind.segment(), &name]);
+            match kind {
+                Kind::Package => Ok(out.json(&client.get::<Holders>(&url).await?)?),
+                Kind::Group => Ok(out.json(&client.get::<BTreeSet<String>>(&url).await?)?),
+            }
         }
         AclCommand::Refresh { kind, name } => {
-            let url = client.api(&["access-lists", kind.segment(), &name, "refresh"]);
-            client.post(&url, Vec::new()).await.map(drop)
+            client.trigger(&client.api(&["access-lists", kind.segment(), &name, "refresh"])).await
         }
         AclCommand::Load { file, replace } => {
+            // The daemon checks it.
             let table: Value = serde_json::from_reader(input::open(&file)?)
                 .with_context(|| format!("{} is not JSON", file.display()))?;
             let url = client.api(&["access-lists"]);
             let written = match replace {
                 true => client.put(&url, &table).await?,
-                false => client.post(&url, serde_json::to_vec(&table)?).await?,
+                false => client.post(&url, &table).await?,
             };
             loaded(&written, out)
         }
     }
 }
 
-fn status(overview: &Value, out: &mut Output) -> anyhow::Result<()> {
+fn status(overview: &AccessListsInfo, out: &mut Output) -> anyhow::Result<()> {
     if out.is_json() {
         return Ok(out.json(overview)?);
     }
-    let row = |kind: &str| {
-        let source = &overview[kind];
-        let figures = ["provider", "in_memory", "being_fetched", "requests", "stale_served", "breaker"];
-        let mut row = vec![kind.to_owned()];
-        row.extend(figures.map(|figure| text(&source[figure])));
-        <[String; 7]>::try_from(row).unwrap_or_default()
+    let row = |kind: &str, source: &ProviderInfo| {
+        let ProviderInfo { provider, in_memory, being_fetched, requests, stale_served, breaker } = source;
+        let [in_memory, requests, stale_served] = [in_memory, requests, stale_served].map(u64::to_string);
+        let being_fetched = being_fetched.to_string();
+        [kind.to_owned(), provider.clone(), in_memory, being_fetched, requests, stale_served, breaker.clone()]
     };
     let head = ["lists", "provider", "in memory", "being fetched", "requests", "stale served", "breaker"];
-    Ok(out.table(head, &[row("packages"), row("groups")])?)
+    Ok(out.table(head, &[row("packages", &overview.packages), row("groups", &overview.groups)])?)
 }
 
-fn loaded(written: &Value, out: &mut Output) -> anyhow::Result<()> {
+fn loaded(written: &AccessListsWritten, out: &mut Output) -> anyhow::Result<()> {
     if out.is_json() {
         return Ok(out.json(written)?);
     }
-    for kind in ["packages", "groups"] {
-        let effect =
-            if written["in_use"][kind] == true { "" } else { "; not in use: the configuration names another provider" };
-        out.line(&format!("{} {kind} written{effect}", text(&written[kind])))?;
+    let in_use = written.in_use;
+    for (kind, count, used) in
+        [("packages", written.packages, in_use.packages), ("groups", written.groups, in_use.groups)]
+    {
+        let effect = if used { "" } else { "; not in use: the configuration names another provider" };
+        out.line(&format!("{count} {kind} written{effect}"))?;
     }
     Ok(())
 }

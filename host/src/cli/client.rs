@@ -1,246 +1,227 @@
-//! A client of the daemon's API, as small as the commands need: http, one connection for each request. Its errors are for
-//! whoever typed the command.
+//! The commands' client of the daemon's API: HTTP or HTTPS, typed requests and responses. It follows no redirect, so the
+//! token reaches no other server, and uses no proxy. Its errors are for the user of the command line.
 
-use std::path::PathBuf;
+mod args;
+mod refusal;
+
+use std::path::Path;
 use std::time::Duration;
 
-use crate::api::limits;
 use anyhow::{Context as _, anyhow, bail};
-use bytes::Bytes;
-use clap::Args;
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::{Method, Request, StatusCode, header};
-use hyper_util::rt::TokioIo;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use reqwest::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_MATCH};
+use reqwest::{Method, RequestBuilder, Response, redirect};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tidings_api_types::ProblemDocument;
 use tidings_domain::secret::Secret;
-use tidings_domain::text::one_line;
-use tokio::net::TcpStream;
-use tokio::time::timeout;
 use url::Url;
+
+use crate::api::limits;
+
+pub(super) use args::ApiArgs;
+pub(super) use refusal::RequestRefused;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The largest answer that is read, in bytes.
 const ANSWER_BYTES: usize = 512 * 1024 * 1024;
-/// The longest line of a problem that is shown, in characters.
-const LINE_CHARS: usize = 1000;
+const JSON: &str = "application/json";
 
-/// Where the daemon is and who asks.
-#[derive(Debug, Args)]
-pub(super) struct ApiArgs {
-    /// Where the daemon's API is
-    #[arg(long, global = true, env = "TIDINGS_URL", default_value = "http://127.0.0.1:8900")]
-    url: String,
-    /// A token of the API; other users of this machine can see it in the list of processes
-    #[arg(long, global = true, env = "TIDINGS_TOKEN", hide_env_values = true)]
-    token: Option<String>,
-    /// A file with the token; goes over --token
-    #[arg(long, global = true, value_name = "FILE")]
-    token_file: Option<PathBuf>,
-}
-
-/// Asks one daemon.
-pub(super) struct Client {
+/// A client of one daemon.
+pub(super) struct ApiClient {
     base: Url,
+    http: reqwest::Client,
     token: Option<Secret>,
 }
 
-/// The daemon understood and would not.
-#[derive(Debug, thiserror::Error)]
-#[error("{text}")]
-pub(super) struct RequestRefused {
-    status: StatusCode,
-    text: String,
+/// An answer with its `ETag`, for a change of what was read.
+pub(super) struct Tagged<T> {
+    pub(super) value: T,
+    etag: Option<HeaderValue>,
 }
 
-impl RequestRefused {
-    /// Whether the fault is in this one request, so that the next may be good.
-    pub(super) fn is_of_the_request(&self) -> bool {
-        matches!(
-            self.status,
-            StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY
-        )
-    }
-}
-
-/// A problem document, as far as it is shown.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Problem {
-    detail: String,
-    errors: Vec<Mistake>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Mistake {
-    path: String,
-    detail: String,
-}
-
-impl Client {
-    pub(super) fn new(args: &ApiArgs) -> anyhow::Result<Client> {
-        let token = match &args.token_file {
-            Some(file) => {
-                let text = std::fs::read_to_string(file);
-                Some(text.with_context(|| format!("cannot read the token from {}", file.display()))?)
-            }
-            None => args.token.clone(),
-        };
-        Client::at(&args.url, token.map(|token| Secret::new(token.trim().to_owned())))
+impl ApiClient {
+    pub(super) fn new(args: &ApiArgs) -> anyhow::Result<ApiClient> {
+        ApiClient::at(&args.url, args.token()?, args.ca_file.as_deref())
     }
 
-    pub(super) fn at(url: &str, token: Option<Secret>) -> anyhow::Result<Client> {
-        let base = Url::parse(url).with_context(|| format!("`{url}` is no URL"))?;
-        if base.scheme() != "http" || base.host_str().is_none() {
-            bail!("`{url}`: only http://HOST:PORT is possible; the API has no TLS of its own");
+    /// A client of the daemon at this URL. `ca_file` has root certificates (PEM) in addition to the system's.
+    pub(super) fn at(url: &str, token: Option<Secret>, ca_file: Option<&Path>) -> anyhow::Result<ApiClient> {
+        let base = Url::parse(url).with_context(|| format!("`{url}` is not a URL"))?;
+        if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() {
+            bail!("`{url}` is not a URL of the form http://HOST:PORT or https://HOST");
         }
-        Ok(Client { base, token })
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tidings_tls::client_config(ca_file)?)
+            .user_agent(concat!("tidings/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(limits::API_SLOW_TIMEOUT + CONNECT_TIMEOUT)
+            .build()?;
+        Ok(ApiClient { base, http, token })
     }
 
-    /// The URL of these path segments below `/api/v1`; each may hold any text.
+    /// The URL of these path segments below `/api/v1`; each may be any text.
     pub(super) fn api(&self, segments: &[&str]) -> Url {
         let mut url = self.base.clone();
         if let Ok(mut path) = url.path_segments_mut() {
-            path.clear().extend(["api", "v1"]).extend(segments);
+            path.pop_if_empty().extend(["api", "v1"]).extend(segments);
         }
         url
     }
 
-    /// A page of the daemon's, by its path, as a browser on this machine would open it.
+    /// The URL of a page of the daemon, as a browser on this machine opens it.
     pub(super) fn page(&self, path: &str) -> String {
-        format!("{}{path}", self.base.as_str().trim_end_matches('/'))
+        format!("{}{path}", self.shown())
     }
 
-    pub(super) async fn get(&self, url: &Url) -> anyhow::Result<Value> {
-        self.send(Method::GET, url, Bytes::new()).await
+    pub(super) async fn get<T: DeserializeOwned>(&self, url: &Url) -> anyhow::Result<T> {
+        self.value(self.request(Method::GET, url)?).await
     }
 
-    pub(super) async fn put(&self, url: &Url, body: &impl Serialize) -> anyhow::Result<Value> {
-        self.send(Method::PUT, url, serde_json::to_vec(body)?.into()).await
+    /// A resource with its tag.
+    pub(super) async fn get_tagged<T: DeserializeOwned>(&self, url: &Url) -> anyhow::Result<Tagged<T>> {
+        let (headers, body) = self.exchange(self.request(Method::GET, url)?).await?;
+        Ok(Tagged { value: self.parse(&body)?, etag: headers.get(ETAG).cloned() })
     }
 
-    pub(super) async fn post(&self, url: &Url, body: impl Into<Bytes>) -> anyhow::Result<Value> {
-        self.send(Method::POST, url, body.into()).await
+    pub(super) async fn put<T: DeserializeOwned>(&self, url: &Url, body: &impl Serialize) -> anyhow::Result<T> {
+        self.value(json(self.request(Method::PUT, url)?, body)?).await
     }
 
-    /// For the routes whose body may be something else than JSON.
-    pub(super) async fn post_json(&self, url: &Url, body: &impl Serialize) -> anyhow::Result<Value> {
-        self.send_as(Some("application/json"), Method::POST, url, serde_json::to_vec(body)?.into()).await
+    /// Writes only if what was read has not changed since.
+    pub(super) async fn put_if<T: DeserializeOwned, R>(
+        &self,
+        url: &Url,
+        read: &Tagged<R>,
+        body: &impl Serialize,
+    ) -> anyhow::Result<T> {
+        self.value(if_match(json(self.request(Method::PUT, url)?, body)?, read)).await
     }
 
-    pub(super) async fn delete(&self, url: &Url) -> anyhow::Result<Value> {
-        self.send(Method::DELETE, url, Bytes::new()).await
+    /// The same, with the tag of the answer for a further change.
+    pub(super) async fn put_tagged<T: DeserializeOwned>(
+        &self,
+        url: &Url,
+        read: &Tagged<T>,
+        body: &impl Serialize,
+    ) -> anyhow::Result<Tagged<T>> {
+        let (headers, body) = self.exchange(if_match(json(self.request(Method::PUT, url)?, body)?, read)).await?;
+        Ok(Tagged { value: self.parse(&body)?, etag: headers.get(ETAG).cloned() })
     }
 
-    /// Whether something there answers as a daemon that is well.
+    pub(super) async fn post<T: DeserializeOwned>(&self, url: &Url, body: &impl Serialize) -> anyhow::Result<T> {
+        self.value(json(self.request(Method::POST, url)?, body)?).await
+    }
+
+    /// A POST without a body.
+    pub(super) async fn post_empty<T: DeserializeOwned>(&self, url: &Url) -> anyhow::Result<T> {
+        self.value(self.request(Method::POST, url)?).await
+    }
+
+    /// A POST without a body and without an answer.
+    pub(super) async fn trigger(&self, url: &Url) -> anyhow::Result<()> {
+        self.exchange(self.request(Method::POST, url)?).await.map(drop)
+    }
+
+    /// A POST of a component's file.
+    pub(super) async fn upload<T: DeserializeOwned>(&self, url: &Url, file: Vec<u8>) -> anyhow::Result<T> {
+        self.value(self.request(Method::POST, url)?.header(CONTENT_TYPE, "application/wasm").body(file)).await
+    }
+
+    pub(super) async fn delete(&self, url: &Url) -> anyhow::Result<()> {
+        self.exchange(self.request(Method::DELETE, url)?).await.map(drop)
+    }
+
+    /// Whether a daemon answers at the URL.
     pub(super) async fn healthy(&self) -> anyhow::Result<()> {
-        let mut url = self.base.clone();
-        url.set_path("/-/healthy");
-        self.get(&url).await.map(drop)
+        let url = Url::parse(&self.page("/-/healthy"))?;
+        self.get::<tidings_api_types::Health>(&url).await.map(drop)
     }
 
-    async fn send(&self, method: Method, url: &Url, body: Bytes) -> anyhow::Result<Value> {
-        self.send_as(None, method, url, body).await
+    fn request(&self, method: Method, url: &Url) -> anyhow::Result<RequestBuilder> {
+        let request = self.http.request(method, url.clone());
+        let Some(token) = &self.token else { return Ok(request) };
+        let mut header = HeaderValue::try_from(format!("Bearer {}", token.expose()))
+            .context("the token is not one line of ASCII text")?;
+        header.set_sensitive(true);
+        Ok(request.header(reqwest::header::AUTHORIZATION, header))
     }
 
-    /// The answer's JSON; null where it has no body.
-    async fn send_as(
-        &self,
-        kind: Option<&'static str>,
-        method: Method,
-        url: &Url,
-        body: Bytes,
-    ) -> anyhow::Result<Value> {
-        let exchange = timeout(limits::API_SLOW_TIMEOUT + CONNECT_TIMEOUT, self.exchange(kind, method, url, body));
-        let (status, body) = exchange.await.with_context(|| format!("no answer from {}", self.base))??;
-        if status.is_success() {
-            return if body.is_empty() {
-                Ok(Value::Null)
-            } else {
-                serde_json::from_slice(&body)
-                    .with_context(|| format!("what answers at {} is no Tidings daemon", self.base))
-            };
-        }
-        Err(refused(status, serde_json::from_slice(&body).unwrap_or_default()).into())
+    async fn value<T: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<T> {
+        let (_, body) = self.exchange(request).await?;
+        self.parse(&body)
     }
 
-    async fn exchange(
-        &self,
-        kind: Option<&'static str>,
-        method: Method,
-        url: &Url,
-        body: Bytes,
-    ) -> anyhow::Result<(StatusCode, Bytes)> {
-        let stream = self.connect().await.map_err(|error| {
-            anyhow!("cannot reach the daemon at {}: is it running? ({error})", self.base.as_str().trim_end_matches('/'))
-        })?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-        let driver = tokio::spawn(connection);
-        let target = &url[url::Position::BeforePath..url::Position::AfterQuery];
-        let host = &url[url::Position::BeforeHost..url::Position::AfterPort];
-        let mut request = Request::builder().method(method).uri(target).header(header::HOST, host);
-        if let Some(kind) = kind {
-            request = request.header(header::CONTENT_TYPE, kind);
-        }
-        if let Some(token) = &self.token {
-            request = request.header(header::AUTHORIZATION, format!("Bearer {}", token.expose()));
-        }
-        let request = request.body(Full::new(body)).context("the token is not one line of ASCII text")?;
-        let response = sender.send_request(request).await.context("the daemon ended the connection")?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), ANSWER_BYTES).collect().await;
-        driver.abort();
-        let body = body.map_err(|error| anyhow!("the answer broke off: {error}"))?;
-        Ok((status, body.to_bytes()))
+    fn parse<T: DeserializeOwned>(&self, body: &[u8]) -> anyhow::Result<T> {
+        serde_json::from_slice(body)
+            .with_context(|| format!("the answer of {} is not one of a Tidings daemon", self.shown()))
     }
 
-    async fn connect(&self) -> Result<TcpStream, std::io::Error> {
-        // `new` made sure that there is a host; an IPv6 one is without its brackets here.
-        let host = self.base.host_str().unwrap_or_default().trim_matches(['[', ']']);
-        let port = self.base.port_or_known_default().unwrap_or(80);
-        match timeout(CONNECT_TIMEOUT, TcpStream::connect((host, port))).await {
-            Ok(connected) => connected,
-            Err(_) => Err(std::io::ErrorKind::TimedOut.into()),
+    /// The headers and the body of a successful answer.
+    async fn exchange(&self, request: RequestBuilder) -> anyhow::Result<(HeaderMap, Vec<u8>)> {
+        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = self.body(response).await?;
+        if status.is_redirection() {
+            let location = headers.get(reqwest::header::LOCATION).and_then(|to| to.to_str().ok()).unwrap_or("nowhere");
+            bail!("{} redirects to {location}, which is not followed: give the daemon's own URL", self.shown());
         }
+        if !status.is_success() {
+            let problem: ProblemDocument = serde_json::from_slice(&body).unwrap_or_default();
+            return Err(RequestRefused::new(status, problem).into());
+        }
+        Ok((headers, body))
+    }
+
+    async fn body(&self, mut response: Response) -> anyhow::Result<Vec<u8>> {
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(&error))? {
+            if body.len() + chunk.len() > ANSWER_BYTES {
+                bail!("the answer of {} is larger than {ANSWER_BYTES} bytes", self.shown());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> anyhow::Error {
+        let (url, cause) = (self.shown(), causes(error));
+        if error.is_connect() {
+            return anyhow!("cannot reach the daemon at {url}: is it running? ({cause})");
+        }
+        if error.is_timeout() {
+            return anyhow!("no answer from {url} in time");
+        }
+        anyhow!("the connection to {url} failed: {cause}")
+    }
+
+    fn shown(&self) -> &str {
+        self.base.as_str().trim_end_matches('/')
     }
 }
 
-fn refused(status: StatusCode, problem: Problem) -> RequestRefused {
-    let mut lines =
-        vec![if problem.detail.is_empty() { format!("the daemon answered {status}") } else { problem.detail }];
-    for Mistake { path, detail } in problem.errors {
-        lines.push(format!("  {path}{}{detail}", if path.is_empty() { "" } else { ": " }));
+fn if_match<R>(request: RequestBuilder, read: &Tagged<R>) -> RequestBuilder {
+    match &read.etag {
+        Some(etag) => request.header(IF_MATCH, etag),
+        None => request,
     }
-    if status == StatusCode::UNAUTHORIZED {
-        lines.push("  `tidings token create NAME` makes a token; give it as TIDINGS_TOKEN or by --token-file".into());
+}
+
+fn json(request: RequestBuilder, body: &impl Serialize) -> anyhow::Result<RequestBuilder> {
+    Ok(request.header(CONTENT_TYPE, JSON).body(serde_json::to_vec(body)?))
+}
+
+/// The causes of a failure, without reqwest's own line, which repeats the URL.
+fn causes(error: &reqwest::Error) -> String {
+    let mut causes = Vec::new();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        causes.push(inner.to_string());
+        cause = inner.source();
     }
-    let lines: Vec<String> = lines.iter().map(|line| one_line(line, LINE_CHARS)).collect();
-    RequestRefused { status, text: lines.join("\n") }
+    causes.last().cloned().unwrap_or_else(|| error.to_string())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn segments_are_escaped_and_only_http_is_taken() {
-        let client = Client::at("http://[::1]:8900/", None).expect("it is a URL");
-        assert_eq!(
-            client.api(&["subscriptions", "a/b?c", "email"]).as_str(),
-            "http://[::1]:8900/api/v1/subscriptions/a%2Fb%3Fc/email"
-        );
-        for url in ["https://localhost", "localhost:8900", "http:", "unix:/run/x"] {
-            assert!(Client::at(url, None).is_err(), "{url}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_daemon_that_does_not_run_is_said_to_be_so() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
-        let url = format!("http://{}", listener.local_addr().expect("it is bound"));
-        drop(listener);
-        let client = Client::at(&url, None).expect("it is a URL");
-        let error = client.get(&client.api(&["status"])).await.expect_err("nobody listens").to_string();
-        assert!(error.starts_with(&format!("cannot reach the daemon at {url}: is it running?")), "{error}");
-    }
-}
+mod tests;

@@ -19,7 +19,7 @@ pub(super) struct CompileArgs {
 }
 
 /// This program again, as a child that compiles.
-pub(crate) fn compiler() -> Compiler {
+pub(super) fn compiler() -> Compiler {
     // The very file that runs, even where it was replaced meanwhile: another version's code would be refused.
     let running = PathBuf::from("/proc/self/exe");
     let program = if running.exists() { running } else { std::env::current_exe().unwrap_or(running) };

@@ -1,15 +1,14 @@
-//! Components from the command line: what is installed, and how another one gets there: from a file here, which is uploaded,
-//! or from a URL or a registry, which the daemon asks.
+//! Components from the command line: the installed ones, and the installation of another: from a local file, which is
+//! uploaded, or from a URL or a registry, from which the daemon fetches it.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, ensure};
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use tidings_api_types::{ComponentDetails, InstallRequest, ListPage};
 use tidings_domain::limits;
 
-use super::channel::text;
-use super::client::{ApiArgs, Client};
+use super::client::{ApiArgs, ApiClient};
 use super::output::Output;
 
 #[derive(Debug, Args)]
@@ -22,60 +21,72 @@ pub(super) struct ComponentArgs {
 
 #[derive(Debug, Subcommand)]
 enum ComponentCommand {
-    /// What is installed
+    /// List the installed components
     List,
-    /// Check a component and keep it, without a channel
+    /// Check and keep a component, without a channel
     Fetch(SourceArgs),
-    /// Forget one that no channel has active, on trial or to return to
+    /// Delete one that no channel has active, on trial or for a rollback
     Remove {
         /// Its whole digest, as `list` shows it
         digest: String,
     },
 }
 
-/// Where a component is.
+/// The source of a component.
 #[derive(Debug, Args)]
 pub(super) struct SourceArgs {
     /// A file; `https://HOST/PATH#sha256=DIGEST`; or `oci://REGISTRY/REPOSITORY` with `:TAG` or `@sha256:DIGEST`
     source: String,
-    /// minisign's signature of the file; without it, the one beside the file (`.minisig`) where that is there
+    /// minisign's signature of the file; by default the one beside the file (`.minisig`), if there is one
     #[arg(long, value_name = "FILE")]
     signature: Option<PathBuf>,
 }
 
 pub(super) async fn run(args: ComponentArgs, out: &mut Output) -> anyhow::Result<()> {
-    let client = Client::new(&args.api)?;
+    let client = ApiClient::new(&args.api)?;
     match args.command {
-        ComponentCommand::List => {
-            let components = client.get(&client.api(&["components"])).await?;
-            if out.is_json() {
-                return Ok(out.json(&components)?);
-            }
-            let rows = components.as_array().into_iter().flatten().map(|component| {
-                let manifest = &component["manifest"];
-                let plugin = format!("{} {}", text(&manifest["name"]), text(&manifest["version"]));
-                [text(&component["digest"]), plugin, text(&component["signed_by"])]
-            });
-            Ok(out.table(["digest", "plugin", "signed by"], &rows.collect::<Vec<_>>())?)
-        }
-        ComponentCommand::Remove { digest } => client.delete(&client.api(&["components", &digest])).await.map(drop),
-        ComponentCommand::Fetch(source) => {
-            let component = bring(&client, &source).await?;
-            if out.is_json() {
-                return Ok(out.json(&component)?);
-            }
-            let manifest = &component["manifest"];
-            out.line(&format!("{} {}", text(&manifest["name"]), text(&manifest["version"])))?;
-            for (word, value) in
-                [("digest", &component["digest"]), ("signed by", &component["signed_by"]), ("from", &component["from"])]
-            {
-                if !value.is_null() {
-                    out.line(&format!("  {word:<10} {}", text(value)))?;
-                }
-            }
-            Ok(())
+        ComponentCommand::List => list(&client.get(&client.api(&["components"])).await?, out),
+        ComponentCommand::Remove { digest } => client.delete(&client.api(&["components", &digest])).await,
+        ComponentCommand::Fetch(source) => show(&fetch(&client, &source).await?, out),
+    }
+}
+
+fn list(components: &ListPage<ComponentDetails>, out: &mut Output) -> anyhow::Result<()> {
+    if out.is_json() {
+        return Ok(out.json(components)?);
+    }
+    let rows = components.data.iter().map(|component| {
+        let plugin = format!("{} {}", component.manifest.name, component.manifest.version);
+        [component.digest.clone(), plugin, component.signed_by.clone().unwrap_or_default()]
+    });
+    Ok(out.table(["digest", "plugin", "signed by"], &rows.collect::<Vec<_>>())?)
+}
+
+fn show(component: &ComponentDetails, out: &mut Output) -> anyhow::Result<()> {
+    if out.is_json() {
+        return Ok(out.json(component)?);
+    }
+    out.line(&format!("{} {}", component.manifest.name, component.manifest.version))?;
+    out.line(&format!("  {:<10} {}", "digest", component.digest))?;
+    for (word, value) in [("signed by", &component.signed_by), ("from", &component.from)] {
+        if let Some(value) = value {
+            out.line(&format!("  {word:<10} {value}"))?;
         }
     }
+    Ok(())
+}
+
+/// Prints what the plugin is and what it requests.
+pub(super) fn review(component: &ComponentDetails, out: &mut Output) -> anyhow::Result<()> {
+    let manifest = &component.manifest;
+    out.line(&format!("{} {}: {}", manifest.name, manifest.version, manifest.summary))?;
+    if let Some(from) = &component.from {
+        out.line(&format!("  fetched from {from}"))?;
+    }
+    for line in &component.review {
+        out.line(&format!("  - {line}"))?;
+    }
+    Ok(out.flush()?)
 }
 
 /// A component's file, unless it is larger than a component may be; its size is looked at first.
@@ -91,40 +102,40 @@ pub(super) fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(file).with_context(unreadable)
 }
 
-/// Has the daemon check a component and keep it; what the daemon says of it.
-pub(super) async fn bring(client: &Client, args: &SourceArgs) -> anyhow::Result<Value> {
+/// Makes the daemon check a component and keep it.
+pub(super) async fn fetch(client: &ApiClient, args: &SourceArgs) -> anyhow::Result<ComponentDetails> {
     let signature = |file: &Path| {
         std::fs::read_to_string(file).with_context(|| format!("cannot read the signature {}", file.display()))
     };
-    let url = client.api(&["components"]);
-    if let Some(mut place) = elsewhere(&args.source)? {
+    let mut url = client.api(&["components"]);
+    if let Some(mut request) = remote_source(&args.source)? {
         if let Some(file) = &args.signature {
-            place["signature"] = signature(file)?.into();
+            request.signature = Some(signature(file)?);
         }
-        return client.post_json(&url, &place).await;
+        return client.post(&url, &request).await;
     }
     let file = Path::new(&args.source);
     let bytes = read(file)?;
     let beside = PathBuf::from(format!("{}.minisig", file.display()));
-    let mut url = url;
     if let Some(file) = args.signature.as_ref().or(Some(&beside).filter(|beside| beside.exists())) {
         url.query_pairs_mut().append_pair("signature", &signature(file)?);
     }
-    client.post(&url, bytes).await
+    client.upload(&url, bytes).await
 }
 
-/// What the daemon is to ask for; none where the source is a file here.
-fn elsewhere(source: &str) -> anyhow::Result<Option<Value>> {
+/// What the daemon fetches; none if the source is a local file.
+fn remote_source(source: &str) -> anyhow::Result<Option<InstallRequest>> {
     if source.starts_with("oci://") {
-        return Ok(Some(json!({ "oci": source })));
+        return Ok(Some(InstallRequest { oci: Some(source.to_owned()), ..InstallRequest::default() }));
     }
     if !source.starts_with("https://") && !source.starts_with("http://") {
         return Ok(None);
     }
-    let (url, digest) = source
-        .split_once("#sha256=")
-        .ok_or_else(|| anyhow!("`{source}`: say which file it must be: URL#sha256=DIGEST (`sha256sum` tells it)"))?;
-    Ok(Some(json!({ "url": url, "sha256": digest })))
+    let (url, digest) = source.split_once("#sha256=").ok_or_else(|| {
+        anyhow!("`{source}` does not name the file's digest: give URL#sha256=DIGEST (`sha256sum` prints it)")
+    })?;
+    let (url, sha256) = (Some(url.to_owned()), Some(digest.to_owned()));
+    Ok(Some(InstallRequest { url, sha256, ..InstallRequest::default() }))
 }
 
 #[cfg(test)]
@@ -132,18 +143,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_source_is_a_file_here_unless_it_says_otherwise() {
+    fn a_source_is_a_local_file_unless_it_is_a_url() {
+        let at = |url: &str, sha256: &str| InstallRequest {
+            url: Some(url.into()),
+            sha256: Some(sha256.into()),
+            ..InstallRequest::default()
+        };
+        let oci = |reference: &str| InstallRequest { oci: Some(reference.into()), ..InstallRequest::default() };
         for (source, expected) in [
             ("email.wasm", Some(None)),
             ("./oci/email.wasm", Some(None)),
-            (
-                "https://a.example/e.wasm#sha256=00ff",
-                Some(Some(json!({ "url": "https://a.example/e.wasm", "sha256": "00ff" }))),
-            ),
-            ("oci://ghcr.io/us/email:1", Some(Some(json!({ "oci": "oci://ghcr.io/us/email:1" })))),
+            ("https://a.example/e.wasm#sha256=00ff", Some(Some(at("https://a.example/e.wasm", "00ff")))),
+            ("oci://ghcr.io/us/email:1", Some(Some(oci("oci://ghcr.io/us/email:1")))),
             ("https://a.example/e.wasm", None),
         ] {
-            assert_eq!(elsewhere(source).ok(), expected, "{source}");
+            assert_eq!(remote_source(source).ok(), expected, "{source}");
         }
     }
 }

@@ -9,8 +9,9 @@ use serde_json::json;
 use tidings_bus::ReplaySource;
 use tidings_store::{Mode, Store};
 
+use super::compile::compiler;
 use super::output::Output;
-use crate::api::MessageCounts;
+use crate::api::message_counts;
 use crate::app;
 use crate::config::{Config, ConfigError};
 use crate::static_data::StaticData;
@@ -24,7 +25,7 @@ pub(super) struct ReplayArgs {
 
 pub(super) async fn serve(config: Config, file: PathBuf) -> anyhow::Result<()> {
     log(&config, &file)?;
-    app::serve(config, file).await
+    app::serve(config, file, compiler()).await
 }
 
 /// Everything that can be known to be wrong without starting anything.
@@ -50,8 +51,8 @@ pub(super) async fn replay(args: ReplayArgs, config: &Config, file: &Path, out: 
     log(config, file)?;
     let source =
         if args.file == Path::new("-") { ReplaySource::stdin() } else { ReplaySource::open(&args.file).await? };
-    let (metrics, endpoints) = app::replay(config, Box::new(source)).await?;
-    let counts = MessageCounts::read(&metrics, &endpoints);
+    let replayed = app::replay(config, Box::new(source)).await?;
+    let counts = message_counts(&replayed.metrics, &replayed.endpoints);
     if out.is_json() {
         return Ok(out.json(&counts)?);
     }

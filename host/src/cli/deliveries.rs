@@ -1,14 +1,9 @@
-//! Deliveries from the command line: what is queued, what is dead and why, another chance for it, and the books.
-
-use std::collections::BTreeMap;
+//! Deliveries from the command line: their list, retries of dead ones, and their counts.
 
 use clap::{Args, Subcommand, ValueEnum};
-use serde::Deserialize;
-use serde_json::{Value, json};
-use tidings_domain::time::Timestamp;
+use tidings_api_types::{BooksInfo, DeliveryInfo, ListPage, RetryRequest, RetryResult};
 
-use super::channel::text;
-use super::client::{ApiArgs, Client};
+use super::client::{ApiArgs, ApiClient};
 use super::output::{Output, time};
 
 #[derive(Debug, Args)]
@@ -21,7 +16,7 @@ pub(super) struct DeliveriesArgs {
 
 #[derive(Debug, Subcommand)]
 enum DeliveriesCommand {
-    /// The newest deliveries
+    /// List deliveries, newest first
     List {
         #[arg(long)]
         state: Option<StateArg>,
@@ -29,26 +24,26 @@ enum DeliveriesCommand {
         channel: Option<String>,
         #[arg(long)]
         user: Option<String>,
-        /// Continue behind the delivery with this id
-        #[arg(long, value_name = "ID")]
+        /// Continue after this cursor: `next` of the page before
+        #[arg(long, value_name = "CURSOR")]
         after: Option<String>,
         #[arg(long)]
         limit: Option<usize>,
     },
-    /// Try dead deliveries again
+    /// Retry dead deliveries
     Retry(RetryArgs),
 }
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
 struct RetryArgs {
-    /// All of one channel
+    /// All dead ones of one channel
     #[arg(long)]
     channel: Option<String>,
-    /// This one
+    /// The one with this id
     #[arg(long)]
     id: Option<String>,
-    /// Those of every channel
+    /// All dead ones of every channel
     #[arg(long, conflicts_with_all = ["channel", "id"])]
     all: bool,
 }
@@ -61,18 +56,8 @@ enum StateArg {
     Cancelled,
 }
 
-/// The books of one channel, as the API writes them.
-#[derive(Debug, Deserialize)]
-struct Books {
-    accepted: u64,
-    delivered: u64,
-    dead: u64,
-    cancelled: u64,
-    pending: u64,
-}
-
 pub(super) async fn run(args: DeliveriesArgs, out: &mut Output) -> anyhow::Result<()> {
-    let client = Client::new(&args.api)?;
+    let client = ApiClient::new(&args.api)?;
     match args.command {
         DeliveriesCommand::List { state, channel, user, after, limit } => {
             let mut url = client.api(&["deliveries"]);
@@ -88,38 +73,39 @@ pub(super) async fn run(args: DeliveriesArgs, out: &mut Output) -> anyhow::Resul
             list(&client.get(&url).await?, out)
         }
         DeliveriesCommand::Retry(RetryArgs { channel, id, .. }) => {
-            let body = json!({ "channel": channel, "id": id }).to_string();
-            let answer = client.post(&client.api(&["deliveries", "retry"]), body).await?;
+            let url = client.api(&["deliveries", "retry"]);
+            let result: RetryResult = client.post(&url, &RetryRequest { channel, id }).await?;
             if out.is_json() {
-                return Ok(out.json(&answer)?);
+                return Ok(out.json(&result)?);
             }
-            Ok(out.line(&format!("{} deliveries will be tried again", text(&answer["retried"])))?)
+            Ok(out.line(&format!("{} deliveries will be tried again", result.retried))?)
         }
     }
 }
 
-fn list(deliveries: &Value, out: &mut Output) -> anyhow::Result<()> {
+fn list(deliveries: &ListPage<DeliveryInfo>, out: &mut Output) -> anyhow::Result<()> {
     if out.is_json() {
         return Ok(out.json(deliveries)?);
     }
-    let at = |value: &Value| value.as_u64().map_or_else(String::new, |millis| time(Timestamp::from_millis(millis)));
-    let rows = deliveries.as_array().into_iter().flatten().map(|row| {
-        let [id, state, channel, address, subtitle, note] =
-            ["id", "state", "channel", "address", "subtitle", "note"].map(|key| text(&row[key]));
-        [id, state, at(&row["updated_at"]), channel, address, subtitle, note]
-    });
-    let heads = ["id", "state", "since", "channel", "address", "what", "note"];
-    Ok(out.table(heads, &rows.collect::<Vec<_>>())?)
+    let row = |row: &DeliveryInfo| {
+        let DeliveryInfo { id, state, updated_at, channel, address, subtitle, note, .. } = row.clone();
+        [id, state.as_str().to_owned(), time(updated_at), channel, address, subtitle, note.unwrap_or_default()]
+    };
+    let rows: Vec<_> = deliveries.data.iter().map(row).collect();
+    out.table(["id", "state", "since", "channel", "address", "what", "note"], &rows)?;
+    match &deliveries.next {
+        Some(next) => Ok(out.line(&format!("more: --after {next}"))?),
+        None => Ok(()),
+    }
 }
 
-pub(super) async fn books(client: &Client, out: &mut Output) -> anyhow::Result<()> {
-    let answer = client.get(&client.api(&["books"])).await?;
+pub(super) async fn books(client: &ApiClient, out: &mut Output) -> anyhow::Result<()> {
+    let books: ListPage<BooksInfo> = client.get(&client.api(&["books"])).await?;
     if out.is_json() {
-        return Ok(out.json(&answer)?);
+        return Ok(out.json(&books)?);
     }
-    let books: BTreeMap<String, Books> = serde_json::from_value(answer)?;
-    let rows = books.into_iter().map(|(channel, books)| {
-        let Books { accepted, delivered, dead, cancelled, pending } = books;
+    let rows = books.data.into_iter().map(|books| {
+        let BooksInfo { channel, accepted, delivered, dead, cancelled, pending } = books;
         let [accepted, delivered, dead, cancelled, pending] =
             [accepted, delivered, dead, cancelled, pending].map(|n| n.to_string());
         [channel, accepted, delivered, dead, cancelled, pending]

@@ -10,7 +10,7 @@ use serde::Serialize;
 use tidings_sandbox::{Sandbox, SandboxOptions};
 use tidings_store::Store;
 
-use super::client::Client;
+use super::client::ApiClient;
 use super::daemon::open_store;
 use super::output::{Output, OutputError};
 use crate::config::Config;
@@ -114,7 +114,7 @@ async fn plugins(store: &dyn Store, config: &Config) -> anyhow::Result<String> {
         cache_dir: config.data_dir.cache().join("doctor"),
         tls_ca_file: config.tls.ca_file.clone(),
         max_instances: config.sandbox.max_instances,
-        compiler: crate::cli::compiler(),
+        compiler: super::compile::compiler(),
     })?;
     let mut problems = Vec::new();
     for channel in &channels {
@@ -141,7 +141,7 @@ async fn api(config: &Config) -> anyhow::Result<String> {
         listen.set_ip(if listen.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() });
     }
     let url = format!("http://{listen}");
-    Client::at(&url, None)?.healthy().await?;
+    ApiClient::at(&url, None, None)?.healthy().await?;
     Ok(format!("{url} answers"))
 }
 

@@ -148,7 +148,7 @@ fn each_message(out: &mut Output, say: impl Fn(&Envelope) -> serde_json::Result<
     let mut input = BufReader::new(stdin().lock());
     loop {
         if input.buffer().is_empty() {
-            // Reading may wait: whoever reads the answers gets those there are.
+            // Reading may wait: anyone who reads the answers gets those there are.
             out.flush()?;
         }
         let line = input::next_line(&mut input, limits::MESSAGE_BYTES).context("cannot read standard input")?;

@@ -1,8 +1,8 @@
-//! The command line: what can be asked for, and which room answers. Commands about messages and rules are pure functions of
+//! The command line: what can be asked for, and which space answers. Commands about messages and rules are pure functions of
 //! the domain and need no configuration; `token`, `secrets`, `migrate`, `replay`, `subscription import` and `doctor` open the store; the
 //! rest talk to the running daemon through its API.
 //!
-//! Exit codes: 0 done, 1 failed, 2 wrong usage, 64 bad configuration.
+//! Exit codes: 0 done, 1 failed, 2 wrong usage, 78 invalid configuration.
 
 mod acl;
 mod catalogue;
@@ -23,7 +23,6 @@ mod secrets;
 mod status;
 mod subscription;
 mod token;
-mod versions;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -32,14 +31,14 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use compile::compiler;
-
 use crate::config::{Config, ConfigError};
-use client::{ApiArgs, Client};
+use client::{ApiArgs, ApiClient};
 use output::{Output, OutputError};
 
-/// Bad configuration (`EX_USAGE` of sysexits.h, as other daemons have it).
-const EXIT_CONFIG: u8 = 64;
+/// Invalid configuration (`EX_CONFIG` of sysexits.h): a supervisor knows that a restart does not help.
+const EXIT_CONFIG: u8 = 78;
+/// Any other failure, the end of a background task of the daemon included.
+const EXIT_FAILURE: u8 = 1;
 
 /// Tells people what happens on a message bus.
 #[derive(Debug, Parser)]
@@ -132,7 +131,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             // Where that cannot be written either, the exit code has to do.
             let _ = writeln!(std::io::stderr(), "tidings: {error:#}");
-            if error.is::<ConfigError>() { ExitCode::from(EXIT_CONFIG) } else { ExitCode::FAILURE }
+            ExitCode::from(failure_code(&error))
         }
     }
 }
@@ -152,8 +151,8 @@ fn dispatch(cli: Cli, out: &mut Output) -> anyhow::Result<ExitCode> {
         Command::Subscription(args) => block_on(subscription::run(args, config, out))?,
         Command::Acl(args) => block_on(acl::run(args, out))?,
         Command::Deliveries(args) => block_on(deliveries::run(args, out))?,
-        Command::Books(args) => block_on(deliveries::books(&Client::new(&args)?, out))?,
-        Command::Status(args) => block_on(status::run(&Client::new(&args)?, out))?,
+        Command::Books(args) => block_on(deliveries::books(&ApiClient::new(&args)?, out))?,
+        Command::Status(args) => block_on(status::run(&ApiClient::new(&args)?, out))?,
         Command::Replay(args) => block_on(daemon::replay(args, &config()?, &common.config, out))?,
         Command::Facts(args) => messages::facts(&args, out)?,
         Command::Match(args) => messages::recipients(&args, out)?,
@@ -170,6 +169,10 @@ fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
 }
 
+fn failure_code(error: &anyhow::Error) -> u8 {
+    if error.is::<ConfigError>() { EXIT_CONFIG } else { EXIT_FAILURE }
+}
+
 fn exit_code(code: i32) -> ExitCode {
     u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
 }
@@ -183,6 +186,13 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_failed_task_and_an_invalid_configuration_have_exit_codes_of_their_own() {
+        let task = crate::app::TaskFailure::Ended { task: "pruner" };
+        assert_eq!(failure_code(&task.into()), 1);
+        assert_eq!(failure_code(&ConfigError::File("an invalid catalogue".into()).into()), 78);
     }
 
     #[test]

@@ -1,33 +1,36 @@
-//! What the daemon is doing, on one screen.
+//! The state of the daemon, on one screen.
 
-use serde_json::Value;
+use tidings_api_types::{ChannelStateInfo, ChannelSummary, EndpointInfo, StatusInfo};
 
-use super::channel::text;
-use super::client::Client;
+use super::client::ApiClient;
 use super::output::Output;
 
-pub(super) async fn run(client: &Client, out: &mut Output) -> anyhow::Result<()> {
-    let status = client.get(&client.api(&["status"])).await?;
+pub(super) async fn run(client: &ApiClient, out: &mut Output) -> anyhow::Result<()> {
+    let status: StatusInfo = client.get(&client.api(&["status"])).await?;
     if out.is_json() {
         return Ok(out.json(&status)?);
     }
-    out.line(&format!("tidings {}", text(&status["version"])))?;
-    let list = |key: &str| status[key].as_array().cloned().unwrap_or_default();
-    let endpoint =
-        |one: &Value| ["name", "state", "messages", "missing", "reconnects", "trouble"].map(|key| text(&one[key]));
-    let rows: Vec<_> = list("bus").iter().map(endpoint).collect();
+    out.line(&format!("tidings {}", status.version))?;
+    let rows: Vec<_> = status.bus.iter().map(endpoint).collect();
     out.table(["bus", "state", "messages", "missing", "reconnects", "last trouble"], &rows)?;
-    let mut rows = Vec::new();
-    for (name, count) in status["messages"].as_object().into_iter().flatten() {
-        match count.as_object() {
-            Some(reasons) => {
-                rows.extend(reasons.iter().map(|(reason, count)| [format!("{name}: {reason}"), text(count)]));
-            }
-            None => rows.push([name.clone(), text(count)]),
-        }
-    }
-    out.table(["messages", "count"], &rows)?;
-    let channel = |one: &Value| ["name", "state", "reason"].map(|key| text(&one[key]));
-    let rows: Vec<_> = list("channels").iter().map(channel).collect();
+    out.table(["messages", "count"], &status.messages.rows())?;
+    let rows: Vec<_> = status.channels.iter().map(channel).collect();
     Ok(out.table(["channel", "state", "reason"], &rows)?)
+}
+
+fn endpoint(endpoint: &EndpointInfo) -> [String; 6] {
+    let EndpointInfo { name, state, messages, missing, reconnects, trouble, .. } = endpoint;
+    let [messages, missing, reconnects] = [messages, missing, reconnects].map(u64::to_string);
+    [name.clone(), state.as_str().to_owned(), messages, missing, reconnects, trouble.clone().unwrap_or_default()]
+}
+
+fn channel(channel: &ChannelSummary) -> [String; 3] {
+    let (state, reason) = match &channel.state {
+        ChannelStateInfo::Disabled => ("disabled", ""),
+        ChannelStateInfo::Running => ("running", ""),
+        ChannelStateInfo::Resting { reason, .. } => ("resting", reason.as_str()),
+        ChannelStateInfo::Quarantined { reason, .. } => ("quarantined", reason.as_str()),
+        ChannelStateInfo::Failed { reason } => ("failed", reason.as_str()),
+    };
+    [channel.name.clone(), state.to_owned(), reason.to_owned()]
 }

@@ -1,4 +1,4 @@
-//! Subscriptions from the command line: who wants to be told of what.
+//! Subscriptions from the command line: list, show, store, confirm, delete.
 
 use std::io::{BufRead as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -6,16 +6,21 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tidings_api_types::{
+    AskConfirmationRequest, ConfirmationInfo, FieldError, ListPage, StreamInfo, SubscriptionRequest,
+};
 use tidings_domain::catalogue::Catalogue;
 use tidings_domain::subscription::Subscription;
 use tidings_store::Mode;
 
-use super::channel::text;
-use super::client::{ApiArgs, Client, RequestRefused};
+use super::channel;
+use super::client::{ApiArgs, ApiClient, RequestRefused};
 use super::input;
 use super::output::Output;
-use crate::api::{self, FieldError, SubscriptionBody};
+use crate::api::limits::API_ROWS_MAX;
+use crate::api::subscription_errors;
 use crate::clock;
 use crate::config::{Config, ConfigError};
 use crate::static_data::StaticData;
@@ -30,23 +35,23 @@ pub(super) struct SubscriptionArgs {
 
 #[derive(Debug, Subcommand)]
 enum SubscriptionCommand {
-    /// A user's subscriptions, or everybody's
+    /// List a user's subscriptions, or all users'
     List {
         #[arg(long)]
         user: Option<String>,
     },
-    /// One subscription as JSON
+    /// Show a subscription as JSON
     Show { user: String, channel: String },
     /// Store all subscriptions of a file of JSON Lines; `-` is standard input
     Load { file: PathBuf },
-    /// Put all subscriptions of a file of JSON Lines into the database of a daemon that is not running, or none where one
-    /// is bad; `-` is standard input
+    /// Write all subscriptions of a file of JSON Lines to the database of a daemon that is not running, or none if one is
+    /// invalid; `-` is standard input
     Import { file: PathBuf },
-    /// Ask the owner of an address whether the user's notifications are wanted there; yes adds it to the subscription
+    /// Ask the owner of an address to confirm it; the answer yes adds it to the subscription
     Confirm { user: String, channel: String, address: String },
-    /// Where a user follows the event streams of a subscription in a browser
+    /// Print the links of a subscription's event streams, for a browser
     Streams { user: String, channel: String },
-    /// Remove one
+    /// Delete a subscription
     Delete { user: String, channel: String },
 }
 
@@ -55,88 +60,95 @@ pub(super) async fn run(
     config: impl FnOnce() -> Result<Config, ConfigError>,
     out: &mut Output,
 ) -> anyhow::Result<()> {
-    let client = || Client::new(&args.api);
+    let client = || ApiClient::new(&args.api);
     match args.command {
         SubscriptionCommand::List { user } => list(&client()?, user, out).await,
         SubscriptionCommand::Show { user, channel } => {
             let client = client()?;
-            Ok(out.json(&client.get(&client.api(&["subscriptions", &user, &channel])).await?)?)
+            let subscription: Subscription = client.get(&client.api(&["subscriptions", &user, &channel])).await?;
+            Ok(out.json(&subscription)?)
         }
         SubscriptionCommand::Load { file } => load(&client()?, &file, out).await,
         SubscriptionCommand::Import { file } => import(&config()?, &file, out).await,
         SubscriptionCommand::Confirm { user, channel, address } => {
             let client = client()?;
             let url = client.api(&["subscriptions", &user, &channel, "confirmations"]);
-            let answer = client.post_json(&url, &json!({ "address": address })).await?;
-            super::channel::sent(&answer, out)
+            let asked: ConfirmationInfo = client.post(&url, &AskConfirmationRequest { address }).await?;
+            channel::report(&asked.sent, out)
         }
         SubscriptionCommand::Streams { user, channel } => streams(&client()?, &user, &channel, out).await,
         SubscriptionCommand::Delete { user, channel } => {
             let client = client()?;
-            client.delete(&client.api(&["subscriptions", &user, &channel])).await.map(drop)
+            client.delete(&client.api(&["subscriptions", &user, &channel])).await
         }
     }
 }
 
-async fn streams(client: &Client, user: &str, channel: &str, out: &mut Output) -> anyhow::Result<()> {
-    let answer = client.get(&client.api(&["subscriptions", user, channel, "streams"])).await?;
+async fn streams(client: &ApiClient, user: &str, channel: &str, out: &mut Output) -> anyhow::Result<()> {
+    let streams: ListPage<StreamInfo> = client.get(&client.api(&["subscriptions", user, channel, "streams"])).await?;
     if out.is_json() {
-        return Ok(out.json(&answer)?);
+        return Ok(out.json(&streams)?);
     }
-    for stream in answer.as_array().into_iter().flatten() {
-        let known = stream["url"].as_str().map(str::to_owned);
-        let here = || client.page(&text(&stream["path"]));
-        out.line(&format!("{}: {}", text(&stream["address"]), known.unwrap_or_else(here)))?;
+    for StreamInfo { address, path, url } in streams.data {
+        out.line(&format!("{address}: {}", url.unwrap_or_else(|| client.page(&path))))?;
     }
     Ok(())
 }
 
-async fn list(client: &Client, user: Option<String>, out: &mut Output) -> anyhow::Result<()> {
-    let mut all = Vec::new();
-    let mut after: Option<String> = None;
+async fn list(client: &ApiClient, user: Option<String>, out: &mut Output) -> anyhow::Result<()> {
+    let mut all = ListPage::<Subscription>::complete(Vec::new());
     loop {
         let mut url = client.api(&["subscriptions"]);
         if let Some(user) = &user {
             url.query_pairs_mut().append_pair("user", user);
         } else {
-            let limit = crate::api::limits::API_ROWS_MAX.to_string();
-            url.query_pairs_mut().append_pair("limit", &limit);
-            if let Some(after) = &after {
+            url.query_pairs_mut().append_pair("limit", &API_ROWS_MAX.to_string());
+            if let Some(after) = &all.next {
                 url.query_pairs_mut().append_pair("after", after);
             }
         }
-        let Value::Array(page) = client.get(&url).await? else { bail!("the daemon's answer is no list") };
-        after = page.last().map(|one| text(&one["user"]));
-        all.extend(page);
-        if user.is_some() || after.is_none() {
+        let ListPage { data, next } = client.get(&url).await?;
+        all.data.extend(data);
+        all.next = next;
+        if all.next.is_none() {
             break;
         }
     }
     if out.is_json() {
         return Ok(out.json(&all)?);
     }
-    let count = |value: &Value| value.as_array().map_or(0, Vec::len).to_string();
-    let row = |one: &Value| {
-        let enabled = if one["enabled"] == true { "on" } else { "off" };
-        let (user, channel) = (text(&one["user"]), text(&one["channel"]));
-        [user, channel, enabled.into(), count(&one["filters"]), count(&one["addresses"])]
+    let row = |one: &Subscription| {
+        let enabled = if one.enabled { "on" } else { "off" };
+        let [filters, addresses] = [one.filters.len(), one.addresses.len()].map(|count| count.to_string());
+        [one.user.clone(), one.channel.clone(), enabled.into(), filters, addresses]
     };
-    let rows: Vec<_> = all.iter().map(row).collect();
+    let rows: Vec<_> = all.data.iter().map(row).collect();
     Ok(out.table(["user", "channel", "state", "filters", "addresses"], &rows)?)
 }
 
-/// Stores what is good, and names each that is not.
-async fn load(client: &Client, file: &Path, out: &mut Output) -> anyhow::Result<()> {
+/// The user and channel of a line; the daemon checks the rest.
+#[derive(Deserialize)]
+struct SubscriptionKey {
+    user: String,
+    channel: String,
+}
+
+/// The result of `load`.
+#[derive(Serialize)]
+struct LoadSummary {
+    stored: usize,
+    refused: usize,
+}
+
+/// Stores the valid subscriptions, and prints why the others are refused.
+async fn load(client: &ApiClient, file: &Path, out: &mut Output) -> anyhow::Result<()> {
     let subscriptions: Vec<(usize, Value)> = input::json_lines(file)?;
     let total = subscriptions.len();
     let mut refused = 0;
     for (line, subscription) in subscriptions {
-        let name = |key: &str| {
-            let name = subscription[key].as_str();
-            name.with_context(|| format!("{}, line {line}: `{key}` is not a text", file.display()))
-        };
-        let url = client.api(&["subscriptions", name("user")?, name("channel")?]);
-        match client.put(&url, &subscription).await {
+        let SubscriptionKey { user, channel } = SubscriptionKey::deserialize(&subscription)
+            .with_context(|| format!("{}, line {line}: `user` and `channel` must be texts", file.display()))?;
+        match client.put::<Subscription>(&client.api(&["subscriptions", &user, &channel]), &subscription).await {
             Ok(_) => {}
             Err(error) if error.downcast_ref::<RequestRefused>().is_some_and(RequestRefused::is_of_the_request) => {
                 writeln!(std::io::stderr(), "{}, line {line}: {error}", file.display())?;
@@ -145,16 +157,17 @@ async fn load(client: &Client, file: &Path, out: &mut Output) -> anyhow::Result<
             Err(error) => return Err(error),
         }
     }
+    let stored = total - refused;
     if out.is_json() {
-        out.json(&serde_json::json!({ "stored": total - refused, "refused": refused }))?;
+        out.json(&LoadSummary { stored, refused })?;
     } else {
-        out.line(&format!("{} subscriptions stored, {refused} refused", total - refused))?;
+        out.line(&format!("{stored} subscriptions stored, {refused} refused"))?;
     }
     if refused == 0 { Ok(()) } else { bail!("{refused} of {total} subscriptions were refused") }
 }
 
-/// Stores all in one transaction, or names each bad line and stores nothing. What only a channel's plugin knows of its
-/// addresses is not checked.
+/// Stores all in one transaction, or prints the error of each invalid line and stores nothing. Addresses are not checked by
+/// the channel's plugin.
 async fn import(config: &Config, file: &Path, out: &mut Output) -> anyhow::Result<()> {
     let catalogue = StaticData::read(&config.catalogue).map_err(anyhow::Error::msg)?.catalogue;
     let (mut subscriptions, mut bad) = (Vec::new(), 0);
@@ -172,7 +185,7 @@ async fn import(config: &Config, file: &Path, out: &mut Output) -> anyhow::Resul
         }
     }
     if bad > 0 {
-        bail!("{bad} of {} subscriptions are bad; nothing is imported", bad + subscriptions.len());
+        bail!("{bad} of {} subscriptions are invalid; nothing is imported", bad + subscriptions.len());
     }
     let database = config.data_dir.database();
     let store = tidings_store::open_with(&database, Mode::Daemon, &config.key_file()).await;
@@ -186,12 +199,11 @@ async fn import(config: &Config, file: &Path, out: &mut Output) -> anyhow::Resul
     Ok(out.line(&format!("{} subscriptions imported", subscriptions.len()))?)
 }
 
-/// A subscription that the API would take.
+/// A subscription that the API would accept.
 fn read(line: &str, catalogue: &Arc<Catalogue>) -> anyhow::Result<Subscription> {
-    let body: SubscriptionBody = serde_json::from_str(line)?;
-    let subscription = body.named().ok_or_else(|| anyhow!("`user` or `channel` is missing"))?;
-    let mistakes = api::mistakes(&subscription, catalogue);
-    let mistakes: Vec<String> =
-        mistakes.iter().map(|FieldError { path, detail }| format!("{path}: {detail}")).collect();
-    if mistakes.is_empty() { Ok(subscription) } else { bail!("{}", mistakes.join("; ")) }
+    let request: SubscriptionRequest = serde_json::from_str(line)?;
+    let subscription = request.named().ok_or_else(|| anyhow!("`user` or `channel` is missing"))?;
+    let errors = subscription_errors(&subscription, catalogue);
+    let errors: Vec<String> = errors.iter().map(|FieldError { path, detail }| format!("{path}: {detail}")).collect();
+    if errors.is_empty() { Ok(subscription) } else { bail!("{}", errors.join("; ")) }
 }

@@ -1,4 +1,4 @@
-//! Tokens of the API, made where the database is: whoever can write the database may use the API.
+//! Tokens of the API, made where the database is: anyone who can write the database may use the API.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 use tidings_domain::limits;
 use tidings_domain::text::is_one_line;
 use tidings_domain::time::Timestamp;
-use tidings_store::{Store, Token};
+use tidings_store::{Token, TokenStore};
 
 use super::daemon::open_store;
 use super::output::{Output, time};
@@ -52,7 +52,7 @@ pub(super) async fn run(args: TokenArgs, config: &Config, out: &mut Output) -> a
     done
 }
 
-async fn create(store: &dyn Store, name: &str, expires: Option<Duration>, out: &mut Output) -> anyhow::Result<()> {
+async fn create(store: &dyn TokenStore, name: &str, expires: Option<Duration>, out: &mut Output) -> anyhow::Result<()> {
     let good = !name.trim().is_empty() && is_one_line(name) && name.chars().count() <= limits::LABEL_CHARS;
     ensure!(good, "a token's name is one line of 1 to {} characters", limits::LABEL_CHARS);
     let now = clock::now();
@@ -65,7 +65,7 @@ async fn create(store: &dyn Store, name: &str, expires: Option<Duration>, out: &
     Ok(out.line(new.text.expose())?)
 }
 
-async fn list(store: &dyn Store, out: &mut Output) -> anyhow::Result<()> {
+async fn list(store: &dyn TokenStore, out: &mut Output) -> anyhow::Result<()> {
     let tokens = store.tokens().await?;
     if out.is_json() {
         let view =
@@ -85,7 +85,7 @@ fn expiry(token: &Token, now: Timestamp) -> String {
     }
 }
 
-async fn revoke(store: &dyn Store, id: &str) -> anyhow::Result<()> {
+async fn revoke(store: &dyn TokenStore, id: &str) -> anyhow::Result<()> {
     if !store.delete_token(id).await? {
         bail!("there is no token {id}; `tidings token list` shows all");
     }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use crate::dispatch::limits;
 use serde::Deserialize;
+use tidings_domain::plugin_life::quarantine::CrashRule;
 use tidings_domain::retry::RetryPolicy;
+
+use crate::dispatch::{DispatchSettings, limits};
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -19,7 +21,7 @@ pub struct DispatchConfig {
     pub backoff_max: Duration,
     #[serde(with = "humantime_serde")]
     pub max_age: Duration,
-    /// How long calls in flight may go on when a channel is disabled or the daemon stops.
+    /// How long calls in flight may go on when a channel is disabled or the daemon stops; at most two minutes.
     #[serde(with = "humantime_serde")]
     pub stop_grace: Duration,
     /// So many crashes among the last calls quarantine a channel; 0: never.
@@ -43,6 +45,7 @@ impl Default for DispatchConfig {
 }
 
 impl DispatchConfig {
+    /// What of it decides about the next attempt.
     pub fn retry_policy(&self) -> RetryPolicy {
         RetryPolicy {
             backoff_min: self.backoff_min,
@@ -52,8 +55,8 @@ impl DispatchConfig {
         }
     }
 
-    /// What no type can rule out, where `instances` of plugins live at the same time.
-    pub(super) fn mistakes(&self, instances: u32) -> Vec<&'static str> {
+    /// The invalid settings, where `instances` of plugins may live at the same time.
+    pub(super) fn errors(&self, instances: u32) -> Vec<&'static str> {
         let checks = [
             ((1..=1000).contains(&self.batch), "dispatch.batch must be 1 to 1000"),
             ((1..=100).contains(&self.window), "dispatch.window must be 1 to 100"),
@@ -61,6 +64,7 @@ impl DispatchConfig {
                 self.window < instances as usize,
                 "dispatch.window must be less than sandbox.max_instances: one channel would take all of them",
             ),
+            (self.stop_grace <= limits::STOP_GRACE_MAX, "dispatch.stop_grace must be at most 2m"),
             (!self.backoff_min.is_zero(), "dispatch.backoff_min must be more than 0s"),
             (self.backoff_min <= self.backoff_max, "dispatch.backoff_min must not exceed dispatch.backoff_max"),
             ((1..=1000).contains(&self.quarantine_calls), "dispatch.quarantine_calls must be 1 to 1000"),
@@ -69,6 +73,18 @@ impl DispatchConfig {
                 "dispatch.quarantine_crashes must not exceed dispatch.quarantine_calls",
             ),
         ];
-        checks.into_iter().filter(|(good, _)| !good).map(|(_, mistake)| mistake).collect()
+        checks.into_iter().filter(|(valid, _)| !valid).map(|(_, error)| error).collect()
+    }
+}
+
+impl From<&DispatchConfig> for DispatchSettings {
+    fn from(config: &DispatchConfig) -> DispatchSettings {
+        DispatchSettings {
+            batch: config.batch,
+            window: config.window,
+            policy: config.retry_policy(),
+            stop_grace: config.stop_grace,
+            quarantine: CrashRule::settled(config.quarantine_crashes, config.quarantine_calls),
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Settings as deployers write them, good and bad.
+//! Settings as deployers write them, valid and invalid.
 
 use super::*;
 
@@ -13,15 +13,16 @@ fn load(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
 
 #[test]
 fn an_empty_file_is_a_whole_configuration() {
-    let config = load("", &[]).expect("defaults are good");
+    let config = load("", &[]).expect("defaults are valid");
     assert_eq!(config.api.listen.to_string(), "127.0.0.1:8900");
+    assert_eq!(config.dispatch.stop_grace, crate::dispatch::limits::STOP_GRACE);
     assert_eq!(config.dispatch.retry_policy(), tidings_domain::retry::RetryPolicy::default());
 }
 
 #[test]
 fn the_environment_goes_over_the_file() {
     let variables = [("TIDINGS__API__LISTEN", "127.0.0.1:9"), ("TIDINGS__DISPATCH__BATCH", "7"), ("HOME", "/")];
-    let config = load("[dispatch]\nbatch = 3\nwindow = 2", &variables).expect("it is good");
+    let config = load("[dispatch]\nbatch = 3\nwindow = 2", &variables).expect("it is valid");
     assert_eq!((config.api.listen.port(), config.dispatch.batch, config.dispatch.window), (9, 7, 2));
 }
 
@@ -35,12 +36,13 @@ fn mistakes_are_named() {
         ("[dispatch]\nwindow = 64", &[], "dispatch.window must be less than sandbox.max_instances"),
         ("[sandbox]\nmax_instances = 1", &[], "sandbox.max_instances must be 2 to 4096"),
         ("[sandbox]\nmax_instances = 4097", &[], "sandbox.max_instances must be 2 to 4096"),
+        ("[dispatch]\nstop_grace = \"121s\"", &[], "dispatch.stop_grace must be at most 2m"),
         ("[dispatch]\nbackoff_min = \"2h\"", &[], "backoff_min must not exceed"),
         ("[acl]\ntimeout = \"1h\"", &[], "acl.wait"),
         ("[acl.packages]\nprovider = \"nis\"", &[], "unknown variant `nis`"),
         ("[[bus.zeromq]]\nendpoints = [\"udp://x\"]", &[], "udp://x is not tcp://host:port"),
         ("", &[("TIDINGS__API__LISTNE", "1")], "unknown field `listne`"),
-        ("[install]\nhosts = [\"a b\"]", &[], "install.hosts: `a b` is no host name"),
+        ("[install]\nhosts = [\"a b\"]", &[], "install.hosts: `a b` is not a host name"),
         ("[store]\nkey_file = \"/nonexistent\"", &[], "store.key_file: /nonexistent is not a file"),
         ("data_dir = \"/x\"", &[("TIDINGS__DATA_DIR__X", "1")], "data_dir is not a section"),
     ] {

@@ -1,5 +1,5 @@
-//! What a worker remembers of single deliveries: so many of them, and the oldest is forgotten for a new one. A delivery that
-//! never comes back (its user left) must not keep a place for ever.
+//! What a worker remembers of single deliveries, in bounded space: the oldest entry goes for a new one. A delivery that never
+//! comes back (its user left) must not keep its entry for ever.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -9,7 +9,7 @@ use tidings_domain::delivery::DeliveryId;
 pub(super) struct BoundedMap<T> {
     limit: usize,
     known: HashMap<DeliveryId, T>,
-    /// In the order that they came in; also some that are not known any more.
+    /// In the order of insertion; includes ids that were removed from `known` meanwhile.
     order: VecDeque<DeliveryId>,
 }
 
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_is_forgotten_for_a_new_one_and_there_is_always_room() {
+    fn the_oldest_entry_goes_for_a_new_one_and_the_map_stays_bounded() {
         let mut remembered = BoundedMap::new(3);
         for number in 0..10 {
             remembered.insert(&id(number), number);
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_and_goes_takes_no_room() {
+    fn entries_that_were_removed_take_no_space() {
         let mut remembered = BoundedMap::new(3);
         for number in 0..10 {
             remembered.insert(&id(number), number);

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use tidings_domain::limits::WATCH_CRASHES;
-use tidings_sandbox::limits::{INSTANCE_WAIT, RESIDENT_PATIENCE, WAKE_DEADLINE};
+use tidings_sandbox::limits::{INSTANCE_WAIT, RESIDENT_START_WAIT, WAKE_DEADLINE};
 
 /// Deliveries in one call of a plugin; setting `dispatch.batch`.
 ///
@@ -48,10 +48,15 @@ pub const LEASE_MARGIN: Duration = Duration::from_secs(60);
 ///
 /// When hit: the calls are cut off, and their deliveries are tried again.
 pub const STOP_GRACE: Duration = Duration::from_secs(5);
+/// The longest `dispatch.stop_grace`. A change of a channel and the end of the daemon wait for it, twice where the plugin
+/// is resident.
+///
+/// When hit: the configuration is invalid, and the daemon does not start.
+pub const STOP_GRACE_MAX: Duration = Duration::from_secs(120);
 
 const _: () = assert!(WATCH_RETRY.as_secs() * WATCH_CRASHES as u64 <= 9, "a lone delivery rolls back within 10 s");
 const _: () = assert!(INSTANCE_WAIT.as_secs() * 2 <= LEASE_MARGIN.as_secs(), "a lease outlives its call");
 const _: () = assert!(
-    INSTANCE_WAIT.as_secs() * 2 + RESIDENT_PATIENCE.as_secs() + WAKE_DEADLINE.as_secs() <= LEASE_MARGIN.as_secs(),
+    INSTANCE_WAIT.as_secs() * 2 + RESIDENT_START_WAIT.as_secs() + WAKE_DEADLINE.as_secs() <= LEASE_MARGIN.as_secs(),
     "a lease outlives the wait for a turn, the rest after a crash, the wait for an instance and its first call"
 );

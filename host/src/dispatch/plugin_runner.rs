@@ -1,50 +1,56 @@
-//! One call of a channel's plugin with a batch of leases: what goes in, and which lease got which outcome.
+//! One version of a channel's plugin, ready to be called: its instances and what a call needs beside the deliveries. It
+//! hides whether each call has an instance of its own or one instance lives over all calls. It decides nothing about
+//! deliveries.
 
-use std::sync::Arc;
+mod call;
+
+use std::future::Future;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tidings_domain::delivery::{Content, Delivery};
-use tidings_domain::digest;
+use tidings_domain::delivery::Delivery;
+use tidings_domain::manifest::Lifetime;
 use tidings_domain::outcome::{CrashKind, Outcome};
-use tidings_domain::window::CallResult;
-use tidings_sandbox::limits;
-use tidings_sandbox::{Batch, CallStats, DeliveryLinks, DeliveryRequest, ResidentStats};
-use tidings_store::Lease;
-use tokio_util::sync::CancellationToken;
+use tidings_sandbox::{Batch, CallReport, CallStats, Plugin, ResidentHandle, ResidentStats};
 
-use super::InstanceKind;
+use super::limits;
 use crate::link_signer::LinkSigner;
 use crate::matching_state::MatchingState;
 
-/// Sends deliveries through what carries one channel.
+pub(super) use call::CallOutcome;
+
+/// Calls one version of a channel's plugin.
 pub struct PluginRunner {
     channel: String,
-    carrier: InstanceKind,
+    plugin: Plugin,
+    instances: Instances,
     links: Arc<LinkSigner>,
-    knowledge: Arc<MatchingState>,
+    matching: Arc<MatchingState>,
     deadline: Duration,
 }
 
-/// A call that ended.
-pub struct CallOutcome {
-    pub tried: Vec<(Lease, Outcome)>,
-    /// Cut off before anything was known of them.
-    pub untried: Vec<Lease>,
-    pub took: Duration,
-    /// What it used; none where it was cut off.
-    pub stats: Option<CallStats>,
+/// The instances that calls run in.
+enum Instances {
+    /// A fresh one for each call.
+    PerCall,
+    /// One over all calls, from the first use on.
+    Resident(OnceLock<ResidentHandle>),
 }
 
 impl PluginRunner {
-    /// `deadline` is the plugin's limit for one call; the catalogue in `knowledge` folds digests.
+    /// Nothing runs yet. `deadline` is the plugin's limit for one call; the catalogue in `matching` folds digests.
     pub fn new(
         channel: String,
-        carrier: InstanceKind,
+        plugin: Plugin,
         links: Arc<LinkSigner>,
-        knowledge: Arc<MatchingState>,
+        matching: Arc<MatchingState>,
         deadline: Duration,
     ) -> PluginRunner {
-        PluginRunner { channel, carrier, links, knowledge, deadline }
+        let instances = match plugin.lifetime() {
+            Lifetime::PerCall => Instances::PerCall,
+            Lifetime::Resident => Instances::Resident(OnceLock::new()),
+        };
+        PluginRunner { channel, plugin, instances, links, matching, deadline }
     }
 
     /// How long one call may take.
@@ -52,128 +58,101 @@ impl PluginRunner {
         self.deadline
     }
 
-    /// Starts what runs also where nothing is to be sent.
+    /// Whether one instance lives as long as the channel.
+    pub fn is_resident(&self) -> bool {
+        matches!(self.instances, Instances::Resident(_))
+    }
+
+    /// Starts a resident plugin, which runs also where nothing is to be delivered. Must be called within a runtime.
     pub(super) fn begin(&self) {
-        self.carrier.begin();
+        if let Instances::Resident(handle) = &self.instances {
+            self.started(handle);
+        }
     }
 
-    /// Ends it, within `grace`.
+    /// Ends a resident plugin: it gets its last call, within `grace`.
     pub(super) async fn end(&self, grace: Duration) {
-        self.carrier.end(grace).await;
+        if let Some(resident) = self.resident() {
+            resident.stop(grace).await;
+        }
     }
 
-    /// How many calls may be under way at once, where `configured` are allowed.
+    /// How many calls may be in flight at once, where `configured` are allowed.
     pub(super) fn window(&self, configured: usize) -> usize {
-        self.carrier.window(configured)
+        if self.is_resident() { configured.min(1) } else { configured }
     }
 
-    /// What the instances of a resident plugin did.
-    pub fn life(&self) -> Option<ResidentStats> {
-        self.carrier.life()
+    /// What the instances of a resident plugin did; none for other plugins and before it was started.
+    pub fn resident_stats(&self) -> Option<ResidentStats> {
+        self.resident().map(ResidentHandle::stats)
     }
 
-    /// Waits until a resident plugin has crashed more often than `seen` times with nothing to deliver.
+    /// Waits until a resident plugin has crashed more often than `seen` times with nothing to deliver. For other plugins it
+    /// never returns.
     pub(super) async fn idle_crash(&self, seen: u64) -> ResidentStats {
-        self.carrier.idle_crash(seen).await
+        match self.resident() {
+            Some(resident) => resident.idle_crash(seen).await,
+            None => std::future::pending().await,
+        }
     }
 
-    /// What a resident plugin used apart from deliveries, since this was asked last.
+    /// What a resident plugin used apart from deliveries, since this was called last.
     pub(super) fn take_used(&self) -> Option<CallStats> {
-        self.carrier.take_used()
+        self.resident().map(ResidentHandle::take_used)
     }
 
-    /// Sends one delivery outside the outbox: a test. It goes on where nobody waits for it any more: to cut it off would cost
-    /// a resident plugin its connections.
+    /// Sends one delivery that is not in the outbox, such as a test. Returns none where the call ended without an outcome.
+    ///
+    /// The call goes on where its caller is dropped: cutting it off would cost a resident plugin its connections.
     pub async fn send(self: Arc<Self>, delivery: Delivery) -> Option<Outcome> {
-        let batch = Batch::from([self.parcel(&Arc::new(delivery))]);
-        let call = async move { self.carrier.deliver_once(&batch).await.outcomes.pop() };
+        let batch = Batch::from([self.request(&Arc::new(delivery))]);
+        let call = async move { self.deliver_once(&batch).await.outcomes.pop() };
         tokio::spawn(call).await.ok().flatten()
     }
 
-    /// Calls the plugin with a batch. When `cut_off` fires, the call is dropped with its connections; what the plugin had
-    /// settled until then counts.
-    pub(super) async fn call(self: Arc<Self>, batch: Vec<Lease>, cut_off: CancellationToken) -> CallOutcome {
-        let began = std::time::Instant::now();
-        let parcels: Batch = batch.iter().map(|lease| self.parcel(lease.delivery())).collect();
-        let (outcomes, stats) = match self.carrier.deliver_until(&parcels, cut_off.cancelled()).await {
-            Ok(report) => (report.outcomes.into_iter().map(Some).collect(), Some(report.stats)),
-            Err(settled) => (settled, None),
-        };
-        let took = began.elapsed();
-        let (mut tried, mut untried) = (Vec::with_capacity(batch.len()), Vec::new());
-        for (lease, outcome) in batch.into_iter().zip(outcomes) {
-            match outcome {
-                Some(outcome) => tried.push((lease, outcome)),
-                None => untried.push(lease),
-            }
-        }
-        self.check_replacements(&mut tried).await;
-        CallOutcome { tried, untried, took, stats }
-    }
-
-    /// Where the far side named another address instead of one that is gone, the plugin is asked whether it is one. What
-    /// it refuses is none; where it gives no answer, the delivery is tried again.
-    async fn check_replacements(&self, tried: &mut [(Lease, Outcome)]) {
-        // Before the leases end, however many there are.
-        let by = tokio::time::Instant::now() + limits::QUESTION_DEADLINE;
-        for (lease, outcome) in tried {
-            let Outcome::AddressGone { replacement: replacement @ Some(_), reason } = outcome else { continue };
-            let (delivery, asked) = (lease.delivery(), replacement.take().unwrap_or_default());
-            let answer = self.carrier.check_address(&delivery.user, &asked);
-            match tokio::time::timeout_at(by, answer).await {
-                Ok(Ok(Ok(normal))) if normal != delivery.address => *replacement = Some(normal),
-                Ok(Ok(Ok(_))) => tracing::warn!(channel = self.channel, "an address is to be replaced by itself"),
-                Ok(Ok(Err(why))) => tracing::warn!(channel = self.channel, why, "a replacement of an address is none"),
-                Ok(Err(_)) | Err(_) => {
-                    let reason = format!("the address that replaces this one could not be checked: {reason}");
-                    *outcome = Outcome::Retry { after: None, reason };
-                }
+    /// Runs a batch in the resident instance where one runs, else in an instance for this batch alone.
+    async fn deliver_once(&self, batch: &Batch) -> CallReport {
+        match (&self.instances, self.resident()) {
+            (Instances::PerCall, _) => self.plugin.deliver(batch).await,
+            (Instances::Resident(_), Some(resident)) => resident.deliver(batch).await,
+            (Instances::Resident(_), None) => {
+                let resident = self.plugin.start_resident();
+                let report = resident.deliver(batch).await;
+                resident.stop(limits::STOP_GRACE).await;
+                report
             }
         }
     }
 
-    fn parcel(&self, delivery: &Arc<Delivery>) -> DeliveryRequest {
-        let settings =
-            delivery.filter.as_ref().and_then(|filter| self.links.settings_link(&delivery.user, &self.channel, filter));
-        let unsubscribe = self.links.unsubscribe_link(&delivery.user, &self.channel, &delivery.address);
-        let summary = match &delivery.content {
-            Content::Digest { events, .. } => {
-                let references = Arc::clone(&self.knowledge.snapshot().references);
-                digest::summary(&references.catalogue, &references.aliases, events, &delivery.user)
-            }
-            Content::Single(_) | Content::Confirmation(_) => Vec::new(),
-        };
-        DeliveryRequest { delivery: Arc::clone(delivery), links: DeliveryLinks { settings, unsubscribe }, summary }
-    }
-}
-
-impl CallOutcome {
-    /// What the call says about its channel: trouble weighs more than a crash, a crash more than success.
-    pub fn result(&self) -> CallResult {
-        let mut result = CallResult::Success;
-        for (_, outcome) in &self.tried {
-            match outcome {
-                Outcome::ChannelTrouble { after, .. } => return CallResult::Trouble { after: *after },
-                Outcome::Crash { .. } => result = CallResult::Crashed,
-                _ => {}
-            }
+    /// Runs a batch; see `Plugin::deliver_until`.
+    async fn deliver_until(
+        &self,
+        batch: &Batch,
+        cut_off: impl Future<Output = ()>,
+    ) -> Result<CallReport, Vec<Option<Outcome>>> {
+        match &self.instances {
+            Instances::PerCall => self.plugin.deliver_until(batch, cut_off).await,
+            Instances::Resident(handle) => self.started(handle).deliver_until(batch, cut_off).await,
         }
-        result
     }
 
-    /// How the plugin crashed, if it did.
-    pub fn crash(&self) -> Option<(CrashKind, &str)> {
-        self.tried.iter().find_map(|(_, outcome)| match outcome {
-            Outcome::Crash { kind, detail } => Some((*kind, detail.as_str())),
-            _ => None,
-        })
+    /// The normal form of a user's address, or why the plugin refuses it; see `Plugin::check_address`.
+    async fn check_address(&self, user: &str, address: &str) -> Result<Result<String, String>, (CrashKind, String)> {
+        let checked = self.plugin.check_address(address).await?;
+        let may_have = |normal: &String| !self.plugin.manifest().address_is_account || normal == user;
+        Ok(checked.and_then(|normal| {
+            if may_have(&normal) { Ok(normal) } else { Err("it belongs to another account".to_owned()) }
+        }))
     }
 
-    /// The reason of the channel's trouble, if it was in any.
-    pub fn trouble(&self) -> Option<String> {
-        self.tried.iter().find_map(|(_, outcome)| match outcome {
-            Outcome::ChannelTrouble { reason, .. } => Some(reason.clone()),
-            _ => None,
-        })
+    fn resident(&self) -> Option<&ResidentHandle> {
+        match &self.instances {
+            Instances::PerCall => None,
+            Instances::Resident(handle) => handle.get(),
+        }
+    }
+
+    fn started<'a>(&self, handle: &'a OnceLock<ResidentHandle>) -> &'a ResidentHandle {
+        handle.get_or_init(|| self.plugin.start_resident())
     }
 }

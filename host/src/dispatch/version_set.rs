@@ -1,5 +1,6 @@
-//! Which versions of its plugin a channel's worker calls: the active one, and what is on trial. The worker is given a
-//! fleet and reports what it found; who acts on it is not its business. A call that began with a version ends with it.
+//! Which versions of its plugin a channel's worker calls: the active one, and what is on trial. The worker is given a set
+//! and reports what it learned about a version; it does not act on the report. A call that began with a version ends with
+//! it.
 
 use std::sync::Arc;
 
@@ -15,17 +16,23 @@ use crate::telemetry::VersionLabel;
 pub struct CallableVersion {
     /// SHA-256 of its component.
     pub component: Arc<str>,
-    pub sender: Arc<PluginRunner>,
+    pub runner: Arc<PluginRunner>,
     pub label: VersionLabel,
-    /// It lives as long as its channel, and a second one beside it would be a second user of the far side.
-    pub resident: bool,
+}
+
+impl CallableVersion {
+    /// Whether one instance lives as long as its channel. A second one beside it would be a second user of the service
+    /// that it is connected to.
+    pub fn is_resident(&self) -> bool {
+        self.runner.is_resident()
+    }
 }
 
 /// The versions of a channel.
 #[derive(Clone)]
 pub struct VersionSet {
-    /// No other fleet of this daemon has it: what is found about one says nothing about the next, though the versions are
-    /// the same and only their configuration or grants are not.
+    /// Unique in this daemon: a report about one set says nothing about the next, though the versions are the same and
+    /// only their configuration or grants are not.
     pub number: u64,
     pub active: CallableVersion,
     pub trial: Rollout,
@@ -40,13 +47,13 @@ impl VersionSet {
         }
     }
 
-    /// Whether a worker may go over to it, or from it, while calls are in flight.
+    /// Whether a worker may change to it, or from it, while calls are in flight.
     pub fn is_shareable(&self) -> bool {
-        !self.active.resident && self.candidate().is_none_or(|candidate| !candidate.resident)
+        !self.active.is_resident() && self.candidate().is_none_or(|candidate| !candidate.is_resident())
     }
 }
 
-/// What is being tried.
+/// The trial of a version.
 #[derive(Clone)]
 pub enum Rollout {
     None,
@@ -61,12 +68,11 @@ pub enum Rollout {
     },
 }
 
-/// What a worker found out about a version. It sends one for each fleet, and leaves the version alone from then on.
+/// What a worker learned about a version. It sends one for each set, and calls the version no more from then on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RolloutReport {
-    pub channel: String,
-    /// The number of the fleet.
-    pub fleet: u64,
+    /// The number of the version set.
+    pub version_set: u64,
     pub component: Arc<str>,
     pub verdict: RolloutVerdict,
     pub reason: String,
@@ -75,13 +81,13 @@ pub struct RolloutReport {
 /// What is to be done with the version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RolloutVerdict {
-    /// The candidate is good.
+    /// The candidate passed its trial.
     Proved,
-    /// The candidate is not.
+    /// The candidate failed its trial.
     Failed,
     /// The active version crashes again and again.
     Broken,
 }
 
-/// Where findings go.
+/// Where a worker sends its reports.
 pub type RolloutReports = mpsc::Sender<RolloutReport>;

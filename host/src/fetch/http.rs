@@ -1,29 +1,28 @@
-//! One bounded GET that follows few redirects, each judged as the first address was.
+//! One bounded GET request that follows few redirects. The policy checks each address on the way.
 
 use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::fetch::limits;
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue, LOCATION, WWW_AUTHENTICATE};
 use reqwest::{Client, Response, redirect};
 use tidings_domain::secret::Secret;
 use url::Url;
 
-use super::{FetchError, FetchPolicy};
+use super::{FetchError, FetchPolicy, limits};
 
-/// A client that connects only where the policy lets it.
+/// A client that connects only where the policy allows it.
 pub(super) struct FetchClient {
     client: Client,
     policy: FetchPolicy,
 }
 
-/// What is asked for.
+/// A request for one file.
 pub(super) struct FetchRequest<'a> {
     pub(super) url: &'a Url,
     pub(super) accept: &'static str,
-    /// Sent to the URL's own origin alone, not where that redirects to.
+    /// Sent to the URL's own origin only, not to where that redirects.
     pub(super) token: Option<&'a Secret>,
     /// The longest body, in bytes.
     pub(super) most: usize,
@@ -38,13 +37,13 @@ impl<'a> FetchRequest<'a> {
 /// An answer that is not an error.
 pub(super) enum FetchResponse {
     Body(Bytes),
-    /// 401, with what the server wants to see.
+    /// Status 401, with the value of `WWW-Authenticate`.
     Challenge(String),
 }
 
 impl FetchClient {
     pub(super) fn new(policy: FetchPolicy, ca_file: Option<&PathBuf>) -> Result<FetchClient, String> {
-        let tls = tidings_tls::client_config(ca_file.map(PathBuf::as_path));
+        let tls = tidings_tls::https_client_config(ca_file.map(PathBuf::as_path));
         let tls = tls.map_err(|error| format!("tls.ca_file: {error}"))?;
         let client = Client::builder()
             .tls_backend_preconfigured(tls)
@@ -67,7 +66,7 @@ impl FetchClient {
         &self.policy
     }
 
-    /// The body; a server that wants to know who asks is an error.
+    /// The body. A server that asks for authentication is an error.
     pub(super) async fn get(&self, ask: &FetchRequest<'_>) -> Result<Bytes, FetchError> {
         match self.ask(ask).await? {
             FetchResponse::Body(body) => Ok(body),
@@ -122,14 +121,14 @@ async fn body(url: &Url, mut response: Response, most: usize) -> Result<Bytes, F
 }
 
 pub(super) fn host(url: &Url) -> String {
-    url.host_str().unwrap_or("nobody").to_owned()
+    url.host_str().unwrap_or("unknown").to_owned()
 }
 
 pub(super) fn registry(url: &Url, detail: impl Into<String>) -> FetchError {
     FetchError::Registry { host: host(url), detail: detail.into() }
 }
 
-/// What the policy refused while a name was resolved is told as that.
+/// The error of a request. Where the policy refused an address while a name was resolved, it is the policy's error.
 fn failed(url: &Url, error: reqwest::Error) -> FetchError {
     let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
     while let Some(inner) = cause {
@@ -141,7 +140,7 @@ fn failed(url: &Url, error: reqwest::Error) -> FetchError {
     FetchError::Unreachable { host: host(url), detail: chain(&error.without_url()) }
 }
 
-/// An error with its causes: the client's own text leaves out the interesting part.
+/// An error with its causes: the client's own text leaves out the reason.
 fn chain(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,8 +1,7 @@
 //! Artifacts of OCI registries (Distribution Specification 1.1): the manifest, then the one layer that is WebAssembly. A
-//! registry that wants a token for what everybody may read gets one by the way of its `WWW-Authenticate` (the token
-//! authentication of the Distribution project). Both documents are held to their digests.
+//! registry that asks for a token for a public artifact gets one as its `WWW-Authenticate` says (the token authentication of
+//! the Distribution project). The digests of both documents are checked.
 
-use crate::fetch::limits;
 use bytes::Bytes;
 use serde::Deserialize;
 use tidings_domain::secret::Secret;
@@ -10,13 +9,13 @@ use url::Url;
 
 use super::http::{FetchClient, FetchRequest, FetchResponse, registry};
 use super::reference::{OciReference, OciVersion};
-use super::{ComponentDigest, FetchError, Fetched, check, digest};
+use super::{ComponentDigest, FetchError, Fetched, check, digest, limits};
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-/// Layers that are components: the CNCF's WebAssembly artifacts, and what came before them.
+/// The media types of components: that of the CNCF's WebAssembly artifacts, and an older one.
 const COMPONENTS: [&str; 2] = ["application/wasm", "application/vnd.wasm.content.layer.v1+wasm"];
 
-/// An image manifest, as far as it matters.
+/// An image manifest, as far as it is used.
 #[derive(Deserialize)]
 struct Manifest {
     #[serde(default)]
@@ -83,12 +82,12 @@ impl Session<'_> {
             FetchResponse::Body(body) => return Ok(body),
             FetchResponse::Challenge(wanted) => wanted,
         };
-        let realm = realm(&wanted).ok_or_else(|| registry(url, "it wants a log-in other than by token"))?;
+        let realm = realm(&wanted).ok_or_else(|| registry(url, "it asks for an authentication other than by token"))?;
         let token = self.token.insert(self.token_of(url, &realm).await?);
         self.web.get(&FetchRequest { url, accept, token: Some(token), most }).await
     }
 
-    /// The token for whoever comes without a name.
+    /// The token for an anonymous client.
     async fn token_of(&self, url: &Url, realm: &Url) -> Result<Secret, FetchError> {
         #[derive(Deserialize)]
         struct Grant {
@@ -96,14 +95,14 @@ impl Session<'_> {
             access_token: Option<String>,
         }
         let body = self.web.get(&FetchRequest::of(realm, limits::OCI_TOKEN_BYTES)).await?;
-        // The parser's words could quote the token.
+        // The parser's error could quote the token.
         let grant: Option<Grant> = serde_json::from_slice(&body).ok();
         let token = grant.and_then(|grant| grant.token.or(grant.access_token));
-        token.map(Secret::new).ok_or_else(|| registry(url, "what should give a token gave none"))
+        token.map(Secret::new).ok_or_else(|| registry(url, "its token service gave no token"))
     }
 }
 
-/// Where a challenge `Bearer realm="…",service="…",scope="…"` says that tokens are, with the question in the query.
+/// The URL of the token service that a challenge `Bearer realm="…",service="…",scope="…"` names, with its query.
 fn realm(challenge: &str) -> Option<Url> {
     let (scheme, mut rest) = challenge.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("bearer") {

@@ -1,5 +1,5 @@
-//! From which addresses components may come. The rules for addresses are the domain's, as for plugins; here is what an
-//! administrator's settings say on top.
+//! From which addresses components may come. The rules for addresses are the domain's, as for plugins; this adds what the
+//! settings allow.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -10,7 +10,7 @@ use url::{Host, Url};
 
 use super::{FetchError, InstallConfig};
 
-/// The settings, read.
+/// The settings, parsed.
 #[derive(Clone, Debug, Default)]
 pub struct FetchPolicy {
     private: bool,
@@ -20,12 +20,12 @@ pub struct FetchPolicy {
 
 impl FetchPolicy {
     /// # Errors
-    /// Names the setting with something that is no host name.
+    /// Names the setting with an invalid host name.
     pub fn new(config: &InstallConfig) -> Result<FetchPolicy, String> {
         let read = |setting: &str, names: &[String]| {
             let host = |name: &String| {
                 HostName::parse(name)
-                    .ok_or_else(|| format!("install.{setting}: `{name}` is no host name or IP address"))
+                    .ok_or_else(|| format!("install.{setting}: `{name}` is not a host name or an IP address"))
             };
             names.iter().map(host).collect::<Result<Vec<_>, _>>()
         };
@@ -36,7 +36,8 @@ impl FetchPolicy {
         })
     }
 
-    /// Whether the URL may be asked at all. Where its host is an address, that is judged; a name is when it is resolved.
+    /// Whether the URL may be requested. Where its host is an address, the address is checked here; a name is checked when it
+    /// is resolved.
     pub(super) fn url(&self, url: &Url) -> Result<HostName, FetchError> {
         let wrong = || FetchError::Url(shown(url));
         let host = url.host_str().and_then(HostName::parse).ok_or_else(wrong)?;
@@ -57,7 +58,7 @@ impl FetchPolicy {
         Ok(host)
     }
 
-    /// `http` for a registry that is to be asked so, else `https`.
+    /// `http` for a registry that `install.plain_http` lists, else `https`.
     pub(super) fn scheme(&self, registry: &str) -> &'static str {
         let host =
             HostName::parse(registry).or_else(|| registry.rsplit_once(':').and_then(|(host, _)| HostName::parse(host)));
@@ -75,12 +76,13 @@ impl FetchPolicy {
     }
 }
 
-/// Resolves once, and gives only addresses that may be connected to: the client connects to those and asks nobody again.
+/// Resolves once, and returns only addresses that may be connected to: the client connects to those and does not resolve
+/// again.
 impl Resolve for FetchPolicy {
     fn resolve(&self, name: Name) -> Resolving {
         let policy = self.clone();
         Box::pin(async move {
-            let host = HostName::parse(name.as_str()).ok_or("no host name")?;
+            let host = HostName::parse(name.as_str()).ok_or("not a host name")?;
             let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
             for address in &found {
                 policy.address(&host, address.ip())?;
@@ -91,10 +93,10 @@ impl Resolve for FetchPolicy {
     }
 }
 
-/// A URL without what may be secret in it.
+/// A URL without the parts that may be secret.
 fn shown(url: &Url) -> String {
     let mut url = url.clone();
-    // Those that cannot have them have none to hide.
+    // A URL that cannot have them has none to hide.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     url.set_query(None);
@@ -111,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_leads_inside_needs_an_administrators_word_and_some_addresses_no_word_opens() {
+    fn a_local_address_needs_a_setting_and_some_addresses_no_setting_allows() {
         let strict = policy(false, &[], &[]);
         let open = policy(true, &[], &["10.0.0.1"]);
         let one = policy(false, &["10.0.0.1"], &[]);

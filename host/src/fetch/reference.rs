@@ -1,5 +1,5 @@
-//! How components elsewhere are called: digests, and references to artifacts in registries (the names of the OCI
-//! Distribution Specification 1.1).
+//! The names of components: digests, and references to artifacts in registries (as the OCI Distribution Specification 1.1
+//! has them).
 
 use std::fmt;
 use std::str::FromStr;
@@ -31,8 +31,8 @@ impl FromStr for ComponentDigest {
     type Err = ReferenceError;
 
     fn from_str(text: &str) -> Result<ComponentDigest, ReferenceError> {
-        let good = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if good {
+        let valid = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if valid {
             Ok(ComponentDigest(text.to_ascii_lowercase()))
         } else {
             Err(ReferenceError::Digest(one_line(text, 100)))
@@ -40,12 +40,12 @@ impl FromStr for ComponentDigest {
     }
 }
 
-/// Why a name is none.
+/// Why a name is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReferenceError {
-    #[error("`{0}` is no SHA-256 digest: 64 hexadecimal digits")]
+    #[error("`{0}` is not a SHA-256 digest of 64 hexadecimal digits")]
     Digest(String),
-    #[error("`{0}` is no OCI reference: REGISTRY[:PORT]/REPOSITORY, then :TAG or @sha256:DIGEST")]
+    #[error("`{0}` is not an OCI reference: REGISTRY[:PORT]/REPOSITORY, then :TAG or @sha256:DIGEST")]
     Reference(String),
 }
 
@@ -61,7 +61,7 @@ pub struct OciReference {
 /// Which one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum OciVersion {
-    /// What the registry says today.
+    /// As the registry has it at the moment.
     Tag(String),
     /// That one and no other.
     Digest(ComponentDigest),
@@ -96,8 +96,8 @@ fn read(text: &str) -> Option<OciReference> {
         None => (rest, "latest"),
     };
     let version = digest.map_or_else(|| OciVersion::Tag(tag.to_owned()), OciVersion::Digest);
-    let good = is_registry(registry) && is_repository(repository);
-    good.then(|| OciReference { registry: registry.to_ascii_lowercase(), repository: repository.to_owned(), version })
+    let valid = is_registry(registry) && is_repository(repository);
+    valid.then(|| OciReference { registry: registry.to_ascii_lowercase(), repository: repository.to_owned(), version })
 }
 
 fn is_registry(text: &str) -> bool {

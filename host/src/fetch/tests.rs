@@ -1,5 +1,5 @@
-//! A server on loopback that has files, redirects, and speaks the OCI distribution protocol, with all the ways in which it
-//! can be wrong.
+//! Fetching from a server on loopback that has files and redirects, and implements the OCI distribution protocol, with the
+//! ways in which it can be wrong.
 
 use std::sync::Arc;
 
@@ -75,9 +75,11 @@ async fn unsaid() -> impl IntoResponse {
 }
 
 async fn token(Query(asked): Query<std::collections::BTreeMap<String, String>>) -> Response {
-    let good = asked.get("service").is_some_and(|service| service == "registry.test");
+    let known_service = asked.get("service").is_some_and(|service| service == "registry.test");
     match asked.get("scope").map(String::as_str) {
-        Some("repository:us/email:pull") if good => axum::Json(json!({ "token": "let-me-in" })).into_response(),
+        Some("repository:us/email:pull") if known_service => {
+            axum::Json(json!({ "token": "let-me-in" })).into_response()
+        }
         _ => axum::Json(json!({ "details": "no" })).into_response(),
     }
 }
@@ -92,7 +94,7 @@ fn good_manifest() -> String {
     manifest("application/wasm", &digest(FILE), FILE.len())
 }
 
-/// `us/email` wants a token; the others are open, each with its fault.
+/// `us/email` asks for a token; the others are public, each with its fault.
 async fn registry(State(place): State<Arc<str>>, Path(rest): Path<String>, headers: HeaderMap) -> Response {
     let Some((name, _)) = rest.split_once("/manifests/").or_else(|| rest.split_once("/blobs/")) else {
         return StatusCode::NOT_FOUND.into_response();
@@ -144,7 +146,7 @@ async fn a_file_comes_with_its_digest_and_its_signature() {
 }
 
 #[tokio::test]
-async fn what_is_not_the_file_that_was_asked_for_is_refused() {
+async fn anything_but_the_file_that_was_asked_for_is_refused() {
     let server = Server::start().await;
     for (path, expected) in [
         ("/signed.wasm.minisig", "it is another file"),
@@ -164,7 +166,7 @@ async fn what_is_not_the_file_that_was_asked_for_is_refused() {
 }
 
 #[tokio::test]
-async fn what_does_not_come_in_time_is_given_up() {
+async fn a_file_that_does_not_come_in_time_is_given_up() {
     let server = Server::start().await;
     let fetcher = Fetcher { within: Duration::from_millis(50), ..server.fetcher() };
     let url = Url::parse(&format!("http://{}/slow.wasm", server.place)).expect("a URL");
@@ -173,7 +175,7 @@ async fn what_does_not_come_in_time_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_name_that_leads_inside_is_refused_when_it_is_resolved() {
+async fn a_name_with_a_local_address_is_refused_when_it_is_resolved() {
     let server = Server::start().await;
     let config = InstallConfig { plain_http: vec!["localhost".into(), "127.0.0.1".into()], ..InstallConfig::default() };
     let port = server.place.rsplit(':').next().expect("a port");
@@ -194,7 +196,7 @@ async fn a_name_that_leads_inside_is_refused_when_it_is_resolved() {
 }
 
 #[tokio::test]
-async fn an_artifact_comes_from_a_registry_by_tag_or_digest_with_a_token_where_one_is_wanted() {
+async fn an_artifact_comes_from_a_registry_by_tag_or_digest_with_a_token_where_it_asks_for_one() {
     let server = Server::start().await;
     let resolved = digest(good_manifest().as_bytes());
     for name in ["us/email:1.0", &format!("us/email@sha256:{resolved}"), "us/open"] {
@@ -205,13 +207,13 @@ async fn an_artifact_comes_from_a_registry_by_tag_or_digest_with_a_token_where_o
             server.place,
             &name[..name.find([':', '@']).unwrap_or(name.len())]
         );
-        assert_eq!(fetched.from, expected, "the digest that it resolved to is told");
+        assert_eq!(fetched.from, expected, "the source names the digest that it resolved to");
     }
     assert_eq!(&server.artifact("us/old:1").await.expect("an older type").file[..], FILE);
 }
 
 #[tokio::test]
-async fn a_registry_that_is_wrong_is_refused_with_what_is_wrong() {
+async fn an_invalid_answer_of_a_registry_is_refused_with_the_reason() {
     let server = Server::start().await;
     let other = digest(b"another manifest");
     for (name, expected) in [
@@ -221,8 +223,8 @@ async fn a_registry_that_is_wrong_is_refused_with_what_is_wrong() {
         ("us/huge", "is larger than 67108864 bytes"),
         ("us/text", "its manifest cannot be read"),
         ("us/none", "answered with status 404"),
-        ("us/closed", "what should give a token gave none"),
-        ("us/basic", "it wants a log-in other than by token"),
+        ("us/closed", "its token service gave no token"),
+        ("us/basic", "it asks for an authentication other than by token"),
     ] {
         let error = server.artifact(name).await.expect_err(name).to_string();
         assert!(error.contains(expected), "{name}: {error}");

@@ -1,5 +1,5 @@
-//! What one message comes to, without waiting for anything: an envelope, facts, recipients. Poison is caught here:
-//! whatever a message breaks, the next one is looked at. It writes nothing.
+//! From one message to its recipients, without waiting for anything: envelope, facts, matches. A panic is caught here, so that
+//! a message that provokes one costs only itself. It writes nothing.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -19,30 +19,30 @@ use crate::changes::changed_user;
 use crate::matching_state::Snapshot;
 use crate::verify::Admissible;
 
-/// Looks at one message after the other.
+/// Examines one message after the other.
 pub(super) struct Examiner<'a> {
     intake: &'a Intake,
     matcher: Matcher,
 }
 
-/// What was made of one message.
+/// A message that was matched.
 pub(super) struct Examined {
     pub(super) accepted: NewMessage,
-    /// Whose rules the message says have changed.
+    /// The user whose rules have changed according to the message.
     pub(super) changed_user: Option<String>,
 }
 
 impl Examined {
-    /// Whether rules are other ones after it: a one-shot filter matched, or somebody edited his.
+    /// Whether it changes rules: a one-shot filter matched, or a user edited filters.
     pub(super) fn changes_rules(&self) -> bool {
         self.changed_user.is_some() || self.accepted.fires()
     }
 }
 
-/// How far a message came without waiting.
+/// How far a message got without waiting.
 pub(super) enum Progress {
     Examined(Box<Examined>),
-    /// Its access lists are not all here, or an earlier message about the same package waits for one.
+    /// Its access lists are not all in memory, or an earlier message about the same package waits for one.
     Waits(Admissible, RequiredLists),
 }
 
@@ -51,11 +51,11 @@ impl<'a> Examiner<'a> {
         Examiner { intake, matcher: Matcher::new() }
     }
 
-    /// None for a message that goes no further; it is counted. `is_behind` says whether one about these packages has to
-    /// stay behind another.
+    /// Returns none for a message that is refused, which is counted. `is_behind`: whether a message about these packages has
+    /// to stay behind another.
     pub(super) fn examine(&mut self, received: &Received, is_behind: impl Fn(&[String]) -> bool) -> Option<Progress> {
         self.intake.metrics.received.inc();
-        let examined = self.guarded(received, |examiner| examiner.look(received, is_behind))?;
+        let examined = self.guarded(received, |examiner| examiner.inspect(received, is_behind))?;
         let refused = |refusal: &Refusal| {
             self.intake.metrics.refuse(*refusal);
             let endpoint = received.origin.endpoint.name();
@@ -64,42 +64,42 @@ impl<'a> Examiner<'a> {
         examined.inspect_err(refused).ok()
     }
 
-    /// A message that waited, with the lists that came.
-    pub(super) fn late(&mut self, received: &Received, verified: &Admissible, view: &View) -> Option<Examined> {
+    /// Examines a message that waited, with the lists that came.
+    pub(super) fn resume(&mut self, received: &Received, verified: &Admissible, view: &View) -> Option<Examined> {
         let envelope = verified.envelope();
         if !view.missing().is_empty() {
             self.intake.metrics.without_lists.inc();
             access_lists::report(view.missing(), envelope.id().as_str());
         }
         self.guarded(received, |examiner| {
-            let snapshot = examiner.intake.knowledge.snapshot();
-            let references = &snapshot.references;
-            let event = Event::new(&references.catalogue, &references.aliases, envelope);
+            let snapshot = examiner.intake.matching.snapshot();
+            let data = &snapshot.static_data;
+            let event = Event::new(&data.catalogue, &data.aliases, envelope);
             examiner.matched(&snapshot, &event, view, received)
         })
     }
 
-    /// None where the code broke.
+    /// Returns none where the work panicked.
     fn guarded<T>(&mut self, received: &Received, work: impl FnOnce(&mut Self) -> T) -> Option<T> {
         let done = catch_unwind(AssertUnwindSafe(|| work(self)));
-        let broke = |_: &_| {
+        let report = |_: &_| {
             self.intake.metrics.poison.inc();
             let body: String = String::from_utf8_lossy(&received.frame.body).escape_debug().take(2000).collect();
             let endpoint = received.origin.endpoint.name();
-            tracing::error!(endpoint, body, "a message broke the code; it is left out");
+            tracing::error!(endpoint, body, "a message provoked a panic; it is dropped");
         };
-        done.inspect_err(broke).ok()
+        done.inspect_err(report).ok()
     }
 
-    fn look(&mut self, received: &Received, is_behind: impl Fn(&[String]) -> bool) -> Result<Progress, Refusal> {
-        let Intake { knowledge, lists, policy, .. } = self.intake;
+    fn inspect(&mut self, received: &Received, is_behind: impl Fn(&[String]) -> bool) -> Result<Progress, Refusal> {
+        let Intake { matching, lists, policy, .. } = self.intake;
         let envelope = Envelope::read(&received.frame)?;
         received.origin.endpoint.observe(received.origin.connection, &envelope);
         let verified = policy.verify(envelope, received.at)?;
         lists.observe(verified.envelope());
-        let snapshot = knowledge.snapshot();
-        let references = &snapshot.references;
-        let event = Event::new(&references.catalogue, &references.aliases, verified.envelope());
+        let snapshot = matching.snapshot();
+        let data = &snapshot.static_data;
+        let event = Event::new(&data.catalogue, &data.aliases, verified.envelope());
         let view = lists.ready(event.facts(), &snapshot.asked);
         match view.filter(|_| !is_behind(&event.facts().packages)) {
             Some(view) => Ok(Progress::Examined(Box::new(self.matched(&snapshot, &event, &view, received)))),

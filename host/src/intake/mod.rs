@@ -1,7 +1,6 @@
-//! From frames to committed deliveries: parse, verify, compute facts, match, hand to the store, wake the dispatchers. A
-//! message counts as accepted once its commit has returned; until then it is in the buffer or in flight here. One that
-//! needs an access list that is not at hand waits for it, and lets the others pass. Intake never calls a plugin and never
-//! waits for one.
+//! From frames to committed deliveries: parse, verify, compute facts, match, store, wake the workers. A message counts as
+//! accepted once its commit has returned; until then it is in the buffer or in flight here. A message whose access lists are
+//! not in memory waits for them, and others pass it. Intake never calls a plugin and never waits for one.
 
 mod examine;
 pub(crate) mod limits;
@@ -15,7 +14,7 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use tidings_bus::Received;
 use tidings_domain::delivery::{Acceptance, NewMessage};
-use tidings_store::{Store, StoreError};
+use tidings_store::{Outbox, StoreError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -34,16 +33,16 @@ const STORE_PAUSE: Duration = Duration::from_millis(500);
 /// The stage between the bus and the outbox.
 #[derive(Clone)]
 pub struct Intake {
-    pub knowledge: Arc<MatchingState>,
+    pub matching: Arc<MatchingState>,
     pub lists: Arc<AccessLists>,
-    pub store: Arc<dyn Store>,
+    pub store: Arc<dyn Outbox>,
     pub policy: AdmissionPolicy,
     pub wakers: Arc<Wakers>,
     pub metrics: Arc<Metrics>,
 }
 
 /// A message that waits for its access lists.
-struct Read {
+struct WaitingMessage {
     received: Received,
     verified: Admissible,
 }
@@ -56,31 +55,31 @@ impl Intake {
         // What is to be committed next.
         let mut done: Vec<(Received, Examined)> = Vec::new();
         while open || !waiting.is_empty() {
-            let room = commits.len() < limits::INTAKE_IN_FLIGHT && waiting.len() < limits::INTAKE_WAITING;
+            let has_capacity = commits.len() < limits::INTAKE_IN_FLIGHT && waiting.len() < limits::INTAKE_WAITING;
             tokio::select! {
-                // Commits first: a full set of them stops the reading.
+                // Commits first: while there are as many as may be, nothing is read.
                 biased;
                 Some(()) = commits.next() => {}
                 () = stop.cancelled() => break,
                 Some((ticket, view)) = views.next() => {
                     waiting.arrive(ticket, view);
-                    while let Some((Read { received, verified }, view)) = waiting.pop() {
-                        let examined = examiner.late(&received, &verified, &view);
+                    while let Some((WaitingMessage { received, verified }, view)) = waiting.pop() {
+                        let examined = examiner.resume(&received, &verified, &view);
                         done.extend(examined.map(|examined| (received, examined)));
                     }
                 }
-                received = queue.recv(), if open && room => match received {
+                received = queue.recv(), if open && has_capacity => match received {
                     None => open = false,
                     Some(received) => match examiner.examine(&received, |packages| waiting.is_ahead_of(packages)) {
                         None => {}
                         Some(Progress::Examined(examined)) => done.push((received, *examined)),
                         Some(Progress::Waits(verified, needed)) if self.lists.are_local() => {
-                            let examined = examiner.late(&received, &verified, &self.lists.view(&needed).await);
+                            let examined = examiner.resume(&received, &verified, &self.lists.view(&needed).await);
                             done.extend(examined.map(|examined| (received, examined)));
                         }
                         Some(Progress::Waits(verified, needed)) => {
                             self.metrics.waited.inc();
-                            let ticket = waiting.push(needed.packages.clone(), Read { received, verified });
+                            let ticket = waiting.push(needed.packages.clone(), WaitingMessage { received, verified });
                             let lists = &self.lists;
                             views.push(async move { (ticket, lists.view(&needed).await) });
                         }
@@ -91,7 +90,7 @@ impl Intake {
                 let changes_rules = examined.changes_rules();
                 commits.push(self.accept(received, examined, &stop));
                 if changes_rules {
-                    // Behind those that came before; what it changes holds for the next message.
+                    // Every earlier message is committed first; the next one is matched by the changed rules.
                     while commits.next().await.is_some() {}
                 }
             }
@@ -99,8 +98,8 @@ impl Intake {
         while commits.next().await.is_some() {}
     }
 
-    /// Commits, however long the store takes to be available again, and tells whoever must know. The message keeps its
-    /// place in the buffer until then.
+    /// Commits a message, however long the store is unavailable, and wakes the workers that have deliveries of it. The
+    /// message keeps its place in the buffer until then.
     async fn accept(&self, _received: Received, examined: Examined, stop: &CancellationToken) {
         let Examined { accepted, changed_user } = examined;
         let Some(acceptance) = self.commit(&accepted, stop).await else { return };
@@ -115,14 +114,14 @@ impl Intake {
             Acceptance::Duplicate => _ = self.metrics.duplicate.inc(),
             Acceptance::Conflict => {
                 self.metrics.conflict.inc();
-                tracing::warn!(message = %accepted.id, "another message with the same id came before; the first one stands");
+                tracing::warn!(message = %accepted.id, "another message with the same id came before; this one is dropped");
             }
         }
         if accepted.fires() {
-            self.in_force(self.knowledge.catch_up().await);
+            self.in_force(self.matching.catch_up().await);
         }
         if let Some(user) = changed_user {
-            self.in_force(self.knowledge.reload_user(&user).await);
+            self.in_force(self.matching.reload_user(&user).await);
         }
     }
 
@@ -142,7 +141,7 @@ impl Intake {
                 Err(error @ StoreError::Unavailable { .. }) => {
                     self.metrics.store_retries.inc();
                     if !std::mem::replace(&mut reported, true) {
-                        tracing::error!(error = %chain(&error), "intake waits for the store");
+                        tracing::error!(error = %chain(&error), "intake waits for the store and tries again");
                     }
                     tokio::select! {
                         () = tokio::time::sleep(STORE_PAUSE) => {}

@@ -1,5 +1,5 @@
-//! Messages that wait for their access lists, and who must stay behind whom: a message about a package never overtakes an
-//! earlier one about the same package, since both may be for the same people. It fetches nothing.
+//! Messages that wait for their access lists, and their order: a message about a package never overtakes an earlier one about
+//! the same package, since both may be for the same users. It fetches nothing.
 
 use std::collections::VecDeque;
 
@@ -10,7 +10,7 @@ pub struct Waiting<T, V> {
     next: u64,
 }
 
-/// Which of them something has arrived for.
+/// Names a waiting message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket(u64);
 
@@ -41,14 +41,14 @@ impl<T, V> Waiting<T, V> {
         ticket
     }
 
-    /// What this message waited for is here; it may still have to stay behind another.
+    /// What this message waited for has arrived; it may still have to stay behind another.
     pub fn arrive(&mut self, ticket: Ticket, what: V) {
         if let Some(held) = self.queue.iter_mut().find(|held| held.ticket == ticket) {
             held.arrived = Some(what);
         }
     }
 
-    /// The next message that has what it needs and is behind nobody.
+    /// The next message that has what it needs and is behind no other.
     pub fn pop(&mut self) -> Option<(T, V)> {
         let free = |n: usize| {
             let held = &self.queue[n];

@@ -9,7 +9,7 @@ use tidings_domain::event::Event;
 use tidings_domain::message::{Envelope, Frame};
 use tidings_domain::subscription::{Edit, Filter, Rule, Style, Subscription};
 use tidings_domain::time::Timestamp;
-use tidings_store::Mode;
+use tidings_store::{Mode, Store};
 
 use super::*;
 use crate::config::DataDir;
@@ -31,8 +31,9 @@ impl Stand {
     }
 
     async fn load(&self) -> Arc<MatchingState> {
-        let loaded = MatchingState::load(&self.config, Arc::clone(&self.store), Arc::default(), |_| {}).await;
-        Arc::new(loaded.expect("the catalogue in the program is good"))
+        let loaded =
+            MatchingState::load(&self.config, self.store.clone(), self.store.clone(), Arc::default(), |_| {}).await;
+        Arc::new(loaded.expect("the embedded catalogue is valid"))
     }
 
     async fn put(&self, user: &str, rules: &[&str]) {
@@ -54,11 +55,11 @@ fn subscription(user: &str, rules: &[&str]) -> Subscription {
     }
 }
 
-/// Who is told of a message.
-fn told(snapshot: &Snapshot, topic: &str) -> Vec<String> {
+/// The users who are notified of a message.
+fn recipients(snapshot: &Snapshot, topic: &str) -> Vec<String> {
     let body = json!({ "topic": format!("org.fedoraproject.prod.{topic}"), "msg": {} }).to_string().into_bytes();
     let envelope = Envelope::read(&Frame { topic: None, body }).expect("a message");
-    let StaticData { catalogue, aliases } = &*snapshot.references;
+    let StaticData { catalogue, aliases } = &*snapshot.static_data;
     let event = Event::new(catalogue, aliases, &envelope);
     snapshot.rules.matches(&event, &AclTable::default()).into_iter().map(|recipient| recipient.user).collect()
 }
@@ -70,39 +71,39 @@ const OTHER: &[&str] = &["bodhi_catchall"];
 #[tokio::test]
 async fn o3_every_way_of_changing_a_subscription_is_in_force_at_once() {
     let stand = Stand::new().await;
-    let knowledge = stand.load().await;
-    let now_told = async || {
-        knowledge.catch_up().await.expect("the store answers");
-        told(&knowledge.snapshot(), PUSH)
+    let state = stand.load().await;
+    let recipients_now = async || {
+        state.catch_up().await.expect("the store answers");
+        recipients(&state.snapshot(), PUSH)
     };
     stand.put("ann", RULE).await;
-    assert_eq!(now_told().await, ["ann"], "created");
+    assert_eq!(recipients_now().await, ["ann"], "created");
     let mut renamed = subscription("ann", RULE);
     renamed.filters[0].name = "renamed".into();
     stand.store.put_subscription(&renamed, NOW).await.expect("stored");
-    knowledge.catch_up().await.expect("the store answers");
-    let sizes = knowledge.snapshot().sizes;
+    state.catch_up().await.expect("the store answers");
+    let sizes = state.snapshot().sizes;
     assert_eq!((sizes.users, sizes.filters), (1, 1));
     renamed.filters.clear();
     stand.store.put_subscription(&renamed, NOW).await.expect("stored");
-    assert_eq!(now_told().await, [""; 0], "all filters deleted");
+    assert_eq!(recipients_now().await, [""; 0], "all filters deleted");
     stand.put("ann", RULE).await;
-    assert_eq!(now_told().await, ["ann"]);
+    assert_eq!(recipients_now().await, ["ann"]);
     stand.store.edit_subscription("ann", "email", &Edit::Enable(false), NOW).await.expect("stored");
-    assert_eq!(now_told().await, [""; 0], "disabled");
+    assert_eq!(recipients_now().await, [""; 0], "disabled");
     stand.store.edit_subscription("ann", "email", &Edit::Enable(true), NOW).await.expect("stored");
-    assert_eq!(now_told().await, ["ann"], "enabled");
+    assert_eq!(recipients_now().await, ["ann"], "enabled");
     let address = Edit::RemoveAddress("ann@example.org".into());
     stand.store.edit_subscription("ann", "email", &address, NOW).await.expect("stored");
-    assert_eq!(now_told().await, [""; 0], "without an address");
+    assert_eq!(recipients_now().await, [""; 0], "without an address");
     stand.put("ann", RULE).await;
     stand.store.delete_subscription("ann", "email", NOW).await.expect("stored");
-    assert_eq!(now_told().await, [""; 0], "deleted");
+    assert_eq!(recipients_now().await, [""; 0], "deleted");
     stand.store.put_subscriptions(&[subscription("bob", RULE), subscription("cid", OTHER)], NOW).await.expect("stored");
-    assert_eq!(now_told().await, ["bob"], "many at once");
+    assert_eq!(recipients_now().await, ["bob"], "many at once");
 }
 
-/// Preferences were read minutes before the queue of changes existed.
+/// Pstatic_data were read minutes before the queue of changes existed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn o4_an_edit_while_the_rules_are_first_read_is_not_missed() {
     let stand = Stand::new().await;
@@ -122,27 +123,27 @@ async fn o4_an_edit_while_the_rules_are_first_read_is_not_missed() {
         }
         edits
     });
-    let knowledge = stand.load().await;
+    let state = stand.load().await;
     stop.store(true, Ordering::Relaxed);
     let edits = editing.await.expect("it ends");
-    knowledge.catch_up().await.expect("the store answers");
+    state.catch_up().await.expect("the store answers");
     assert!(edits > 0, "nothing was edited while the rules were read");
     let fresh = stand.load().await;
-    assert_eq!(told(&knowledge.snapshot(), PUSH), told(&fresh.snapshot(), PUSH), "after {edits} edits");
+    assert_eq!(recipients(&state.snapshot(), PUSH), recipients(&fresh.snapshot(), PUSH), "after {edits} edits");
 }
 
-/// A cached rule was merged back into the database by whoever matched with it.
+/// FMN merged a cached rule back into the database when it matched with it.
 #[tokio::test]
 async fn n1_matching_with_old_rules_writes_nothing_back() {
     let stand = Stand::new().await;
     stand.put("ann", RULE).await;
-    let knowledge = stand.load().await;
-    let old = knowledge.snapshot();
+    let state = stand.load().await;
+    let old = state.snapshot();
     stand.store.delete_subscription("ann", "email", NOW).await.expect("stored");
-    assert_eq!(told(&old, PUSH), ["ann"], "a snapshot is the same for ever");
-    knowledge.catch_up().await.expect("the store answers");
-    assert_eq!(told(&old, PUSH), ["ann"]);
-    assert_eq!(told(&knowledge.snapshot(), PUSH), [""; 0]);
+    assert_eq!(recipients(&old, PUSH), ["ann"], "a snapshot is the same for ever");
+    state.catch_up().await.expect("the store answers");
+    assert_eq!(recipients(&old, PUSH), ["ann"]);
+    assert_eq!(recipients(&state.snapshot(), PUSH), [""; 0]);
     assert_eq!(stand.store.subscriptions_of("ann").await.expect("read"), [], "and stays deleted");
 }
 
@@ -150,11 +151,11 @@ async fn n1_matching_with_old_rules_writes_nothing_back() {
 #[tokio::test]
 async fn n2_a_new_rule_is_found_by_the_index_as_soon_as_it_is_in_force() {
     let stand = Stand::new().await;
-    let knowledge = stand.load().await;
+    let state = stand.load().await;
     for number in 0..20 {
         stand.put(&format!("user{number:02}"), RULE).await;
-        knowledge.catch_up().await.expect("the store answers");
-        assert_eq!(told(&knowledge.snapshot(), PUSH).len(), number + 1);
+        state.catch_up().await.expect("the store answers");
+        assert_eq!(recipients(&state.snapshot(), PUSH).len(), number + 1);
     }
 }
 
@@ -167,25 +168,25 @@ async fn n7_a_bad_rule_silences_its_own_filter_and_nobody_else() {
     let mut both = subscription("cid", &["no_such_rule"]);
     both.filters.push(subscription("cid", RULE).filters.remove(0));
     stand.store.put_subscription(&both, NOW).await.expect("stored");
-    let knowledge = stand.load().await;
-    assert_eq!(told(&knowledge.snapshot(), PUSH), ["bob", "cid"]);
-    let users: Vec<String> = knowledge.problems().await.into_iter().map(|problem| problem.user).collect();
+    let state = stand.load().await;
+    assert_eq!(recipients(&state.snapshot(), PUSH), ["bob", "cid"]);
+    let users: Vec<String> = state.problems().await.into_iter().map(|problem| problem.user).collect();
     assert_eq!(users, ["ann", "cid"]);
 }
 
 #[tokio::test]
 async fn what_another_process_changes_comes_by_the_feed() {
     let stand = Stand::new().await;
-    let knowledge = stand.load().await;
+    let state = stand.load().await;
     let other = tidings_store::open(&stand.config.data_dir.database(), Mode::Tool).await.expect("a tool may open it");
     let stop = CancellationToken::new();
     let following = tokio::spawn({
-        let (knowledge, stop) = (Arc::clone(&knowledge), stop.clone());
-        async move { knowledge.follow(stop).await }
+        let (state, stop) = (Arc::clone(&state), stop.clone());
+        async move { state.follow(stop).await }
     });
     other.put_subscription(&subscription("ann", RULE), NOW).await.expect("stored");
     let seen = async {
-        while told(&knowledge.snapshot(), PUSH).is_empty() {
+        while recipients(&state.snapshot(), PUSH).is_empty() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
@@ -199,15 +200,15 @@ async fn a_reload_keeps_edits_that_are_made_meanwhile() {
     let stand = Stand::new().await;
     let many: Vec<Subscription> = (0..1000).map(|n| subscription(&format!("user{n:04}"), OTHER)).collect();
     stand.store.put_subscriptions(&many, NOW).await.expect("stored");
-    let knowledge = stand.load().await;
+    let state = stand.load().await;
     let edit = async {
         tokio::task::yield_now().await;
         stand.put("ann", RULE).await;
-        knowledge.catch_up().await
+        state.catch_up().await
     };
-    let (reloaded, edited) = tokio::join!(knowledge.reload(&stand.config), edit);
-    reloaded.expect("the files are good");
+    let (reloaded, edited) = tokio::join!(state.reload(&stand.config), edit);
+    reloaded.expect("the files are valid");
     edited.expect("the store answers");
-    assert_eq!(told(&knowledge.snapshot(), PUSH), ["ann"]);
-    assert_eq!(knowledge.snapshot().sizes.users, 1001);
+    assert_eq!(recipients(&state.snapshot(), PUSH), ["ann"]);
+    assert_eq!(state.snapshot().sizes.users, 1001);
 }

@@ -1,5 +1,4 @@
-//! How long something took, as a histogram that can be read as well as scraped: the library's own tells its counts to nobody
-//! but its encoder.
+//! A histogram of durations that can be read as well as scraped: the library's own gives its counts to its encoder only.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,7 +33,7 @@ impl Durations {
         self.micros.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// All of them together, in seconds.
+    /// The sum of all durations, in seconds.
     pub fn sum(&self) -> f64 {
         Duration::from_micros(self.micros.load(Ordering::Relaxed)).as_secs_f64()
     }
@@ -50,7 +49,7 @@ impl EncodeMetric for Durations {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
         let buckets = self.buckets();
         let count = buckets.iter().map(|bucket| bucket.count).sum();
-        // The encoder adds them up.
+        // The encoder makes them cumulative.
         let buckets: Vec<(f64, u64)> =
             buckets.iter().map(|bucket| (bucket.up_to.unwrap_or(f64::INFINITY), bucket.count)).collect();
         encoder.encode_histogram::<NoLabelSet>(self.sum(), count, &buckets, None)
@@ -73,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_took_up_to_a_bound_is_in_its_bucket_and_scraped_counts_add_up() {
+    fn a_duration_up_to_a_bound_is_in_its_bucket_and_scraped_counts_are_cumulative() {
         let durations = Durations::default();
         let millis = [0, 1, 2, 300, 70_000];
         millis.into_iter().for_each(|millis| durations.observe(Duration::from_millis(millis)));

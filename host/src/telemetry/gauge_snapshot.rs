@@ -1,4 +1,4 @@
-//! Metrics that are not counted but read when somebody asks: the bus, the queue, the rules, the access lists.
+//! Metrics that are not counted but read for each scrape: the bus, the queue, the rules, the access lists.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
@@ -11,13 +11,12 @@ use tidings_acl::{Figures, LOAD_BUCKETS, ListFigures};
 use tidings_bus::{EndpointState, EndpointStatus};
 use tidings_domain::ruleset::Sizes;
 use tidings_domain::time::Timestamp;
+use tidings_sandbox::ResidentStats;
 use tidings_store::Books;
-
-use crate::channels::ResidentView;
 
 type Gauges<L> = Family<L, Gauge<f64, AtomicU64>>;
 
-/// How everything is.
+/// The present state of everything that is not counted.
 #[derive(Debug)]
 pub struct GaugeSnapshot<'a> {
     pub bus: &'a [EndpointStatus],
@@ -25,7 +24,7 @@ pub struct GaugeSnapshot<'a> {
     /// When the earliest pending delivery of a channel is due.
     pub due: &'a BTreeMap<String, Timestamp>,
     /// What each running resident plugin did, by channel.
-    pub residents: &'a BTreeMap<String, ResidentView>,
+    pub residents: &'a BTreeMap<String, ResidentStats>,
     pub lists: &'a Figures,
     pub rules: Sizes,
     pub now: Timestamp,
@@ -121,7 +120,7 @@ impl GaugeSnapshot<'_> {
     }
 
     fn residents(&self, registry: &mut Registry) {
-        let mut each = |name: &str, help: &str, read: &dyn Fn(&ResidentView) -> f64| {
+        let mut each = |name: &str, help: &str, read: &dyn Fn(&ResidentStats) -> f64| {
             let family = Gauges::default();
             for (channel, resident) in self.residents {
                 family.get_or_create(&ChannelLabel { channel: channel.clone() }).set(read(resident));
@@ -132,7 +131,7 @@ impl GaugeSnapshot<'_> {
         each("resident_starts", "Instances started since the channel was", &|r| r.starts as f64);
         each("resident_crashes", "Those of them that crashed", &|r| r.crashes as f64);
         each("resident_wakes", "Wakes of its instances", &|r| r.wakes as f64);
-        each("resident_held_wakes", "Wakes that were asked for too soon and held back", &|r| r.held as f64);
+        each("resident_held_wakes", "Wakes that were asked for too soon and held back", &|r| r.delayed_wakes as f64);
     }
 
     fn rules(&self, registry: &mut Registry) {

@@ -1,4 +1,4 @@
-//! What each version of a plugin does and uses, so that an upgrade can be judged by numbers. Nothing is decided here.
+//! What each version of a plugin does and uses, so that an upgrade can be judged by numbers. It decides nothing.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
@@ -105,7 +105,7 @@ impl VersionMetrics {
         registry.register("version_log_lines_dropped", "Lines beyond its limit", self.log_lines_dropped.clone());
     }
 
-    /// The same numbers for whoever asks the API; nothing is counted by asking.
+    /// The numbers of one version, for the API; reading makes no new label.
     pub fn stats(&self, label: &VersionLabel) -> VersionStats {
         let count = |family: &Family<VersionLabel, Counter>| family.get(label).map_or(0, |counter| counter.get());
         let crashes = CrashKind::ALL.into_iter().filter_map(|kind| {
@@ -127,7 +127,7 @@ impl VersionMetrics {
         }
     }
 
-    /// A call that ended. Of one that was cut off it is not known what it used.
+    /// Counts a call that ended. A call that was cut off has no `stats`.
     pub fn observe(
         &self,
         label: &VersionLabel,
@@ -145,12 +145,12 @@ impl VersionMetrics {
         }
     }
 
-    /// A crash, in a call or of a resident between its calls.
+    /// Counts a crash, in a call or of a resident between its calls.
     pub fn crashed(&self, label: &VersionLabel, kind: CrashKind) {
         self.crashes.get_or_create(&CrashLabel::new(label, kind)).inc();
     }
 
-    /// What a call used, or a resident between its calls.
+    /// Counts what a call used, or a resident between its calls.
     pub fn used(&self, label: &VersionLabel, stats: &CallStats) {
         self.cpu.get_or_create(label).inc_by(stats.cpu.as_secs_f64());
         let peak = i64::try_from(stats.peak_memory_bytes).unwrap_or(i64::MAX);
@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_version_did_is_told_as_it_was_counted() {
+    fn the_stats_of_a_version_are_what_was_counted() {
         let metrics = VersionMetrics::default();
         let label = VersionLabel {
             channel: "email".into(),

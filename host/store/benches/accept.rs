@@ -1,7 +1,8 @@
-//! What intake costs the store: a backlog of messages with the recipients that FMN's own load has, on a database on disk
-//! with `synchronous=FULL`. The baseline, in the same run, is writing the same rows bare, into tables without indexes.
+//! What intake costs the store: a backlog of messages with the recipients that FMN's own load has, on a database on
+//! disk with `synchronous=FULL`. The baseline, in the same run, is writing the same rows bare, into tables without
+//! indexes.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a benchmark may fail as it does")]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "benchmarks may panic")]
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,14 +15,15 @@ use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqliteSynchr
 use sqlx::{ConnectOptions as _, Connection as _, QueryBuilder, SqliteConnection};
 use tidings_domain::delivery::{Acceptance, DeliveryId, NewMessage, Recipient, StoredEvent};
 use tidings_domain::subscription::{Filter, Rule, Style, Subscription};
+use tidings_domain::testing::{self, stored_event};
 use tidings_domain::time::Timestamp;
 use tidings_store::limits::INTAKE_BATCH;
 use tidings_store::{Mode, Store};
 
 const MESSAGES: usize = 300_000;
 const USERS: usize = 10_000;
-/// Of ten messages so many have recipients: two or three users, each on both channels.
-const TOLD_OF_TEN: u64 = 4;
+/// Messages of ten that have recipients: two or three users, each on both channels.
+const MATCHED_OF_TEN: u64 = 4;
 const CHANNELS: [&str; 2] = ["email", "irc"];
 /// Bytes of an event's payload; the event is 1.5 kB with it.
 const BODY: usize = 1100;
@@ -44,13 +46,13 @@ async fn main() {
     let seconds = began.elapsed().as_secs_f64();
     assert_eq!(deliveries as f64, rows);
     store.close().await;
-    tell("store_accept_messages_per_s", MESSAGES as f64 / seconds, "1/s");
-    tell("store_accept_rows_per_s", rows / seconds, "1/s");
-    tell("store_bare_messages_per_s", MESSAGES as f64 / bare, "1/s");
-    tell("store_accept_vs_bare_ratio", seconds / bare, "ratio");
+    metric("store_accept_messages_per_s", MESSAGES as f64 / seconds, "1/s");
+    metric("store_accept_rows_per_s", rows / seconds, "1/s");
+    metric("store_bare_messages_per_s", MESSAGES as f64 / bare, "1/s");
+    metric("store_accept_vs_bare_ratio", seconds / bare, "ratio");
 }
 
-fn tell(name: &str, value: f64, unit: &str) {
+fn metric(name: &str, value: f64, unit: &str) {
     println!("{}", json!({"name": name, "value": (value * 1000.0).round() / 1000.0, "unit": unit}));
 }
 
@@ -97,9 +99,8 @@ fn messages() -> Vec<NewMessage> {
 
 fn message(n: usize, numbers: &mut Numbers) -> NewMessage {
     let text = format!("2014-{:016x}-{:016x}", numbers.next(), numbers.next());
-    let id = serde_json::from_value(text.into()).expect("an id");
     let mut recipients = Vec::new();
-    if numbers.next() % 10 < TOLD_OF_TEN {
+    if numbers.next() % 10 < MATCHED_OF_TEN {
         let users = 2 + (numbers.next() % 10) / 6;
         let first = numbers.next() % USERS as u64;
         for n in 0..users {
@@ -115,31 +116,30 @@ fn message(n: usize, numbers: &mut Numbers) -> NewMessage {
         application: Some("koji".into()),
         title: "buildsys.build.state.change".into(),
         subtitle: "contributor's package-1.0-1.fc21 started building".into(),
-        long_form: String::new(),
         link: Some("https://koji.fedoraproject.example/koji/buildinfo?buildID=510013".into()),
         icon: Some("https://apps.fedoraproject.example/img/icons/koji.png".into()),
-        secondary_icon: None,
         agent: Some("contributor".into()),
         usernames: vec!["contributor".into()],
         packages: vec!["package".into()],
         objects: vec!["builds/package-1.0-1.fc21/started/primary".into()],
-        thread: None,
         body: "{\"a\":1}".repeat(BODY / 7),
-        id,
+        ..stored_event(&text)
     };
-    let (id, told) = (event.id.clone(), !recipients.is_empty());
-    NewMessage { id, topic, digest: [n as u8; 32], event: told.then(|| Arc::new(event)), recipients: recipients.into() }
+    let (id, matched) = (event.id.clone(), !recipients.is_empty());
+    NewMessage {
+        id,
+        topic,
+        digest: [n as u8; 32],
+        event: matched.then(|| Arc::new(event)),
+        recipients: recipients.into(),
+    }
 }
 
 fn recipient(user: &str, channel: &str) -> Recipient {
     Recipient {
-        user: user.to_owned(),
-        channel: channel.to_owned(),
         address: address(user, channel),
         filter: "Events on packages that I own".into(),
-        oneshot: false,
-        style: Style::default(),
-        digest: None,
+        ..testing::recipient(user, channel)
     }
 }
 

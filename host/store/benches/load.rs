@@ -1,7 +1,7 @@
-//! What a start and an import cost the store: everybody's subscriptions written at once and handed out in pages, as text
-//! and as trees, and all access lists replaced.
+//! What a start and an import cost the store: all subscriptions written at once and read in pages, as
+//! text and parsed, and all access lists replaced.
 
-#![allow(clippy::expect_used, reason = "a benchmark may fail as it does")]
+#![allow(clippy::expect_used, reason = "benchmarks may panic")]
 
 use std::time::Instant;
 

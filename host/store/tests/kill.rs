@@ -1,10 +1,10 @@
-//! A daemon's process that is killed while it works, again and again on the same file.
+//! A daemon process that is killed while it works, several times on the same file.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "what tests share may fail as they do")]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests may panic")]
 
 #[allow(dead_code, reason = "shared with the conformance tests, which use all of it")]
-#[path = "conformance/fixture.rs"]
-mod fixture;
+#[path = "conformance/samples.rs"]
+mod samples;
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
@@ -16,7 +16,7 @@ use std::time::Duration;
 use tidings_domain::delivery::Acceptance;
 use tidings_store::{LeaseRequest, Mode, Store};
 
-use fixture::{at, delivered, message, to};
+use samples::{at, delivered, message, to};
 
 const DATABASE: &str = "TIDINGS_TEST_DATABASE";
 const ROUND: &str = "TIDINGS_TEST_ROUND";
@@ -32,11 +32,11 @@ async fn works_until_it_is_killed() {
     }
 }
 
-/// Accepts and delivers without end, and says what was answered.
+/// Accepts and delivers until the process is killed, and prints each answered call.
 async fn work(store: Arc<dyn Store>, name: String) {
     for n in 0.. {
         let id = format!("{name}-{n}");
-        store.accept(message(&id, vec![to(&name), to("everybody")]), at(n)).await.unwrap();
+        store.accept(message(&id, vec![to(&name), to("all")]), at(n)).await.unwrap();
         println!("accepted {id}");
         let lifetime = Duration::from_secs(60);
         let request = LeaseRequest { channel: "email".into(), now: at(1_000_000), lifetime, max: 2, digest_events: 1 };
@@ -50,7 +50,7 @@ async fn work(store: Arc<dyn Store>, name: String) {
     }
 }
 
-/// Row 16 of the list of failures, and the lock of row 18: it dies with its process.
+/// Row 16 of the list of failures, and the lock of row 18: it ends with its process.
 #[tokio::test]
 async fn a_killed_process_loses_nothing_that_it_answered() {
     let directory = tempfile::tempdir().unwrap();
@@ -66,17 +66,17 @@ async fn a_killed_process_loses_nothing_that_it_answered() {
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
         let mut answered = 0;
-        let mut note = |line: String| match line.split_once(' ') {
+        let mut record = |line: String| match line.split_once(' ') {
             Some(("accepted", id)) => _ = accepted.insert(id.to_owned()),
             Some(("delivered", id)) => _ = delivered.insert(id.to_owned()),
             _ => {}
         };
         while answered < 200 + 37 * round {
-            note(lines.next().expect("it works until it is killed"));
+            record(lines.next().expect("it works until it is killed"));
             answered += 1;
         }
         child.kill().unwrap();
-        lines.for_each(note);
+        lines.for_each(record);
         child.wait().unwrap();
 
         let store = tidings_store::open(&path, Mode::Daemon).await.unwrap();
@@ -86,7 +86,7 @@ async fn a_killed_process_loses_nothing_that_it_answered() {
         assert!(books.accepted >= 2 * accepted.len() as u64, "{books:?}, {} answered", accepted.len());
         assert!(books.delivered >= delivered.len() as u64, "{books:?}, {} answered", delivered.len());
         for id in &accepted {
-            let again = store.accept(message(id, vec![to("everybody")]), at(1)).await.unwrap();
+            let again = store.accept(message(id, vec![to("all")]), at(1)).await.unwrap();
             assert_eq!(again, Acceptance::Duplicate, "{id}");
         }
         store.close().await;

@@ -1,6 +1,6 @@
-//! What the store logs, and what it never does. A program of its own, since the log of all threads is caught.
+//! What the store must never log. A test binary of its own, since it captures the log of all threads.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "what tests share may fail as they do")]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests may panic")]
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};

@@ -72,9 +72,10 @@ fn commands_for_the_daemon_say_so_when_it_does_not_run() {
 fn a_running_daemon_is_administered_from_the_command_line() {
     let daemon = Daemon::start();
     assert_eq!(daemon.json(&["status"])["messages"]["received"], 0);
-    assert_eq!(daemon.json(&["books"]), json!({}));
-    assert_eq!(daemon.json(&["channel", "list"]), json!([]));
-    assert_eq!(daemon.json(&["deliveries", "list", "--state", "dead"]), json!([]));
+    let none = json!({ "data": [], "next": null });
+    for list in [&["books"][..], &["channel", "list"], &["deliveries", "list", "--state", "dead"]] {
+        assert_eq!(daemon.json(list), none, "{list:?}");
+    }
     assert_eq!(daemon.json(&["deliveries", "retry", "--all"]), json!({ "retried": 0 }));
     for (arguments, detail) in [
         (&["channel", "show", "email"][..], "no channel named email"),
@@ -85,9 +86,9 @@ fn a_running_daemon_is_administered_from_the_command_line() {
         assert_eq!((output.status.code(), stderr(&output).contains(detail)), (Some(1), true), "{}", stderr(&output));
     }
 
-    let stranger = run(&["status", "--url", &daemon.url], "");
-    assert_eq!(stranger.status.code(), Some(1));
-    assert!(stderr(&stranger).contains("tidings token create"), "{}", stderr(&stranger));
+    let without_token = run(&["status", "--url", &daemon.url], "");
+    assert_eq!(without_token.status.code(), Some(1));
+    assert!(stderr(&without_token).contains("tidings token create"), "{}", stderr(&without_token));
 
     let replay = daemon.home.run(&["replay", "/dev/null"]);
     assert_eq!(replay.status.code(), Some(1));
@@ -108,8 +109,10 @@ fn load_stores_the_good_subscriptions_and_names_the_others() {
     assert_eq!(serde_json::from_slice::<Value>(&output.stdout).expect("JSON"), json!({ "stored": 2, "refused": 1 }));
     assert!(stderr(&output).contains("all.jsonl, line 2") && stderr(&output).contains("nope"), "{}", stderr(&output));
 
-    let users =
-        |list: Value| list.as_array().expect("a list").iter().map(|one| one["user"].clone()).collect::<Vec<_>>();
+    let users = |list: Value| {
+        let rows = list["data"].as_array().expect("a list").iter();
+        rows.map(|one| one["user"].clone()).collect::<Vec<_>>()
+    };
     assert_eq!(users(daemon.json(&["subscription", "list"])), ["a/b c", "ralph"]);
     assert_eq!(users(daemon.json(&["subscription", "list", "--user", "ralph"])), ["ralph"]);
     assert_eq!(daemon.json(&["subscription", "show", "a/b c", "irc"])["channel"], "irc");

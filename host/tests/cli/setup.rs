@@ -3,21 +3,21 @@
 use super::*;
 
 #[test]
-fn exit_codes_tell_wrong_usage_from_bad_configuration() {
+fn exit_codes_tell_wrong_usage_from_an_invalid_configuration() {
     for (settings, code, detail) in [
         ("", 0, ""),
-        ("[api]\nlistne = 1\n", 64, "unknown field `listne`"),
-        ("[dispatch]\nbatch = 0\n", 64, "dispatch.batch"),
-        ("[catalogue]\ndir = \"/nonexistent\"\n", 64, "/nonexistent"),
-        ("[acl]\nfile = \"/etc/hostname\"\n", 64, "/etc/hostname"),
+        ("[api]\nlistne = 1\n", 78, "unknown field `listne`"),
+        ("[dispatch]\nbatch = 0\n", 78, "dispatch.batch"),
+        ("[catalogue]\ndir = \"/nonexistent\"\n", 78, "/nonexistent"),
+        ("[acl]\nfile = \"/etc/hostname\"\n", 78, "/etc/hostname"),
     ] {
         let output = Home::new(settings).run(&["check-config"]);
         assert_eq!(output.status.code(), Some(code), "{settings}: {}", stderr(&output));
         assert!(stderr(&output).contains(detail), "{settings}: {}", stderr(&output));
     }
     for (arguments, code) in [
-        (&["check-config", "--config", "/nonexistent"][..], 64),
-        (&["serve", "--config", "/nonexistent"], 64),
+        (&["check-config", "--config", "/nonexistent"][..], 78),
+        (&["serve", "--config", "/nonexistent"], 78),
         (&["nonsense"], 2),
         (&["token", "create"], 2),
         (&["channel", "grant", "email"], 2),
@@ -27,6 +27,15 @@ fn exit_codes_tell_wrong_usage_from_bad_configuration() {
     ] {
         assert_eq!(run(arguments, "").status.code(), Some(code), "{arguments:?}");
     }
+}
+
+#[test]
+fn a_daemon_with_an_invalid_catalogue_exits_as_misconfigured() {
+    let catalogue = tempfile::tempdir().expect("a temporary directory");
+    write(catalogue.path(), "broken.toml", "name = 3\n");
+    let output = Home::new(&format!("[catalogue]\ndir = {:?}\n", catalogue.path())).run(&["serve"]);
+    assert_eq!(output.status.code(), Some(78), "{}", stderr(&output));
+    assert!(stderr(&output).contains("broken.toml"), "{}", stderr(&output));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Components that are made to hurt whoever compiles them, compiled by the program's own child. Row 37.
+//! Components that are made to hurt anyone who compiles them, compiled by the program's own child. Row 37.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "what tests share may fail as they do")]
 
@@ -71,7 +71,7 @@ async fn what_the_child_compiles_runs_here() {
 async fn a_component_that_does_not_compile_is_told_from_one_that_is_too_dear() {
     let _turn = ALONE.lock().await;
     let (sandbox, _place) = sandbox(CompileLimits::default());
-    // Well formed for whoever does not look at types.
+    // Well formed for anyone who does not look at types.
     let mut file = component("(func (result i32) (i32.const 1))");
     let body = file.windows(3).rposition(|bytes| bytes == [0x41, 0x01, 0x0b]).expect("the function's code");
     file[body] = 0x42;

@@ -34,6 +34,16 @@ pub fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, TlsError> {
     Ok(builder.with_root_certificates(roots(ca_file)?).with_no_client_auth())
 }
 
+/// The same for HTTPS: it offers HTTP/1.1.
+///
+/// # Errors
+/// As [`client_config`].
+pub fn https_client_config(ca_file: Option<&Path>) -> Result<ClientConfig, TlsError> {
+    let mut config = client_config(ca_file)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
 fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     let native = rustls_native_certs::load_native_certs();

@@ -1,5 +1,5 @@
 //! What a delivery says to an app: a flat map of texts, the same for FCM and for UnifiedPush, and how it is made to fit:
-//! the icon goes first, then the end of the text, and only then a link that still leaves no room. A link longer than
+//! the icon goes first, then the end of the text, and only then a link that still leaves no space. A link longer than
 //! `LINK_OCTETS` is never sent, nor one longer than `SHORT_LINK_OCTETS` to a server that takes less.
 
 use serde_json::{Map, Value};
@@ -17,12 +17,12 @@ const LINK_OCTETS: usize = 1024;
 const NAME_OCTETS: usize = 128;
 /// Of a title, in octets.
 const TITLE_OCTETS: usize = 256;
-/// Links of a message that is short of room are left out from this length on, in octets.
+/// Links of a message that is short of space are left out from this length on, in octets.
 const SHORT_LINK_OCTETS: usize = SHORT_OCTETS / 4;
 
 /// How much of a delivery is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
+pub struct Space {
     /// Of the text, in octets.
     text: usize,
     /// Of a link, in octets.
@@ -47,13 +47,13 @@ impl Words {
     }
 
     /// What the title does not say; where it says all, empty.
-    pub fn text(&self, room: Room) -> String {
-        cut(&self.brief.text, room.text)
+    pub fn text(&self, space: Space) -> String {
+        cut(&self.brief.text, space.text)
     }
 
     /// What an app needs to know beside title and text: each key is there only where it has a value.
-    pub fn facts(&self, delivery: &Delivery, room: Room) -> Map<String, Value> {
-        let link = |link: Option<&str>| web_link(link).filter(|link| link.len() <= room.link).unwrap_or_default();
+    pub fn facts(&self, delivery: &Delivery, space: Space) -> Map<String, Value> {
+        let link = |link: Option<&str>| web_link(link).filter(|link| link.len() <= space.link).unwrap_or_default();
         let name = |name: &str| prefix(name, NAME_OCTETS).to_owned();
         let mut facts = vec![("id", delivery.id.clone()), ("link", link(self.brief.link.as_deref()))];
         match &delivery.content {
@@ -63,7 +63,7 @@ impl Words {
                 ("application", name(&event.application)),
                 ("thread", name(event.thread.as_deref().unwrap_or_default())),
                 ("time", event.timestamp_ms.to_string()),
-                ("icon", link(event.icon.as_deref().filter(|_| room.icon && delivery.recipient.markup))),
+                ("icon", link(event.icon.as_deref().filter(|_| space.icon && delivery.recipient.markup))),
             ]),
             Content::Digest(digest) => facts.extend([
                 ("kind", "digest".to_owned()),
@@ -80,21 +80,21 @@ impl Words {
         said.map(|(key, value)| (key.to_owned(), Value::String(value))).collect()
     }
 
-    /// What `write` makes of the most room with which it has at most so many octets.
-    pub fn fitted(&self, octets: usize, write: impl Fn(Room) -> Value) -> Vec<u8> {
+    /// What `write` makes of the most space with which it has at most so many octets.
+    pub fn fitted(&self, octets: usize, write: impl Fn(Space) -> Value) -> Vec<u8> {
         let link = if octets > SHORT_OCTETS { LINK_OCTETS } else { SHORT_LINK_OCTETS };
-        let all = Room { text: self.brief.text.len().min(octets), link, icon: true };
-        let mut room = all;
+        let all = Space { text: self.brief.text.len().min(octets), link, icon: true };
+        let mut space = all;
         loop {
-            let json = write(room).to_string().into_bytes();
+            let json = write(space).to_string().into_bytes();
             let surplus = json.len().saturating_sub(octets);
-            room = match (surplus, room) {
-                (0, _) | (_, Room { text: 0, link: 0, icon: false }) => return json,
-                (_, Room { icon: true, .. }) => Room { icon: false, ..room },
+            space = match (surplus, space) {
+                (0, _) | (_, Space { text: 0, link: 0, icon: false }) => return json,
+                (_, Space { icon: true, .. }) => Space { icon: false, ..space },
                 // An octet of text takes six in JSON at most, so this does not cut more than is needed by much.
-                (_, Room { text: 1.., .. }) => Room { text: room.text.saturating_sub(surplus.div_ceil(6)), ..room },
+                (_, Space { text: 1.., .. }) => Space { text: space.text.saturating_sub(surplus.div_ceil(6)), ..space },
                 // Links of the greatest length, and several of them; without some of them the text may fit again.
-                _ => Room { text: all.text, link: room.link / 2, icon: false },
+                _ => Space { text: all.text, link: space.link / 2, icon: false },
             };
         }
     }

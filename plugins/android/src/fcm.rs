@@ -8,7 +8,7 @@ use tidings_plugin::http::{Request, Response};
 use tidings_plugin::web;
 use tidings_plugin::{Content, Delivery, Gone, Outcome};
 
-use crate::content::{MESSAGE_OCTETS, Room, Words};
+use crate::content::{MESSAGE_OCTETS, Space, Words};
 use crate::settings::{Fcm, Form, SERVICE_ACCOUNT, Settings};
 
 /// The rest where Google says that a quota is used up but not for how long, in milliseconds: its own advice.
@@ -21,7 +21,7 @@ pub fn request(settings: &Settings, fcm: &Fcm, token: &str, delivery: &Delivery,
         method: "POST".into(),
         url: fcm.url.clone(),
         headers: vec![("content-type".into(), "application/json".into())],
-        body: words.fitted(MESSAGE_OCTETS, |room| message(settings, fcm, token, delivery, &words, now_ms, room)),
+        body: words.fitted(MESSAGE_OCTETS, |space| message(settings, fcm, token, delivery, &words, now_ms, space)),
         credential: Some(SERVICE_ACCOUNT.into()),
         redirects: 0,
         timeout_ms: Some(EXCHANGE_MS),
@@ -35,11 +35,11 @@ fn message(
     delivery: &Delivery,
     words: &Words,
     now_ms: u64,
-    room: Room,
+    space: Space,
 ) -> Value {
     let asks = matches!(delivery.content, Content::Confirmation(_));
-    let (title, text) = (words.title(), words.text(room));
-    let mut data = words.facts(delivery, room);
+    let (title, text) = (words.title(), words.text(space));
+    let mut data = words.facts(delivery, space);
     let mut android = Map::from_iter([
         ("priority".to_owned(), json!(if settings.urgent || asks { "HIGH" } else { "NORMAL" })),
         ("ttl".to_owned(), json!(format!("{}s", ttl_s(settings, delivery, now_ms)))),
@@ -85,7 +85,7 @@ pub fn judge(response: &Response, token: &str, now_ms: u64) -> Outcome {
         (200..=299, _) => Outcome::Delivered(body["name"].as_str().map(str::to_owned)),
         (410, _) | (404, Some("UNREGISTERED")) => gone(replacement),
         (400 | 413, _) => Outcome::Rejected(said()),
-        // The token is another project's; or a browser's or an iPhone's, whose own push service refuses the project. Whoever
+        // The token is another project's; or a browser's or an iPhone's, whose own push service refuses the project. Anyone who
         // gives such an address must not stop the channel for everybody.
         (403, Some("SENDER_ID_MISMATCH")) | (401, Some("THIRD_PARTY_AUTH_ERROR")) => Outcome::Rejected(said()),
         (429, _) => Outcome::trouble(web::retry_after_ms(response, now_ms).or(Some(QUOTA_REST_MS)), said()),

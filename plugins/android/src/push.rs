@@ -26,10 +26,10 @@ pub fn request(
 ) -> Result<Request, String> {
     let words = Words::of(delivery);
     let overhead = keys.map_or(0, |_| ENCRYPTION_OCTETS);
-    let plain = words.fitted(octets.saturating_sub(overhead), |room| {
-        let mut message = words.facts(delivery, room);
+    let plain = words.fitted(octets.saturating_sub(overhead), |space| {
+        let mut message = words.facts(delivery, space);
         message.insert("title".to_owned(), json!(words.title()));
-        message.insert("text".to_owned(), json!(words.text(room)));
+        message.insert("text".to_owned(), json!(words.text(space)));
         Value::Object(message)
     });
     let urgent = settings.urgent || matches!(delivery.content, Content::Confirmation(_));

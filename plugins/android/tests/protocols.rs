@@ -241,7 +241,7 @@ fn a_message_fits_whatever_is_in_it_and_keeps_its_link() {
 }
 
 #[test]
-fn where_room_is_short_the_icon_goes_first_then_text_and_a_link_last() {
+fn where_space_is_short_the_icon_goes_first_then_text_and_a_link_last() {
     let link = |octets: usize| format!("https://koji.example.org/{}", "y".repeat(octets - 25));
     let keyed = format!("{ENDPOINT}#{KEYS}");
     let text = |length: usize| "x".repeat(length);
@@ -274,7 +274,7 @@ fn where_room_is_short_the_icon_goes_first_then_text_and_a_link_last() {
         let length = said["text"].as_str().unwrap().len();
         assert!(text_kept.contains(&length), "{linked} {written} {short}: {length}");
     }
-    // Names of the greatest length leave no room for a link as well: it gives way, and the text comes back.
+    // Names of the greatest length leave no space for a link as well: it gives way, and the text comes back.
     let crowded = Event {
         topic: text(128),
         application: text(128),

@@ -28,24 +28,6 @@ pub fn act(behaviour: Behaviour, batch: &[Delivery]) -> Vec<Outcome> {
             black_box(recurse(1, u64::MAX));
             delivered()
         }
-        Behaviour::LogFlood => {
-            (0..10_000_000).for_each(|line| log::log(log::Level::Info, &format!("line {line}")));
-            delivered()
-        }
-        Behaviour::LogHuge => {
-            log::log(log::Level::Warning, &"x".repeat(16 * MIB));
-            delivered()
-        }
-        Behaviour::ClockFlood => {
-            for _ in 0..1_000_000_000 {
-                black_box(clock::now_ms());
-            }
-            delivered()
-        }
-        Behaviour::RandomHuge => {
-            black_box(random::bytes(u32::MAX));
-            delivered()
-        }
         Behaviour::StateFlood => all(Outcome::Rejected(flood_state())),
         Behaviour::Short => vec![Outcome::Delivered(None); batch.len().saturating_sub(1)],
         Behaviour::Long => vec![Outcome::Delivered(None); batch.len() + 1],
@@ -76,14 +58,6 @@ pub fn act(behaviour: Behaviour, batch: &[Delivery]) -> Vec<Outcome> {
             progress::settled(u32::MAX, &Outcome::Delivered(None));
             delivered()
         }
-        Behaviour::InboxHuge => {
-            let lines = inbox::submit(&"a".repeat(MIB), &"x".repeat(16 * MIB));
-            all(Outcome::Rejected(format!("{:?} bytes came back", lines.iter().map(String::len).collect::<Vec<_>>())))
-        }
-        Behaviour::LogForged => {
-            log::log(log::Level::Info, FORGED);
-            delivered()
-        }
         Behaviour::StateOdd => all(Outcome::Rejected(odd_keys())),
         Behaviour::Leak => all(Outcome::Rejected(leak_connections())),
         Behaviour::Tls => all(Outcome::Rejected(reach::encrypted())),
@@ -95,10 +69,6 @@ pub fn act(behaviour: Behaviour, batch: &[Delivery]) -> Vec<Outcome> {
             log::log(log::Level::Error, &told);
             all(Outcome::Rejected(told))
         }
-        Behaviour::StreamBeyond => {
-            drop(black_box(event_stream::append(&[Entry { index: batch.len() as u32, data: "{}".into() }])));
-            delivered()
-        }
         Behaviour::StreamHuge => all(Outcome::Rejected(odd_entries())),
         Behaviour::Flood(step) => repeat(&[step]),
         Behaviour::Both(one, two) => repeat(&[one, two]),
@@ -107,8 +77,51 @@ pub fn act(behaviour: Behaviour, batch: &[Delivery]) -> Vec<Outcome> {
             let calls = CALLS.fetch_add(1, Ordering::Relaxed) + 1;
             all(Outcome::Delivered(Some(format!("count {calls}"))))
         }
+        Behaviour::LogFlood
+        | Behaviour::LogHuge
+        | Behaviour::LogForged
+        | Behaviour::ClockFlood
+        | Behaviour::RandomHuge
+        | Behaviour::InboxHuge
+        | Behaviour::StreamBeyond => misuse(behaviour, batch),
         Behaviour::Ok => delivered(),
     }
+}
+
+/// Misuses one host function, too often or with too much.
+fn misuse(behaviour: Behaviour, batch: &[Delivery]) -> Vec<Outcome> {
+    let all = |outcome: Outcome| vec![outcome; batch.len()];
+    match behaviour {
+        Behaviour::LogFlood => {
+            (0..10_000_000).for_each(|line| log::log(log::Level::Info, &format!("line {line}")));
+        }
+        Behaviour::LogHuge => {
+            log::log(log::Level::Warning, &"x".repeat(16 * MIB));
+        }
+        Behaviour::ClockFlood => {
+            for _ in 0..1_000_000_000 {
+                black_box(clock::now_ms());
+            }
+        }
+        Behaviour::RandomHuge => {
+            black_box(random::bytes(u32::MAX));
+        }
+        Behaviour::InboxHuge => {
+            let lines = inbox::submit(&"a".repeat(MIB), &"x".repeat(16 * MIB));
+            return all(Outcome::Rejected(format!(
+                "{:?} bytes came back",
+                lines.iter().map(String::len).collect::<Vec<_>>()
+            )));
+        }
+        Behaviour::LogForged => {
+            log::log(log::Level::Info, FORGED);
+        }
+        Behaviour::StreamBeyond => {
+            drop(black_box(event_stream::append(&[Entry { index: batch.len() as u32, data: "{}".into() }])));
+        }
+        _ => {}
+    }
+    all(Outcome::Delivered(None))
 }
 
 /// Runs for ever.

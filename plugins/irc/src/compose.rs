@@ -28,26 +28,26 @@ const APPLICATIONS: [(&str, u8); 8] = [
     ("pkgdb", 12),
 ];
 
-/// The lines, at least one, each at most `room` octets; of a digest at most `most`, or its head and its end.
-pub fn compose(settings: &Settings, delivery: &Delivery, now_ms: u64, room: usize, most: usize) -> Vec<String> {
+/// The lines, at least one, each at most `space` octets; of a digest at most `most`, or its head and its end.
+pub fn compose(settings: &Settings, delivery: &Delivery, now_ms: u64, space: usize, most: usize) -> Vec<String> {
     let recipient = &delivery.recipient;
     match &delivery.content {
         Content::Single(event) => {
             let mut spans = said(settings, event, recipient, now_ms);
             spans.extend(why(recipient));
-            line::split(&spans, room, EVENT_LINES)
+            line::split(&spans, space, EVENT_LINES)
         }
-        Content::Digest(digest) => digested(settings, digest, recipient, now_ms, room, most),
+        Content::Digest(digest) => digested(settings, digest, recipient, now_ms, space, most),
         Content::Confirmation(confirmation) => {
             let lines = asking(confirmation, recipient);
-            lines.iter().flat_map(|text| line::split(&[Span::plain(text)], room, ANSWER_LINES)).collect()
+            lines.iter().flat_map(|text| line::split(&[Span::plain(text)], space, ANSWER_LINES)).collect()
         }
     }
 }
 
 /// What the host says to a command, as lines.
-pub fn answer(text: &str, room: usize) -> Vec<String> {
-    line::split(&[Span::plain(text)], room, ANSWER_LINES)
+pub fn answer(text: &str, space: usize) -> Vec<String> {
+    line::split(&[Span::plain(text)], space, ANSWER_LINES)
 }
 
 fn said(settings: &Settings, event: &Event, recipient: &Recipient, now_ms: u64) -> Vec<Span> {
@@ -86,14 +86,14 @@ fn digested(
     digest: &Digest,
     recipient: &Recipient,
     now_ms: u64,
-    room: usize,
+    space: usize,
     most: usize,
 ) -> Vec<String> {
     let shown = settings.digest_lines.min(most.saturating_sub(2));
     let updates = digest.events.len() + digest.omitted as usize;
     let mut head = vec![Span::plain(&format!("{updates} update{}:", if updates == 1 { "" } else { "s" }))];
     head.extend(why(recipient));
-    let mut lines = line::split(&head, room, 1);
+    let mut lines = line::split(&head, space, 1);
     let items: Vec<Vec<Span>> = if recipient.verbose || digest.summary.is_empty() {
         digest.events.iter().map(|event| said(settings, event, recipient, now_ms)).collect()
     } else {
@@ -101,7 +101,7 @@ fn digested(
     };
     for item in items.iter().take(shown) {
         let bullet = [Span::plain("- ")].into_iter().chain(item.iter().cloned());
-        lines.extend(line::split(&bullet.collect::<Vec<_>>(), room, 1));
+        lines.extend(line::split(&bullet.collect::<Vec<_>>(), space, 1));
     }
     let left = items.len().saturating_sub(shown);
     if left > 0 {

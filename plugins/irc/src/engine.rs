@@ -37,7 +37,7 @@ pub trait Stream {
 }
 
 /// The host, as this plugin uses it.
-pub trait Host {
+pub trait IrcHost {
     type Stream: Stream;
 
     fn connect(&self, host: &str, port: u16, tls: Option<TlsOptions>) -> Result<Self::Stream, Error>;
@@ -55,7 +55,7 @@ pub trait Host {
 }
 
 /// The channel, over all its connections.
-pub struct Engine<H: Host> {
+pub struct Engine<H: IrcHost> {
     host: H,
     settings: Settings,
     link: Option<Link<H::Stream>>,
@@ -70,7 +70,7 @@ pub struct Engine<H: Host> {
     reminded: BTreeSet<String>,
 }
 
-impl<H: Host> Engine<H> {
+impl<H: IrcHost> Engine<H> {
     pub fn new(host: H, settings: Settings) -> Self {
         Engine {
             bucket: Bucket::new(settings.burst, settings.interval_ms),

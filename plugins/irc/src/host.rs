@@ -3,12 +3,12 @@
 use tidings_plugin::net::{Connection, Error, TlsOptions};
 use tidings_plugin::{clock, inbox, log, net, random};
 
-use crate::engine::{Host, Stream};
+use crate::engine::{IrcHost, Stream};
 
 /// The real one, within the sandbox.
-pub struct Sandbox;
+pub struct SandboxHost;
 
-impl Host for Sandbox {
+impl IrcHost for SandboxHost {
     type Stream = Connection;
 
     fn connect(&self, host: &str, port: u16, tls: Option<TlsOptions>) -> Result<Connection, Error> {

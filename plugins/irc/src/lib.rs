@@ -24,22 +24,22 @@ use tidings_plugin::{
 };
 
 use engine::Engine;
-use host::Sandbox;
+use host::SandboxHost;
 use settings::{Settings, SettingsError};
 
 pub struct Irc;
 
 thread_local! {
     /// The channel's one connection. A component has one thread, and the host calls one function at a time.
-    static ENGINE: RefCell<Option<Engine<Sandbox>>> = const { RefCell::new(None) };
+    static ENGINE: RefCell<Option<Engine<SandboxHost>>> = const { RefCell::new(None) };
 }
 
 /// Runs `call` on the channel; the settings are those of the instance's first call, a change makes a new instance.
-fn with<T>(call: impl FnOnce(&mut Engine<Sandbox>) -> T) -> Result<T, SettingsError> {
+fn with<T>(call: impl FnOnce(&mut Engine<SandboxHost>) -> T) -> Result<T, SettingsError> {
     ENGINE.with_borrow_mut(|slot| {
         let engine = match slot.take() {
             Some(engine) => engine,
-            None => Engine::new(Sandbox, Settings::read(config::get)?),
+            None => Engine::new(SandboxHost, Settings::read(config::get)?),
         };
         Ok(call(slot.insert(engine)))
     })

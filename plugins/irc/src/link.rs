@@ -2,7 +2,7 @@
 
 use tidings_plugin::net::Error;
 
-use crate::engine::{Host, Stream};
+use crate::engine::{IrcHost, Stream};
 use crate::judge::{Fault, shown};
 use crate::line::LINE_OCTETS;
 use crate::message::Message;
@@ -35,7 +35,7 @@ impl<S: Stream> Link<S> {
 
     /// Writes what may be written, waits at most `wait_ms` for something to come, and does what is due. Answers what was
     /// heard, and whether anything came. After [`Heard::Broken`], which is the last, the link must not be used.
-    pub fn step(&mut self, host: &impl Host, settings: &Settings, wait_ms: u64) -> (Vec<Heard>, bool) {
+    pub fn step(&mut self, host: &impl IrcHost, settings: &Settings, wait_ms: u64) -> (Vec<Heard>, bool) {
         let mut heard = Vec::new();
         if let Err(fault) = self.flush(host) {
             self.last_words(host, settings, fault, &mut heard);
@@ -71,7 +71,7 @@ impl<S: Stream> Link<S> {
     }
 
     /// Writes all lines that may go now.
-    pub fn flush(&mut self, host: &impl Host) -> Result<(), Fault> {
+    pub fn flush(&mut self, host: &impl IrcHost) -> Result<(), Fault> {
         let now_ms = host.monotonic_ms();
         let mut bytes = Vec::new();
         while let Some(mut line) = self.session.next_line(now_ms) {
@@ -87,7 +87,7 @@ impl<S: Stream> Link<S> {
         self.stream.write(&bytes).map_err(|error| failed(&error))
     }
 
-    fn take(&mut self, bytes: &[u8], host: &impl Host, settings: &Settings, heard: &mut Vec<Heard>) {
+    fn take(&mut self, bytes: &[u8], host: &impl IrcHost, settings: &Settings, heard: &mut Vec<Heard>) {
         self.buffer.extend_from_slice(bytes);
         let mut from = 0;
         while let Some(length) = self.buffer[from..].iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
@@ -106,7 +106,7 @@ impl<S: Stream> Link<S> {
     }
 
     /// Writing failed: what the server said before may tell why.
-    fn last_words(&mut self, host: &impl Host, settings: &Settings, fault: Fault, heard: &mut Vec<Heard>) {
+    fn last_words(&mut self, host: &impl IrcHost, settings: &Settings, fault: Fault, heard: &mut Vec<Heard>) {
         self.stream.set_timeout_ms(LAST_WORDS_MS);
         for _ in 0..LAST_READS {
             match self.stream.read(READ_OCTETS) {

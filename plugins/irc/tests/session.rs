@@ -196,7 +196,7 @@ fn names_are_one_as_the_server_says() {
 }
 
 #[test]
-fn the_room_for_text_follows_what_others_see_of_us() {
+fn the_space_for_text_follows_what_others_see_of_us() {
     let mut play = Play::online(&[]);
     let unknown = play.session.source_octets();
     play.session.join("#a");

@@ -14,7 +14,7 @@ pub const MESSAGE_OCTETS: usize = 4096;
 pub const SHORT_OCTETS: usize = 512;
 /// Of the JSON in all, in octets: twice the text, whatever is escaped in it.
 const JSON_OCTETS: usize = 2 * MESSAGE_OCTETS;
-/// Of a title or a link, in octets, so that there is always room for some text.
+/// Of a title or a link, in octets, so that there is always space for some text.
 const LINK_OCTETS: usize = 1024;
 /// Packages that are shown as tags.
 const TAGS: usize = 3;
@@ -26,15 +26,15 @@ const CONFIRMATION_PRIORITY: u8 = 4;
 /// The JSON of a delivery, with a text of at most so many octets.
 pub fn message(settings: &Settings, delivery: &Delivery, text_octets: usize) -> Vec<u8> {
     let brief = Brief::of(delivery);
-    let mut room = text_octets;
+    let mut space = text_octets;
     loop {
-        let json = write(settings, delivery, &brief, room).to_string().into_bytes();
+        let json = write(settings, delivery, &brief, space).to_string().into_bytes();
         let surplus = json.len().saturating_sub(JSON_OCTETS);
-        if surplus == 0 || room == 0 {
+        if surplus == 0 || space == 0 {
             return json;
         }
         // An octet of text takes six in JSON at most, so this does not cut more than is needed by much.
-        room = room.saturating_sub(surplus.div_ceil(6));
+        space = space.saturating_sub(surplus.div_ceil(6));
     }
 }
 

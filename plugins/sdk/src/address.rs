@@ -17,7 +17,7 @@ pub enum WebAddressError {
 /// An https URL (with `plain_http`, also http) in normal form: the host in lower case and as IDNA's ASCII, the port only
 /// where it is not the usual one, the path without `.` and `..`. Its fragment is kept.
 pub fn web(text: &str, plain_http: bool) -> Result<Url, WebAddressError> {
-    // The URL standard drops these silently; whoever has them in an address meant something else.
+    // The URL standard drops these silently; anyone who has them in an address meant something else.
     if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
         return Err(WebAddressError::NoUrl);
     }

@@ -5,7 +5,7 @@ use crate::{Delivery, Outcome, Trouble};
 
 /// The longest one HTTP exchange, in milliseconds: a server that thinks for longer holds up everybody else.
 pub const EXCHANGE_MS: u32 = 15_000;
-/// No delivery is begun with less time than this, in milliseconds: room for an exchange and its outcome.
+/// No delivery is begun with less time than this, in milliseconds: space for an exchange and its outcome.
 const BEGIN_MS: u64 = EXCHANGE_MS as u64 + 1_000;
 
 /// Sends each delivery, in order, and tells the host each outcome at once. After the channel's trouble, and when the time

@@ -92,12 +92,12 @@ pub fn prefix(text: &str, octets: usize) -> &str {
     &text[..text.floor_char_boundary(octets)]
 }
 
-/// At most `octets` octets; where something was cut, the last character is an ellipsis, if there is room for one.
+/// At most `octets` octets; where something was cut, the last character is an ellipsis, if there is space for one.
 pub fn cut(text: &str, octets: usize) -> String {
     const ELLIPSIS: &str = "…";
     match octets.checked_sub(ELLIPSIS.len()) {
         _ if text.len() <= octets => text.to_owned(),
-        Some(room) => prefix(text, room).to_owned() + ELLIPSIS,
+        Some(space) => prefix(text, space).to_owned() + ELLIPSIS,
         None => prefix(text, octets).to_owned(),
     }
 }

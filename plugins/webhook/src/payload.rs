@@ -12,12 +12,12 @@ const BODIES_OCTETS: usize = 512 * 1024;
 
 /// A delivery as JSON.
 pub fn json(delivery: &Delivery) -> Vec<u8> {
-    let mut room = BODIES_OCTETS;
+    let mut space = BODIES_OCTETS;
     let mut data = about(&delivery.recipient);
     match &delivery.content {
-        Content::Single(single) => data["event"] = event(single, &mut room),
+        Content::Single(single) => data["event"] = event(single, &mut space),
         Content::Digest(Digest { events, summary, omitted }) => {
-            data["events"] = events.iter().map(|one| event(one, &mut room)).collect();
+            data["events"] = events.iter().map(|one| event(one, &mut space)).collect();
             data["summary"] = json!(summary);
             data["omitted"] = json!(omitted);
         }
@@ -87,7 +87,7 @@ fn about(recipient: &Recipient) -> Value {
     })
 }
 
-fn event(event: &Event, room: &mut usize) -> Value {
+fn event(event: &Event, space: &mut usize) -> Value {
     json!({
         "id": event.id,
         "topic": event.topic,
@@ -104,13 +104,13 @@ fn event(event: &Event, room: &mut usize) -> Value {
         "packages": event.packages,
         "objects": event.objects,
         "thread": event.thread,
-        "body": body(event, room),
+        "body": body(event, space),
     })
 }
 
-/// The message's own body, if there is room for it.
-fn body(event: &Event, room: &mut usize) -> Value {
-    let Some(left) = room.checked_sub(event.body.len()) else { return Value::Null };
-    *room = left;
+/// The message's own body, if there is space for it.
+fn body(event: &Event, space: &mut usize) -> Value {
+    let Some(left) = space.checked_sub(event.body.len()) else { return Value::Null };
+    *space = left;
     serde_json::from_str(&event.body).unwrap_or_default()
 }

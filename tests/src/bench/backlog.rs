@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::population::Population;
 use super::{LIMIT, tell};
-use crate::client::MessageTotals;
 use crate::daemon::Daemon;
+use tidings_api_types::MessageCounts;
 
 const MESSAGES: usize = 300_000;
 
@@ -31,7 +31,7 @@ pub(super) async fn backlog() -> Result<()> {
     let output = home.command_within(&arguments, LIMIT).await?;
     let took = began.elapsed();
     ensure!(output.status.success(), "tidings replay: {}", String::from_utf8_lossy(&output.stderr));
-    let counts: MessageTotals = serde_json::from_slice(&output.stdout).context("the counts")?;
+    let counts: MessageCounts = serde_json::from_slice(&output.stdout).context("the counts")?;
     let all = MESSAGES as u64;
     ensure!(counts.received == all && counts.matched + counts.unmatched == all, "the counts: {counts:?}");
 

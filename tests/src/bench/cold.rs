@@ -12,7 +12,7 @@ use super::{LIMIT, quantile, stage_with, tell};
 use crate::channel;
 use crate::pkgdb::PkgdbServer;
 use crate::samples::SampleMessage;
-use crate::scene::{Scene, about, subscription};
+use crate::scene::{Scene, about, rule, subscription};
 use crate::settings::AclSection;
 use crate::sink::Mail;
 
@@ -29,7 +29,7 @@ pub(super) async fn cold() -> Result<()> {
     service.contact("warm", "keeper");
     service.contact("cold", "keeper");
     let mut scene = stage_with(|settings| settings.acl = Some(AclSection::pkgdb(&service.url))).await?;
-    let mine = json!({"rule": "user_package_filter", "arguments": {"fasnick": "keeper"}});
+    let mine = rule("user_package_filter", Some(("fasnick", "keeper")));
     channel::subscribe(&scene.client, &subscription("keeper", "email", &[KEEPER], mine)).await?;
     scene.wants_everything("watcher", "email", &[WATCHER]).await?;
     let mut alone = others(&mut scene, Instant::now() + Duration::from_secs(5)).await?;

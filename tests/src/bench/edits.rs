@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use hyper::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::sleep;
 
 use super::population::Population;
@@ -19,7 +19,7 @@ use crate::daemon::Daemon;
 use crate::port;
 use crate::publisher::TestPublisher;
 use crate::samples::SampleMessage;
-use crate::scene::{about, subscription};
+use crate::scene::{about, rule, subscription};
 
 /// Messages a second that are offered; fewer come where the daemon does not keep up.
 const RATE: f64 = 10_000.0;
@@ -93,7 +93,7 @@ pub(super) async fn edits() -> Result<()> {
 
 /// From now on the user wants this package, and no other.
 async fn wants(client: &TestClient, package: &str) -> Result<()> {
-    let rule = json!({"rule": "package_filter", "arguments": {"package": package}});
+    let rule = rule("package_filter", Some(("package", package)));
     channel::subscribe(client, &subscription("editor", "edits", &["editor@example.org"], rule)).await
 }
 
@@ -102,8 +102,8 @@ async fn matched(client: &TestClient, publisher: &mut TestPublisher, package: &s
     let began = Instant::now();
     let id = publisher.send(&about(package)).await?;
     loop {
-        let rows: Vec<Value> = client.get("/api/v1/deliveries?channel=edits&user=editor&limit=1").await?;
-        if rows.first().is_some_and(|row| row["message_id"] == id.as_str()) {
+        let rows = client.deliveries("channel=edits&user=editor&limit=1").await?;
+        if rows.first().is_some_and(|row| row.message_id == id) {
             return Ok(millis(began));
         }
         ensure!(began.elapsed() < LIMIT, "a message about {package} was not matched");

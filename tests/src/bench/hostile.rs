@@ -1,11 +1,12 @@
 //! Deliveries of one channel while another one's plugin misbehaves as much as the limits that everybody has let it.
 
 use anyhow::Result;
-use serde_json::{Value, json};
+use serde_json::json;
+use tidings_api_types::SubscriptionRequest;
 
 use super::pace::{SteadyLoad, WINDOW, WINDOWS, alone, tell_times};
 use super::{LIMIT, everything, stage_with, tell};
-use crate::scene::{Scene, subscription};
+use crate::scene::{Scene, rule, subscription};
 use crate::{channel, paths, wait};
 
 /// What the plugin does in its calls: computes, takes memory, writes into the store, asks it, and two of these at once.
@@ -61,9 +62,9 @@ async fn beside(scene: &mut Scene, round: usize, misdeed: &str) -> Result<Vec<f6
     Ok(times)
 }
 
-/// Whoever wants messages about a package that is called like the behaviour, at an address that asks for it.
-fn wants(behaviour: &str, channel: &str) -> Value {
-    let only = json!({"rule": "package_filter", "arguments": {"package": behaviour}});
+/// Anyone who wants messages about a package that is called like the behaviour, at an address that asks for it.
+fn wants(behaviour: &str, channel: &str) -> SubscriptionRequest {
+    let only = rule("package_filter", Some(("package", behaviour)));
     let user = behaviour.replace('+', "-");
     subscription(&user, channel, &[&format!("{behaviour}@example.org")], only)
 }

@@ -2,10 +2,7 @@
 
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
-use bytes::Bytes;
-use hyper::Method;
-use serde_json::Value;
+use anyhow::{Context, Result};
 
 use super::pace::{SteadyLoad, WINDOW, WINDOWS, alone, tell_times};
 use super::{everything, quantile, stage, tell};
@@ -30,14 +27,12 @@ pub(super) async fn install() -> Result<()> {
         before.push(alone(&mut stage, &format!("alone-{round}"), ALONE).await?);
         let (client, file) = (stage.client.clone(), padded(&small, round as u8));
         let began = Instant::now();
-        let installing =
-            tokio::spawn(async move { client.send(Method::POST, "/api/v1/components", Bytes::from(file)).await });
+        let installing = tokio::spawn(async move { client.install(file).await });
         let mut beside = SteadyLoad::new(&format!("beside-{round}"));
         while !installing.is_finished() {
             beside.step(&mut stage).await?;
         }
-        let answer: Value = serde_json::from_slice(&installing.await??.success()?)?;
-        ensure!(answer["digest"].is_string(), "the component was not installed: {answer}");
+        installing.await??;
         took.push(began.elapsed().as_secs_f64());
         during.push(beside.times(&stage).await?);
     }

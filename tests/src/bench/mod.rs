@@ -14,12 +14,13 @@ mod starts;
 mod upgrade;
 
 use std::time::Duration;
+use tidings_api_types::SubscriptionRequest;
 
 use anyhow::{Result, bail};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::sleep;
 
-use crate::scene::Scene;
+use crate::scene::{Scene, rule, subscription};
 use crate::settings::DaemonSettings;
 
 /// Published and not yet taken: the publisher drops what its own queue does not hold.
@@ -62,13 +63,8 @@ fn quantile(values: &mut [f64], share: f64) -> f64 {
 }
 
 /// A user who is told of everything that an application publishes.
-fn everything(application: &str) -> Value {
-    json!({
-        "user": "bench",
-        "channel": "email",
-        "addresses": ["bench@tidings.example"],
-        "filters": [{"name": "everything", "rules": [{"rule": format!("{application}_catchall")}]}],
-    })
+fn everything(application: &str) -> SubscriptionRequest {
+    subscription("bench", "email", &["bench@tidings.example"], rule(&format!("{application}_catchall"), None))
 }
 
 /// The usual scene, with the publisher ready to be heard.

@@ -1,13 +1,14 @@
 //! Upgrades while deliveries flow: a good version is promoted, and one that traps is taken back twice, from its trial and
 //! from its place. What was lost, what came twice, and how long a version that traps was in use.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use serde_json::{Value, json};
+use tidings_api_types::{SubscriptionRequest, UpgradeRequest};
+use tidings_domain::plugin_life::EventKind;
 use tokio::task::JoinHandle;
 use tokio::time::{interval, sleep};
 
@@ -37,15 +38,17 @@ pub(super) async fn upgrade() -> Result<()> {
     stage.sink.script.add(ScriptRule::at(Phase::Body, Act::Wait(COMMIT)));
     let Scene { daemon, client, publisher, sink, home: _home, dir: _dir, .. } = stage;
     for user in 0..USERS {
-        let mut wish = everything("git");
-        (wish["user"], wish["addresses"]) =
-            (json!(format!("bench-{user}")), json!([format!("bench-{user}@tidings.example")]));
-        channel::subscribe(&client, &wish).await?;
+        let request = SubscriptionRequest {
+            user: Some(format!("bench-{user}")),
+            addresses: vec![format!("bench-{user}@tidings.example")],
+            ..everything("git")
+        };
+        channel::subscribe(&client, &request).await?;
     }
     let email = std::fs::read(paths::plugin("email")?)?;
     // A custom section that nobody reads: the same code, and another version.
-    let good = installed(&client, [&email[..], &[0, 5, 4], b"next"].concat()).await?;
-    let bad = installed(&client, std::fs::read(paths::plugin("faulty")?)?).await?;
+    let good = client.install([&email[..], &[0, 5, 4], b"next"].concat()).await?.digest;
+    let bad = client.install(std::fs::read(paths::plugin("faulty")?)?).await?.digest;
 
     let flow = Flow::start(publisher)?;
     wait::until("the first mails", LIMIT, async || Ok((sink.mails.count() >= WARM).then_some(()))).await?;
@@ -55,11 +58,11 @@ pub(super) async fn upgrade() -> Result<()> {
     let waiting = client.books().await?.remove("email").unwrap_or_default().pending;
     sleep(CALM).await;
     change(&client, &bad, false, &good).await?;
-    let from_trial = broken_for(&client, "fell_back", 0).await?;
+    let from_trial = broken_for(&client, EventKind::FellBack, 0).await?;
     sleep(CALM).await;
-    let lines = log(&client).await?.last().and_then(|line| line["number"].as_u64()).unwrap_or(0);
+    let lines = client.channel_log("email").await?.last().map_or(0, |line| line.number);
     change(&client, &bad, true, &good).await?;
-    let from_place = broken_for(&client, "rolled_back", lines).await?;
+    let from_place = broken_for(&client, EventKind::RolledBack, lines).await?;
     sleep(CALM).await;
     let rate = (sink.mails.count() - before) as f64 / began.elapsed().as_secs_f64();
     let sent = flow.stop().await?;
@@ -115,41 +118,26 @@ impl Flow {
     }
 }
 
-async fn installed(client: &TestClient, file: Vec<u8>) -> Result<String> {
-    let answer: Value = serde_json::from_slice(&client.post("/api/v1/components", file).await?)?;
-    Ok(answer["digest"].as_str().context("no digest")?.to_owned())
-}
-
 /// Upgrades without the trial against the contract, and waits until `end` is active with nothing on trial.
 async fn change(client: &TestClient, component: &str, now: bool, end: &str) -> Result<()> {
-    let known = events(client).await?.len();
-    let body = json!({"component": component, "now": now, "unproven": true}).to_string();
-    client.post("/api/v1/channels/email/upgrade", body).await?;
+    let known = client.channel_events("email").await?.len();
+    let request = UpgradeRequest { component: component.to_owned(), now, unproven: true, ..UpgradeRequest::default() };
+    client.post("/api/v1/channels/email/upgrade", serde_json::to_vec(&request)?).await?;
     wait::until("the upgrade has ended", LIMIT, async || {
-        let view: Value = client.get("/api/v1/channels/email").await?;
-        let settled = view["component"] == end && view["candidate"].is_null();
+        let channel = client.channel("email").await?;
+        let settled = channel.component == end && channel.candidate.is_none();
         // Its beginning and its end are told.
-        Ok((settled && events(client).await?.len() >= known + 2).then_some(()))
+        Ok((settled && client.channel_events("email").await?.len() >= known + 2).then_some(()))
     })
     .await
 }
 
-async fn events(client: &TestClient) -> Result<Vec<BTreeMap<String, Value>>> {
-    client.get("/api/v1/channels/email/events").await
-}
-
-async fn log(client: &TestClient) -> Result<Vec<Value>> {
-    client.get("/api/v1/channels/email/log").await
-}
-
 /// Seconds from the bad version's first word behind that line of the log to the event that took it out of use.
-async fn broken_for(client: &TestClient, event: &str, behind: u64) -> Result<f64> {
-    let last = events(client).await?.into_iter().next().context("no events")?;
-    ensure!(last["event"] == event, "expected {event}, got {last:?}");
-    let lines = log(client).await?;
-    let trapped = |line: &&Value| line["line"].as_str().is_some_and(|text| text.contains("about to trap"));
-    let first = lines.iter().filter(trapped).find(|line| line["number"].as_u64() > Some(behind));
-    let millis = |at: &Value| at.as_u64().with_context(|| format!("{at} is no time"));
-    let (first, end) = (millis(&first.context("it was never called")?["at"])?, millis(&last["at"])?);
-    Ok(end.saturating_sub(first) as f64 / 1000.0)
+async fn broken_for(client: &TestClient, event: EventKind, behind: u64) -> Result<f64> {
+    let last = client.channel_events("email").await?.into_iter().next().context("no events")?;
+    ensure!(last.event == event, "expected {event:?}, got {last:?}");
+    let lines = client.channel_log("email").await?;
+    let first = lines.iter().find(|line| line.number > behind && line.line.contains("about to trap"));
+    let first = first.context("it was never called")?.at;
+    Ok(last.at.since(first).as_secs_f64())
 }

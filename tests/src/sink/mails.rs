@@ -22,7 +22,7 @@ pub struct Mail {
     pub number: u64,
     /// Seconds since 1970.
     pub received_at: u64,
-    /// The same moment, for whoever measures.
+    /// The same moment, for anyone who measures.
     pub arrived: std::time::Instant,
     /// Of the envelope.
     pub from: String,

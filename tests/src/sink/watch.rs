@@ -8,7 +8,8 @@ use anyhow::Result;
 use serde::Serialize;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::client::{ChannelBooks, DaemonStatus, TestClient};
+use crate::client::TestClient;
+use tidings_api_types::{BooksInfo, StatusInfo};
 
 /// How often the daemon is asked.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -22,8 +23,8 @@ pub(super) struct Watched(Arc<Mutex<SinkSnapshot>>);
 pub(super) struct SinkSnapshot {
     /// A daemon is asked at all.
     pub asked: bool,
-    pub queue: BTreeMap<String, ChannelBooks>,
-    pub status: Option<DaemonStatus>,
+    pub queue: BTreeMap<String, BooksInfo>,
+    pub status: Option<StatusInfo>,
     /// Why the last question had no answer.
     pub problem: Option<String>,
 }
@@ -33,7 +34,7 @@ impl Watched {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn learn(&self, answer: Result<(BTreeMap<String, ChannelBooks>, DaemonStatus)>) {
+    fn learn(&self, answer: Result<(BTreeMap<String, BooksInfo>, StatusInfo)>) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         seen.asked = true;
         match answer {
@@ -53,6 +54,6 @@ pub(super) async fn poll(daemon: TestClient, watched: Watched) {
     }
 }
 
-async fn ask(daemon: &TestClient) -> Result<(BTreeMap<String, ChannelBooks>, DaemonStatus)> {
+async fn ask(daemon: &TestClient) -> Result<(BTreeMap<String, BooksInfo>, StatusInfo)> {
     Ok((daemon.books().await?, daemon.status().await?))
 }

@@ -1,10 +1,11 @@
 //! Real messages: whatever they hold, each is counted as one thing or another, the books balance, and the daemon lives.
 
 use std::collections::{BTreeMap, BTreeSet};
+use tidings_domain::rule_info::RuleInfo;
 
 use serde_json::{Value, json};
+use tidings_api_types::MessageCounts;
 use tidings_tests::channel;
-use tidings_tests::client::MessageTotals;
 use tidings_tests::paths;
 use tidings_tests::samples::{self, SampleMessage};
 use tidings_tests::scene::{Scene, about};
@@ -24,8 +25,8 @@ async fn every_message_of_the_corpus_is_counted_and_the_books_balance() {
     })
     .await
     .unwrap();
-    let rules: Vec<Value> = scene.client.get("/api/v1/rules").await.unwrap();
-    let known: BTreeSet<&str> = rules.iter().filter_map(|rule| rule["name"].as_str()).collect();
+    let rules: Vec<RuleInfo> = scene.client.list("/api/v1/rules").await.unwrap();
+    let known: BTreeSet<&str> = rules.iter().map(|rule| rule.name.as_str()).collect();
     for subscription in samples::json_lines::<Value>(&population).unwrap() {
         if subscription["channel"] == "email" {
             let subscription = acceptable(subscription, &known);
@@ -100,7 +101,7 @@ async fn what_is_no_message_is_refused_with_its_reason_and_the_next_one_is_deliv
     scene.publisher.send(&about("lanternd")).await.unwrap();
     scene.dealt_with(10).await.unwrap();
     scene.queue_empty("email").await.unwrap();
-    let MessageTotals { received, matched, refused, .. } = scene.client.status().await.unwrap().messages;
+    let MessageCounts { received, matched, refused, .. } = scene.client.status().await.unwrap().messages;
     let refused: BTreeMap<&str, u64> = refused.iter().map(|(reason, count)| (reason.as_str(), *count)).collect();
     assert_eq!((received, matched, refused), (10, 1, expected));
     assert_eq!(scene.sink.mails.count(), 1);

@@ -2,6 +2,7 @@
 //! back from the mailbox.
 
 use std::net::SocketAddr;
+use tidings_api_types::BusEndpointState;
 
 use tidings_tests::channel;
 use tidings_tests::daemon::{Daemon, Home};
@@ -9,7 +10,7 @@ use tidings_tests::fedmsg::Fedmsg;
 use tidings_tests::mta::Postfix;
 use tidings_tests::port;
 use tidings_tests::samples::{self, Expected};
-use tidings_tests::scene::{LIMIT, about, subscription};
+use tidings_tests::scene::{LIMIT, about, rule, subscription};
 use tidings_tests::settings::DaemonSettings;
 use tidings_tests::wait;
 
@@ -83,7 +84,7 @@ async fn a_publisher_that_is_killed_and_comes_back_loses_nothing_published_after
     let bus = port::free().unwrap();
     let mut fedmsg = Fedmsg::start(bus).await.unwrap();
     let (_home, daemon) = daemon_for(dir.path(), bus, postfix.smtp).await;
-    let rule = serde_json::json!({"rule": "regex_filter", "arguments": {"pattern": "."}});
+    let rule = rule("regex_filter", Some(("pattern", ".")));
     let everything = subscription("amara", "email", &["amara@example.org"], rule);
     channel::subscribe(daemon.client(), &everything).await.unwrap();
     for round in 0..3 {
@@ -101,7 +102,7 @@ async fn a_publisher_that_is_killed_and_comes_back_loses_nothing_published_after
         fedmsg.kill().await.unwrap();
         wait::until("the daemon notices", LIMIT, async || {
             let status = daemon.client().status().await?;
-            Ok(status.bus.iter().all(|one| one.state != "subscribed").then_some(()))
+            Ok(status.bus.iter().all(|one| one.state != BusEndpointState::Subscribed).then_some(()))
         })
         .await
         .unwrap();

@@ -1,6 +1,6 @@
 //! An address that is gone, and what the far side named instead (row 43): the plugin is asked whether that is one.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tidings_tests::scene::{LIMIT, Scene};
 use tidings_tests::web::fcm::{Fcm, PROJECT};
 use tidings_tests::web::{Reply, WebFault};
@@ -25,9 +25,8 @@ async fn android() -> (Scene, Fcm) {
 }
 
 /// Where the user's messages go.
-async fn addresses(scene: &Scene) -> Value {
-    let subscription: Value = scene.client.get("/api/v1/subscriptions/amara/android").await.unwrap();
-    subscription["addresses"].clone()
+async fn addresses(scene: &Scene) -> Vec<String> {
+    scene.client.subscription("amara", "android").await.unwrap().addresses
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -50,7 +49,7 @@ async fn a_replacement_is_taken_in_its_normal_form_or_not_at_all() {
         let books = scene.queue_empty("android").await.unwrap();
         let moved = u64::from(expected.is_some());
         assert_eq!((books.delivered, books.dead), (moved, 1 - moved), "{named:?}: {books:?}");
-        let now = json!(expected.into_iter().collect::<Vec<_>>());
+        let now: Vec<&str> = expected.into_iter().collect();
         wait::until("the subscription follows", LIMIT, async || Ok((addresses(&scene).await == now).then_some(())))
             .await
             .unwrap();

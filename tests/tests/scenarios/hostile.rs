@@ -1,11 +1,12 @@
 //! A plugin that misbehaves (rows 23 to 34): each behaviour ends in its outcome, and meanwhile another channel delivers.
 
 use std::time::Duration;
+use tidings_api_types::DeliveryInfo;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tidings_tests::channel;
 use tidings_tests::paths;
-use tidings_tests::scene::{LIMIT, Scene, subscription};
+use tidings_tests::scene::{LIMIT, Scene, rule, subscription};
 use tidings_tests::settings::DaemonSettings;
 use tidings_tests::wait;
 
@@ -59,7 +60,7 @@ const CALM: usize = 50;
 /// What the allocator's threads may keep beside a tenth, in bytes, on a machine with other work: alone it is within the tenth.
 const SLACK: u64 = 4 * 1024 * 1024;
 
-/// All of it at once, in lanes that yield to whatever else the machine does.
+/// All of it at once, in executors that yield to whatever else the machine does.
 const ROUND: Duration = Duration::from_secs(300);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -67,7 +68,7 @@ async fn each_misbehaviour_alone_ends_in_its_outcome_while_another_channel_deliv
     let settings = |settings: &mut DaemonSettings| {
         // A plugin that misbehaves as much as this one would be quarantined before the end.
         settings.dispatch.quarantine_crashes = Some(0);
-        // The first of a batch says what becomes of all: one that asks to be tried again would never part with its company.
+        // The first of a batch says what becomes of all: one that asks to be tried again would never part with the others.
         settings.dispatch.batch = 1;
     };
     let mut scene = Scene::set_with(settings).await.unwrap();
@@ -97,9 +98,9 @@ async fn each_misbehaviour_alone_ends_in_its_outcome_while_another_channel_deliv
         let arrived = scene.sink.mails.wait(behaviour, LIMIT, |all| (all.len() > before).then_some(()));
         arrived.await.unwrap();
         let row = settled(&scene, behaviour, state).await;
-        let text = row["note"].as_str().unwrap_or_default();
-        assert!(text.contains(note), "{behaviour}: {row}");
-        assert!(!text.chars().any(char::is_control) && text.chars().count() <= 600, "{behaviour}: {row}");
+        let text = row.note.as_deref().unwrap_or_default();
+        assert!(text.contains(note), "{behaviour}: {row:?}");
+        assert!(!text.chars().any(char::is_control) && text.chars().count() <= 600, "{behaviour}: {row:?}");
     }
     // All of them again, several at a time: what they took is given back.
     scene.publish(OUTCOMES.iter().map(|(behaviour, ..)| (*behaviour).to_owned())).await.unwrap();
@@ -118,12 +119,16 @@ async fn each_misbehaviour_alone_ends_in_its_outcome_while_another_channel_deliv
     .await
     .unwrap();
     eprintln!("from {calm} bytes of memory to {}", scene.daemon.memory().unwrap());
-    // The endless one again, where an administrator lets it run for half a second only.
+    an_endless_call_ends_by_a_shorter_deadline(&mut scene, sent).await;
+}
+
+/// The endless behaviour again, with a deadline of half a second; `sent` deliveries went to the channel before.
+async fn an_endless_call_ends_by_a_shorter_deadline(scene: &mut Scene, sent: u64) {
     scene.client.put("/api/v1/channels/hostile/limits", &json!({"deadline_ms": 500})).await.unwrap();
-    wants_only(&scene, "loop", "hostile").await;
+    wants_only(scene, "loop", "hostile").await;
     scene.publish(["loop".to_owned()]).await.unwrap();
-    let row = settled(&scene, "loop", "dead").await;
-    assert!(row["note"].as_str().unwrap_or_default().contains("crashed (timeout)"), "{row}");
+    let row = settled(scene, "loop", "dead").await;
+    assert!(row.note.as_deref().unwrap_or_default().contains("crashed (timeout)"), "{row:?}");
     let books = scene.books("hostile").await.unwrap();
     assert!(books.balance() && books.accepted == sent + 1, "{books:?}");
     let all = sent + 2;
@@ -140,7 +145,7 @@ async fn each_misbehaviour_alone_ends_in_its_outcome_while_another_channel_deliv
 
 /// A user named like the behaviour wants messages about a package of that name, at an address that asks for it.
 async fn wants_only(scene: &Scene, behaviour: &str, channel: &str) {
-    let only = json!({"rule": "package_filter", "arguments": {"package": behaviour}});
+    let only = rule("package_filter", Some(("package", behaviour)));
     let address = format!("{behaviour}@example.org");
     channel::subscribe(&scene.client, &subscription(&user(behaviour), channel, &[&address], only)).await.unwrap();
 }
@@ -151,11 +156,11 @@ fn user(behaviour: &str) -> String {
 }
 
 /// Waits until the delivery of that behaviour was tried and is in `state`.
-async fn settled(scene: &Scene, behaviour: &str, state: &str) -> Value {
+async fn settled(scene: &Scene, behaviour: &str, state: &str) -> DeliveryInfo {
     let path = format!("/api/v1/deliveries?channel=hostile&user={}", user(behaviour));
     wait::until(&format!("{behaviour} is {state}"), LIMIT, async || {
-        let rows: Vec<Value> = scene.client.get(&path).await?;
-        Ok(rows.into_iter().find(|row| row["state"] == state && row["attempts"].as_u64() > Some(0)))
+        let rows: Vec<DeliveryInfo> = scene.client.list(&path).await?;
+        Ok(rows.into_iter().find(|row| row.state.as_str() == state && row.attempts > 0))
     })
     .await
     .unwrap()

@@ -8,6 +8,7 @@ mod webhook;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use tidings_api_types::TestSendResult;
 
 use bytes::Bytes;
 use hyper::Method;
@@ -41,9 +42,8 @@ async fn test_send(scene: &Scene, channel: &str, address: &str) -> (String, Opti
     let body = json!({"address": address}).to_string();
     let path = format!("/api/v1/channels/{channel}/test-send");
     let answer = scene.client.send(Method::POST, &path, Bytes::from(body)).await.unwrap();
-    let answer: Value = serde_json::from_slice(&answer.success().unwrap()).unwrap();
-    let outcome = answer["outcome"].as_str().unwrap_or_default().to_owned();
-    (outcome, answer["retry_after_seconds"].as_u64())
+    let result: TestSendResult = serde_json::from_slice(&answer.success().unwrap()).unwrap();
+    (result.outcome.as_str().to_owned(), result.retry_after_seconds)
 }
 
 fn say(status: u16) -> WebFault {

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tidings_domain::delivery::DeliveryState;
 
 use serde_json::{Value, json};
 use tidings_tests::ircd::{Arrival, Ngircd, Reader};
@@ -141,26 +142,26 @@ async fn one_connection_outlives_idleness_answers_people_and_keeps_within_a_serv
 
 #[tokio::test(flavor = "multi_thread")]
 async fn over_tls_a_server_gets_messages_only_with_a_certificate_that_is_trusted() {
-    let (trusted, stranger) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (trusted, outsider) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (server, port, ca_file) = secure(trusted.path()).await;
-    let (other, other_port, _) = secure(stranger.path()).await;
+    let (other, other_port, _) = secure(outsider.path()).await;
     let mut scene = Scene::set_with(|settings| settings.tls = Some(TlsSection { ca_file })).await.unwrap();
     let (reader, nobody) = (Reader::default(), Reader::default());
     reader.join(&server, CHANNEL).await.unwrap();
     nobody.join(&other, CHANNEL).await.unwrap();
     // As the settings are without a word about TLS.
     install_at(&scene, "irc", port, json!({"services": "none"})).await;
-    install_at(&scene, "irc-stranger", other_port, json!({"services": "none"})).await;
+    install_at(&scene, "irc-outsider", other_port, json!({"services": "none"})).await;
     scene.publish([name(1)]).await.unwrap();
     let arrived = async || Ok((!reader.arrivals().is_empty()).then_some(()));
     wait::until("the message", LIMIT, arrived).await.unwrap();
     assert_eq!(scene.queue_empty("irc").await.unwrap().delivered, 1);
     let row = wait::until("why the other one waits", LIMIT, async || {
-        let rows: Vec<Value> = scene.client.get("/api/v1/deliveries?channel=irc-stranger").await?;
-        Ok(rows.into_iter().find(|row| row["note"].is_string()))
+        let rows = scene.client.deliveries("channel=irc-outsider").await?;
+        Ok(rows.into_iter().find(|row| row.note.is_some()))
     });
     let row = row.await.unwrap();
-    assert_eq!(row["state"], "pending", "{row}");
-    assert!(row["note"].as_str().unwrap().contains("certificate"), "{row}");
+    assert_eq!(row.state, DeliveryState::Pending, "{row:?}");
+    assert!(row.note.as_deref().unwrap().contains("certificate"), "{row:?}");
     assert!(nobody.arrivals().is_empty());
 }

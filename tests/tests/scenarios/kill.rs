@@ -40,7 +40,7 @@ async fn every_accepted_delivery_arrives_though_the_daemon_is_killed_twenty_time
     assert!(books.balance() && books.accepted == books.delivered, "{books:?}");
 
     let rows = scene.deliveries("email").await.unwrap();
-    let accepted: BTreeSet<&str> = rows.iter().filter_map(|row| row["id"].as_str()).collect();
+    let accepted: BTreeSet<&str> = rows.iter().map(|row| row.id.as_str()).collect();
     assert_eq!(accepted.len() as u64, books.accepted);
     let mails = scene.sink.mails.all();
     let mut copies: BTreeMap<&str, usize> = BTreeMap::new();

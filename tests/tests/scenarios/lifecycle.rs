@@ -43,7 +43,7 @@ async fn sigterm_under_load_ends_with_success_and_nothing_is_lost_or_sent_twice(
 async fn a_bad_configuration_is_refused_before_a_port_is_bound_or_a_file_made() {
     let dir = tempfile::tempdir().unwrap();
     let mut settings = DaemonSettings::new(dir.path(), &["tcp://127.0.0.1:1"]).unwrap();
-    // Whoever tried to bind would complain of this.
+    // Anyone who tried to bind would complain of this.
     let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     settings.api.listen = taken.local_addr().unwrap().to_string();
     settings.dispatch.batch = 0;

@@ -3,11 +3,12 @@
 
 use bytes::Bytes;
 use hyper::Method;
-use serde_json::{Value, json};
+use serde_json::json;
+use tidings_api_types::DeliveryInfo;
 use tidings_tests::channel;
 use tidings_tests::pkgdb::PkgdbServer;
 use tidings_tests::samples::SampleMessage;
-use tidings_tests::scene::{LIMIT, Scene, about, subscription};
+use tidings_tests::scene::{LIMIT, Scene, about, rule, subscription};
 use tidings_tests::settings::AclSection;
 use tidings_tests::wait;
 
@@ -19,7 +20,7 @@ async fn scene(service: &PkgdbServer, timeout: &str, wait: &str) -> Scene {
 
 /// The user wants to hear of the packages that are his.
 async fn wants_own_packages(scene: &Scene, user: &str) {
-    let mine = json!({"rule": "user_package_filter", "arguments": {"fasnick": user}});
+    let mine = rule("user_package_filter", Some(("fasnick", user)));
     let address = format!("{user}@example.org");
     channel::subscribe(&scene.client, &subscription(user, "email", &[&address], mine)).await.unwrap();
 }
@@ -40,8 +41,8 @@ async fn announce_change(scene: &mut Scene, package: &str) {
 async fn told(scene: &Scene, user: &str, count: usize) -> Vec<String> {
     let path = format!("/api/v1/deliveries?channel=email&user={user}&limit=1000");
     wait::until(&format!("{count} messages for {user}"), LIMIT, async || {
-        let rows: Vec<Value> = scene.client.get(&path).await?;
-        let ids = rows.iter().rev().map(|row| row["message_id"].as_str().unwrap_or_default().to_owned());
+        let rows: Vec<DeliveryInfo> = scene.client.list(&path).await?;
+        let ids = rows.iter().rev().map(|row| row.message_id.clone());
         Ok((rows.len() >= count).then(|| ids.collect()))
     })
     .await

@@ -3,6 +3,7 @@
 mod confirm;
 mod corpus;
 mod demo;
+mod drain;
 mod foreign;
 mod gone;
 mod hostile;
@@ -11,6 +12,7 @@ mod irc;
 mod kill;
 mod lifecycle;
 mod lists;
+mod openapi;
 mod resident;
 mod secrets;
 mod smtp;

@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
+use tidings_api_types::{ChannelInfo, ChannelStateInfo};
+use tidings_domain::plugin_life::EventKind;
 use tidings_tests::paths;
 use tidings_tests::scene::{LIMIT, Scene};
 use tidings_tests::{channel, wait};
@@ -92,8 +94,8 @@ async fn until(what: &str, server: &Lines, good: impl Fn(&Seen) -> bool) {
     wait::until(what, LIMIT, async || Ok(server.with(&good).then_some(()))).await.unwrap();
 }
 
-async fn view(scene: &Scene) -> Value {
-    scene.client.get("/api/v1/channels/lodger").await.unwrap()
+async fn view(scene: &Scene) -> ChannelInfo {
+    scene.client.channel("lodger").await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -124,7 +126,7 @@ async fn a_resident_channel_keeps_one_connection_and_loses_nothing_when_its_serv
     let books = scene.queue_empty("lodger").await.unwrap();
     assert_eq!((books.accepted, books.delivered), (2 * MESSAGES, 2 * MESSAGES), "{books:?}");
     let accepted: std::collections::BTreeSet<String> =
-        scene.deliveries("lodger").await.unwrap().iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect();
+        scene.deliveries("lodger").await.unwrap().iter().map(|row| row.id.clone()).collect();
     let taken =
         server.with(|seen| seen.taken.iter().map(|(id, _)| id.clone()).collect::<std::collections::BTreeSet<_>>());
     assert!(accepted.is_subset(&taken), "every delivery arrived");
@@ -132,12 +134,11 @@ async fn a_resident_channel_keeps_one_connection_and_loses_nothing_when_its_serv
     assert_eq!(connections, 2, "one before and one after");
 
     let resident = wait::until("it was woken", LIMIT, async || {
-        let resident = view(&scene).await["resident"].clone();
-        Ok((resident["wakes"].as_u64() > Some(0)).then_some(resident))
+        Ok(view(&scene).await.resident.filter(|resident| resident.wakes > 0))
     })
     .await
     .unwrap();
-    assert_eq!((&resident["alive"], &resident["starts"], &resident["crashes"]), (&json!(true), &json!(1), &json!(0)));
+    assert_eq!((resident.alive, resident.starts, resident.crashes), (true, 1, 0));
     let metrics =
         scene.client.send(hyper::Method::GET, "/metrics", bytes::Bytes::new()).await.unwrap().success().unwrap();
     let metrics = String::from_utf8(metrics.to_vec()).unwrap();
@@ -146,7 +147,7 @@ async fn a_resident_channel_keeps_one_connection_and_loses_nothing_when_its_serv
 
     channel::switch(&scene.client, "lodger", false).await.unwrap();
     until("it says goodbye", &server, |seen| seen.farewells == 1).await;
-    assert_eq!(view(&scene).await.get("resident"), None);
+    assert_eq!(view(&scene).await.resident, None);
     // Through a disabled channel, a test has an instance of its own, and only for itself.
     let body = json!({"address": "test@example.org"}).to_string();
     scene.client.post("/api/v1/channels/lodger/test-send", body).await.unwrap();
@@ -164,9 +165,9 @@ async fn a_resident_that_traps_is_seen_to_crash_and_its_deliveries_are_held_unti
     scene.wants_everything("amara", "lodger", &["amara@example.org"]).await.unwrap();
     scene.publish(["held".to_owned()]).await.unwrap();
     wait::until("the crash is shown", LIMIT, async || {
-        let resident = view(&scene).await["resident"].clone();
-        let last = resident["last_crash"].as_str().unwrap_or_default().to_owned();
-        Ok((resident["crashes"].as_u64() > Some(1) && last.starts_with("trap: ")).then_some(()))
+        let Some(resident) = view(&scene).await.resident else { return Ok(None) };
+        let last = resident.last_crash.unwrap_or_default();
+        Ok((resident.crashes > 1 && last.starts_with("trap: ")).then_some(()))
     })
     .await
     .unwrap();
@@ -183,15 +184,12 @@ async fn next_lodger(scene: &Scene) -> String {
     let mut file = std::fs::read(paths::plugin("lodger").unwrap()).unwrap();
     file.extend([0, 6, 5]);
     file.extend(b"build");
-    let answer = scene.client.post("/api/v1/components", file).await.unwrap();
-    let answer: Value = serde_json::from_slice(&answer).unwrap();
-    answer["digest"].as_str().unwrap().to_owned()
+    scene.client.install(file).await.unwrap().digest
 }
 
 /// The channel's history, newest first.
-async fn events(scene: &Scene) -> Vec<String> {
-    let events: Vec<Value> = scene.client.get("/api/v1/channels/lodger/events").await.unwrap();
-    events.iter().map(|event| event["event"].as_str().unwrap().to_owned()).collect()
+async fn events(scene: &Scene) -> Vec<EventKind> {
+    scene.client.channel_events("lodger").await.unwrap().iter().map(|event| event.event).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -202,19 +200,19 @@ async fn a_new_resident_that_traps_at_its_start_is_rolled_back_by_itself_with_it
     let plugin = paths::plugin("lodger").unwrap();
     channel::install(&scene.client, "lodger", &plugin, &config, &channel::loopback(server.address)).await.unwrap();
     until("it connects", &server, |seen| seen.connections == 1).await;
-    let old = view(&scene).await["component"].clone();
+    let old = view(&scene).await.component;
     let new = next_lodger(&scene).await;
     let began = Instant::now();
     let body = json!({"component": new, "config": {"start": "trap"}, "unproven": true}).to_string();
     scene.client.post("/api/v1/channels/lodger/upgrade", body).await.unwrap();
     wait::until("the old version is back", ROLL_BACK.saturating_sub(began.elapsed()), async || {
         let view = view(&scene).await;
-        Ok((view["component"] == old && view["resident"]["alive"] == true).then_some(()))
+        Ok((view.component == old && view.resident.is_some_and(|resident| resident.alive)).then_some(()))
     })
     .await
     .unwrap();
-    assert_eq!(view(&scene).await["config"]["start"], "connect", "what came with the new version went with it");
-    assert_eq!(events(&scene).await[0], "rolled_back");
+    assert_eq!(view(&scene).await.config["start"], "connect", "what came with the new version went with it");
+    assert_eq!(events(&scene).await[0], EventKind::RolledBack);
     until("it connects again", &server, |seen| seen.connections == 2).await;
     scene.wants_everything("amara", "lodger", &["amara@example.org"]).await.unwrap();
     scene.publish(["after".to_owned()]).await.unwrap();
@@ -230,8 +228,8 @@ async fn a_resident_that_traps_in_every_life_is_quarantined_and_its_crashes_are_
     channel::install(&scene.client, "lodger", &plugin, &json!({"start": "trap"}), &nothing).await.unwrap();
     wait::until("it is quarantined", LIMIT, async || {
         let view = view(&scene).await;
-        let told = view["reason"].as_str().unwrap_or_default().contains("the last with trap: ");
-        Ok((view["state"] == "quarantined" && told).then_some(()))
+        let ChannelStateInfo::Quarantined { reason, .. } = view.state else { return Ok(None) };
+        Ok(reason.contains("the last with trap: ").then_some(()))
     })
     .await
     .unwrap();

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::time::Duration;
+use tidings_domain::delivery::DeliveryState;
 
 use tidings_tests::scene::{LIMIT, Scene};
 use tidings_tests::sink::{Act, Phase, ScriptRule};
@@ -53,9 +54,9 @@ async fn a_final_refusal_of_one_recipient_is_the_death_of_that_delivery_alone() 
     let books = scene.books("email").await.unwrap();
     assert_eq!((books.delivered, books.dead, books.cancelled), (1, 1, 0));
     let rows = scene.deliveries("email").await.unwrap();
-    let dead = rows.iter().find(|row| row["state"] == "dead").unwrap();
-    assert_eq!(dead["address"], "amara@example.org");
-    assert!(dead["note"].as_str().unwrap().contains("mailbox disabled"), "{dead}");
+    let dead = rows.iter().find(|row| row.state == DeliveryState::Dead).unwrap();
+    assert_eq!(dead.address, "amara@example.org");
+    assert!(dead.note.as_deref().unwrap().contains("mailbox disabled"), "{dead:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

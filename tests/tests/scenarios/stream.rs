@@ -1,12 +1,13 @@
-//! Event streams, as a browser follows them: caught up, live, over a restart, and not for strangers.
+//! Event streams, as a browser follows them: caught up, live, over a restart, and not for others.
 
 use std::time::Duration;
+use tidings_api_types::StreamInfo;
 
 use serde_json::{Value, json};
 use tidings_tests::channel;
 use tidings_tests::events::StreamEvents;
 use tidings_tests::paths;
-use tidings_tests::scene::{LIMIT, Scene, subscription};
+use tidings_tests::scene::{LIMIT, Scene, rule, subscription};
 
 async fn browser() -> Scene {
     let scene = Scene::set().await.unwrap();
@@ -17,10 +18,11 @@ async fn browser() -> Scene {
 
 /// Where the user's stream is.
 async fn path(scene: &Scene, user: &str) -> String {
-    let links: Vec<Value> = scene.client.get(&format!("/api/v1/subscriptions/{user}/browser/streams")).await.unwrap();
+    let path = format!("/api/v1/subscriptions/{user}/browser/streams");
+    let mut links: Vec<StreamInfo> = scene.client.list(&path).await.unwrap();
     assert_eq!(links.len(), 1);
-    assert_eq!(links[0]["address"], *user);
-    links[0]["path"].as_str().unwrap().to_owned()
+    assert_eq!(links[0].address, *user);
+    links.remove(0).path
 }
 
 async fn follow(scene: &Scene, path: &str, last: Option<u64>) -> StreamEvents {
@@ -76,7 +78,7 @@ async fn a_browser_is_caught_up_and_then_live_and_goes_on_after_a_restart_where_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_is_its_users_and_ends_with_the_address() {
     let scene = browser().await;
-    let rule = json!({"rule": "regex_filter", "arguments": {"pattern": "."}});
+    let rule = rule("regex_filter", Some(("pattern", ".")));
     let others = subscription("mallory", "browser", &["amara"], rule);
     let refused = channel::subscribe(&scene.client, &others).await.expect_err("another's name");
     assert!(format!("{refused:#}").contains("the name of the account, `mallory`"), "{refused:#}");
@@ -97,6 +99,6 @@ async fn a_stream_is_its_users_and_ends_with_the_address() {
         StreamEvents::follow(scene.client.address(), &format!("{stream}/events"), None).await.is_err(),
         "it is over"
     );
-    let other: anyhow::Result<Value> = scene.client.get("/api/v1/subscriptions/amara/email/streams").await;
+    let other = scene.client.list::<StreamInfo>("/api/v1/subscriptions/amara/email/streams").await;
     assert!(format!("{:#}", other.expect_err("mail has none")).contains("writes no event streams"));
 }

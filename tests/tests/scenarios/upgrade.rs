@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tidings_api_types::{ChannelInfo, ChannelStateInfo, LogLineInfo, UpgradeRequest};
+use tidings_domain::plugin_life::CanaryPlan;
 use tidings_tests::channel;
 use tidings_tests::client::TestClient;
 use tidings_tests::paths;
-use tidings_tests::scene::{LIMIT, Scene, subscription};
+use tidings_tests::scene::{LIMIT, Scene, rule, subscription};
 use tidings_tests::wait;
 
 /// Messages of the test under load.
@@ -25,48 +27,46 @@ fn next_email(word: &str) -> Vec<u8> {
     file
 }
 
-async fn installed(client: &TestClient, file: Vec<u8>) -> String {
-    let answer = client.post("/api/v1/components", file).await.unwrap();
-    let answer: Value = serde_json::from_slice(&answer).unwrap();
-    answer["digest"].as_str().unwrap().to_owned()
-}
-
 async fn faulty(client: &TestClient) -> String {
-    installed(client, std::fs::read(paths::plugin("faulty").unwrap()).unwrap()).await
+    client.install(std::fs::read(paths::plugin("faulty").unwrap()).unwrap()).await.unwrap().digest
 }
 
 /// Without the trial against the contract, which would find out what these releases are.
-async fn upgrade(client: &TestClient, mut body: Value) -> Value {
-    body["unproven"] = json!(true);
-    let answer = client.post("/api/v1/channels/email/upgrade", body.to_string()).await.unwrap();
+async fn upgrade(client: &TestClient, request: UpgradeRequest) -> ChannelInfo {
+    let request = UpgradeRequest { unproven: true, ..request };
+    let body = serde_json::to_vec(&request).unwrap();
+    let answer = client.post("/api/v1/channels/email/upgrade", body).await.unwrap();
     serde_json::from_slice(&answer).unwrap()
 }
 
-async fn view(client: &TestClient, name: &str) -> Value {
-    client.get(&format!("/api/v1/channels/{name}")).await.unwrap()
+async fn view(client: &TestClient, name: &str) -> ChannelInfo {
+    client.channel(name).await.unwrap()
+}
+
+/// The component on trial.
+fn candidate(channel: &ChannelInfo) -> Option<&str> {
+    channel.candidate.as_ref().map(|candidate| candidate.component.as_str())
 }
 
 /// Waits until the channel `email` runs that component, with nothing on trial.
 async fn runs(scene: &Scene, component: &str, within: Duration) {
     wait::until("the version is the active one", within, async || {
         let view = view(&scene.client, "email").await;
-        Ok((view["component"] == component && view["candidate"].is_null()).then_some(()))
+        Ok((view.component == component && view.candidate.is_none()).then_some(()))
     })
     .await
     .unwrap();
 }
 
 async fn events(client: &TestClient, name: &str) -> Vec<(String, String)> {
-    let events: Vec<Value> = client.get(&format!("/api/v1/channels/{name}/events")).await.unwrap();
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    events.iter().map(|event| (text(&event["event"]), text(&event["component"]))).collect()
+    let events = client.channel_events(name).await.unwrap().into_iter();
+    events.map(|event| (event.event.as_str().to_owned(), event.component)).collect()
 }
 
 /// The states of the channel's versions, by component.
 async fn versions(client: &TestClient) -> Vec<(String, String)> {
-    let versions: Vec<Value> = client.get("/api/v1/channels/email/versions").await.unwrap();
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    versions.iter().map(|version| (text(&version["component"]), text(&version["state"]))).collect()
+    let versions = client.channel_versions("email").await.unwrap().into_iter();
+    versions.map(|version| (version.component, version.state.as_str().to_owned())).collect()
 }
 
 /// Each message arrived, and none twice.
@@ -81,13 +81,13 @@ async fn an_upgrade_under_load_loses_nothing_and_doubles_nothing_and_can_be_take
     let mut scene = Scene::set().await.unwrap();
     let client = scene.client.clone();
     scene.wants_everything("amara", "email", &["amara@example.org"]).await.unwrap();
-    let old = view(&client, "email").await["component"].as_str().unwrap().to_owned();
-    let new = installed(&client, next_email("2")).await;
+    let old = view(&client, "email").await.component;
+    let new = client.install(next_email("2")).await.unwrap().digest;
     scene.publish((0..MESSAGES / 2).map(|number| format!("early-{number:04}"))).await.unwrap();
     scene.sink.mails.wait("the first mails", LIMIT, |mails| (mails.len() >= 20).then_some(())).await.unwrap();
-    let canary = json!({"share_percent": 20, "min_calls": 5});
-    let trial = upgrade(&client, json!({"component": new, "canary": canary})).await;
-    assert_eq!((&trial["component"], &trial["candidate"]["component"]), (&json!(old), &json!(new)));
+    let canary = Some(CanaryPlan { share_percent: 20, min_calls: 5, ..CanaryPlan::default() });
+    let trial = upgrade(&client, UpgradeRequest { component: new.clone(), canary, ..Default::default() }).await;
+    assert_eq!((&trial.component, candidate(&trial)), (&old, Some(new.as_str())));
     scene.publish((0..MESSAGES / 2).map(|number| format!("late-{number:04}"))).await.unwrap();
     runs(&scene, &new, LIMIT).await;
     let books = scene.queue_empty("email").await.unwrap();
@@ -96,20 +96,19 @@ async fn an_upgrade_under_load_loses_nothing_and_doubles_nothing_and_can_be_take
     let told = events(&client, "email").await;
     assert_eq!(told[0], ("promoted".to_owned(), new.clone()));
     assert_eq!(told[1], ("canary_started".to_owned(), new.clone()));
-    let metrics = client.send("GET".parse().unwrap(), "/metrics", "".into()).await.unwrap().body;
-    let metrics = String::from_utf8_lossy(&metrics).into_owned();
+    let metrics = client.text("/metrics").await.unwrap();
     for component in [&old, &new] {
         let label = format!("component=\"{}\"", &component[..12]);
         let counted = |line: &&str| line.starts_with("tidings_version_calls_total") && line.contains(&label);
         assert!(metrics.lines().any(|line| counted(&line)), "both versions were called: {label}");
     }
-    let figures: Vec<Value> = client.get("/api/v1/channels/email/versions").await.unwrap();
+    let figures = client.channel_versions("email").await.unwrap();
     for component in [&old, &new] {
-        let stats = &figures.iter().find(|one| one["component"] == **component).unwrap()["stats"];
-        let used = stats["cpu_seconds"].as_f64() > Some(0.0) && stats["memory_peak_bytes"].as_u64() > Some(0);
-        assert!(used && stats["calls"].as_u64() > Some(0), "{figures:?}");
-        let timed = stats["latency"].as_array().unwrap().iter().filter_map(|bucket| bucket["count"].as_u64());
-        assert_eq!(Some(timed.sum()), stats["calls"].as_u64(), "{figures:?}");
+        let version = figures.iter().find(|one| one.component == **component).unwrap();
+        let stats = version.stats.as_ref().unwrap();
+        assert!(stats.cpu_seconds > 0.0 && stats.memory_peak_bytes > 0 && stats.calls > 0, "{figures:?}");
+        let timed: u64 = stats.latency.iter().map(|bucket| bucket.count).sum();
+        assert_eq!(timed, stats.calls, "{figures:?}");
     }
     // And back in one call.
     client.post("/api/v1/channels/email/rollback", "").await.unwrap();
@@ -128,10 +127,10 @@ async fn a_release_that_traps_is_rolled_back_by_itself_and_burns_no_delivery() {
         let mut scene = Scene::set().await.unwrap();
         let client = scene.client.clone();
         scene.wants_everything("amara", "email", &["amara@example.org"]).await.unwrap();
-        let old = view(&client, "email").await["component"].as_str().unwrap().to_owned();
+        let old = view(&client, "email").await.component;
         let bad = faulty(&client).await;
         let began = Instant::now();
-        upgrade(&client, json!({"component": bad, "now": now})).await;
+        upgrade(&client, UpgradeRequest { component: bad.clone(), now, ..Default::default() }).await;
         scene.publish((0..200).map(|number| format!("package-{number:04}"))).await.unwrap();
         runs(&scene, &old, ROLL_BACK.saturating_sub(began.elapsed())).await;
         scene.dealt_with(200).await.unwrap();
@@ -139,14 +138,13 @@ async fn a_release_that_traps_is_rolled_back_by_itself_and_burns_no_delivery() {
         assert_eq!((books.accepted, books.delivered, books.dead), (200, 200, 0), "{books:?}");
         each_once(&scene, 200);
         let rows = scene.deliveries("email").await.unwrap();
-        assert!(rows.iter().all(|row| row["attempts"] == 1), "an attempt was used up by the bad release");
+        assert!(rows.iter().all(|row| row.attempts == 1), "an attempt was used up by the bad release");
         let (event, component) = events(&client, "email").await.swap_remove(0);
         let expected = if now { "rolled_back" } else { "fell_back" };
         assert_eq!((event.as_str(), component.as_str()), (expected, bad.as_str()));
         assert!(versions(&client).await.contains(&(bad, "failed".into())));
-        let log: Vec<Value> = client.get("/api/v1/channels/email/log").await.unwrap();
-        let said =
-            |line: &Value| line["version"] == "99.0.0" && line["line"].as_str().unwrap().contains("about to trap");
+        let log = client.channel_log("email").await.unwrap();
+        let said = |line: &LogLineInfo| line.version == "99.0.0" && line.line.contains("about to trap");
         assert!(log.iter().any(said), "{log:?}");
     }
 }
@@ -156,7 +154,7 @@ async fn a_trial_changes_nothing_that_the_active_version_reads() {
     let mut scene = Scene::set().await.unwrap();
     scene.wants_everything("amara", "email", &["amara@example.org"]).await.unwrap();
     let before = view(&scene.client, "email").await;
-    let new = installed(&scene.client, next_email("settings")).await;
+    let new = scene.client.install(next_email("settings")).await.unwrap().digest;
     let path = "/api/v1/channels/email/upgrade";
     let body = |config: Value, now: bool| json!({"component": new, "config": config, "now": now, "unproven": true});
     for config in [json!({"tls": "implicit"}), json!({"from": null})] {
@@ -165,15 +163,15 @@ async fn a_trial_changes_nothing_that_the_active_version_reads() {
         let said = String::from_utf8_lossy(&answer.body).into_owned();
         assert!(answer.status == 422 && said.contains("the active version reads it too"), "{config}: {said}");
         let after = view(&scene.client, "email").await;
-        assert_eq!((&after["config"], &after["candidate"]), (&before["config"], &Value::Null), "{config}");
+        assert_eq!((&after.config, &after.candidate), (&before.config, &None), "{config}");
     }
     // At once it may, and with the version its values go as well.
     let config = json!({"from": "other@tidings.example"});
     scene.client.post(path, body(config, true).to_string()).await.unwrap();
-    assert_eq!(view(&scene.client, "email").await["config"]["from"], "other@tidings.example");
+    assert_eq!(view(&scene.client, "email").await.config["from"], "other@tidings.example");
     scene.client.post("/api/v1/channels/email/rollback", "").await.unwrap();
     let back = view(&scene.client, "email").await;
-    assert_eq!((&back["config"], &back["component"]), (&before["config"], &before["component"]));
+    assert_eq!((&back.config, &back.component), (&before.config, &before.component));
     scene.publish(["after".to_owned()]).await.unwrap();
     scene.dealt_with(1).await.unwrap();
     scene.queue_empty("email").await.unwrap();
@@ -184,9 +182,9 @@ async fn a_trial_changes_nothing_that_the_active_version_reads() {
 async fn a_lone_delivery_is_enough_to_roll_back_a_release_that_traps() {
     let mut scene = Scene::set().await.unwrap();
     scene.wants_everything("amara", "email", &["amara@example.org"]).await.unwrap();
-    let old = view(&scene.client, "email").await["component"].as_str().unwrap().to_owned();
+    let old = view(&scene.client, "email").await.component;
     let bad = faulty(&scene.client).await;
-    upgrade(&scene.client, json!({"component": bad, "now": true})).await;
+    upgrade(&scene.client, UpgradeRequest { component: bad, now: true, ..Default::default() }).await;
     let began = Instant::now();
     scene.publish(["alone".to_owned()]).await.unwrap();
     runs(&scene, &old, ROLL_BACK.saturating_sub(began.elapsed())).await;
@@ -199,15 +197,15 @@ async fn a_lone_delivery_is_enough_to_roll_back_a_release_that_traps() {
 async fn a_trial_is_as_old_as_its_running_and_ends_with_the_first_call_at_the_earliest() {
     let mut scene = Scene::set().await.unwrap();
     scene.wants_everything("amara", "email", &["amara@example.org"]).await.unwrap();
-    let old = view(&scene.client, "email").await["component"].clone();
-    let new = installed(&scene.client, next_email("quiet")).await;
-    let canary = json!({"max_seconds": 1});
-    upgrade(&scene.client, json!({"component": new, "canary": canary})).await;
+    let old = view(&scene.client, "email").await.component;
+    let new = scene.client.install(next_email("quiet")).await.unwrap().digest;
+    let canary = Some(CanaryPlan { max_seconds: 1, ..CanaryPlan::default() });
+    upgrade(&scene.client, UpgradeRequest { component: new.clone(), canary, ..Default::default() }).await;
     for on in [false, true] {
         channel::switch(&scene.client, "email", on).await.unwrap();
         tokio::time::sleep(Duration::from_millis(1500)).await;
         let view = view(&scene.client, "email").await;
-        assert_eq!((&view["component"], &view["candidate"]["component"]), (&old, &json!(new)), "nobody called it");
+        assert_eq!((&view.component, candidate(&view)), (&old, Some(new.as_str())), "nobody called it");
     }
     scene.publish(["first".to_owned()]).await.unwrap();
     runs(&scene, &new, LIMIT).await;
@@ -226,20 +224,20 @@ async fn a_release_that_breaks_the_contract_meets_no_delivery() {
     let said = String::from_utf8_lossy(&answer.body).into_owned();
     assert!(answer.status == 422 && said.contains("a single message: no answer (trap)"), "{} {said}", answer.status);
     let after = view(&scene.client, "email").await;
-    assert_eq!((&after["component"], &after["candidate"]), (&before["component"], &Value::Null));
+    assert_eq!((&after.component, &after.candidate), (&before.component, &None));
     // A good one passes, and is on trial.
-    let good = installed(&scene.client, next_email("proven")).await;
+    let good = scene.client.install(next_email("proven")).await.unwrap().digest;
     scene.client.post(path, json!({"component": good}).to_string()).await.unwrap();
-    assert_eq!(view(&scene.client, "email").await["candidate"]["component"], good);
+    assert_eq!(candidate(&view(&scene.client, "email").await), Some(good.as_str()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kill_9_in_the_middle_of_an_upgrade_leaves_the_old_version_or_the_new_one() {
     let mut scene = Scene::set().await.unwrap();
     scene.wants_everything("amara", "email", &["amara@example.org"]).await.unwrap();
-    let old = view(&scene.client, "email").await["component"].as_str().unwrap().to_owned();
+    let old = view(&scene.client, "email").await.component;
     for turn in 0..3u64 {
-        let new = installed(&scene.client, next_email(&turn.to_string())).await;
+        let new = scene.client.install(next_email(&turn.to_string())).await.unwrap().digest;
         let client = scene.client.clone();
         let body = json!({"component": new, "now": true, "unproven": true}).to_string();
         let asked = tokio::spawn(async move { client.post("/api/v1/channels/email/upgrade", body).await });
@@ -247,9 +245,9 @@ async fn kill_9_in_the_middle_of_an_upgrade_leaves_the_old_version_or_the_new_on
         scene = scene.kill_and_restart().await.unwrap();
         let answered = asked.await.unwrap().is_ok();
         let view = view(&scene.client, "email").await;
-        let active = view["component"].as_str().unwrap().to_owned();
-        assert!(active == new || (active == old && !answered), "{view}");
-        assert_eq!(view["state"], "running", "{view}");
+        assert_eq!(view.state, ChannelStateInfo::Running, "{view:?}");
+        let active = view.component;
+        assert!(active == new || (active == old && !answered), "{active}");
         let states = versions(&scene.client).await;
         assert_eq!(states.iter().filter(|(_, state)| state == "active").count(), 1, "{states:?}");
         assert!(states.contains(&(active.clone(), "active".into())), "{states:?}");
@@ -269,12 +267,16 @@ async fn broken(scene: &Scene) {
     scene.wants_everything("amara", "broken", &["amara@example.org"]).await.unwrap();
 }
 
-async fn is_quarantined(scene: &Scene, times: usize) -> Value {
+/// Waits until the channel `broken` is in quarantine for the so-manieth time; returns the reason.
+async fn is_quarantined(scene: &Scene, times: usize) -> String {
     wait::until("the channel is quarantined", LIMIT, async || {
         let view = view(&scene.client, "broken").await;
         let events = events(&scene.client, "broken").await;
         let so_often = events.iter().filter(|(event, _)| event == "quarantined").count() == times;
-        Ok((so_often && view["state"] == "quarantined").then_some(view))
+        match view.state {
+            ChannelStateInfo::Quarantined { reason, .. } if so_often => Ok(Some(reason)),
+            _ => Ok(None),
+        }
     })
     .await
     .unwrap()
@@ -287,20 +289,19 @@ async fn a_plugin_that_crashes_again_and_again_is_quarantined_and_its_queue_is_h
     scene.publish((0..30).map(|number| format!("package-{number:04}"))).await.unwrap();
     scene.dealt_with(30).await.unwrap();
     let quarantined = is_quarantined(&scene, 1).await;
-    assert!(quarantined["reason"].as_str().unwrap().contains("calls crashed"), "{quarantined}");
+    assert!(quarantined.contains("calls crashed"), "{quarantined}");
     // It stays so over a restart, and says so.
     let scene = scene.kill_and_restart().await.unwrap();
     let now = view(&scene.client, "broken").await;
-    assert_eq!((&now["state"], &now["enabled"]), (&json!("quarantined"), &json!(true)));
-    let metrics = scene.client.send("GET".parse().unwrap(), "/metrics", "".into()).await.unwrap().body;
-    let metrics = String::from_utf8_lossy(&metrics).into_owned();
+    assert!(matches!(now.state, ChannelStateInfo::Quarantined { .. }) && now.enabled, "{now:?}");
+    let metrics = scene.client.text("/metrics").await.unwrap();
     assert!(metrics.contains("tidings_channel_quarantined{channel=\"broken\"} 1"), "an alarm");
     let books = scene.books("broken").await.unwrap();
     assert_eq!((books.accepted, books.pending, books.dead), (30, 30, 0), "{books:?}");
     // Released as it is, it comes back; with a version that works everything held goes out.
     scene.client.post("/api/v1/channels/broken/release", "").await.unwrap();
     is_quarantined(&scene, 2).await;
-    let good = installed(&scene.client, next_email("good")).await;
+    let good = scene.client.install(next_email("good")).await.unwrap().digest;
     scene.client.put("/api/v1/channels/broken/grants", &channel::loopback(scene.sink.smtp)).await.unwrap();
     let config = json!({
         "host": scene.sink.smtp.ip().to_string(),
@@ -320,7 +321,7 @@ async fn what_a_broken_channel_keeps_waiting_goes_by_another_channel_or_is_given
     let mut scene = Scene::set().await.unwrap();
     broken(&scene).await;
     // A filter that never matches: the address is there for the other channel's sake alone.
-    let never = json!({"rule": "package_filter", "arguments": {"package": "no-such-package"}});
+    let never = rule("package_filter", Some(("package", "no-such-package")));
     let by_mail = subscription("amara", "email", &["amara@example.org"], never);
     channel::subscribe(&scene.client, &by_mail).await.unwrap();
     scene.wants_everything("lena", "broken", &["lena@example.org"]).await.unwrap();
@@ -342,6 +343,6 @@ async fn what_a_broken_channel_keeps_waiting_goes_by_another_channel_or_is_given
     let books = scene.queue_empty("broken").await.unwrap();
     assert!(books.balance() && books.dead == 12, "{books:?}");
     let rows = scene.deliveries("broken").await.unwrap();
-    let dropped = rows.iter().filter(|row| row["note"].as_str().unwrap_or_default().starts_with("dropped:")).count();
+    let dropped = rows.iter().filter(|row| row.note.as_deref().unwrap_or_default().starts_with("dropped:")).count();
     assert_eq!(dropped, 12, "{rows:?}");
 }

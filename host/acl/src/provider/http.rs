@@ -59,7 +59,7 @@ impl HttpService {
             headers.insert(AUTHORIZATION, value);
         }
         let client = Client::builder()
-            .tls_backend_preconfigured(tidings_tls::client_config(None)?)
+            .tls_backend_preconfigured(tidings_tls::https_client_config(None)?)
             .user_agent(concat!("tidings/", env!("CARGO_PKG_VERSION")))
             .default_headers(headers)
             .redirect(Policy::custom(same_host))

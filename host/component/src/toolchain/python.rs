@@ -1,4 +1,4 @@
-//! Python, by componentize-py: the interpreter, the plugin and what it imports become one component.
+//! Python, with componentize-py: the interpreter, the plugin and its packages become one component.
 
 use std::path::Path;
 use std::process::Command;
@@ -6,25 +6,25 @@ use std::{env, fs};
 
 use anyhow::{Context, Result};
 
-use super::{WORLD, need, places, run, say, stamp};
+use super::{WORLD, absolute_paths, announce, require_file, run, stamp};
 
-/// The project's own environment, and what says that it has what `requirements.txt` names.
+/// The project's virtual environment, and the file that pins its packages.
 const VENV: &str = ".venv";
 const PINS: &str = "requirements.txt";
 
 const NO_PYTHON: &str = "install Python 3.10 or later with its module venv: on Debian, `apt-get install python3-venv`";
 
 /// Builds the plugin in `project` into the component `out`. The first time, and when `requirements.txt` has changed,
-/// componentize-py and the packages named beside it are installed into `.venv`, for which the network is needed.
+/// its packages, componentize-py among them, are installed into `.venv`, which needs the network.
 pub fn build(project: &Path, out: &Path) -> Result<()> {
-    let (project, out) = places(project, out)?;
-    need(&project, PINS, "it names the componentize-py that builds the plugin")?;
-    need(&project, "app.py", "it has the class `Plugin`")?;
-    need(&project, "wit", "it is a copy of the contract")?;
+    let (project, out) = absolute_paths(project, out)?;
+    require_file(&project, PINS, "it names the componentize-py that builds the plugin")?;
+    require_file(&project, "app.py", "it has the class `Plugin`")?;
+    require_file(&project, "wit", "it is a copy of the contract")?;
     install(&project)?;
     let mut tool = command(&project, "componentize-py")?;
     tool.args(["-d", "wit", "-w", WORLD, "componentize", "app", "-o"]).arg(out);
-    run(&mut tool, &project, "requirements.txt must name componentize-py").context("componentize-py built no component")
+    run(&mut tool, &project, "requirements.txt must name componentize-py").context("componentize-py failed")
 }
 
 fn install(project: &Path) -> Result<()> {
@@ -32,18 +32,18 @@ fn install(project: &Path) -> Result<()> {
     if fs::read(&installed).ok().as_ref() == Some(&wanted) {
         return Ok(());
     }
-    say(&format!("installing what {PINS} names into {VENV}…"));
+    announce(&format!("installing what {PINS} names into {VENV}…"));
     let mut python = Command::new("python3");
     python.args(["-m", "venv", "--clear", VENV]);
-    run(&mut python, project, NO_PYTHON).context(format!("no environment for the build; {NO_PYTHON}"))?;
+    run(&mut python, project, NO_PYTHON).context(format!("cannot create the virtual environment; {NO_PYTHON}"))?;
     let mut pip = command(project, "pip")?;
     pip.args(["install", "--quiet", "--disable-pip-version-check", "-r", PINS]);
-    run(&mut pip, project, NO_PYTHON).context("pip did not install what requirements.txt names")?;
+    run(&mut pip, project, NO_PYTHON).context("pip failed to install the packages of requirements.txt")?;
     fs::write(&installed, wanted).with_context(|| format!("writing {}", installed.display()))
 }
 
-/// A program of the project's own environment, in that environment: componentize-py takes the packages that it bundles
-/// from there, and would take the system's otherwise.
+/// A program of the project's virtual environment, run in it: componentize-py bundles the packages of the active
+/// environment.
 fn command(project: &Path, program: &str) -> Result<Command> {
     let (venv, system) = (project.join(VENV), env::var_os("PATH").unwrap_or_default());
     let path = env::join_paths([venv.join("bin")].into_iter().chain(env::split_paths(&system)))

@@ -1,35 +1,35 @@
-//! The cases, in the order in which a failure says most: what the plugin says of itself, what it makes of addresses, of
-//! deliveries, of far sides; at last what was seen over all calls.
+//! The cases, in the order in which a failure is most informative: the manifest, addresses, deliveries, unreliable
+//! servers, HTTP statuses, and what was observed over all calls.
 
 mod address;
 mod content;
-mod far;
 mod overall;
 mod status;
+mod unreliable_server;
 
 use tidings_domain::outcome::Outcome;
 use tidings_sandbox::CallReport;
 
-use crate::finding::ConformanceReport;
-use crate::trial::ConformanceRun;
+use crate::report::ConformanceReport;
+use crate::run::ConformanceRun;
 
 /// Runs them all.
-pub async fn all(mut trial: ConformanceRun<'_>) -> ConformanceReport {
-    overall::describe(&mut trial).await;
-    address::all(&mut trial).await;
-    content::all(&mut trial).await;
-    far::all(&mut trial).await;
-    status::all(&mut trial).await;
-    overall::judge(&mut trial);
-    trial.end()
+pub async fn all(mut run: ConformanceRun<'_>) -> ConformanceReport {
+    overall::describe(&mut run).await;
+    address::all(&mut run).await;
+    content::all(&mut run).await;
+    unreliable_server::all(&mut run).await;
+    status::all(&mut run).await;
+    overall::judge(&mut run);
+    run.finish()
 }
 
-/// Why nothing more is delivered.
-const HUNG: &str = "a call before this did not end by itself";
-/// Why a far side that is of no help proves nothing.
-const NO_REQUEST: &str = "with these settings it connects to nobody";
+/// Why a case is skipped after a call that never ended.
+const HUNG: &str = "an earlier call did not end before its deadline";
+/// Why a case is skipped if the plugin does not use the server.
+const NOT_CONNECTED: &str = "with these settings it does not connect to the server";
 
-/// That the call gave an answer.
+/// Fails if the call returned no answer.
 fn answered(report: &CallReport) -> Result<(), String> {
     match &report.crash {
         None => Ok(()),
@@ -38,7 +38,7 @@ fn answered(report: &CallReport) -> Result<(), String> {
 }
 
 /// The outcome in a few words.
-fn said(outcome: &Outcome) -> String {
+fn describe(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Delivered { .. } => "delivered".to_owned(),
         Outcome::Retry { reason, .. } => format!("retry ({reason})"),

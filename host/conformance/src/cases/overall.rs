@@ -1,45 +1,45 @@
-//! What concerns the plugin as a whole.
+//! Cases about the plugin as a whole.
 
 use std::time::Instant;
 
-use crate::far::ServerBehaviour;
-use crate::finding::CaseResult;
-use crate::sample::{self, NoSettings};
-use crate::trial::{ConformanceRun, DEADLINE_MS};
+use crate::remote_server::ServerBehaviour;
+use crate::report::CaseResult;
+use crate::run::{ConformanceRun, DEADLINE_MS};
+use crate::sample::{self, SettingsError};
 
 /// `describe` answers the same every time.
-pub async fn describe(trial: &mut ConformanceRun<'_>) {
-    let began = Instant::now();
-    let verdict = match trial.channel(ServerBehaviour::helpful(), DEADLINE_MS).await {
-        Err(NoSettings(why)) => CaseResult::Skipped(why),
+pub async fn describe(run: &mut ConformanceRun<'_>) {
+    let started = Instant::now();
+    let result = match run.channel(ServerBehaviour::accept_all(), DEADLINE_MS).await {
+        Err(SettingsError(reason)) => CaseResult::Skipped(reason),
         Ok(channel) => match channel.plugin.describe().await {
-            Ok(manifest) if manifest == *trial.manifest() => CaseResult::Passed,
-            Ok(_) => CaseResult::Failed("asked again, it described itself in another way".to_owned()),
+            Ok(manifest) if manifest == *run.manifest() => CaseResult::Passed,
+            Ok(_) => CaseResult::Failed("a second `describe` returned another manifest".to_owned()),
             Err((kind, detail)) => CaseResult::Failed(format!("no answer ({}): {detail}", kind.as_str())),
         },
     };
-    trial.note("it describes itself the same every time", began, verdict);
+    run.record("it describes itself the same every time", started, result);
 }
 
-/// What was seen over all calls.
-pub fn judge(trial: &mut ConformanceRun<'_>) {
-    let began = Instant::now();
-    let leaks = match trial.seen.leaks.first() {
-        Some(place) => Err(format!("a secret stands in {place}")),
+/// Judges what was observed over all calls.
+pub fn judge(run: &mut ConformanceRun<'_>) {
+    let started = Instant::now();
+    let leaks = match run.observed.leaks.first() {
+        Some(kind) => Err(format!("a secret is in {kind}")),
         None => Ok(()),
     };
-    trial.note("secrets stay out of log and outcomes", began, leaks);
-    let egress = egress(trial);
-    trial.note("it reaches only for what it asks for", began, egress);
+    run.record("secrets stay out of log and outcomes", started, leaks);
+    let egress = egress(run);
+    run.record("it reaches only for what it asks for", started, egress);
 }
 
-/// Every place that was refused must be one that the manifest, or the address of the trial, asks for.
-fn egress(trial: &ConformanceRun<'_>) -> CaseResult {
-    let unreached = trial.unreached();
-    let asked = |why: &&String| unreached.iter().any(|place| why.ends_with(&format!(" {place}")));
-    match (trial.seen.denied.iter().find(|why| !asked(why)), trial.seen.denied.is_empty()) {
-        (Some(why), _) => CaseResult::Failed(why.clone()),
+/// Every denied host must be one that the manifest, or the address, asks for.
+fn egress(run: &ConformanceRun<'_>) -> CaseResult {
+    let unreached = run.unreached();
+    let asked = |reason: &&String| unreached.iter().any(|host| reason.ends_with(&format!(" {host}")));
+    match (run.observed.denied.iter().find(|reason| !asked(reason)), run.observed.denied.is_empty()) {
+        (Some(reason), _) => CaseResult::Failed(reason.clone()),
         (None, true) => CaseResult::Passed,
-        (None, false) => CaseResult::Skipped(sample::beyond(&unreached)),
+        (None, false) => CaseResult::Skipped(sample::unreached_text(&unreached)),
     }
 }

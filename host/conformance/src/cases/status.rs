@@ -1,30 +1,30 @@
-//! The classes of HTTP's answers, for plugins that ask for HTTP.
+//! HTTP statuses, for plugins that ask for HTTP.
 
 use std::time::{Duration, Instant};
 
 use tidings_domain::manifest::Capability;
 use tidings_domain::outcome::Outcome;
 
-use super::{HUNG, NO_REQUEST, answered, said};
-use crate::far::{FirstSpeaker, RemoteServer, ServerBehaviour, TOLD};
-use crate::finding::CaseResult;
-use crate::sample::{NoSettings, deliveries};
-use crate::trial::{ConformanceRun, DEADLINE_MS};
+use super::{HUNG, NOT_CONNECTED, answered, describe};
+use crate::remote_server::{ERROR_BODY, FirstSpeaker, RemoteServer, ServerBehaviour};
+use crate::report::CaseResult;
+use crate::run::{ConformanceRun, DEADLINE_MS};
+use crate::sample::{SettingsError, deliveries};
 
-/// What the far side asks for in `Retry-After`, in seconds.
-const REST_SECONDS: u64 = 77;
+/// The server's `Retry-After`, in seconds.
+const RETRY_AFTER_SECONDS: u64 = 77;
 
-/// What an outcome may not be.
+/// Which outcomes a status permits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rule {
-    /// The plugin may make of it what it likes.
+    /// Any outcome.
     Any,
-    /// The far side did not take it.
+    /// Any outcome but `delivered`.
     NotDelivered,
-    /// It may pass.
-    Passing,
-    /// It may pass, not before `REST_SECONDS`.
-    Rest,
+    /// Only outcomes that try again.
+    Temporary,
+    /// Only outcomes that try again, not before `RETRY_AFTER_SECONDS`.
+    RetryAfter,
 }
 
 const STATUSES: [(u16, Rule); 18] = [
@@ -41,18 +41,18 @@ const STATUSES: [(u16, Rule); 18] = [
     (410, Rule::NotDelivered),
     (413, Rule::NotDelivered),
     (422, Rule::NotDelivered),
-    (429, Rule::Rest),
-    (500, Rule::Passing),
-    (502, Rule::Passing),
-    (503, Rule::Rest),
-    (504, Rule::Passing),
+    (429, Rule::RetryAfter),
+    (500, Rule::Temporary),
+    (502, Rule::Temporary),
+    (503, Rule::RetryAfter),
+    (504, Rule::Temporary),
 ];
 
-pub async fn all(trial: &mut ConformanceRun<'_>) {
+pub async fn all(run: &mut ConformanceRun<'_>) {
     for (status, rule) in STATUSES {
-        let began = Instant::now();
-        let verdict = one(trial, status, rule).await;
-        trial.note(&name(status), began, verdict);
+        let started = Instant::now();
+        let result = one(run, status, rule).await;
+        run.record(&name(status), started, result);
     }
 }
 
@@ -64,45 +64,45 @@ fn name(status: u16) -> String {
     }
 }
 
-async fn one(trial: &mut ConformanceRun<'_>, status: u16, rule: Rule) -> CaseResult {
-    if trial.seen.hung {
+async fn one(run: &mut ConformanceRun<'_>, status: u16, rule: Rule) -> CaseResult {
+    if run.observed.hung {
         return CaseResult::Skipped(HUNG.to_owned());
     }
-    match ask(trial, status, rule).await {
+    match ask(run, status, rule).await {
         Ok(verdict) => verdict,
-        Err(NoSettings(why)) => CaseResult::Skipped(why),
+        Err(SettingsError(reason)) => CaseResult::Skipped(reason),
     }
 }
 
-async fn ask(trial: &mut ConformanceRun<'_>, status: u16, rule: Rule) -> Result<CaseResult, NoSettings> {
-    // Where a redirect leads: a place without a grant.
-    let elsewhere = RemoteServer::start(ServerBehaviour::helpful(), FirstSpeaker::Client)
+async fn ask(run: &mut ConformanceRun<'_>, status: u16, rule: Rule) -> Result<CaseResult, SettingsError> {
+    // The target of redirects, without a grant.
+    let elsewhere = RemoteServer::start(ServerBehaviour::accept_all(), FirstSpeaker::Client)
         .await
-        .map_err(|error| NoSettings(error.to_string()))?;
+        .map_err(|error| SettingsError(error.to_string()))?;
     let headers = match status {
         300..=399 => vec![("location", format!("http://127.0.0.1:{}/", elsewhere.port()))],
-        429 | 503 => vec![("retry-after", REST_SECONDS.to_string())],
+        429 | 503 => vec![("retry-after", RETRY_AFTER_SECONDS.to_string())],
         _ => Vec::new(),
     };
-    let channel = trial.channel(ServerBehaviour::Polite { status, headers, body: TOLD }, DEADLINE_MS).await?;
+    let channel = run.channel(ServerBehaviour::Answer { status, headers, body: ERROR_BODY }, DEADLINE_MS).await?;
     if !channel.setup.grants.reach.iter().any(|grant| grant.capability == Capability::Http) {
-        let http = trial.manifest().grants.iter().any(|grant| grant.capability == Capability::Http);
-        let why = if http { channel.setup.out_of_reach() } else { "it asks for no HTTP".to_owned() };
-        return Ok(CaseResult::Skipped(why));
+        let http = run.manifest().grants.iter().any(|grant| grant.capability == Capability::Http);
+        let reason = if http { channel.setup.no_network_reason() } else { "it asks for no HTTP".to_owned() };
+        return Ok(CaseResult::Skipped(reason));
     }
-    let batch = [deliveries::single(&channel.setup.address, deliveries::usual("status"))];
-    let denied_before = trial.seen.denied.len();
-    let report = trial.deliver(&channel, &batch).await;
+    let batch = [deliveries::single(&channel.setup.address, deliveries::ordinary("status"))];
+    let denied_before = run.observed.denied.len();
+    let report = run.deliver(&channel, &batch).await;
     if (300..400).contains(&status) {
-        // The far side's idea, not the plugin's.
-        trial.seen.denied.truncate(denied_before);
+        // The server caused the denial, not the plugin.
+        run.observed.denied.truncate(denied_before);
     }
     if let Err(why) = answered(&report) {
         return Ok(CaseResult::Failed(why));
     }
-    if !channel.far.was_called().await {
-        let outcome = report.outcomes.first().map(said).unwrap_or_default();
-        return Ok(CaseResult::Skipped(format!("{NO_REQUEST}: {outcome}")));
+    if !channel.server.was_connected().await {
+        let outcome = report.outcomes.first().map(describe).unwrap_or_default();
+        return Ok(CaseResult::Skipped(format!("{NOT_CONNECTED}: {outcome}")));
     }
     Ok(report.outcomes.iter().try_for_each(|outcome| judge(outcome, rule)).into())
 }
@@ -110,16 +110,18 @@ async fn ask(trial: &mut ConformanceRun<'_>, status: u16, rule: Rule) -> Result<
 fn judge(outcome: &Outcome, rule: Rule) -> Result<(), String> {
     let after = match outcome {
         Outcome::Delivered { .. } if rule != Rule::Any => {
-            return Err("it said `delivered`, and the far side did not take it".to_owned());
+            return Err("it answered `delivered`, but the server did not accept it".to_owned());
         }
-        Outcome::Rejected { .. } | Outcome::AddressGone { .. } if matches!(rule, Rule::Passing | Rule::Rest) => {
-            return Err(format!("a passing failure ends the delivery: {}", said(outcome)));
+        Outcome::Rejected { .. } | Outcome::AddressGone { .. }
+            if matches!(rule, Rule::Temporary | Rule::RetryAfter) =>
+        {
+            return Err(format!("a temporary failure ends the delivery: {}", describe(outcome)));
         }
         Outcome::Retry { after, .. } | Outcome::ChannelTrouble { after, .. } => *after,
         _ => return Ok(()),
     };
-    if rule == Rule::Rest && after.is_none_or(|after| after < Duration::from_secs(REST_SECONDS)) {
-        return Err(format!("Retry-After: {REST_SECONDS} is not heeded: {}", said(outcome)));
+    if rule == Rule::RetryAfter && after.is_none_or(|after| after < Duration::from_secs(RETRY_AFTER_SECONDS)) {
+        return Err(format!("Retry-After: {RETRY_AFTER_SECONDS} is ignored: {}", describe(outcome)));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Deliveries as the daemon makes them, from the usual to the worst that a bus may carry.
+//! Deliveries as the daemon makes them, from ordinary ones to the worst that a bus may carry.
 
 use std::sync::Arc;
 
@@ -8,17 +8,17 @@ use tidings_domain::subscription::Style;
 use tidings_domain::time::Timestamp;
 use tidings_sandbox::{Batch, DeliveryLinks, DeliveryRequest};
 
-/// Text that breaks what was not written with care, each with what it is.
-pub const ODD: [(&str, &str); 6] = [
+/// Texts that break careless code, each with its description.
+pub const UNUSUAL_TEXTS: [(&str, &str); 6] = [
     ("control characters", "bell \u{7} escape \u{1b}[31mred\u{1b}[0m delete \u{7f} \u{85}\u{2028}\u{2029}"),
-    ("a turned reading direction", "gepj.\u{202e}cod.exe \u{2066}a\u{2069} \u{5d0}\u{5d1} \u{627}\u{644}"),
+    ("a changed reading direction", "gepj.\u{202e}cod.exe \u{2066}a\u{2069} \u{5d0}\u{5d1} \u{627}\u{644}"),
     ("emoji and combining characters", "👩‍👩‍👧‍👦 🏳️‍🌈 e\u{301}\u{301}\u{301} 𝒯𝒾𝒹𝒾𝓃𝑔𝓈 \u{200b}\u{feff}"),
-    ("line breaks that begin a header", "subject\r\nBcc: everybody@example.org\r\nX-Forged: 1\r\n\r\n.\r\nQUIT\r\n"),
+    ("line breaks that start a header", "subject\r\nBcc: everybody@example.org\r\nX-Forged: 1\r\n\r\n.\r\nQUIT\r\n"),
     ("a NUL", "before\0after"),
     ("markup and templates", "<script>alert(1)</script> &amp; {title} %s %n ${x} `id` \" ' \\ %0d%0a"),
 ];
 
-/// An event with these words in every text of it.
+/// An event with this text as subtitle and long form.
 pub fn event(id: &str, text: &str) -> StoredEvent {
     StoredEvent {
         id: MessageId::made(id),
@@ -41,14 +41,14 @@ pub fn event(id: &str, text: &str) -> StoredEvent {
 }
 
 /// An ordinary event.
-pub fn usual(id: &str) -> StoredEvent {
+pub fn ordinary(id: &str) -> StoredEvent {
     let subtitle = "ralph's quillpad-0.9-1.fc22 completed";
     let long_form = "Package: quillpad-0.9-1.fc22\nStatus: complete\nBuilt by: ralph".to_owned();
     StoredEvent { long_form, ..event(id, subtitle) }
 }
 
-/// An event whose every text is odd.
-pub fn odd(text: &str) -> StoredEvent {
+/// An event with this text in every field.
+pub fn unusual(text: &str) -> StoredEvent {
     let some = || Some(text.to_owned());
     StoredEvent {
         topic: text.to_owned(),
@@ -63,7 +63,7 @@ pub fn odd(text: &str) -> StoredEvent {
         objects: vec![text.to_owned()],
         thread: some(),
         body: text.to_owned(),
-        ..event("odd", text)
+        ..event("unusual", text)
     }
 }
 
@@ -74,7 +74,7 @@ pub fn huge() -> StoredEvent {
         packages: (0..10_000).map(|number| format!("package-{number}")).collect(),
         body: format!(r#"{{"text": "{}"}}"#, "x".repeat(1024 * 1024)),
         long_form: text,
-        ..usual("huge")
+        ..ordinary("huge")
     }
 }
 
@@ -97,13 +97,13 @@ pub fn single(address: &str, event: StoredEvent) -> Delivery {
     delivery(address, event.id.as_str(), Content::Single(Arc::new(event.clone())))
 }
 
-/// A digest of as many events, and more that did not fit.
+/// A digest of this many events, with seven omitted ones.
 pub fn digest(address: &str, events: usize) -> Delivery {
-    let events = (0..events).map(|number| Arc::new(usual(&format!("digest-{number}")))).collect();
+    let events = (0..events).map(|number| Arc::new(ordinary(&format!("digest-{number}")))).collect();
     delivery(address, "digest", Content::Digest { events, omitted: 7 })
 }
 
-/// The question whether notifications are wanted at the address.
+/// The request to confirm an address.
 pub fn confirmation(address: &str) -> Delivery {
     let question = Confirmation {
         code: "K7QXWM2P".to_owned(),
@@ -114,8 +114,8 @@ pub fn confirmation(address: &str) -> Delivery {
     delivery(address, "confirmation", Content::Confirmation(question))
 }
 
-/// The deliveries as they are handed over, with their links.
-pub fn parcels(deliveries: &[Delivery]) -> Batch {
+/// The deliveries as they are handed to a plugin, with links and summaries.
+pub fn requests(deliveries: &[Delivery]) -> Batch {
     let links = || DeliveryLinks {
         settings: Some("https://notifications.example.org/filters/1".to_owned()),
         unsubscribe: Some("https://notifications.example.org/unsubscribe/1".to_owned()),
@@ -124,10 +124,10 @@ pub fn parcels(deliveries: &[Delivery]) -> Batch {
         Content::Digest { events, .. } => vec![format!("ralph built quillpad {} times", events.len())],
         Content::Single(_) | Content::Confirmation(_) => Vec::new(),
     };
-    let parcel = |delivery: &Delivery| DeliveryRequest {
+    let request = |delivery: &Delivery| DeliveryRequest {
         delivery: Arc::new(delivery.clone()),
         links: links(),
         summary: summary(&delivery.content),
     };
-    deliveries.iter().map(parcel).collect()
+    deliveries.iter().map(request).collect()
 }

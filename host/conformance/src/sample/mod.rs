@@ -1,18 +1,18 @@
-//! What a plugin is tried with: settings and grants made from its manifest, and deliveries.
+//! The inputs of a run: settings and grants made from the plugin's manifest, and deliveries.
 
 pub mod deliveries;
 mod settings;
 
 use std::collections::BTreeMap;
 
-pub use settings::{NoSettings, TestSettings, beyond, setup};
+pub use settings::{SettingsError, TestSettings, setup, unreached_text};
 
-/// What a schema cannot tell about a plugin, given by whoever tries it. Values may name the far side by `{host}`, `{port}`
-/// and `{url}`.
+/// What the schema does not determine, given by the user. In values, `{host}`, `{port}` and `{url}` stand for the
+/// server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sample {
-    /// Settings that go over those made from the schema.
+    /// Settings that override those made from the schema.
     pub config: BTreeMap<String, String>,
-    /// Whom to deliver to; the manifest's example unless given.
+    /// The address to deliver to; the manifest's example unless given.
     pub address: Option<String>,
 }

@@ -1,5 +1,5 @@
-//! From a manifest to a channel's settings: a value for each field that needs one, the grants that the manifest asks for,
-//! for the far side on loopback and nothing else.
+//! Makes a channel's settings from a manifest: a value for each field that needs one, and the grants that the manifest
+//! asks for, limited to the test server on loopback.
 
 use std::collections::BTreeMap;
 
@@ -10,50 +10,53 @@ use tidings_domain::secret::Secret;
 
 use super::Sample;
 
-/// The far side's host.
+/// The host of the test server.
 const HOST: &str = "127.0.0.1";
 
-/// A channel's settings for a trial.
+/// The settings of a channel in a run.
 #[derive(Clone)]
 pub struct TestSettings {
-    /// Checked, defaults applied.
+    /// Checked, with defaults applied.
     pub config: BTreeMap<String, String>,
     pub grants: Grants,
     pub address: String,
     /// Values that must appear in no log line and no outcome.
     pub secrets: Vec<String>,
-    /// What the manifest, or the address, asks for that is not the far side, as `host:port`. None of it was granted.
-    pub foreign: Vec<String>,
+    /// What the manifest or the address asks to reach that is not the test server, as `host:port`. It is not granted.
+    pub unreached: Vec<String>,
 }
 
 impl TestSettings {
-    /// Why nothing can be tried on the network.
-    pub fn out_of_reach(&self) -> String {
-        if self.foreign.is_empty() { "it asks for no network".to_owned() } else { beyond(&self.foreign) }
+    /// Why the network cannot be tested.
+    pub fn no_network_reason(&self) -> String {
+        if self.unreached.is_empty() { "it asks for no network".to_owned() } else { unreached_text(&self.unreached) }
     }
 }
 
-/// That a trial does not reach these places, and what to do about it.
-pub fn beyond(places: &[String]) -> String {
-    format!("a trial does not reach {}, only what is a setting: make the host one", places.join(", "))
+/// States that a test does not reach these hosts, and what to do.
+pub fn unreached_text(hosts: &[String]) -> String {
+    format!("a test does not reach {}; make the host a setting, so that a test can replace it", hosts.join(", "))
 }
 
-/// Why there are no settings to try the plugin with.
+/// Why no valid settings can be made for the plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NoSettings(pub String);
+pub struct SettingsError(pub String);
 
-/// The settings for a far side on this port of loopback.
-pub fn setup(manifest: &Manifest, sample: &Sample, port: u16) -> Result<TestSettings, NoSettings> {
-    let far = |text: &str| {
+/// Makes the settings for a test server on this port of loopback.
+///
+/// # Errors
+/// No valid value can be made for a field.
+pub fn setup(manifest: &Manifest, sample: &Sample, port: u16) -> Result<TestSettings, SettingsError> {
+    let with_server = |text: &str| {
         let url = format!("http://{HOST}:{port}");
         text.replace("{host}", HOST).replace("{port}", &port.to_string()).replace("{url}", &url)
     };
     let mut given: BTreeMap<String, String> =
-        sample.config.iter().map(|(name, value)| (name.clone(), far(value))).collect();
+        sample.config.iter().map(|(name, value)| (name.clone(), with_server(value))).collect();
     let mut secrets = Vec::new();
     for field in &manifest.config {
         if !given.contains_key(&field.name)
-            && let Some(value) = value(field, manifest).map(|value| far(&value))
+            && let Some(value) = value(field, manifest).map(|value| with_server(&value))
         {
             given.insert(field.name.clone(), value);
         }
@@ -61,18 +64,18 @@ pub fn setup(manifest: &Manifest, sample: &Sample, port: u16) -> Result<TestSett
     }
     let config = manifest.configure(&given).map_err(|errors| {
         let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        NoSettings(format!("no settings to try it with ({}); give them", errors.join("; ")))
+        SettingsError(format!("no valid settings can be made ({}); give them", errors.join("; ")))
     })?;
-    let address = sample.address.as_deref().map_or_else(|| manifest.address_example.clone(), far);
-    let (reach, foreign) = reach(manifest, &config, &address);
+    let address = sample.address.as_deref().map_or_else(|| manifest.address_example.clone(), with_server);
+    let (reach, unreached) = reach(manifest, &config, &address);
     let credentials: Vec<_> =
         manifest.credentials.iter().filter_map(|request| credential(request, manifest, &config)).collect();
     secrets.extend(credentials.iter().map(|credential| credential.value.expose().to_owned()));
-    Ok(TestSettings { config, grants: Grants { reach, credentials }, address, secrets, foreign })
+    Ok(TestSettings { config, grants: Grants { reach, credentials }, address, secrets, unreached })
 }
 
-/// What the field is to be; none where its default, or nothing, will do. A place that the plugin asks to reach is always
-/// the far side, also where its default is somewhere else.
+/// The value for a field, or none if its default, or no value, is valid. A host that the plugin asks to reach is always
+/// the test server, even if its default is another host.
 fn value(field: &Field, manifest: &Manifest) -> Option<String> {
     let wanted = field.required || field.default.is_some();
     let named = format!("{{{}}}", field.name);
@@ -97,7 +100,7 @@ fn value(field: &Field, manifest: &Manifest) -> Option<String> {
     })
 }
 
-/// A secret is one that can be found again; of other texts, an address is what is asked for most often.
+/// A value for a text: a secret that can be found again, or the example address, which is the most common text.
 fn text(field: &Field, manifest: &Manifest) -> String {
     let secret = format!("conformance-secret-{}", field.name);
     let long = "sample".repeat(usize::try_from(field.min.unwrap_or(1)).unwrap_or(1).div_ceil(6).clamp(1, 1000));
@@ -106,23 +109,23 @@ fn text(field: &Field, manifest: &Manifest) -> String {
     candidates.find(|text| field.accept(text).is_ok()).unwrap_or_else(|| "s".to_owned())
 }
 
-/// What is asked for and is on loopback, with what only an administrator may add; and what was left out.
+/// The requested grants for loopback, with the flags that only an administrator sets; and the hosts that are left out.
 fn reach(manifest: &Manifest, config: &BTreeMap<String, String>, address: &str) -> (Vec<Grant>, Vec<String>) {
-    // A request whose setting has no value asks for nothing.
+    // A request whose setting has no value asks for no grant.
     let asked = manifest.grants.iter().filter_map(|request| request.resolve(config).ok());
-    // Hosts of web addresses cannot be asked for: an administrator grants them.
+    // A manifest cannot ask for the hosts of web addresses; an administrator grants them.
     let of_address = url::Url::parse(address).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
     let of_address = of_address.and_then(|url| {
         let (host, port) = (url.host_str()?.to_owned(), url.port_or_known_default()?);
         Some(Grant { capability: Capability::Http, host, port, private: false, plain_http: false })
     });
-    let (near, foreign): (Vec<Grant>, Vec<Grant>) = asked.chain(of_address).partition(|grant| grant.host == HOST);
-    let reach = near.into_iter().map(|grant| Grant { private: true, plain_http: true, ..grant }).collect();
-    let place = |grant: &Grant| format!("{}:{}", grant.host.to_ascii_lowercase(), grant.port);
-    (reach, foreign.iter().map(place).collect())
+    let (local, remote): (Vec<Grant>, Vec<Grant>) = asked.chain(of_address).partition(|grant| grant.host == HOST);
+    let reach = local.into_iter().map(|grant| Grant { private: true, plain_http: true, ..grant }).collect();
+    let host_port = |grant: &Grant| format!("{}:{}", grant.host.to_ascii_lowercase(), grant.port);
+    (reach, remote.iter().map(host_port).collect())
 }
 
-/// A header with a value that can be found again. Of other kinds nothing can be made up that would be accepted.
+/// A header with a value that can be found again. For other kinds no valid value can be made.
 fn credential(
     request: &CredentialRequest,
     manifest: &Manifest,
@@ -131,8 +134,8 @@ fn credential(
     let named = request.host.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
     let field = named.and_then(|name| manifest.config.iter().find(|field| field.name == name));
     let host = named.map_or(Some(&request.host), |name| config.get(name))?;
-    let near = host == HOST || field.is_some_and(|field| field.kind == FieldKind::Url) && host.contains(HOST);
-    (request.kind == "header" && near).then(|| Credential {
+    let local = host == HOST || field.is_some_and(|field| field.kind == FieldKind::Url) && host.contains(HOST);
+    (request.kind == "header" && local).then(|| Credential {
         name: request.name.clone(),
         kind: CredentialKind::Header { header: "authorization".to_owned() },
         value: Secret::new(format!("Bearer conformance-secret-{}", request.name)),
@@ -203,31 +206,31 @@ mod tests {
     }
 
     #[test]
-    fn settings_are_made_of_the_schema_and_lead_to_the_far_side_only() {
-        let setup = setup(&manifest(), &Sample::default(), 8025).map_err(|refused| refused.0).expect("settings");
+    fn settings_are_made_from_the_schema_and_reach_only_the_test_server() {
+        let setup = setup(&manifest(), &Sample::default(), 8025).map_err(|error| error.0).expect("settings");
         let get = |name: &str| setup.config.get(name).map(String::as_str);
-        assert_eq!(get("server"), Some("http://127.0.0.1:8025"), "also where the default is on the Internet");
-        assert_eq!((get("mirror"), get("note")), (None, None), "what is optional stays away");
+        assert_eq!(get("server"), Some("http://127.0.0.1:8025"), "also where the default is another host");
+        assert_eq!((get("mirror"), get("note")), (None, None), "optional fields have no value");
         assert_eq!((get("from"), get("way")), (Some("ralph@example.org"), Some("a")));
         assert!(get("long").is_some_and(|text| text.len() >= 40));
         assert_eq!(setup.secrets, ["conformance-secret-key", "Bearer conformance-secret-token"]);
         let reach: Vec<_> = setup.grants.reach.iter().map(|grant| (grant.host.as_str(), grant.port)).collect();
         assert_eq!(reach, [("127.0.0.1", 8025)]);
-        assert_eq!(setup.foreign, ["api.example:443", "more.example:8443"]);
-        assert!(setup.out_of_reach().contains("does not reach api.example:443, more.example:8443"));
+        assert_eq!(setup.unreached, ["api.example:443", "more.example:8443"]);
+        assert!(setup.no_network_reason().contains("does not reach api.example:443, more.example:8443"));
     }
 
     #[test]
-    fn what_is_given_goes_first_and_is_checked() {
+    fn given_settings_override_and_are_checked() {
         let given = |name: &str, value: &str| Sample {
             config: BTreeMap::from([(name.to_owned(), value.to_owned())]),
             address: Some("{url}/ralph".to_owned()),
         };
-        let setup_with = |sample: &Sample| setup(&manifest(), sample, 8025).map_err(|refused| refused.0);
+        let setup_with = |sample: &Sample| setup(&manifest(), sample, 8025).map_err(|error| error.0);
         let setup = setup_with(&given("mirror", "http://{host}:{port}/x")).expect("settings");
         assert_eq!(setup.config["mirror"], "http://127.0.0.1:8025/x");
         assert_eq!(setup.address, "http://127.0.0.1:8025/ralph");
-        let refused = setup_with(&given("way", "c")).err().expect("no such choice");
-        assert!(refused.contains("way: none of the choices: a, b"), "{refused}");
+        let error = setup_with(&given("way", "c")).err().expect("no such choice");
+        assert!(error.contains("way: none of the choices: a, b"), "{error}");
     }
 }

@@ -45,12 +45,16 @@ impl Kinds {
 
 /// The holders of one package by kind: account names, or `group::NAME` for all members of a group.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Holders {
     #[serde(rename = "point of contact")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
     pub point_of_contact: BTreeSet<String>,
     #[serde(rename = "co-maintained")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
     pub co_maintained: BTreeSet<String>,
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
     pub watch: BTreeSet<String>,
 }
 
@@ -106,11 +110,13 @@ pub trait Acl {
 
 /// Access lists as a table in memory: from a JSON file, or collected for one message.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AclTable {
     #[serde(default)]
     pub packages: HashMap<String, Holders>,
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = HashMap<String, Vec<String>>))]
     pub groups: HashMap<String, BTreeSet<String>>,
 }
 

@@ -4,6 +4,7 @@ use super::{CALL_DEADLINE, CALL_DEADLINE_MAX_MS, PLUGIN_MEMORY_CEILING, PLUGIN_T
 
 /// What one plugin may use. Every limit is always in force; an administrator may change it for each channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct PluginLimits {
     /// One call, guest code and host calls together.

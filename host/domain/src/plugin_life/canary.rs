@@ -11,6 +11,7 @@ use crate::time::Timestamp;
 
 /// How a candidate is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct CanaryPlan {
     /// Its share of the calls: 1 to 100.

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::time::Timestamp;
 
 /// One line of a channel's history.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ChannelEvent {
     pub at: Timestamp,
     pub event: EventKind,
@@ -17,6 +18,7 @@ pub struct ChannelEvent {
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EventKind {
     Created,
@@ -42,6 +44,7 @@ pub enum EventKind {
 
 /// The role of a version in its channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum VersionState {
     Active,

@@ -30,6 +30,7 @@ pub struct ChannelVersions {
 
 /// A version on trial.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Candidate {
     pub component: String,
     pub plan: CanaryPlan,

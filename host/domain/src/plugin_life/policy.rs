@@ -11,6 +11,7 @@ use crate::time::Timestamp;
 
 /// A channel's failure policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "policy", rename_all = "snake_case", deny_unknown_fields)]
 pub enum FailurePolicy {
     /// They wait, up to `dispatch.max_age`.

@@ -1,4 +1,4 @@
-//! What the sandbox's benchmarks stand on: a sandbox with plugins, deliveries, and how a figure is told.
+//! What the sandbox's benchmarks share: a sandbox with plugins, deliveries, and the output of a figure.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,36 +8,35 @@ use std::{collections::BTreeMap, fs};
 use async_trait::async_trait;
 use serde_json::json;
 use tempfile::TempDir;
-use tidings_domain::delivery::{Content, Delivery, DeliveryId, StoredEvent};
+use tidings_domain::delivery::{Delivery, StoredEvent};
 use tidings_domain::grant::Grants;
 use tidings_domain::limits::PluginLimits;
-use tidings_domain::message::{Envelope, Frame};
-use tidings_domain::subscription::Style;
-use tidings_domain::time::Timestamp;
 use tidings_sandbox::{
-    Batch, ChannelHost, ChannelSettings, Compiler, DeliveryLinks, DeliveryRequest, LogLevel, Plugin, Sandbox,
-    SandboxOptions, StateError, StreamAppend,
+    Batch, ChannelHost, ChannelSettings, Compiler, LogLevel, Plugin, Sandbox, SandboxOptions, StateError, StreamAppend,
 };
 
-/// A sandbox whose compiled code goes away with it.
-pub struct Ground {
+#[path = "../../tests/common/deliveries.rs"]
+mod sample;
+
+/// A sandbox. Its cache of compiled code is removed with it.
+pub struct BenchSandbox {
     sandbox: Sandbox,
     cache: TempDir,
     instances: u32,
 }
 
-impl Ground {
-    pub fn new(instances: u32) -> Ground {
+impl BenchSandbox {
+    pub fn new(instances: u32) -> BenchSandbox {
         let cache = tempfile::tempdir().expect("a directory");
-        Ground { sandbox: start(cache.path(), instances), cache, instances }
+        BenchSandbox { sandbox: start(cache.path(), instances), cache, instances }
     }
 
-    /// Another sandbox on the same cache of code.
-    pub fn again(&self) -> Sandbox {
+    /// Starts another sandbox on the same cache.
+    pub fn restart(&self) -> Sandbox {
         start(self.cache.path(), self.instances)
     }
 
-    /// The component of a plugin of this repository.
+    /// The component file of a plugin of this repository.
     pub fn file(&self, name: &str) -> Vec<u8> {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/plugins").join(format!("{name}.wasm"));
         fs::read(&path)
@@ -52,7 +51,7 @@ impl Ground {
             grants: Grants::default(),
             limits: PluginLimits::default(),
         };
-        self.sandbox.plugin(&admitted, settings, Arc::new(Nobody))
+        self.sandbox.plugin(&admitted, settings, Arc::new(UnusedHost))
     }
 }
 
@@ -68,51 +67,28 @@ pub fn deliveries(count: usize) -> Vec<Delivery> {
 }
 
 fn delivery(number: usize) -> Delivery {
-    let body = format!(r#"{{"topic": "org.example.test", "msg": {{}}, "msg_id": "2026-{number}"}}"#).into_bytes();
-    let envelope = Envelope::read(&Frame { topic: None, body }).expect("an envelope");
     let line = format!("{number:4}: the build of a package has ended, and this line is as long as lines are.\n");
-    let address = format!("ralph{number}@example.org");
     let event = StoredEvent {
-        id: envelope.id().clone(),
         topic: "org.fedoraproject.prod.buildsys.build.state.change".to_owned(),
-        timestamp: Timestamp::from_millis(1),
         application: Some("buildsys".to_owned()),
         title: "buildsys.build.state.change".to_owned(),
         subtitle: format!("ralph's package-{number}-1.0-1.fc22 completed"),
         long_form: line.repeat(1024 / line.len() + 1),
         link: Some(format!("https://koji.example.org/koji/buildinfo?buildID={number}")),
-        icon: None,
-        secondary_icon: None,
         agent: Some("ralph".to_owned()),
-        usernames: vec!["ralph".to_owned()],
         packages: vec![format!("package-{number}")],
-        objects: Vec::new(),
-        thread: None,
-        body: "{}".to_owned(),
+        ..sample::event(&format!("2026-{number}"))
     };
-    Delivery {
-        id: DeliveryId::derive(envelope.id(), "bench", &address),
-        attempt: 1,
-        accepted_at: Timestamp::from_millis(2),
-        user: format!("ralph{number}"),
-        address,
-        filter: Some("all".to_owned()),
-        style: Style::default(),
-        content: Content::Single(Arc::new(event)),
-    }
+    let delivery = sample::delivery_of(event, &format!("ralph{number}@example.org"));
+    Delivery { user: format!("ralph{number}"), ..delivery }
 }
 
-pub fn parcels(deliveries: &[Delivery]) -> Batch {
-    let parcel = |delivery| DeliveryRequest {
-        delivery: Arc::new(delivery),
-        links: DeliveryLinks::default(),
-        summary: Vec::new(),
-    };
-    deliveries.iter().cloned().map(parcel).collect()
+pub fn requests(deliveries: &[Delivery]) -> Batch {
+    sample::requests_with(deliveries, &[])
 }
 
 /// One figure, as a line of JSON.
-pub fn tell(name: &str, value: f64, unit: &str) {
+pub fn print_figure(name: &str, value: f64, unit: &str) {
     println!("{}", json!({"name": name, "value": (value * 1000.0).round() / 1000.0, "unit": unit}));
 }
 
@@ -121,19 +97,19 @@ pub fn median(mut times: Vec<Duration>) -> Duration {
     times[times.len() / 2]
 }
 
-/// Memory of this process that is in use, in bytes: Linux's count of its pages.
+/// The resident memory of this process, in bytes, as Linux counts it.
 pub fn resident_bytes() -> usize {
-    let text = fs::read_to_string("/proc/self/status").expect("Linux tells it");
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it is among them");
+    let text = fs::read_to_string("/proc/self/status").expect("the status of the process");
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a line for resident memory");
     let kilobytes = line.trim().trim_end_matches(" kB");
     kilobytes.parse::<usize>().expect("a number") * 1024
 }
 
-/// A daemon that the plugin asks for nothing.
-struct Nobody;
+/// A daemon that the plugin does not use.
+struct UnusedHost;
 
 #[async_trait]
-impl ChannelHost for Nobody {
+impl ChannelHost for UnusedHost {
     async fn state_get(&self, _: &str, _: &str) -> Result<Option<Vec<u8>>, StateError> {
         Ok(None)
     }

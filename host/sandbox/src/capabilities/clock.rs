@@ -1,8 +1,8 @@
-//! `clock`: the time, and what is left of the call.
+//! `clock`: the time, and the time until the call's deadline.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::instance_state::InstanceState;
+use crate::instance::InstanceState;
 
 impl InstanceState {
     /// Milliseconds since 1970-01-01 UTC.
@@ -10,12 +10,12 @@ impl InstanceState {
         SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
     }
 
-    /// Milliseconds since the instance began.
+    /// Milliseconds since the instance was created.
     pub(crate) fn monotonic_ms(&self) -> u64 {
         self.age().as_millis() as u64
     }
 
-    /// Milliseconds until the call is ended.
+    /// Milliseconds until the call's deadline.
     pub(crate) fn remaining_ms(&self) -> u64 {
         self.remaining().as_millis() as u64
     }

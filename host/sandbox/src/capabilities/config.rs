@@ -1,9 +1,9 @@
-//! `config`: the channel's settings, checked and completed before the call.
+//! `config`: the channel's settings, checked and with defaults applied before the call.
 
-use crate::instance_state::InstanceState;
+use crate::instance::InstanceState;
 
 impl InstanceState {
     pub(crate) fn setting(&self, name: &str) -> Option<String> {
-        self.furniture.config.get(name).cloned()
+        self.context.config.get(name).cloned()
     }
 }

@@ -1,31 +1,30 @@
-//! `event-stream`: what the plugin's users follow in a browser. A plugin writes for the deliveries of its batch and for no
-//! other address.
+//! `event-stream`: what the plugin's users follow in a browser. A plugin appends for the deliveries of its batch only.
 
-use crate::limits;
 use serde::de::IgnoredAny;
 
-use crate::host::{StateError, StreamAppend};
-use crate::instance_state::InstanceState;
+use crate::channel_host::{StateError, StreamAppend};
+use crate::instance::InstanceState;
+use crate::limits;
 use crate::violation::Violation;
 
 impl InstanceState {
-    /// Adds to the streams of these places of the batch, all or none.
-    pub(crate) async fn append(&mut self, written: Vec<(u32, String)>) -> Result<Result<(), StateError>, Violation> {
+    /// Appends to the streams of these deliveries, given by index in the batch; all or none.
+    pub(crate) async fn append(&mut self, appended: Vec<(u32, String)>) -> Result<Result<(), StateError>, Violation> {
         let batch = self.batch.len();
-        if written.len() > batch {
-            return Ok(Err(StateError::Limit(format!("there are {batch} deliveries to write of"))));
+        if appended.len() > batch {
+            return Ok(Err(StateError::Limit(format!("the batch has {batch} deliveries to append for"))));
         }
-        let mut entries = Vec::with_capacity(written.len());
-        for (index, data) in written {
-            let parcel = self.batch.get(index as usize).ok_or(Violation::Appended { index, batch })?;
+        let mut entries = Vec::with_capacity(appended.len());
+        for (index, data) in appended {
+            let request = self.batch.get(index as usize).ok_or(Violation::Appended { index, batch })?;
             if let Err(why) = check(&data) {
                 return Ok(Err(StateError::Limit(why)));
             }
-            let (address, delivery) = (parcel.delivery.address.clone(), parcel.delivery.id.to_string());
+            let (address, delivery) = (request.delivery.address.clone(), request.delivery.id.to_string());
             entries.push(StreamAppend { address, delivery, data });
         }
-        let _turn = self.furniture.pace.turn().await;
-        Ok(self.furniture.host.append(&self.furniture.channel, entries).await)
+        let _permit = self.context.store_rate.acquire().await;
+        Ok(self.context.host.append(&self.context.channel, entries).await)
     }
 }
 
@@ -33,5 +32,5 @@ fn check(data: &str) -> Result<(), String> {
     if data.len() > limits::STREAM_ENTRY_BYTES {
         return Err(format!("an entry has at most {} bytes", limits::STREAM_ENTRY_BYTES));
     }
-    serde_json::from_str::<IgnoredAny>(data).map(drop).map_err(|error| format!("an entry is JSON: {error}"))
+    serde_json::from_str::<IgnoredAny>(data).map(drop).map_err(|error| format!("an entry must be JSON: {error}"))
 }

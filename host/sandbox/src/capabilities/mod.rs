@@ -1,5 +1,9 @@
-//! What a plugin can do: one file for each interface of the contract, as methods of the room. They know the domain's types
-//! and not the generated ones, so that another version of the contract can use them as they are.
+//! The host functions of plugins: one file for each interface of the contract, as methods of [`InstanceState`] and
+//! [`ChannelContext`]. They use the domain's types and not the generated ones, so that every version of the contract
+//! can share them.
+//!
+//! [`InstanceState`]: crate::instance::InstanceState
+//! [`ChannelContext`]: crate::instance::ChannelContext
 
 mod clock;
 mod config;
@@ -7,10 +11,10 @@ mod event_stream;
 pub(crate) mod http;
 mod inbox;
 mod log;
-pub mod net;
+mod net;
 mod progress;
 mod random;
 mod state;
 
 #[cfg(test)]
-mod tests;
+mod egress_tests;

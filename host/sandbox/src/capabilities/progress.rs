@@ -1,15 +1,15 @@
-//! `progress`: outcomes that stand even if the call ends badly. The first word for a place counts.
+//! `progress`: outcomes that count even if the call fails later. The first outcome for an index counts.
 
 use tidings_domain::outcome::Outcome;
 
-use crate::instance_state::InstanceState;
+use crate::instance::InstanceState;
 use crate::violation::Violation;
 
 impl InstanceState {
     pub(crate) fn settle(&mut self, index: u32, outcome: Outcome) -> Result<(), Violation> {
         let batch = self.settled.len();
-        let place = self.settled.get_mut(index as usize).ok_or(Violation::Settled { index, batch })?;
-        place.get_or_insert(outcome);
+        let settled = self.settled.get_mut(index as usize).ok_or(Violation::Settled { index, batch })?;
+        settled.get_or_insert(outcome);
         Ok(())
     }
 }

@@ -1,9 +1,9 @@
-//! `random`: unpredictable bytes from the operating system's generator, seeded once for each thread.
+//! `random`: unpredictable bytes from a generator that the operating system seeds, one for each thread.
 
-use crate::limits;
 use rand::Rng as _;
 
-use crate::instance_state::InstanceState;
+use crate::instance::InstanceState;
+use crate::limits;
 use crate::violation::Violation;
 
 impl InstanceState {

@@ -1,14 +1,14 @@
-//! `state`: the plugin's key-value store. Bounds of one key and one value are kept here, those of the whole by the host.
+//! `state`: the plugin's key-value store. This file enforces the limits of one key and one value, the host those of the
+//! whole.
 
+use crate::channel_host::StateError;
+use crate::instance::ChannelContext;
 use crate::limits;
-
-use crate::host::StateError;
-use crate::instance_state::ChannelContext;
 
 impl ChannelContext {
     pub(crate) async fn state_get(&self, key: &str) -> Result<Option<Vec<u8>>, StateError> {
         check_key(key)?;
-        let _turn = self.pace.turn().await;
+        let _permit = self.store_rate.acquire().await;
         self.host.state_get(&self.channel, key).await
     }
 
@@ -17,7 +17,7 @@ impl ChannelContext {
         if value.len() > limits::STATE_VALUE_BYTES {
             return Err(StateError::Limit(format!("a value has at most {} bytes", limits::STATE_VALUE_BYTES)));
         }
-        let _turn = self.pace.turn().await;
+        let _permit = self.store_rate.acquire().await;
         let limits = &self.limits;
         let (keys, bytes) = (limits.state_keys, limits.state_bytes);
         self.host.state_set(&self.channel, key, value, keys, bytes).await
@@ -25,7 +25,7 @@ impl ChannelContext {
 
     pub(crate) async fn state_delete(&self, key: &str) -> Result<(), StateError> {
         check_key(key)?;
-        let _turn = self.pace.turn().await;
+        let _permit = self.store_rate.acquire().await;
         self.host.state_delete(&self.channel, key).await
     }
 
@@ -33,7 +33,7 @@ impl ChannelContext {
         if prefix.len() > limits::STATE_KEY_BYTES {
             return Ok(Vec::new());
         }
-        let _turn = self.pace.turn().await;
+        let _permit = self.store_rate.acquire().await;
         self.host.state_keys(&self.channel, prefix).await
     }
 }

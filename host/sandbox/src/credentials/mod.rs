@@ -1,24 +1,22 @@
-//! What the host does with the secrets that it uses for plugins: each sort becomes what is sent to the one host that it is
-//! for. No error text here holds any part of a secret.
+//! The secrets that the host uses on behalf of plugins: each kind becomes what is sent to the one host that the secret
+//! is for. No error text here contains any part of a secret.
 
 mod certificate;
 mod service_account;
-mod tokens;
+mod token_cache;
 
-use crate::limits;
 use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
-use tidings_domain::grant::{Credential, CredentialKind, Denial};
+use tidings_domain::grant::{Credential, CredentialKind, Denial, Grants};
 use tidings_domain::manifest::Capability;
 
-use crate::capabilities::http::{HttpError, Unanswered};
-use crate::instance_state::ChannelContext;
-use crate::network::Egress;
+use crate::limits;
+use crate::network::{Egress, ExchangeError, HttpError};
 
 pub(crate) use certificate::identity;
 use service_account::ServiceAccount;
-pub(crate) use tokens::Tokens;
+pub(crate) use token_cache::TokenCache;
 
-/// Why a value is no secret of its sort.
+/// Why a value is not a valid secret of its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialProblem {
     #[error("more than {} bytes", limits::CREDENTIAL_BYTES)]
@@ -31,7 +29,7 @@ pub enum CredentialProblem {
     Certificate(&'static str),
 }
 
-/// Whether `value` can be used as a secret of this sort.
+/// Checks that `value` is a valid secret of this kind.
 pub fn check_credential(kind: &CredentialKind, value: &str) -> Result<(), CredentialProblem> {
     if value.len() > limits::CREDENTIAL_BYTES {
         return Err(CredentialProblem::TooLong);
@@ -45,41 +43,41 @@ pub fn check_credential(kind: &CredentialKind, value: &str) -> Result<(), Creden
     }
 }
 
-/// A header that proves who asks.
+/// A header that authenticates a request.
 pub(crate) struct AuthHeader {
     pub header: HeaderName,
-    /// Marked as sensitive, so that nothing prints it.
+    /// Marked as sensitive, so that it is never printed.
     pub value: HeaderValue,
-    /// It was used before: what it proves may have been withdrawn since.
+    /// It was used before, so the server may have revoked it since.
     pub reused: bool,
 }
 
-/// What a request carries for this credential, which [`Grants::credential`](tidings_domain::grant::Grants::credential) let
-/// through.
-pub(crate) async fn proof(
-    furniture: &ChannelContext,
+/// Makes the header for a credential that [`Grants::credential`] has permitted.
+pub(crate) async fn auth_header(
+    grants: &Grants,
+    tokens: &TokenCache,
     egress: &Egress,
     credential: &Credential,
-) -> Result<AuthHeader, Unanswered> {
+) -> Result<AuthHeader, ExchangeError> {
     match &credential.kind {
         CredentialKind::Header { header } => {
-            // Neither the name nor the value is the plugin's: what is wrong with it is the administrator's to see.
-            let broken = || HttpError::Invalid(format!("the credential `{}` is no header", credential.name));
+            // Name and value are the administrator's, so the plugin learns only which credential is invalid.
+            let broken = || HttpError::Invalid(format!("the credential `{}` is not a valid header", credential.name));
             let header = HeaderName::from_bytes(header.as_bytes()).map_err(|_| broken())?;
             let mut value = HeaderValue::from_str(credential.value.expose()).map_err(|_| broken())?;
             value.set_sensitive(true);
             Ok(AuthHeader { header, value, reused: false })
         }
         CredentialKind::GoogleServiceAccount => {
-            let (value, reused) = furniture.tokens.bearer(&furniture.grants, egress, credential).await?;
+            let (value, reused) = tokens.bearer(grants, egress, credential).await?;
             Ok(AuthHeader { header: AUTHORIZATION, value, reused })
         }
-        CredentialKind::ClientCertificate => Err(useless(credential, Capability::Http).into()),
+        CredentialKind::ClientCertificate => Err(unusable(credential, Capability::Http).into()),
     }
 }
 
-/// The credential is of a sort that this way out has no use for.
-pub(crate) fn useless(credential: &Credential, capability: Capability) -> Denial {
+/// The denial of a credential whose kind `capability` cannot use.
+pub(crate) fn unusable(credential: &Credential, capability: Capability) -> Denial {
     Denial::CredentialUse { name: credential.name.clone(), kind: credential.kind.as_str(), capability }
 }
 
@@ -90,7 +88,7 @@ pub(crate) mod tests {
     pub(crate) use super::service_account::tests::{key_file, verified};
 
     #[test]
-    fn what_is_no_secret_of_its_sort_is_named_without_being_shown() {
+    fn an_invalid_secret_is_described_without_its_value() {
         let header = || CredentialKind::Header { header: "x-key".to_owned() };
         let account = || CredentialKind::GoogleServiceAccount;
         let certificate = || CredentialKind::ClientCertificate;
@@ -109,16 +107,20 @@ pub(crate) mod tests {
             (header(), "s3cret\n".to_owned(), Some("not the value of an HTTP header")),
             (header(), "s3cret".repeat(limits::CREDENTIAL_BYTES), Some("more than 65536 bytes")),
             (account(), key_file.clone(), None),
-            (account(), "s3cret".to_owned(), Some("not the key file of a service account: it is no JSON of one")),
-            (account(), without("private_key"), Some("it is no JSON of one")),
-            (account(), without("token_uri"), Some("it is no JSON of one")),
+            (
+                account(),
+                "s3cret".to_owned(),
+                Some("not the key file of a service account: it is not JSON with the members of one"),
+            ),
+            (account(), without("private_key"), Some("it is not JSON with the members of one")),
+            (account(), without("token_uri"), Some("it is not JSON with the members of one")),
             (account(), key_file.replace("service_account", "s3cret"), Some("its type is not `service_account`")),
             (account(), key_file.replace("https://", "s3cret"), Some("its token_uri is not an https or http URL")),
-            (account(), weak, Some("its private_key is no RSA key")),
+            (account(), weak, Some("its private_key is not an RSA key")),
             (certificate(), format!("{cert}{key}"), None),
             (certificate(), format!("{key}{cert}"), None),
-            (certificate(), "s3cret".to_owned(), Some("not a certificate with its key: there is no certificate in it")),
-            (certificate(), cert.clone(), Some("there is no private key in it")),
+            (certificate(), "s3cret".to_owned(), Some("not a certificate with its key: it has no certificate")),
+            (certificate(), cert.clone(), Some("it has no private key")),
             (certificate(), format!("{}{key}", other.cert.pem()), Some("the key is not the first certificate's")),
         ] {
             let problem = check_credential(&kind, &value).err().map(|problem| problem.to_string());

@@ -1,10 +1,10 @@
-//! The key file of a Google service account, and what it signs to get a token: a JSON Web Token (RFC 7519) with RS256
-//! (RFC 7518, 3.3) as the grant of RFC 7523. Source: "Using OAuth 2.0 for Server to Server Applications", Google.
+//! The key file of a Google service account, and the assertion that it signs to obtain a token: a JSON Web Token (RFC
+//! 7519) with RS256 (RFC 7518, 3.3) as the grant of RFC 7523. Source: "Using OAuth 2.0 for Server to Server
+//! Applications", Google.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::limits;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rustls::crypto::ring;
@@ -17,20 +17,21 @@ use serde_json::json;
 use url::Url;
 
 use super::CredentialProblem;
+use crate::limits;
 
-/// What a token may be used for: sending messages, nothing else of the account.
+/// The scope of a token: sending messages only.
 const SCOPE: &str = "https://www.googleapis.com/auth/firebase.messaging";
 
-/// A service account that can sign. Not `Debug`: its key is in it.
+/// A service account that can sign. Not `Debug`, since it holds the key.
 pub(super) struct ServiceAccount {
     email: String,
     key_id: Option<String>,
     key: Arc<dyn SigningKey>,
-    /// Where a signature is traded for a token.
+    /// The endpoint that exchanges an assertion for a token.
     pub token_uri: Url,
 }
 
-/// The members of the file that are needed.
+/// The members of the file that are used.
 #[derive(Deserialize)]
 struct KeyFile {
     #[serde(rename = "type")]
@@ -44,12 +45,13 @@ struct KeyFile {
 impl ServiceAccount {
     pub(super) fn read(text: &str) -> Result<ServiceAccount, CredentialProblem> {
         let problem = CredentialProblem::KeyFile;
-        let file: KeyFile = serde_json::from_str(text).map_err(|_| problem("it is no JSON of one"))?;
+        let file: KeyFile =
+            serde_json::from_str(text).map_err(|_| problem("it is not JSON with the members of one"))?;
         if file.kind != "service_account" {
             return Err(problem("its type is not `service_account`"));
         }
         let token_uri = Url::parse(&file.token_uri).ok().filter(|url| matches!(url.scheme(), "https" | "http"));
-        let no_key = || problem("its private_key is no RSA key");
+        let no_key = || problem("its private_key is not an RSA key");
         let key = PrivateKeyDer::from_pem_slice(file.private_key.as_bytes()).map_err(|_| no_key())?;
         let key = ring::sign::any_supported_type(&key).map_err(|_| no_key())?;
         if key.algorithm() != SignatureAlgorithm::RSA {
@@ -63,8 +65,8 @@ impl ServiceAccount {
         })
     }
 
-    /// The form that asks for a token. None where the key does not sign, which [`ServiceAccount::read`] leaves no reason
-    /// for. `now` is the time since 1970-01-01 UTC.
+    /// The form that requests a token, or none if the key cannot sign, which [`ServiceAccount::read`] rules out. `now`
+    /// is the time since 1970-01-01 UTC.
     pub(super) fn form(&self, now: Duration) -> Option<String> {
         let mut header = json!({ "alg": "RS256", "typ": "JWT" });
         if let Some(id) = &self.key_id {
@@ -91,7 +93,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// An account whose key is in the tests' samples, with this token URI.
+    /// A key file with the key of the tests' samples and this token URI.
     pub(crate) fn key_file(token_uri: &str) -> String {
         let private_key = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/samples/service-account.pem"));
         json!({ "type": "service_account", "client_email": "tidings@project.example", "private_key": private_key,
@@ -99,7 +101,7 @@ pub(crate) mod tests {
         .to_string()
     }
 
-    /// The claims of the assertion in a form, if its signature is the account's.
+    /// The claims of the assertion in a form, if the account signed it.
     pub(crate) fn verified(form: &str) -> Option<serde_json::Value> {
         let public =
             include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/samples/service-account.pub.der"));
@@ -109,30 +111,30 @@ pub(crate) mod tests {
         let mut rs256 = provider.signature_verification_algorithms.mapping.iter();
         let rs256 = rs256.find(|(scheme, _)| *scheme == SignatureScheme::RSA_PKCS1_SHA256)?.1;
         let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
-        let good = |algorithm: &&dyn rustls::pki_types::SignatureVerificationAlgorithm| {
+        let verifies = |algorithm: &&dyn rustls::pki_types::SignatureVerificationAlgorithm| {
             algorithm.verify_signature(public, signed.as_bytes(), &signature).is_ok()
         };
-        rs256.iter().find(|algorithm| good(algorithm))?;
+        rs256.iter().find(|algorithm| verifies(algorithm))?;
         let claims = URL_SAFE_NO_PAD.decode(signed.split_once('.')?.1).ok()?;
         serde_json::from_slice(&claims).ok()
     }
 
     #[test]
-    fn the_form_carries_what_the_token_endpoint_verifies() {
+    fn the_form_carries_a_signature_that_the_token_endpoint_verifies() {
         let uri = "https://oauth2.example.org/token";
         let account = ServiceAccount::read(&key_file(uri)).map_err(|problem| problem.to_string()).expect("an account");
         let form = account.form(Duration::from_secs(1_000_000)).expect("signed");
-        let claims = verified(&form).expect("a good signature");
+        let claims = verified(&form).expect("a valid signature");
         assert_eq!(
             claims,
             json!({ "iss": "tidings@project.example", "scope": SCOPE, "aud": uri, "iat": 1_000_000, "exp": 1_003_600 })
         );
         assert!(form.starts_with("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=ey"));
-        assert!(verified(&form.replace("assertion=ey", "assertion=eY")).is_none(), "the test would notice");
+        assert!(verified(&form.replace("assertion=ey", "assertion=eY")).is_none(), "a changed assertion fails");
     }
 
     #[test]
-    fn the_key_is_named_where_the_file_names_it() {
+    fn the_header_names_the_key_if_the_file_does() {
         let file: serde_json::Value =
             serde_json::from_str(&key_file("https://oauth2.example.org/token")).expect("JSON");
         let mut unnamed = file.clone();

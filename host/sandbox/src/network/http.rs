@@ -1,9 +1,8 @@
-//! One HTTP/1.1 exchange over a connection of its own, with bounds on what comes back.
+//! One HTTP/1.1 exchange over a connection of its own, with limits on the reply.
 
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::limits;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -16,8 +15,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use url::Url;
 
 use super::{Egress, NetworkError, TlsMode};
+use crate::limits;
 
-/// A request that may go out: `permit` is for the host and port of `url`.
+/// A permitted request: `permit` is for the host and port of `url`.
 pub(crate) struct HttpRequest<'a> {
     pub permit: &'a Permit,
     pub url: &'a Url,
@@ -26,7 +26,7 @@ pub(crate) struct HttpRequest<'a> {
     pub body: Bytes,
 }
 
-/// What came back.
+/// A complete reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HttpReply {
     pub status: u16,
@@ -38,38 +38,38 @@ pub(crate) struct HttpReply {
 impl Egress {
     /// Sends one request and reads the whole reply. The caller bounds the time.
     pub(crate) async fn http(&self, request: HttpRequest<'_>) -> Result<HttpReply, NetworkError> {
-        let wire = self.connect(request.permit, limits::CONNECT_TIMEOUT).await?;
+        let stream = self.connect(request.permit, limits::CONNECT_TIMEOUT).await?;
         if request.url.scheme() == "https" {
             let host = request.permit.host().as_str();
-            let wire = self.encrypt(wire, host, TlsMode::Https, None, limits::NETWORK_TIMEOUT_MAX).await?;
-            self.exchange(wire, request).await
+            let stream = self.encrypt(stream, host, TlsMode::Https, None, limits::NETWORK_TIMEOUT_MAX).await?;
+            self.exchange(stream, request).await
         } else {
-            self.exchange(wire, request).await
+            self.exchange(stream, request).await
         }
     }
 
     async fn exchange(
         &self,
-        wire: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         request: HttpRequest<'_>,
     ) -> Result<HttpReply, NetworkError> {
         let mut builder = http1::Builder::new();
         builder.max_headers(limits::HTTP_HEADERS).max_buf_size(limits::HTTP_HEADER_BYTES);
-        let handshake = builder.handshake::<_, Full<Bytes>>(TokioIo::new(wire)).await;
-        let (mut sender, connection) = handshake.map_err(|error| self.explain_http(&error))?;
+        let handshake = builder.handshake::<_, Full<Bytes>>(TokioIo::new(stream)).await;
+        let (mut sender, connection) = handshake.map_err(|error| self.classify_http(&error))?;
         let request = build(request)?;
-        let talk = async {
-            let reply = sender.send_request(request).await.map_err(|error| self.explain_http(&error))?;
+        let exchange = async {
+            let reply = sender.send_request(request).await.map_err(|error| self.classify_http(&error))?;
             self.read(reply).await
         };
-        drive(Box::pin(connection), Box::pin(talk)).await
+        drive(Box::pin(connection), Box::pin(exchange)).await
     }
 
     async fn read(&self, reply: Response<Incoming>) -> Result<HttpReply, NetworkError> {
         let (parts, body) = reply.into_parts();
         let body = Limited::new(body, limits::HTTP_RESPONSE_BYTES).collect().await;
         let body = body.map_err(|error| match error.downcast::<hyper::Error>() {
-            Ok(error) => self.explain_http(&error),
+            Ok(error) => self.classify_http(&error),
             Err(error) if error.is::<LengthLimitError>() => {
                 NetworkError::Limit(format!("a response of more than {} bytes", limits::HTTP_RESPONSE_BYTES))
             }
@@ -82,12 +82,12 @@ impl Egress {
         Ok(HttpReply { status: parts.status.as_u16(), headers, body: body.to_bytes().to_vec() })
     }
 
-    /// hyper wraps the connection's errors; the innermost one says what happened.
-    fn explain_http(&self, error: &hyper::Error) -> NetworkError {
+    /// hyper wraps the connection's errors; the innermost one names the cause.
+    fn classify_http(&self, error: &hyper::Error) -> NetworkError {
         let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
         while let Some(cause) = source {
             if let Some(io) = cause.downcast_ref::<std::io::Error>() {
-                return self.explain(io);
+                return self.classify(io);
             }
             source = cause.source();
         }
@@ -95,16 +95,16 @@ impl Egress {
     }
 }
 
-/// Runs the connection beside the conversation: in this task, so that both end with the call.
+/// Drives the connection together with the exchange, in this task, so that both end with the call.
 async fn drive<T>(
     mut connection: Pin<Box<impl Future<Output = hyper::Result<()>>>>,
-    mut talk: Pin<Box<impl Future<Output = T>>>,
+    mut exchange: Pin<Box<impl Future<Output = T>>>,
 ) -> T {
     tokio::select! {
         biased;
-        done = &mut talk => done,
-        // The conversation learns from its own side how the connection ended.
-        _ = &mut connection => talk.await,
+        done = &mut exchange => done,
+        // The exchange itself returns how the connection ended.
+        _ = &mut connection => exchange.await,
     }
 }
 
@@ -118,13 +118,13 @@ fn build(request: HttpRequest<'_>) -> Result<Request<Full<Bytes>>, NetworkError>
         (host, Some(port)) => format!("{host}:{port}"),
         (host, None) => host.to_owned(),
     };
-    let bad = |what: &str| NetworkError::Failed(format!("the request has no valid {what}"));
+    let invalid = |what: &str| NetworkError::Failed(format!("the request has no valid {what}"));
     let mut built = Request::new(Full::new(request.body));
     *built.method_mut() = request.method;
-    *built.uri_mut() = target.parse().map_err(|_| bad("target"))?;
+    *built.uri_mut() = target.parse().map_err(|_| invalid("target"))?;
     *built.headers_mut() = request.headers;
     let headers = built.headers_mut();
-    headers.insert(HOST, HeaderValue::from_str(&authority).map_err(|_| bad("host"))?);
+    headers.insert(HOST, HeaderValue::from_str(&authority).map_err(|_| invalid("host"))?);
     headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(concat!("tidings/", env!("CARGO_PKG_VERSION"))));
     Ok(built)
 }

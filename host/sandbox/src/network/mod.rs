@@ -1,12 +1,11 @@
-//! The only way out of the sandbox: resolve, check every address against the permit, connect to the one that was checked,
-//! count bytes and connections. What may be reached is decided in the domain's `grant`; nothing here decides it.
+//! The only network access of the sandbox: resolve a name, check every address against the permit, connect to a checked
+//! address, count bytes and connections. The domain's `grant` decides what may be reached; nothing here does.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::limits;
 use rustls::sign::CertifiedKey;
 use tidings_domain::grant::{Denial, Permit};
 use tidings_domain::limits::PluginLimits;
@@ -14,19 +13,23 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
+use crate::limits;
+
 mod http;
+mod http_error;
+mod metered_stream;
 mod resolve;
 mod tls;
-mod wire;
 
 pub(crate) use http::{HttpReply, HttpRequest};
+pub(crate) use http_error::{ExchangeError, HttpError, http_permit};
+use metered_stream::ByteMeter;
+pub(crate) use metered_stream::MeteredStream;
 pub use resolve::Resolver;
-pub(crate) use resolve::{Lookups, System};
-pub(crate) use tls::{Tls, TlsMode, TlsWire};
-use wire::Meter;
-pub(crate) use wire::Wire;
+pub(crate) use resolve::{LookupPermits, SystemResolver};
+pub(crate) use tls::{EncryptedStream, Tls, TlsMode};
 
-/// Why something did not go over the network: the cases that the contract tells a plugin apart.
+/// Why a network operation failed: the cases that the contract distinguishes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NetworkError {
     #[error("denied: {0}")]
@@ -49,69 +52,69 @@ impl From<Denial> for NetworkError {
     }
 }
 
-/// One instance's share of the network; bytes are counted for each of its calls.
+/// The network access of one instance. Bytes are counted for each of its calls.
 pub(crate) struct Egress {
     tls: Arc<Tls>,
     resolver: Arc<dyn Resolver>,
-    lookups: Lookups,
-    meter: Arc<Meter>,
-    slots: Arc<Semaphore>,
-    connections: u32,
+    lookups: LookupPermits,
+    meter: Arc<ByteMeter>,
+    connection_permits: Arc<Semaphore>,
+    max_connections: u32,
 }
 
 impl Egress {
     pub(crate) fn new(tls: Arc<Tls>, limits: &PluginLimits) -> Egress {
         Egress {
             tls,
-            resolver: Arc::new(System),
-            lookups: Lookups::default(),
-            meter: Arc::new(Meter::new(limits.network_bytes)),
-            slots: Arc::new(Semaphore::new(limits.connections as usize)),
-            connections: limits.connections,
+            resolver: Arc::new(SystemResolver),
+            lookups: LookupPermits::default(),
+            meter: Arc::new(ByteMeter::new(limits.network_bytes)),
+            connection_permits: Arc::new(Semaphore::new(limits.connections as usize)),
+            max_connections: limits.connections,
         }
     }
 
-    /// The same, with names resolved by `resolver` instead of by the system, and counted together with the channel's.
-    pub(crate) fn resolving(self, resolver: Arc<dyn Resolver>, lookups: Lookups) -> Egress {
+    /// The same, with names resolved by `resolver` instead of the system, within the channel's permits.
+    pub(crate) fn with_resolver(self, resolver: Arc<dyn Resolver>, lookups: LookupPermits) -> Egress {
         Egress { resolver, lookups, ..self }
     }
 
-    /// Counts from nothing again.
-    pub(crate) fn begin(&self) {
+    /// Starts counting the bytes of the next call.
+    pub(crate) fn reset_bytes(&self) {
         self.meter.reset();
     }
 
-    /// Connects to where `permit` leads, within `time`.
-    pub(crate) async fn connect(&self, permit: &Permit, time: Duration) -> Result<Wire, NetworkError> {
-        let slot = self.slot()?;
+    /// Connects to the host and port of `permit`, within `time`.
+    pub(crate) async fn connect(&self, permit: &Permit, time: Duration) -> Result<MeteredStream, NetworkError> {
+        let connection_permit = self.connection_permit()?;
         let addresses = timeout(time, self.resolve(permit)).await.map_err(|_| NetworkError::Timeout)??;
         let addresses = permitted(permit, addresses)?;
         let share = time / addresses.len() as u32;
         let mut last = NetworkError::Timeout;
         for address in addresses {
             match connect_one(address, share).await {
-                Ok(tcp) => return Ok(Wire::new(tcp, Arc::clone(&self.meter), slot)),
+                Ok(tcp) => return Ok(MeteredStream::new(tcp, Arc::clone(&self.meter), connection_permit)),
                 Err(error) => last = error,
             }
         }
         Err(last)
     }
 
-    /// Shakes hands over `wire`, within `time`. The name is what the certificate must be good for and what goes out as
-    /// SNI; `identity` is what is shown to the peer if it asks.
+    /// Performs a TLS handshake over `stream`, within `time`. The certificate must be valid for `name`, which is also
+    /// sent as SNI; `identity` is presented if the peer asks for a client certificate.
     pub(crate) async fn encrypt(
         &self,
-        wire: Wire,
+        stream: MeteredStream,
         name: &str,
         mode: TlsMode,
         identity: Option<CertifiedKey>,
         time: Duration,
-    ) -> Result<TlsWire, NetworkError> {
-        timeout(time, self.tls.connect(wire, name, mode, identity)).await.map_err(|_| NetworkError::Timeout)?
+    ) -> Result<EncryptedStream, NetworkError> {
+        timeout(time, self.tls.connect(stream, name, mode, identity)).await.map_err(|_| NetworkError::Timeout)?
     }
 
-    /// What an I/O error on one of this call's connections means.
-    pub(crate) fn explain(&self, error: &io::Error) -> NetworkError {
+    /// Classifies an I/O error on one of this call's connections.
+    pub(crate) fn classify(&self, error: &io::Error) -> NetworkError {
         if self.meter.is_used_up() {
             return NetworkError::Limit(format!("more than {} bytes over the network in one call", self.meter.limit()));
         }
@@ -131,19 +134,19 @@ impl Egress {
         if let Some(address) = host.address() {
             return Ok(vec![SocketAddr::new(address, port)]);
         }
-        let mut found = self.lookups.look_up(&self.resolver, host.as_str(), port).await?;
+        let mut found = self.lookups.resolve(&self.resolver, host.as_str(), port).await?;
         found.truncate(limits::ADDRESSES_TRIED);
         Ok(found)
     }
 
-    fn slot(&self) -> Result<OwnedSemaphorePermit, NetworkError> {
-        Arc::clone(&self.slots)
+    fn connection_permit(&self) -> Result<OwnedSemaphorePermit, NetworkError> {
+        Arc::clone(&self.connection_permits)
             .try_acquire_owned()
-            .map_err(|_| NetworkError::Limit(format!("more than {} connections at a time", self.connections)))
+            .map_err(|_| NetworkError::Limit(format!("more than {} connections at a time", self.max_connections)))
     }
 }
 
-/// Those of `addresses` that the permit covers; the first denial where it covers none.
+/// The addresses that the permit covers. Fails with the first denial if it covers none.
 fn permitted(permit: &Permit, addresses: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, NetworkError> {
     let mut denial = None;
     let mut covered = Vec::with_capacity(addresses.len());
@@ -182,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn only_covered_addresses_are_left_to_connect_to() {
+    fn only_covered_addresses_are_connected_to() {
         let denied = |address: &str, what: &str| {
             let lacks = format!("mx.example.org:25 leads to {address} ({what}), and its grant lacks `private`");
             Err(NetworkError::Denied(lacks))

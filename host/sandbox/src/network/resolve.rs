@@ -1,60 +1,63 @@
-//! From a host name to addresses. It decides nothing: each address that comes from here is checked before anything
-//! connects to it.
+//! Resolves host names. It decides nothing: each address is checked before anything connects to it.
 
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 
-use crate::limits;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use super::NetworkError;
+use crate::limits;
 
-/// Who answers for host names. A connection asks once and is made to one of the addresses that were answered, so that a
-/// name cannot change between the check and the connection.
+/// Resolves host names. A connection resolves once and connects to one of the returned addresses, so that a name cannot
+/// change between the check and the connection.
 pub trait Resolver: fmt::Debug + Send + Sync {
-    /// The addresses of `host` with `port`, in the order they are tried. Blocks for as long as that takes.
+    /// Returns the addresses of `host` with `port`, in the order in which they are tried. Blocks.
+    ///
+    /// # Errors
+    /// The name does not exist, or no name server answered.
     fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>>;
 }
 
-/// The system's own resolver.
+/// The system's resolver.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct System;
+pub(crate) struct SystemResolver;
 
-impl Resolver for System {
+impl Resolver for SystemResolver {
     fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         Ok((host, port).to_socket_addrs()?.collect())
     }
 }
 
-/// One channel's share of the threads that look names up.
+/// Limits the threads that resolve names for one channel.
 #[derive(Clone)]
-pub(crate) struct Lookups(Arc<Semaphore>);
+pub(crate) struct LookupPermits(Arc<Semaphore>);
 
-impl Default for Lookups {
-    fn default() -> Lookups {
-        Lookups(Arc::new(Semaphore::new(limits::LOOKUPS)))
+impl Default for LookupPermits {
+    fn default() -> LookupPermits {
+        LookupPermits(Arc::new(Semaphore::new(limits::LOOKUPS)))
     }
 }
 
-impl Lookups {
-    /// Looks a name up on a thread of its own. It goes on where nobody waits any more, and counts until it ends.
-    pub(super) async fn look_up(
+impl LookupPermits {
+    /// Resolves a name on a blocking thread. The lookup continues when the caller stops waiting, and holds its permit
+    /// until it ends.
+    pub(super) async fn resolve(
         &self,
         resolver: &Arc<dyn Resolver>,
         host: &str,
         port: u16,
     ) -> Result<Vec<SocketAddr>, NetworkError> {
-        let place = Arc::clone(&self.0).try_acquire_owned();
-        let place = place.map_err(|_| {
+        let permit = Arc::clone(&self.0).try_acquire_owned();
+        let permit = permit.map_err(|_| {
             NetworkError::Limit(format!("more than {} names are being looked up for this channel", limits::LOOKUPS))
         })?;
         let (resolver, name) = (Arc::clone(resolver), host.to_owned());
         let found = spawn_blocking(move || {
             let found = resolver.resolve(&name, port);
-            drop(place);
+            drop(permit);
             found
         });
         let found = found.await.unwrap_or_else(|error| Err(error.into()));

@@ -12,23 +12,23 @@ use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tidings_tls::TlsError;
 use tokio_rustls::TlsConnector;
 
-use super::{NetworkError, Wire};
+use super::{MeteredStream, NetworkError};
 
 /// An encrypted connection.
-pub(crate) type TlsWire = tokio_rustls::client::TlsStream<Wire>;
+pub(crate) type EncryptedStream = tokio_rustls::client::TlsStream<MeteredStream>;
 
-/// What a handshake demands of the peer.
+/// What a handshake requires of the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TlsMode {
-    /// A certificate that is good for the name.
+    /// A certificate that is valid for the name.
     Verified,
-    /// The same, and HTTP/1.1 behind it.
+    /// The same, with HTTP/1.1 by ALPN.
     Https,
-    /// Any certificate. For opportunistic encryption, where the alternative is none.
+    /// Any certificate, for opportunistic encryption.
     Unverified,
 }
 
-/// The client's side of TLS, one for the whole sandbox.
+/// The client configurations, shared by the whole sandbox.
 pub(crate) struct Tls {
     verified: Arc<ClientConfig>,
     https: Arc<ClientConfig>,
@@ -36,26 +36,29 @@ pub(crate) struct Tls {
 }
 
 impl Tls {
-    /// Reads the system's roots, and more from `ca_file`.
+    /// Reads the system's roots, and further ones from `ca_file`.
+    ///
+    /// # Errors
+    /// `ca_file` is not readable or has no valid certificate.
     pub(crate) fn new(ca_file: Option<&Path>) -> Result<Tls, TlsError> {
         let verified = tidings_tls::client_config(ca_file)?;
         let mut https = verified.clone();
         https.alpn_protocols = vec![b"http/1.1".to_vec()];
         let mut unverified = verified.clone();
-        unverified.dangerous().set_certificate_verifier(Arc::new(Anyone(tidings_tls::provider())));
+        unverified.dangerous().set_certificate_verifier(Arc::new(AnyCertificate(tidings_tls::provider())));
         // A session of its own kind: a verified connection must not resume one that was not verified.
         unverified.resumption = Resumption::default();
         Ok(Tls { verified: Arc::new(verified), https: Arc::new(https), unverified: Arc::new(unverified) })
     }
 
-    /// Shakes hands. It has no timeout of its own.
+    /// Performs a handshake. The caller bounds the time.
     pub(super) async fn connect(
         &self,
-        wire: Wire,
+        stream: MeteredStream,
         name: &str,
         mode: TlsMode,
         identity: Option<CertifiedKey>,
-    ) -> Result<TlsWire, NetworkError> {
+    ) -> Result<EncryptedStream, NetworkError> {
         let config = match mode {
             TlsMode::Verified => &self.verified,
             TlsMode::Https => &self.https,
@@ -63,26 +66,26 @@ impl Tls {
         };
         let server = ServerName::try_from(name.to_owned())
             .map_err(|_| NetworkError::Tls("the server name is neither a host name nor an address".to_owned()))?;
-        let config = identity.map_or_else(|| Arc::clone(config), |identity| Arc::new(showing(config, identity)));
-        let connected = TlsConnector::from(config).connect(server, wire).await;
+        let config = identity.map_or_else(|| Arc::clone(config), |identity| Arc::new(with_identity(config, identity)));
+        let connected = TlsConnector::from(config).connect(server, stream).await;
         connected.map_err(|error| NetworkError::Tls(error.to_string()))
     }
 }
 
-/// The same, with a certificate of the client's for one handshake. Its session is kept by nobody: another channel would
-/// resume it as this client.
-fn showing(config: &ClientConfig, identity: CertifiedKey) -> ClientConfig {
+/// The same with a client certificate, for one handshake. Sessions are not resumed: another channel would resume them
+/// as this client.
+fn with_identity(config: &ClientConfig, identity: CertifiedKey) -> ClientConfig {
     let mut config = config.clone();
     config.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(identity));
     config.resumption = Resumption::disabled();
     config
 }
 
-/// Accepts any certificate. The handshake's signature is still checked: the peer holds the key of what it shows.
+/// Accepts any certificate. The handshake's signature is still checked: the peer must hold the certificate's key.
 #[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
+struct AnyCertificate(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Anyone {
+impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

@@ -1,23 +1,25 @@
-//! Components from core WebAssembly text: a minimal plugin around a body of `deliver`, for what a Rust guest cannot say.
+//! Components from core WebAssembly text: a minimal plugin around a body of `deliver`, for what a Rust guest cannot
+//! express.
 
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
-/// A plugin named `by-hand`, and the places where it can be made to misbehave. Each is WebAssembly text.
+/// A plugin named `by-hand`, and the parts in which it can misbehave. Each is WebAssembly text.
 pub struct Guest<'a> {
-    /// What it is made for: `guest` is the contract and what `wasi.wit` has of WASI; or a world of the contract.
+    /// Its world: `guest` is the contract and the part of WASI in `wasi.wit`; or a world of the contract.
     pub world: &'a str,
     /// Imports, before everything else.
     pub imports: &'a str,
     /// More definitions of the module: functions, tables, a start.
     pub fields: &'a str,
-    /// Returns where the manifest lies.
+    /// Returns the address of the manifest.
     pub describe: &'a str,
-    /// Gets `$text` and `$length`; returns where the answer lies.
+    /// Gets `$text` and `$length`; returns the address of the answer.
     pub check_address: &'a str,
-    /// Gets `$batch` and `$count`; returns where its answer lies. `$answer` makes the answer "all delivered" for a count.
+    /// Gets `$batch` and `$count`; returns the address of the answer. `$answer` makes the answer "all delivered" for a
+    /// count.
     pub deliver: &'a str,
-    /// The export that the host gets memory from; gets two that say what to enlarge, `$align` and `$size`.
+    /// The body of the export with which the host allocates; gets `$align` and `$size`.
     pub realloc: &'a str,
 }
 
@@ -87,7 +89,7 @@ impl Guest<'_> {
     }
 }
 
-/// A component from a core module, which may import the contract, and of WASI what is in `wasi.wit`.
+/// A component from a core module, which may import the contract and the part of WASI in `wasi.wit`.
 pub fn component(text: &str) -> Vec<u8> {
     component_of("guest", text)
 }
@@ -97,7 +99,7 @@ fn component_of(world: &str, text: &str) -> Vec<u8> {
     let mut resolve = Resolve::default();
     let wit = concat!(env!("CARGO_MANIFEST_DIR"), "/../../wit/v1");
     let (contract, _) = resolve.push_dir(wit).expect("the contract");
-    let wasi = resolve.push_source("wasi.wit", include_str!("wasi.wit")).expect("what is imported of WASI");
+    let wasi = resolve.push_source("wasi.wit", include_str!("wasi.wit")).expect("the part of WASI");
     let package = if world == "guest" { wasi } else { contract };
     let world = resolve.select_world(&[package], Some(world)).expect("the world");
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).expect("embedded");

@@ -1,80 +1,75 @@
-//! What the sandbox's tests share: a daemon in memory, deliveries, the hostile plugin, components written by hand.
+//! What the sandbox's tests share: a sandbox with a daemon in memory, deliveries, servers, the hostile plugin, and
+//! components from WebAssembly text.
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-pub mod far;
+pub mod deliveries;
 pub mod guest;
+pub mod http_server;
 pub mod net;
 pub mod pager;
+mod recording_host;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use async_trait::async_trait;
 use tempfile::TempDir;
-use tidings_domain::delivery::{Content, Delivery, DeliveryId, StoredEvent};
+use tidings_domain::delivery::Delivery;
 use tidings_domain::grant::{Grant, Grants};
 use tidings_domain::limits::PluginLimits;
 use tidings_domain::manifest::Capability;
-use tidings_domain::message::{Envelope, Frame};
 use tidings_domain::outcome::{CrashKind, Outcome};
-use tidings_domain::subscription::Style;
-use tidings_domain::time::Timestamp;
 use tidings_sandbox::{
-    Admitted, Batch, CallReport, ChannelHost, ChannelSettings, CompileLimits, Compiler, DeliveryLinks, DeliveryRequest,
-    LogLevel, Plugin, Resolver, Sandbox, SandboxOptions, StateError, StreamAppend,
+    Admitted, Batch, CallReport, ChannelHost, ChannelSettings, CompileLimits, Compiler, Plugin, Resolver, Sandbox,
+    SandboxOptions,
 };
+
+use recording_host::RecordingHost;
 
 pub const MIB: usize = 1024 * 1024;
 
-/// A sandbox whose compiled code goes away with it.
-pub struct Place {
+/// A sandbox with a daemon in memory. Its cache of compiled code is removed with it.
+pub struct SandboxFixture {
     pub sandbox: Sandbox,
-    pub host: Arc<MemoryHost>,
+    pub host: Arc<RecordingHost>,
     cache: TempDir,
 }
 
-impl Place {
-    pub fn new() -> Place {
-        Place::with(4, None)
+impl SandboxFixture {
+    pub fn new() -> SandboxFixture {
+        SandboxFixture::with(4, None)
     }
 
-    pub fn with(max_instances: u32, tls_ca_file: Option<PathBuf>) -> Place {
+    pub fn with(max_instances: u32, tls_ca_file: Option<PathBuf>) -> SandboxFixture {
         let cache = tempfile::tempdir().expect("a directory");
-        let cache_dir = cache.path().join("code");
-        let compiler = Compiler::InProcess;
-        let options = SandboxOptions { cache_dir, tls_ca_file, max_instances, compiler };
+        let options = SandboxOptions { tls_ca_file, max_instances, ..options(&cache) };
         let sandbox = Sandbox::new(options).expect("a sandbox");
-        Place { sandbox, host: Arc::default(), cache }
+        SandboxFixture { sandbox, host: Arc::default(), cache }
     }
 
-    /// One in which these names are all that there are.
-    pub fn among(names: &Arc<net::Names>) -> Place {
-        Place::resolving(Arc::clone(names) as Arc<dyn Resolver>)
-    }
-
-    /// One in which names are looked up there.
-    pub fn resolving(resolver: Arc<dyn Resolver>) -> Place {
+    /// A sandbox whose host names `resolver` resolves.
+    pub fn with_resolver<R: Resolver + 'static>(resolver: &Arc<R>) -> SandboxFixture {
         let cache = tempfile::tempdir().expect("a directory");
-        let cache_dir = cache.path().join("code");
-        let options = SandboxOptions { cache_dir, tls_ca_file: None, max_instances: 4, compiler: Compiler::InProcess };
-        let sandbox = Sandbox::with_resolver(options, resolver).expect("a sandbox");
-        Place { sandbox, host: Arc::default(), cache }
+        let resolver = Arc::clone(resolver) as Arc<dyn Resolver>;
+        let sandbox = Sandbox::with_resolver(options(&cache), resolver).expect("a sandbox");
+        SandboxFixture { sandbox, host: Arc::default(), cache }
     }
 
     /// Another sandbox on the same compiled code that cannot compile.
-    pub fn without_a_compiler(&self) -> Sandbox {
+    pub fn without_compiler(&self) -> Sandbox {
         let limits = CompileLimits::default();
         let compiler = Compiler::Child { program: "/nonexistent/compiler".into(), arguments: Vec::new(), limits };
-        let cache_dir = self.cache.path().join("code");
-        let options = SandboxOptions { cache_dir, tls_ca_file: None, max_instances: 4, compiler };
-        Sandbox::new(options).expect("a sandbox")
+        Sandbox::new(SandboxOptions { compiler, ..options(&self.cache) }).expect("a sandbox")
     }
 
-    /// How many components' code is kept.
-    pub fn kept(&self) -> usize {
+    /// How many components have cached code.
+    pub fn cached(&self) -> usize {
         std::fs::read_dir(self.cache.path().join("code")).expect("readable").count()
+    }
+
+    /// The lines of the plugin's log.
+    pub fn log_lines(&self) -> Vec<String> {
+        self.host.lines.lock().expect("a lock").clone()
     }
 
     pub async fn hostile(&self) -> Admitted {
@@ -90,6 +85,11 @@ impl Place {
     }
 }
 
+fn options(cache: &TempDir) -> SandboxOptions {
+    let cache_dir = cache.path().join("code");
+    SandboxOptions { cache_dir, tls_ca_file: None, max_instances: 4, compiler: Compiler::InProcess }
+}
+
 /// A component that `cargo xtask build-plugins` has built.
 pub fn built(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/plugins").join(name);
@@ -98,8 +98,8 @@ pub fn built(name: &str) -> Vec<u8> {
     })
 }
 
-/// Everything out of reach, so that a test can bring one limit near.
-pub fn far() -> PluginLimits {
+/// Limits that no test reaches, so that a test can lower the one that it is about.
+pub fn high_limits() -> PluginLimits {
     PluginLimits {
         deadline_ms: 60_000,
         memory_bytes: 256 * MIB,
@@ -130,93 +130,12 @@ pub fn grant(capability: Capability, port: u16, private: bool, plain_http: bool)
     Grant { capability, host: "127.0.0.1".to_owned(), port, private, plain_http }
 }
 
+/// One event for this address.
 pub fn delivery(address: &str) -> Delivery {
-    let body = br#"{"topic": "org.example.test", "msg": {}, "msg_id": "2026-1"}"#.to_vec();
-    let envelope = Envelope::read(&Frame { topic: None, body }).expect("an envelope");
-    let event = StoredEvent {
-        id: envelope.id().clone(),
-        topic: envelope.topic().to_owned(),
-        timestamp: Timestamp::from_millis(1),
-        application: None,
-        title: "test".to_owned(),
-        subtitle: "something happened".to_owned(),
-        long_form: "something happened".to_owned(),
-        link: None,
-        icon: None,
-        secondary_icon: None,
-        agent: None,
-        usernames: vec!["ralph".to_owned()],
-        packages: Vec::new(),
-        objects: Vec::new(),
-        thread: None,
-        body: "{}".to_owned(),
-    };
-    Delivery {
-        id: DeliveryId::derive(envelope.id(), "test", address),
-        attempt: 1,
-        accepted_at: Timestamp::from_millis(2),
-        user: "ralph".to_owned(),
-        address: address.to_owned(),
-        filter: Some("all".to_owned()),
-        style: Style::default(),
-        content: Content::Single(Arc::new(event)),
-    }
+    deliveries::delivery_of(deliveries::event("2026-1"), address)
 }
 
-pub fn parcels(deliveries: &[Delivery]) -> Batch {
-    let parcel = |delivery| DeliveryRequest {
-        delivery: Arc::new(delivery),
-        links: DeliveryLinks::default(),
-        summary: Vec::new(),
-    };
-    deliveries.iter().cloned().map(parcel).collect()
-}
-
-/// The daemon, in memory: state within its bounds, every log line kept.
-#[derive(Default)]
-pub struct MemoryHost {
-    state: Mutex<BTreeMap<String, Vec<u8>>>,
-    pub entries: Mutex<Vec<StreamAppend>>,
-    pub lines: Mutex<Vec<String>>,
-}
-
-#[async_trait]
-impl ChannelHost for MemoryHost {
-    async fn state_get(&self, _: &str, key: &str) -> Result<Option<Vec<u8>>, StateError> {
-        Ok(self.state.lock().expect("a lock").get(key).cloned())
-    }
-
-    async fn state_set(&self, _: &str, key: &str, value: &[u8], keys: u32, bytes: u64) -> Result<(), StateError> {
-        let mut state = self.state.lock().expect("a lock");
-        let mut after = state.clone();
-        after.insert(key.to_owned(), value.to_vec());
-        let size: usize = after.iter().map(|(key, value)| key.len() + value.len()).sum();
-        if after.len() > keys as usize || size as u64 > bytes {
-            return Err(StateError::Limit(format!("more than {keys} keys or {bytes} bytes")));
-        }
-        *state = after;
-        Ok(())
-    }
-
-    async fn state_delete(&self, _: &str, key: &str) -> Result<(), StateError> {
-        self.state.lock().expect("a lock").remove(key);
-        Ok(())
-    }
-
-    async fn state_keys(&self, _: &str, prefix: &str) -> Result<Vec<String>, StateError> {
-        Ok(self.state.lock().expect("a lock").keys().filter(|key| key.starts_with(prefix)).cloned().collect())
-    }
-
-    async fn append(&self, _: &str, entries: Vec<StreamAppend>) -> Result<(), StateError> {
-        self.entries.lock().expect("a lock").extend(entries);
-        Ok(())
-    }
-
-    async fn inbox(&self, _: &str, _: &str, text: &str) -> Vec<String> {
-        vec![format!("you said {text}")]
-    }
-
-    fn log(&self, _: &str, _: LogLevel, line: &str) {
-        self.lines.lock().expect("a lock").push(line.to_owned());
-    }
+/// The deliveries as they are handed to a plugin.
+pub fn requests(deliveries: &[Delivery]) -> Batch {
+    deliveries::requests_with(deliveries, &[])
 }

@@ -1,4 +1,4 @@
-//! What the plugins of the templates do, the same in each language.
+//! The behaviour of the template plugins, which is the same in each language.
 
 use std::sync::Arc;
 
@@ -7,25 +7,25 @@ use tidings_domain::limits::PluginLimits;
 use tidings_domain::manifest::Capability;
 use tidings_domain::outcome::Outcome;
 use tidings_domain::time::Timestamp;
-use tidings_sandbox::{Admitted, Batch, ChannelHost, ChannelSettings, DeliveryLinks, DeliveryRequest, Plugin};
+use tidings_sandbox::{Admitted, Batch, ChannelHost, ChannelSettings, Plugin};
 
-use super::far::Far;
-use super::{Place, delivery, grant};
+use super::http_server::TestHttpServer;
+use super::{SandboxFixture, deliveries, delivery, grant};
 
-/// A channel of this plugin that sends everything to this port of the loopback, with the limits that everybody gets.
-pub fn channel(place: &Place, admitted: &Admitted, setting: &str, port: u16) -> Plugin {
+/// A channel of this plugin that sends everything to this port of loopback, with the default limits.
+pub fn channel(fixture: &SandboxFixture, admitted: &Admitted, setting: &str, port: u16) -> Plugin {
     let url = format!("http://127.0.0.1:{port}/");
-    let config = admitted.manifest().configure(&[(setting.to_owned(), url)].into()).expect("good settings");
+    let config = admitted.manifest().configure(&[(setting.to_owned(), url)].into()).expect("valid settings");
     let grants = vec![grant(Capability::Http, port, true, true)];
     let grants = tidings_domain::grant::Grants { reach: grants, credentials: Vec::new() };
     let settings = ChannelSettings { channel: "test".to_owned(), config, grants, limits: PluginLimits::default() };
-    place.sandbox.plugin(admitted, settings, Arc::clone(&place.host) as Arc<dyn ChannelHost>)
+    fixture.sandbox.plugin(admitted, settings, Arc::clone(&fixture.host) as Arc<dyn ChannelHost>)
 }
 
-/// A single one, a digest and a question, to the same address.
+/// A single event, a digest and a confirmation for the same address.
 pub fn one_of_each(address: &str) -> [Delivery; 3] {
     let single = delivery(address);
-    let Content::Single(event) = &single.content else { panic!("a single one") };
+    let Content::Single(event) = &single.content else { panic!("a single event") };
     let digest = Content::Digest { events: vec![Arc::clone(event), Arc::clone(event)], omitted: 1 };
     let confirmation = Content::Confirmation(Confirmation {
         code: "K7QX".to_owned(),
@@ -33,65 +33,60 @@ pub fn one_of_each(address: &str) -> [Delivery; 3] {
         reject_link: "https://tidings.example/no".to_owned(),
         expires_at: Timestamp::from_millis(1),
     });
-    let (digest, question) = (Delivery { content: digest, ..single.clone() }, single.clone());
-    [single, digest, Delivery { content: confirmation, ..question }]
+    let with = |content| Delivery { content, ..single.clone() };
+    [single.clone(), with(digest), with(confirmation)]
 }
 
-/// With a summary for the digest among them.
-pub fn parcels(deliveries: &[Delivery]) -> Batch {
-    let summary = || vec!["ralph built a".to_owned()];
-    let parcel = |delivery| DeliveryRequest {
-        delivery: Arc::new(delivery),
-        links: DeliveryLinks::default(),
-        summary: summary(),
-    };
-    deliveries.iter().cloned().map(parcel).collect()
+/// The deliveries with a summary, which a digest shows.
+pub fn requests_with_summary(deliveries: &[Delivery]) -> Batch {
+    deliveries::requests_with(deliveries, &["ralph built a"])
 }
 
-/// Checks addresses, delivers, and meets each way in which that fails.
-pub async fn does_what_a_pager_does(place: &Place, admitted: &Admitted) {
-    let far = Far::start().await;
-    let plugin = channel(place, admitted, "url", far.port);
+/// Checks addresses, delivers each kind of content, and meets each kind of failure.
+pub async fn behaves_as_the_template(fixture: &SandboxFixture, admitted: &Admitted) {
+    let server = TestHttpServer::start().await;
+    let plugin = channel(fixture, admitted, "url", server.port);
     assert_eq!(plugin.check_address(" Ralph ").await, Ok(Ok("ralph".to_owned())));
     for text in ["", "no name", "a\nb", &"x".repeat(65), "\u{1f680}"] {
-        let said = plugin.check_address(text).await.expect("no crash").expect_err("no address");
-        assert!(said.starts_with("a pager's name has"), "{text:?}: {said}");
+        let reason = plugin.check_address(text).await.expect("no crash").expect_err("an invalid address");
+        assert!(reason.starts_with("a pager's name has"), "{text:?}: {reason}");
     }
-    delivers_each_kind(&plugin, &far).await;
-    meets_each_failure(place, admitted, &plugin, &far).await;
+    delivers_each_kind(&plugin, &server).await;
+    meets_each_failure(fixture, admitted, &plugin, &server).await;
 }
 
-async fn delivers_each_kind(plugin: &Plugin, far: &Far) {
+async fn delivers_each_kind(plugin: &Plugin, server: &TestHttpServer) {
     let deliveries = one_of_each("ralph");
-    let report = plugin.deliver(&parcels(&deliveries)).await;
+    let report = plugin.deliver(&requests_with_summary(&deliveries)).await;
     assert_eq!(report.crash, None);
     let receipt = Outcome::Delivered { receipt: Some("HTTP 200".to_owned()) };
     assert_eq!(report.outcomes, [receipt.clone(), receipt.clone(), receipt]);
-    let seen = far.seen();
-    let bodies: Vec<_> = seen.iter().map(|request| request.body.as_str()).collect();
+    let received = server.requests();
+    let bodies: Vec<_> = received.iter().map(|request| request.body.as_str()).collect();
     let question = "Notifications here? Yes: https://tidings.example/yes (code K7QX) No: https://tidings.example/no";
     assert_eq!(bodies, ["something happened", "3 updates: ralph built a", question]);
-    for request in &seen {
+    for request in &received {
         assert_eq!((request.line.as_str(), request.header("x-pager")), ("POST / HTTP/1.1", "ralph"));
         assert_eq!(request.header("content-type"), "text/plain; charset=utf-8");
         assert_eq!(request.header("idempotency-key"), deliveries[0].id.as_str());
     }
 }
 
-async fn meets_each_failure(place: &Place, admitted: &Admitted, plugin: &Plugin, far: &Far) {
+async fn meets_each_failure(fixture: &SandboxFixture, admitted: &Admitted, plugin: &Plugin, server: &TestHttpServer) {
     let deliveries = one_of_each("ralph");
-    let batch = parcels(&deliveries);
-    far.answers(&["500 No\r\nretry-after: 7", "404 No", "410 No"]);
+    let batch = requests_with_summary(&deliveries);
+    server.reply_with(&["500 No\r\nretry-after: 7", "404 No", "410 No"]);
     let report = plugin.deliver(&batch).await;
     let kinds = |outcomes: &[Outcome]| outcomes.iter().map(kind).collect::<Vec<_>>();
     assert_eq!(kinds(&report.outcomes), ["retry in 7000", "rejected: HTTP 404", "gone: HTTP 410"]);
-    far.answers(&["200 OK", "403 No"]);
+    server.reply_with(&["200 OK", "403 No"]);
     let report = plugin.deliver(&batch).await;
     assert_eq!(kinds(&report.outcomes), ["delivered", "trouble: HTTP 403", "trouble: HTTP 403"]);
-    far.seen();
-    // A port that was free a moment ago.
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
-    let report = channel(place, admitted, "url", nobody).deliver(&parcels(&deliveries[..1])).await;
+    // A bound socket that does not listen refuses connections, and keeps its port from others.
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind(([127, 0, 0, 1], 0).into()).expect("a port");
+    let refusing = socket.local_addr().expect("an address").port();
+    let report = channel(fixture, admitted, "url", refusing).deliver(&requests_with_summary(&deliveries[..1])).await;
     assert_eq!(kinds(&report.outcomes), ["retry"], "{:?}", report.outcomes);
 }
 

@@ -1,5 +1,6 @@
-//! Residents: one instance over many calls, woken when something happens, replaced when it breaks, held to its limits, and
-//! ended in order. Each with a plugin that does as its addresses say, against real connections.
+//! Resident plugins: one instance serves many calls, is woken by connections and timers, is replaced after a crash,
+//! keeps its limits, and is stopped in order. The plugin acts as the addresses of deliveries say, over real
+//! connections.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "what tests share may fail as they do")]
 
@@ -7,6 +8,6 @@
 mod common;
 
 mod bounds;
-mod life;
-mod rig;
+mod lifecycle;
+mod support;
 mod wakes;

@@ -1,10 +1,9 @@
 //! What administrators do: components, channels, deliveries, status.
 
 use serde_json::json;
-use tidings_domain::delivery::{DeliveryId, NewMessage, Recipient, StoredEvent};
-use tidings_domain::message::MessageId;
+use tidings_domain::delivery::{DeliveryId, NewMessage, StoredEvent};
 use tidings_domain::outcome::Settlement;
-use tidings_domain::subscription::Style;
+use tidings_domain::testing::{recipient, stored_event};
 use tidings_store::LeaseRequest;
 
 use super::*;
@@ -24,7 +23,7 @@ async fn a_channel_is_installed_configured_granted_and_no_secret_comes_out_again
     let Some(component) = email_component() else { return };
     let stand = Stand::new().await;
     install(&stand, "email", component).await;
-    let components = stand.get("/api/v1/components").await.json();
+    let components = stand.get("/api/v1/components").await.data();
     assert_eq!(components[0]["manifest"]["name"], "email", "{components}");
 
     let config = json!({ "host": "mail.example.org", "from": "t@example.org", "username": "u", "password": "hunter2" });
@@ -65,39 +64,14 @@ async fn a_channel_that_lacks_its_configuration_cannot_be_enabled() {
 }
 
 fn accepted(number: usize) -> NewMessage {
-    let body = format!("{{\"topic\": \"a.b.c.d\", \"msg_id\": \"m{number}\"}}");
-    let frame = tidings_domain::message::Frame { topic: None, body: body.into_bytes() };
-    let envelope = tidings_domain::message::Envelope::read(&frame).expect("it is a message");
-    let id: MessageId = envelope.id().clone();
-    let event = StoredEvent {
-        id: id.clone(),
-        topic: "a.b.c.d".into(),
-        timestamp: clock::now(),
-        application: None,
-        title: "c.d".into(),
-        subtitle: format!("message {number}"),
-        long_form: String::new(),
-        link: None,
-        icon: None,
-        secondary_icon: None,
-        agent: None,
-        usernames: Vec::new(),
-        packages: Vec::new(),
-        objects: Vec::new(),
-        thread: None,
-        body: "{}".into(),
-    };
-    let recipient = Recipient {
-        user: "ralph".into(),
-        channel: "email".into(),
-        address: "ralph@example.org".into(),
-        filter: "mine".into(),
-        oneshot: false,
-        style: Style::default(),
-        digest: None,
-    };
-    let digest = [number as u8; 32];
-    NewMessage { id, topic: "a.b.c.d".into(), digest, event: Some(Arc::new(event)), recipients: [recipient].into() }
+    let event = StoredEvent { subtitle: format!("message {number}"), ..stored_event(&format!("m{number}")) };
+    NewMessage {
+        id: event.id.clone(),
+        topic: event.topic.clone(),
+        digest: [number as u8; 32],
+        event: Some(Arc::new(event)),
+        recipients: [recipient("ralph", "email")].into(),
+    }
 }
 
 #[tokio::test]
@@ -125,19 +99,21 @@ async fn deliveries_are_listed_paged_and_the_dead_get_another_chance() {
     store.settle(dead.collect(), clock::now()).await.expect("it is settled");
 
     let ids = async |query: &str| {
-        let rows = stand.get(&format!("/api/v1/deliveries{query}")).await.json();
+        let rows = stand.get(&format!("/api/v1/deliveries{query}")).await.data();
         rows.as_array().expect("a list").iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(ids("?state=dead").await, [id.to_string()]);
     let all = ids("?channel=email&user=ralph").await;
     assert_eq!(all.len(), 3);
-    let first = ids("?limit=2").await;
-    assert_eq!([first.clone(), ids(&format!("?after={}", first[1])).await].concat(), all);
+    let first = stand.get("/api/v1/deliveries?limit=2").await.json();
+    let rest = ids(&format!("?after={}", first["next"].as_str().expect("there are more"))).await;
+    assert_eq!([ids("?limit=2").await, rest].concat(), all);
+    assert_eq!(stand.get("/api/v1/deliveries?limit=3").await.json()["next"], json!(null), "the last page");
     assert_eq!(ids("?user=lena").await, Vec::<String>::new());
-    let dead = stand.get("/api/v1/deliveries?state=dead").await.json();
+    let dead = stand.get("/api/v1/deliveries?state=dead").await.data();
     assert_eq!((&dead[0]["note"], &dead[0]["attempts"]), (&json!("no such mailbox"), &json!(1)));
-    let books = json!({ "email": { "accepted": 3, "delivered": 0, "dead": 1, "cancelled": 0, "pending": 2 } });
-    assert_eq!(stand.get("/api/v1/books").await.json(), books);
+    let books = json!([{ "channel": "email", "accepted": 3, "delivered": 0, "dead": 1, "cancelled": 0, "pending": 2 }]);
+    assert_eq!(stand.get("/api/v1/books").await.data(), books);
 
     let other = stand.post("/api/v1/deliveries/retry", &json!({ "channel": "irc" })).await;
     assert_eq!((other.status, other.json()), (200, json!({ "retried": 0 })));
@@ -179,7 +155,7 @@ async fn where_signatures_are_required_a_component_without_a_good_one_is_neither
     };
     assert_eq!(install(&component, None).await.status, 403);
     assert_eq!(install(&component, Some(sign(b"another file"))).await.status, 403);
-    assert_eq!(stand.get("/api/v1/components").await.json(), json!([]));
+    assert_eq!(stand.get("/api/v1/components").await.data(), json!([]));
     let installed = install(&component, Some(sign(&component))).await;
     assert_eq!((installed.status, &installed.json()["signed_by"]), (201, &json!("us")));
 }

@@ -13,7 +13,7 @@ use super::administration::install;
 use super::*;
 use crate::trust::PublisherConfig;
 
-/// What no compiler takes: whoever tries to admit it says so.
+/// What no compiler takes: anyone who tries to admit it says so.
 const NO_COMPONENT: &[u8] = b"no component";
 
 fn digest(file: &[u8]) -> String {
@@ -112,7 +112,7 @@ async fn a_component_and_a_channel_are_forgotten_when_nothing_needs_them() {
     let Some(component) = email_component() else { return };
     let stand = Stand::new().await;
     install(&stand, "email", component).await;
-    let digest = stand.get("/api/v1/components").await.json()[0]["digest"].as_str().expect("a digest").to_owned();
+    let digest = stand.get("/api/v1/components").await.data()[0]["digest"].as_str().expect("a digest").to_owned();
     let remove = async |path: &str| stand.ask(Method::DELETE, path, Body::empty()).await.status;
     let (component, channel) = (format!("/api/v1/components/{digest}"), "/api/v1/channels/email");
     assert_eq!(remove(&component).await, 409, "the channel uses it");
@@ -126,7 +126,7 @@ async fn a_component_and_a_channel_are_forgotten_when_nothing_needs_them() {
     assert_eq!(code(), 1);
     assert_eq!((remove(&component).await, remove(&component).await), (204, 404));
     assert_eq!(code(), 0, "its compiled code went with it");
-    assert_eq!(stand.get("/api/v1/components").await.json(), json!([]));
+    assert_eq!(stand.get("/api/v1/components").await.data(), json!([]));
     let made = stand.put("/api/v1/channels/email", &json!({ "component": digest })).await;
     assert_eq!(made.status, 404, "nor is it in memory: {}", made.text());
 }

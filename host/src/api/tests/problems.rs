@@ -7,7 +7,7 @@ use axum::routing::get;
 use serde_json::json;
 
 use super::*;
-use crate::api::guard;
+use crate::api::middleware::guard;
 
 #[tokio::test]
 async fn every_failure_is_a_problem_document_with_its_status() {
@@ -28,14 +28,14 @@ async fn every_failure_is_a_problem_document_with_its_status() {
         (Method::GET, "/api/v1/deliveries?limit=0", "", 400, "`limit`"),
         (Method::GET, "/api/v1/deliveries?user_name=x", "", 400, "user_name"),
         (Method::GET, "/api/v1/subscriptions?limit=99999", "", 400, "`limit`"),
-        (Method::PUT, "/api/v1/channels/email", "", 400, "not JSON"),
+        (Method::PUT, "/api/v1/channels/email", "", 400, "invalid JSON"),
         (Method::PUT, "/api/v1/channels/email", "{\"component\": 1}", 422, "expected form"),
-        (Method::PUT, "/api/v1/channels/E%20Mail", "{\"component\": \"x\"}", 422, "no channel name"),
+        (Method::PUT, "/api/v1/channels/E%20Mail", "{\"component\": \"x\"}", 422, "not a valid channel name"),
         (Method::PUT, "/api/v1/channels/email", &huge, 413, "larger than"),
         (Method::PUT, "/api/v1/channels/email/grants", "{}", 422, "either"),
         (Method::PUT, "/api/v1/channels/email/grants", "{\"as_asked\": true, \"reach\": []}", 422, "either"),
         (Method::PUT, "/api/v1/channels/email/grants", "{\"private\": true, \"reach\": []}", 422, "either"),
-        (Method::POST, "/api/v1/deliveries/retry", "{\"id\": \"x\"}", 422, "no such delivery"),
+        (Method::POST, "/api/v1/deliveries/retry", "{\"id\": \"x\"}", 422, "the id is invalid"),
         (Method::POST, "/api/v1/components", "hello", 422, "not WebAssembly"),
     ] {
         let answer = stand.ask(method.clone(), path, body.to_owned()).await;

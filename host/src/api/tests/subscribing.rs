@@ -26,8 +26,8 @@ async fn a_subscription_is_stored_read_changed_and_removed() {
     let stored = stand.put(PATH, &first).await;
     assert_eq!((stored.status, stored.json()), (201, first.clone()));
     assert_eq!(stand.get(PATH).await.json(), first);
-    assert_eq!(stand.get("/api/v1/subscriptions?user=ralph").await.json(), json!([first]));
-    assert_eq!(stand.get("/api/v1/subscriptions?user=lena").await.json(), json!([]));
+    assert_eq!(stand.get("/api/v1/subscriptions?user=ralph").await.data(), json!([first]));
+    assert_eq!(stand.get("/api/v1/subscriptions?user=lena").await.data(), json!([]));
     let reloads = || stand.state.metrics.rule_invalidations.get_or_create(&ReasonLabel { reason: "feed" }).get();
     let before = reloads();
 
@@ -61,14 +61,16 @@ async fn pages_of_everybodys_subscriptions_join_without_a_gap() {
             assert_eq!(stand.put(&format!("/api/v1/subscriptions/{user}/{channel}"), &json!({})).await.status, 201);
         }
     }
-    let names = async |query: &str| {
+    let page = async |query: &str| {
         let page = stand.get(&format!("/api/v1/subscriptions{query}")).await.json();
         let name = |one: &Value| format!("{}/{}", one["user"].as_str().unwrap(), one["channel"].as_str().unwrap());
-        page.as_array().unwrap().iter().map(name).collect::<Vec<_>>()
+        let names = page["data"].as_array().unwrap().iter().map(name).collect::<Vec<_>>();
+        (names, page["next"].as_str().map(str::to_owned))
     };
-    assert_eq!(names("?limit=3").await, ["a/email", "a/irc", "b/email", "b/irc"]);
-    assert_eq!(names("?limit=3&after=b").await, ["c/email", "c/irc"]);
-    assert_eq!(names("?limit=3&after=c").await, Vec::<String>::new());
+    let (names, next) = page("?limit=3").await;
+    assert_eq!(names, ["a/email", "a/irc", "b/email", "b/irc"]);
+    let (names, next) = page(&format!("?limit=3&after={}", next.expect("there are more"))).await;
+    assert_eq!((names, next), (vec!["c/email".to_owned(), "c/irc".to_owned()], None));
 }
 
 #[tokio::test]
@@ -91,19 +93,21 @@ async fn a_bad_subscription_is_refused_with_each_mistake_and_nothing_is_stored()
         (json!({ "filters": [{ "rules": [] }] }), vec!["filters[0]"], "missing field `name`"),
         (json!({ "filtres": [] }), vec!["filtres"], "unknown field"),
         (json!({ "enabled": "yes" }), vec!["enabled"], "expected a boolean"),
+        (json!([]), vec![""], "expected an object"),
+        (json!({ "style": [true] }), vec!["style"], "expected an object"),
     ] {
         let answer = stand.put(PATH, &body).await;
         assert_eq!((answer.status, answer.paths()), (422, paths.iter().map(|p| p.to_string()).collect()), "{body}");
         assert!(answer.text().contains(detail), "{body}: {}", answer.text());
     }
     assert_eq!(stand.put("/api/v1/subscriptions/ralph/E-Mail", &json!({})).await.paths(), ["channel"]);
-    assert_eq!(stand.get("/api/v1/subscriptions").await.json(), json!([]));
+    assert_eq!(stand.get("/api/v1/subscriptions").await.data(), json!([]));
 }
 
 #[tokio::test]
 async fn rules_are_described() {
     let stand = Stand::new().await;
-    let rules = stand.get("/api/v1/rules").await.json();
+    let rules = stand.get("/api/v1/rules").await.data();
     let rules = rules.as_array().expect("a list");
     let rule = rules.iter().find(|rule| rule["name"] == "user_filter").expect("it is a generic rule");
     assert_eq!(rule["arguments"][0]["name"], "fasnick");

@@ -1,6 +1,6 @@
-//! A user's line, read as a command. It knows nobody and answers nothing.
+//! A user's line, parsed as a command. It reads no account and makes no answer.
 
-/// What a user asks for.
+/// A user's command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Command {
     Help,

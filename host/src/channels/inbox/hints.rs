@@ -1,19 +1,21 @@
-//! To whom the hint was given lately: once is enough, and an address that answers by itself gets nothing to answer to.
+//! Which addresses got the hint lately. Each gets it once in a while: an address that answers by itself must not start an
+//! exchange without end.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::channels::limits;
 use tidings_domain::time::Timestamp;
 
-/// Addresses of all channels, with when they were given the hint.
+use crate::channels::limits;
+
+/// Addresses of all channels, with when they got the hint.
 #[derive(Default)]
 pub struct Hints {
     given: Mutex<HashMap<(String, String), Timestamp>>,
 }
 
 impl Hints {
-    /// Whether the address is to be given the hint now; then it counts as given.
+    /// Whether the address is to get the hint now; then it counts as given.
     pub(super) fn give(&self, channel: &str, address: &str, now: Timestamp) -> bool {
         let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
         let recent = |at: &Timestamp| now.since(*at) < limits::INBOX_HINT_REST;
@@ -50,7 +52,7 @@ mod tests {
         (0..limits::INBOX_HINTS).for_each(|number| {
             hints.give("irc", &number.to_string(), later);
         });
-        assert!(!hints.give("irc", "one more", later), "full: silence");
+        assert!(!hints.give("irc", "one more", later), "the list is full: no hint");
         assert!(hints.give("irc", "one more", later.after(limits::INBOX_HINT_REST)));
     }
 }

@@ -1,4 +1,5 @@
-//! What is said to users: each answer is lines of bounded number and length, since a medium may send a few a second only.
+//! The texts of answers to users. Each answer has a bounded number of lines of bounded length, since some services send a few
+//! lines a second only.
 
 use crate::channels::limits;
 use tidings_domain::rule_info::RuleInfo;
@@ -6,7 +7,7 @@ use tidings_domain::subscription::{Filter, Rule};
 use tidings_domain::text::one_line;
 
 pub(super) const HINT: &str = "Say 'help' for help or 'stop' to stop messages.";
-pub(super) const NOBODY: &str = "Nobody has set up notifications for this address.";
+pub(super) const UNKNOWN_ADDRESS: &str = "Nobody has set up notifications for this address.";
 pub(super) const CONFIRMED: &str = "Thank you. Notifications are sent here from now on.";
 pub(super) const NO_SUCH_CODE: &str = "There is no question with this code for this address, or it is too old.";
 pub(super) const FAILED: &str = "Sorry, that did not work just now. Please try again later.";
@@ -84,7 +85,7 @@ fn sentence(rule: &Rule, known: &[RuleInfo]) -> String {
     }
 }
 
-/// At most so many lines of at most so many characters, and how many were left out.
+/// The lines within the limits, and a last one with how many were left out.
 fn bounded(lines: impl Iterator<Item = String>) -> Vec<String> {
     let mut lines: Vec<String> = lines.map(|line| one_line(&line, limits::INBOX_LINE_CHARS)).collect();
     if lines.len() > limits::INBOX_ANSWER_LINES {

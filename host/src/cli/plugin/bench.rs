@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{anyhow, bail};
 use serde_json::json;
-use tidings_conformance::rehearse;
+use tidings_conformance::dry_run;
 use tidings_conformance::sample::deliveries;
 use tidings_domain::outcome::Outcome;
 
@@ -25,16 +25,16 @@ pub(super) async fn run(args: &TrialArgs, out: &mut Output) -> anyhow::Result<()
         let (began, mut calls, mut spent, mut memory) = (Instant::now(), 0_u32, Duration::ZERO, 0);
         while calls == 0 || began.elapsed() < TIME {
             let make = |address: &str| {
-                (0..batch).map(|n| deliveries::single(address, deliveries::usual(&format!("bench-{n}")))).collect()
+                (0..batch).map(|n| deliveries::single(address, deliveries::ordinary(&format!("bench-{n}")))).collect()
             };
-            let rehearsal = rehearse(sandbox, admitted, &sample, make).await.map_err(|why| anyhow!(why))?;
-            let missed = rehearsal.report.outcomes.iter().find(|outcome| !matches!(outcome, Outcome::Delivered { .. }));
+            let run = dry_run(sandbox, admitted, &sample, make).await.map_err(|why| anyhow!(why))?;
+            let missed = run.report.outcomes.iter().find(|outcome| !matches!(outcome, Outcome::Delivered { .. }));
             if let Some(outcome) = missed {
                 bail!("it delivers nothing with these settings, so there is nothing to measure: {}", said(outcome));
             }
             calls += 1;
-            spent += rehearsal.report.stats.duration;
-            memory = memory.max(rehearsal.report.stats.peak_memory_bytes);
+            spent += run.report.stats.duration;
+            memory = memory.max(run.report.stats.peak_memory_bytes);
         }
         let micros = spent.as_secs_f64() * 1e6 / f64::from(calls) / batch as f64;
         rows.push((batch, micros, memory, calls));

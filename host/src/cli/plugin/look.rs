@@ -5,9 +5,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use serde_json::json;
-use tidings_conformance::Sample;
-use tidings_conformance::host::MemoryHost;
 use tidings_conformance::sample::setup;
+use tidings_conformance::{MemoryHost, Sample};
 use tidings_domain::grant::Grants;
 use tidings_domain::limits::PluginLimits;
 use tidings_domain::permissions_text;

@@ -109,7 +109,7 @@ struct Tried {
     _code: Code,
 }
 
-/// Reads and admits it, as a daemon would. Code is compiled in this process: whoever runs this wrote it.
+/// Reads and admits it, as a daemon would. Code is compiled in this process: anyone who runs this wrote it.
 async fn admit(path: &Path) -> anyhow::Result<Tried> {
     let path = component_at(path)?;
     let file = component::read(&path)?;
@@ -125,7 +125,7 @@ async fn admit(path: &Path) -> anyhow::Result<Tried> {
     Ok(Tried { sandbox, admitted, file, _code: code })
 }
 
-/// What comes of it, with a word to whoever waits where that takes long: most of a minute for an interpreter's component.
+/// What comes of it, with a word to anyone who waits where that takes long: most of a minute for an interpreter's component.
 async fn patiently<T>(admission: impl Future<Output = T>, path: &Path) -> T {
     let mut admission = std::pin::pin!(admission);
     match timeout(PATIENCE, admission.as_mut()).await {

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use serde_json::json;
-use tidings_conformance::sample::{beyond, deliveries};
-use tidings_conformance::{CaseResult, Rehearsal, rehearse, run_with};
+use tidings_conformance::sample::{deliveries, unreached_text};
+use tidings_conformance::{CaseResult, DryRun, dry_run, run_with};
 use tidings_domain::delivery::StoredEvent;
 use tidings_domain::event::Event;
 use tidings_domain::message::{Envelope, Frame};
@@ -63,8 +63,8 @@ pub(super) async fn run(args: &RunArgs, out: &mut Output) -> anyhow::Result<Exit
     let event = event(args)?;
     let Tried { sandbox, admitted, .. } = &admit(&args.trial.file.file).await?;
     let deliveries = |address: &str| vec![deliveries::single(address, event)];
-    let rehearsal = rehearse(sandbox, admitted, &args.trial.sample()?, deliveries).await;
-    let Rehearsal { report, sent, entries, log, unreached: places } = rehearsal.map_err(|why| anyhow!(why))?;
+    let dry_run = dry_run(sandbox, admitted, &args.trial.sample()?, deliveries).await;
+    let DryRun { report, sent, entries, log, unreached: places } = dry_run.map_err(|why| anyhow!(why))?;
     let outcome = report.outcomes.first().context("the plugin gave no answer")?;
     let sent: Vec<String> = sent.iter().map(|bytes| shown(bytes)).collect();
     if out.is_json() {
@@ -95,7 +95,7 @@ pub(super) async fn run(args: &RunArgs, out: &mut Output) -> anyhow::Result<Exit
 
 /// What the catalogue makes of the message.
 fn event(args: &RunArgs) -> anyhow::Result<StoredEvent> {
-    let Some(path) = &args.event else { return Ok(deliveries::usual("sample")) };
+    let Some(path) = &args.event else { return Ok(deliveries::ordinary("sample")) };
     let body = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let envelope = Envelope::read(&Frame { topic: None, body }).with_context(|| format!("{}", path.display()))?;
     let references = args.references.read()?;
@@ -105,7 +105,7 @@ fn event(args: &RunArgs) -> anyhow::Result<StoredEvent> {
 /// What was not tried, and what to do about it.
 fn unreached(places: &[String], out: &mut Output) -> anyhow::Result<()> {
     if !places.is_empty() {
-        out.line(&format!("NOT TRIED: {}", beyond(places)))?;
+        out.line(&format!("NOT TRIED: {}", unreached_text(places)))?;
     }
     Ok(())
 }

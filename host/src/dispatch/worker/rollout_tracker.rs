@@ -1,10 +1,9 @@
 //! The versions that a worker calls, and what it learns of them: which is called next, how each did, and whether there is
-//! something to report.
+//! something to report. It does no I/O.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::dispatch::limits;
 use tidings_domain::delivery::DeliveryId;
 use tidings_domain::outcome::{CrashKind, Outcome};
 use tidings_domain::plugin_life::canary::{self, CanaryDecision, Tally};
@@ -13,119 +12,132 @@ use tidings_domain::time::Timestamp;
 use tidings_domain::window::CallResult;
 use tidings_sandbox::ResidentStats;
 
-use super::super::plugin_runner::CallOutcome;
-use super::super::version_set::{CallableVersion, Rollout, RolloutReport, RolloutVerdict, VersionSet};
-use super::{State, Worker};
-use crate::clock;
 use crate::dispatch::bounded_map::BoundedMap;
+use crate::dispatch::limits;
+use crate::dispatch::plugin_runner::CallOutcome;
+use crate::dispatch::version_set::{CallableVersion, Rollout, RolloutReport, RolloutVerdict, VersionSet};
 
-/// What is known of the versions in the fleet.
+/// What is known of the versions of a channel.
 pub(super) struct RolloutTracker {
-    fleet: Arc<VersionSet>,
-    /// When the worker got it. A trial is as old as that: while nothing runs, nothing is tried.
+    versions: Arc<VersionSet>,
+    /// When the worker got them. A trial is as old as that: while no worker runs, nothing is tried.
     since: Timestamp,
+    /// The rule for an active version that is not watched.
     settled: CrashRule,
     /// The active version's last calls.
     watch: CrashWatch,
     active: Tally,
     candidate: Tally,
-    /// Calls that were begun with the candidate, and with any version.
-    begun: (u64, u64),
-    /// Deliveries that a candidate failed with, and whether it refused them: they are the active version's.
-    spared: BoundedMap<bool>,
-    /// Crashes of the active version with nothing to deliver that were learned of.
+    begun: BegunCalls,
+    /// Deliveries that a candidate failed with, and whether it refused them: only the active version gets them.
+    excluded_from_canary: BoundedMap<bool>,
+    /// Crashes of the active version with nothing to deliver that are counted already.
     idle_crashes: u64,
     /// What is to be reported next.
-    found: Option<(RolloutVerdict, Arc<str>, String)>,
-    /// The candidate, or the active version, is left alone until there is another fleet.
+    report: Option<RolloutReport>,
+    /// The candidate is called no more until there is another set of versions.
     candidate_done: bool,
+    /// No version is called until there is another set of versions.
     halted: bool,
 }
 
+/// Calls that were begun with these versions.
+#[derive(Clone, Copy, Debug, Default)]
+struct BegunCalls {
+    candidate: u64,
+    all: u64,
+}
+
+/// The version for a batch.
+pub(super) struct VersionChoice {
+    pub(super) version: CallableVersion,
+    /// It is the candidate.
+    pub(super) on_trial: bool,
+}
+
 impl RolloutTracker {
-    pub(super) fn new(fleet: Arc<VersionSet>, settled: CrashRule, now: Timestamp) -> RolloutTracker {
-        let rule = rule(&fleet, settled);
+    pub(super) fn new(versions: Arc<VersionSet>, settled: CrashRule, now: Timestamp) -> RolloutTracker {
+        let rule = first_rule(&versions, settled);
         RolloutTracker {
-            idle_crashes: fleet.active.sender.life().map_or(0, |stats| stats.idle_crashes),
-            fleet,
+            idle_crashes: versions.active.runner.resident_stats().map_or(0, |stats| stats.idle_crashes),
+            versions,
             since: now,
             settled,
             watch: CrashWatch::new(rule),
             active: Tally::default(),
             candidate: Tally::default(),
-            begun: (0, 0),
-            spared: BoundedMap::new(limits::SUSPECTS),
-            found: None,
+            begun: BegunCalls::default(),
+            excluded_from_canary: BoundedMap::new(limits::SUSPECTS),
+            report: None,
             candidate_done: false,
             halted: false,
         }
     }
 
-    /// Goes on with other versions. What a candidate failed with stays the active version's; the next candidate is not
-    /// blamed for it. Says whether another version is active now.
-    pub(super) fn adopt(&mut self, fleet: Arc<VersionSet>, now: Timestamp) -> bool {
-        let changed = fleet.active.component != self.fleet.active.component;
-        let mut next = RolloutTracker::new(fleet, self.settled, now);
-        std::mem::swap(&mut next.spared, &mut self.spared);
-        next.spared.values_mut().for_each(|refused| *refused = false);
+    /// Goes on with other versions. What a candidate failed with stays with the active version; the next candidate is not
+    /// blamed for it. Returns whether another version is active now.
+    pub(super) fn adopt(&mut self, versions: Arc<VersionSet>, now: Timestamp) -> bool {
+        let changed = versions.active.component != self.versions.active.component;
+        let mut next = RolloutTracker::new(versions, self.settled, now);
+        std::mem::swap(&mut next.excluded_from_canary, &mut self.excluded_from_canary);
+        next.excluded_from_canary.values_mut().for_each(|refused| *refused = false);
         *self = next;
         changed
     }
 
     /// The active version.
     pub(super) fn active(&self) -> &CallableVersion {
-        &self.fleet.active
+        &self.versions.active
     }
 
     /// Waits until the active version, a resident, crashes with nothing to deliver.
     pub(super) async fn idle_crash(&self) -> ResidentStats {
-        self.fleet.active.sender.idle_crash(self.idle_crashes).await
+        self.versions.active.runner.idle_crash(self.idle_crashes).await
     }
 
-    /// Nothing is called until there is another fleet.
-    pub(super) fn halted(&self) -> bool {
+    /// Whether nothing is called until there is another set of versions.
+    pub(super) fn is_halted(&self) -> bool {
         self.halted
     }
 
     /// How long one call may take.
     pub(super) fn deadline(&self) -> Duration {
-        let active = self.fleet.active.sender.deadline();
-        self.fleet.candidate().map_or(active, |candidate| active.max(candidate.sender.deadline()))
+        let active = self.versions.active.runner.deadline();
+        self.versions.candidate().map_or(active, |candidate| active.max(candidate.runner.deadline()))
     }
 
-    pub(super) fn spares(&self, id: &DeliveryId) -> bool {
-        self.spared.contains(id)
+    pub(super) fn is_excluded_from_canary(&self, id: &DeliveryId) -> bool {
+        self.excluded_from_canary.contains(id)
     }
 
-    /// Bounded: a delivery that is forgotten may meet the candidate once more.
-    pub(super) fn spare(&mut self, id: &DeliveryId, refused: bool) {
-        self.spared.insert(id, refused);
+    /// From now on only the active version gets the delivery. Bounded: one that is forgotten may meet the candidate again.
+    pub(super) fn exclude_from_canary(&mut self, id: &DeliveryId, refused: bool) {
+        self.excluded_from_canary.insert(id, refused);
     }
 
-    /// The version for the next batch, and whether it is on trial. One that was `tested` is no candidate's.
-    pub(super) fn next(&mut self, tested: bool) -> (CallableVersion, bool) {
-        let (candidate, all) = &mut self.begun;
-        if let Rollout::Canary { candidate: version, plan, .. } = &self.fleet.trial
-            && !tested
+    /// Chooses the version for the next batch; the active one where the batch is excluded from the canary.
+    pub(super) fn choose(&mut self, excluded_from_canary: bool) -> VersionChoice {
+        let before = self.begun;
+        self.begun.all += 1;
+        if let Rollout::Canary { candidate, plan, .. } = &self.versions.trial
+            && !excluded_from_canary
             && !self.candidate_done
-            && plan.takes_next(*candidate, *all)
+            && plan.takes_next(before.candidate, before.all)
         {
-            *candidate += 1;
-            *all += 1;
-            return (version.clone(), true);
+            self.begun.candidate += 1;
+            return VersionChoice { version: candidate.clone(), on_trial: true };
         }
-        *all += 1;
-        (self.fleet.active.clone(), false)
+        VersionChoice { version: self.versions.active.clone(), on_trial: false }
     }
 
     /// Whether the active version may be taken back because of what it does now.
-    pub(super) fn watching(&self, now: Timestamp) -> bool {
-        matches!(self.fleet.trial, Rollout::Watch { until } if now < until)
+    pub(super) fn watches_active(&self, now: Timestamp) -> bool {
+        matches!(self.versions.trial, Rollout::Watch { until } if now < until)
     }
 
     /// When the trial is to be judged although nothing happens; none where that is over and only a call can decide.
-    pub(super) fn judged_at(&self, now: Timestamp) -> Option<Timestamp> {
-        match &self.fleet.trial {
+    pub(super) fn next_judgement(&self, now: Timestamp) -> Option<Timestamp> {
+        match &self.versions.trial {
             Rollout::Canary { plan, .. } if !self.candidate_done => {
                 Some(self.since.after(Duration::from_secs(plan.max_seconds))).filter(|at| now < *at)
             }
@@ -133,9 +145,9 @@ impl RolloutTracker {
         }
     }
 
-    /// The active version's word on a delivery that a candidate failed with.
-    pub(super) fn active_said(&mut self, id: &DeliveryId, outcome: &Outcome) {
-        if let Some(refused) = self.spared.remove(id)
+    /// Learns what the active version made of a delivery that a candidate failed with.
+    pub(super) fn record_active_outcome(&mut self, id: &DeliveryId, outcome: &Outcome) {
+        if let Some(refused) = self.excluded_from_canary.remove(id)
             && refused
             && matches!(outcome, Outcome::Delivered { .. })
         {
@@ -143,14 +155,14 @@ impl RolloutTracker {
         }
     }
 
-    /// Learns from a call of a version, unless it is not in the fleet any more.
-    pub(super) fn observe(&mut self, version: &CallableVersion, on_trial: bool, called: &CallOutcome) {
-        let result = called.result();
-        let tally = match &self.fleet.trial {
+    /// Learns from a call of a version, unless the version is not in the set any more.
+    pub(super) fn observe(&mut self, version: &CallableVersion, on_trial: bool, outcome: &CallOutcome) {
+        let result = outcome.result();
+        let tally = match &self.versions.trial {
             Rollout::Canary { candidate, .. } if on_trial && candidate.component == version.component => {
                 &mut self.candidate
             }
-            _ if !on_trial && self.fleet.active.component == version.component => &mut self.active,
+            _ if !on_trial && self.versions.active.component == version.component => &mut self.active,
             _ => return,
         };
         tally.calls += 1;
@@ -159,33 +171,33 @@ impl RolloutTracker {
         if on_trial {
             return;
         }
-        let end = match (result, called.tried.as_slice()) {
+        let end = match (result, outcome.tried.as_slice()) {
             (CallResult::Crashed, [(lease, _)]) => CallEnd::CrashedAlone(lease.delivery().id.clone()),
             (CallResult::Crashed, _) => CallEnd::CrashedTogether,
-            // A resident that is not there did nothing, neither good nor bad.
-            (CallResult::Trouble { .. }, _) if version.resident => return,
+            // A resident without an instance shows neither that its code is sound nor that it is not.
+            (CallResult::Trouble { .. }, _) if version.is_resident() => return,
             _ => CallEnd::Success,
         };
-        self.ended(end, called.crash());
+        self.observe_active(end, outcome.crash());
     }
 
     /// Learns that the active version, a resident, crashed with nothing to deliver. Only instances that do not live long
     /// count together. Returns how many crashes are new.
-    pub(super) fn crashed_idle(&mut self, stats: &ResidentStats) -> u64 {
+    pub(super) fn observe_idle_crashes(&mut self, stats: &ResidentStats) -> u64 {
         let new = stats.idle_crashes.saturating_sub(self.idle_crashes);
         self.idle_crashes = stats.idle_crashes;
-        if stats.in_a_row <= 1 {
+        if stats.consecutive_crashes <= 1 {
             self.watch.clear();
         }
         let last = stats.last_crash.as_ref().map(|(kind, detail)| (*kind, detail.as_str()));
         for _ in 0..new {
-            self.ended(CallEnd::CrashedIdle, last);
+            self.observe_active(CallEnd::CrashedIdle, last);
         }
         new
     }
 
-    /// The active version did something; where that was one crash too many, it is broken.
-    fn ended(&mut self, end: CallEnd, crash: Option<(CrashKind, &str)>) {
+    /// Counts the end of a call of the active version; one crash too many breaks it.
+    fn observe_active(&mut self, end: CallEnd, crash: Option<(CrashKind, &str)>) {
         let Some(broken) = self.watch.observe(end) else { return };
         if self.halted {
             return;
@@ -194,12 +206,18 @@ impl RolloutTracker {
         self.halted = true;
         self.candidate_done = true;
         let reason = format!("{broken}, the last with {kind}: {detail}");
-        self.found = Some((RolloutVerdict::Broken, Arc::clone(&self.fleet.active.component), reason));
+        let component = Arc::clone(&self.versions.active.component);
+        self.report = Some(self.about(component, RolloutVerdict::Broken, reason));
     }
 
-    /// Judges what is on trial.
+    /// Judges what is on trial, and returns what is to be reported, once.
+    pub(super) fn take_report(&mut self, now: Timestamp) -> Option<RolloutReport> {
+        self.judge(now);
+        self.report.take()
+    }
+
     fn judge(&mut self, now: Timestamp) {
-        match &self.fleet.trial {
+        match &self.versions.trial {
             Rollout::None => {}
             Rollout::Watch { until } => {
                 if now >= *until && self.watch.rule() != self.settled {
@@ -208,38 +226,27 @@ impl RolloutTracker {
             }
             Rollout::Canary { .. } if self.candidate_done => {}
             Rollout::Canary { candidate, plan } => {
-                let (found, reason) = match canary::decide(plan, &self.candidate, &self.active, self.since, now) {
+                let (verdict, reason) = match canary::decide(plan, &self.candidate, &self.active, self.since, now) {
                     CanaryDecision::Continue => return,
                     CanaryDecision::Promote(proof) => (RolloutVerdict::Proved, proof.to_string()),
                     CanaryDecision::FallBack(fault) => (RolloutVerdict::Failed, fault.to_string()),
                 };
+                let component = Arc::clone(&candidate.component);
                 self.candidate_done = true;
-                self.found = Some((found, Arc::clone(&candidate.component), reason));
+                self.report = Some(self.about(component, verdict, reason));
             }
         }
+    }
+
+    fn about(&self, component: Arc<str>, verdict: RolloutVerdict, reason: String) -> RolloutReport {
+        RolloutReport { version_set: self.versions.number, component, verdict, reason }
     }
 }
 
 /// The rule by which the active version is judged at first.
-fn rule(fleet: &VersionSet, settled: CrashRule) -> CrashRule {
-    match fleet.trial {
+fn first_rule(versions: &VersionSet, settled: CrashRule) -> CrashRule {
+    match versions.trial {
         Rollout::Watch { .. } => CrashRule::watched(),
         Rollout::None | Rollout::Canary { .. } => settled,
-    }
-}
-
-impl Worker {
-    /// Tells what it found out about a version, once.
-    pub(super) async fn report(&self, state: &mut State) {
-        state.trial.judge(clock::now());
-        let Some((verdict, component, reason)) = state.trial.found.take() else { return };
-        let fleet = state.trial.fleet.number;
-        let finding = RolloutReport { channel: self.channel.clone(), fleet, component, verdict, reason };
-        tokio::select! {
-            sent = self.findings.send(finding) => if sent.is_err() {
-                tracing::error!(channel = self.channel, "nobody hears what was found about a version");
-            },
-            () = self.stop.cancelled() => {}
-        }
     }
 }

@@ -1,13 +1,13 @@
-//! What goes wrong inside the SQLite store, before it is put in the words of `StoreError`: which failures are the fault
-//! of one statement's data and which are the surroundings' (disk, locks, the file itself).
+//! Errors inside the SQLite store, before they become `StoreError`: which are caused by one statement's data, and which
+//! by the environment (disk, locks, the file itself).
 
 use std::sync::Arc;
 
 use sqlx::Error;
 
-use crate::StoreError;
+use crate::error::StoreError;
 
-/// An error on its way out of a transaction.
+/// Why a transaction failed.
 #[derive(Debug)]
 pub(super) enum WriteFailure {
     Sql(Error),
@@ -33,7 +33,7 @@ const CONSTRAINT: i32 = 19;
 const NOT_A_DATABASE: i32 = 26;
 
 impl WriteFailure {
-    /// Whether the data is at fault: the same call alone, or a group without it, would end differently.
+    /// Whether the data of one call is the cause: its group would succeed without it.
     pub(super) fn is_own(&self) -> bool {
         match self {
             WriteFailure::Sql(error) => matches!(code(error), Some(CONSTRAINT | TOO_BIG)),
@@ -41,8 +41,8 @@ impl WriteFailure {
         }
     }
 
-    /// The error for callers; `doing` completes "unavailable while it …". A file that turns out damaged while it is in use
-    /// counts as unavailable: whoever waits for the store keeps what it has until somebody looks.
+    /// The error for callers; `doing` completes "unavailable while it …". A file found damaged while it is in use
+    /// counts as unavailable: callers keep their work and retry until an administrator acts.
     pub(super) fn into_error(self, doing: &'static str) -> StoreError {
         match self {
             WriteFailure::Store(error) => error,
@@ -71,4 +71,9 @@ fn code(error: &Error) -> Option<i32> {
 /// The error for a column that does not hold what this program writes.
 pub(super) fn damaged(what: &'static str, detail: impl std::fmt::Display) -> WriteFailure {
     WriteFailure::Store(StoreError::Damaged { what, detail: detail.to_string() })
+}
+
+/// The error for an object that does not exist.
+pub(super) fn missing(what: &'static str, name: &str) -> WriteFailure {
+    WriteFailure::Store(StoreError::Missing { what, name: name.to_owned() })
 }

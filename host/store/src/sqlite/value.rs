@@ -1,4 +1,4 @@
-//! How values of the domain are written in columns, and read back.
+//! Values of the domain in columns: how they are written and read.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -8,7 +8,7 @@ use tidings_domain::time::Timestamp;
 
 use super::failure::{WriteFailure, damaged};
 
-/// Milliseconds; a time beyond SQLite's integers is the last one.
+/// Milliseconds; a time beyond SQLite's integers becomes the last one.
 pub(super) fn millis(time: Timestamp) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
@@ -17,7 +17,7 @@ pub(super) fn timestamp(millis: i64) -> Timestamp {
     Timestamp::from_millis(u64::try_from(millis).unwrap_or(0))
 }
 
-/// A count or size for SQL; one beyond SQLite's integers is the largest.
+/// A count or size for SQL; one beyond SQLite's integers becomes the largest.
 pub(super) fn size(n: usize) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
@@ -36,8 +36,8 @@ pub(super) fn delivery_id(bytes: &[u8]) -> Result<DeliveryId, WriteFailure> {
     DeliveryId::parse(&hex::encode(bytes)).ok_or_else(|| damaged("delivery id", "it does not have 16 bytes"))
 }
 
-pub(super) fn state(word: &str) -> Result<DeliveryState, WriteFailure> {
-    DeliveryState::parse(word).ok_or_else(|| damaged("delivery", format!("unknown state {word:?}")))
+pub(super) fn state(text: &str) -> Result<DeliveryState, WriteFailure> {
+    DeliveryState::parse(text).ok_or_else(|| damaged("delivery", format!("unknown state {text:?}")))
 }
 
 pub(super) fn style_bits(style: Style) -> i64 {

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Engine, Host};
+use super::{Engine, IrcHost};
 use crate::session::Session;
 use crate::settings::Services;
 use crate::{address, compose, line};
@@ -61,7 +61,7 @@ impl Callers {
     }
 }
 
-impl<H: Host> Engine<H> {
+impl<H: IrcHost> Engine<H> {
     /// Somebody wrote to us.
     pub(super) fn called(&mut self, nick: &str, text: &str) {
         let now_ms = self.host.monotonic_ms();
@@ -110,9 +110,9 @@ impl<H: Host> Engine<H> {
     fn reply(&mut self, nick: &str, text: &str) {
         let Some(link) = &mut self.link else { return };
         let command = self.settings.reply;
-        let room = line::room(link.session.source_octets(), command, nick);
+        let space = line::room(link.session.source_octets(), command, nick);
         let counted = link.session.casing().fold(nick);
-        for text in compose::answer(text, room) {
+        for text in compose::answer(text, space) {
             if self.callers.grant(&counted) {
                 link.session.reply(format!("{command} {nick} :{text}"));
             }

@@ -8,7 +8,7 @@ mod run;
 
 use tidings_plugin::{Content, Delivery, Outcome};
 
-use super::{ANSWER_MS, Engine, Host};
+use super::{ANSWER_MS, Engine, IrcHost};
 use crate::{address, compose, line};
 use proof::Proof;
 use run::Run;
@@ -20,7 +20,7 @@ const CONFIRM_MS: u64 = 5000;
 /// When what found no time in this call is tried again: milliseconds.
 const SOON_MS: u64 = 1000;
 
-impl<H: Host> Engine<H> {
+impl<H: IrcHost> Engine<H> {
     /// One outcome for each; `settled` hears each as soon as it is known.
     pub fn deliver(&mut self, batch: &[Delivery], settled: impl FnMut(usize, &Outcome)) -> Vec<Outcome> {
         let (now_ms, call_ms) = (self.host.now_ms(), self.host.remaining_ms());
@@ -81,9 +81,9 @@ impl<H: Host> Engine<H> {
             }
         }
         let Some(link) = &mut self.link else { return false };
-        let room = line::room(link.session.source_octets(), "PRIVMSG", target);
+        let space = line::room(link.session.source_octets(), "PRIVMSG", target);
         let most = most_lines(link.session.bucket().lines_within(begin_ms(run.call_ms)));
-        let lines = compose::compose(&self.settings, delivery, run.now_ms, room, most);
+        let lines = compose::compose(&self.settings, delivery, run.now_ms, space, most);
         if address::is_channel(target) && self.settings.join {
             link.session.join(target);
         }

@@ -1,5 +1,5 @@
 //! What waits to be written, and whose turn it is. Answers to people have a queue of their own with a bound, and take turns
-//! with deliveries: whoever asks much waits himself, and holds up nobody.
+//! with deliveries: anyone who asks much waits directly, and holds up nobody.
 
 use std::collections::VecDeque;
 
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_urgent_goes_first_and_needs_no_room() {
+    fn what_is_urgent_goes_first_and_needs_no_space() {
         let mut outbox = Outbox::new(Bucket::new(1, 500));
         for line in ["a", "b"] {
             outbox.say(line.into());

@@ -10,7 +10,7 @@ use std::net::TcpStream;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use irc::engine::{Engine, Host, Stream};
+use irc::engine::{Engine, IrcHost, Stream};
 use irc::settings::Settings;
 use tidings_plugin::net::{Error, TlsOptions};
 use tidings_plugin::{Confirmation, Content, Delivery, Event, Outcome, Recipient};
@@ -63,7 +63,7 @@ impl Native {
     }
 }
 
-impl Host for Native {
+impl IrcHost for Native {
     type Stream = Socket;
 
     /// TLS is the host's affair: here it is noted, not done.

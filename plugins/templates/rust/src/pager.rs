@@ -58,7 +58,7 @@ fn page(content: &Content) -> String {
             let summary = digest.summary.join("; ");
             line(&if summary.is_empty() { updates } else { format!("{updates}: {summary}") })
         }
-        // Whoever reads this pager says whether notifications are wanted there.
+        // Anyone who reads this pager says whether notifications are wanted there.
         Content::Confirmation(asked) => line(&format!(
             "Notifications here? Yes: {} (code {}) No: {}",
             asked.accept_link, asked.code, asked.reject_link

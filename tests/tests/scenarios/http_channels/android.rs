@@ -44,7 +44,7 @@ fn sends(seen: &[SeenRequest]) -> Vec<&SeenRequest> {
 
 /// That neither the key nor a token is in the daemon's log or in what it says of the channel.
 async fn nothing_leaked(scene: &Scene) {
-    let channel: Value = scene.client.get("/api/v1/channels/android").await.unwrap();
+    let channel = json!(scene.client.channel("android").await.unwrap());
     let rows = scene.deliveries("android").await.unwrap();
     let log = fs::read_to_string(scene.home.log()).unwrap();
     for text in [log, channel.to_string(), json!(rows).to_string()] {
@@ -84,7 +84,7 @@ async fn a_message_arrives_on_the_phone_with_one_token_for_all_and_the_same_in_e
     assert_eq!(message["android"]["collapse_key"].as_str().map(str::len), Some(32));
     assert!(message["notification"].to_string().contains("lanternd"), "{message}");
     let row = &scene.deliveries("android").await.unwrap()[0];
-    assert!(row["note"].as_str().unwrap().starts_with("projects/"), "FCM's name is the receipt: {row}");
+    assert!(row.note.as_deref().unwrap().starts_with("projects/"), "FCM's name is the receipt: {row:?}");
     nothing_leaked(&scene).await;
 }
 
@@ -163,8 +163,8 @@ async fn a_quota_slows_the_whole_project_and_costs_no_delivery() {
     let books = scene.queue_empty("android").await.unwrap();
     assert_eq!((books.delivered, books.dead, fcm.taken().len()), (3, 0, 3));
     let rows = scene.deliveries("android").await.unwrap();
-    let attempts: Vec<&Value> = rows.iter().map(|row| &row["attempts"]).collect();
-    assert_eq!(attempts, [&json!(1); 3], "what met the quota or waited behind it has lost no attempt");
+    let attempts: Vec<u32> = rows.iter().map(|row| row.attempts).collect();
+    assert_eq!(attempts, [1; 3], "what met the quota or waited behind it has lost no attempt");
     // The scripted token was none of the server's: one 401, one new token, and nobody noticed.
     assert_eq!(fcm.tokens().len(), 1);
 }
@@ -195,9 +195,9 @@ async fn the_channel_is_not_enabled_without_its_service_account() {
     scene.client.put("/api/v1/channels/android/grants", &json!({"credentials": []})).await.unwrap();
     let refused = format!("{:#}", channel::switch(&scene.client, "android", true).await.unwrap_err());
     assert!(refused.contains("needs the credential `service-account`"), "{refused}");
-    let channel: Value = scene.client.get("/api/v1/channels/android").await.unwrap();
-    let ask = &channel["credential_asks"][0];
-    assert_eq!((&ask["kind"], &ask["granted"]), (&json!("google-service-account"), &json!(false)), "{ask}");
+    let channel = scene.client.channel("android").await.unwrap();
+    let ask = &channel.credential_asks[0];
+    assert_eq!((ask.kind.as_str(), ask.granted), ("google-service-account", false), "{ask:?}");
     scene.client.put("/api/v1/channels/android/grants", &granted(&fcm)).await.unwrap();
     channel::switch(&scene.client, "android", true).await.unwrap();
 }

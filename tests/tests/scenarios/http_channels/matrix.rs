@@ -1,10 +1,11 @@
 //! Matrix: what stands in the rooms of a homeserver afterwards.
 
 use std::time::Duration;
+use tidings_domain::subscription::Style;
 
 use serde_json::{Value, json};
 use tidings_tests::channel;
-use tidings_tests::scene::{LIMIT, Scene, subscription};
+use tidings_tests::scene::{LIMIT, Scene, rule, subscription};
 use tidings_tests::wait;
 use tidings_tests::web::WebFault;
 use tidings_tests::web::matrix::{BOT, Matrix, MatrixRoom, error};
@@ -85,17 +86,17 @@ async fn what_is_sent_again_is_one_message_in_the_room() {
     assert!(seen[before..].iter().all(|one| one.target == seen[before].target), "one transaction");
     assert_eq!(server.rooms()[0].messages.len(), 2);
     let row = &scene.deliveries("matrix").await.unwrap()[0];
-    assert_eq!(row["note"], "$event1", "{row}");
+    assert_eq!(row.note.as_deref(), Some("$event1"), "{row:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn text_is_plain_and_html_only_where_the_user_wants_it() {
     let (mut scene, server) = matrix().await;
     for (user, markup) in [("amara", true), ("bjorn", false)] {
-        let rule = json!({"rule": "regex_filter", "arguments": {"pattern": "."}});
+        let rule = rule("regex_filter", Some(("pattern", ".")));
         let address = format!("@{user}:example.org");
         let mut subscription = subscription(user, "matrix", &[&address], rule);
-        subscription["style"] = json!({"markup": markup, "triggered_by": false, "verbose": false});
+        subscription.style = Style { markup, triggered_by: false, verbose: false };
         channel::subscribe(&scene.client, &subscription).await.unwrap();
     }
     scene.publish(["<b>@room</b>".to_owned()]).await.unwrap();

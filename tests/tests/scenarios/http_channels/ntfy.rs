@@ -1,10 +1,11 @@
 //! ntfy: what a server with access tokens and the documented limits makes of the channel's messages.
 
 use std::time::Duration;
+use tidings_domain::subscription::Style;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tidings_tests::channel;
-use tidings_tests::scene::{LIMIT, Scene, subscription};
+use tidings_tests::scene::{LIMIT, Scene, rule, subscription};
 use tidings_tests::web::WebFault;
 use tidings_tests::web::ntfy::{Ntfy, error};
 
@@ -23,9 +24,9 @@ async fn ntfy() -> (Scene, Ntfy) {
 
 /// Everything for `amara`, decorated and with its filter's name.
 async fn wants_all_of_it(scene: &Scene, topic: &str) {
-    let rule = json!({"rule": "regex_filter", "arguments": {"pattern": "."}});
+    let rule = rule("regex_filter", Some(("pattern", ".")));
     let mut subscription = subscription("amara", "ntfy", &[topic], rule);
-    subscription["style"] = json!({"markup": true, "triggered_by": true, "verbose": false});
+    subscription.style = Style { markup: true, triggered_by: true, verbose: false };
     channel::subscribe(&scene.client, &subscription).await.unwrap();
 }
 
@@ -54,7 +55,7 @@ async fn a_message_arrives_on_its_topic_under_one_id_however_often_it_was_sent()
     assert!(message["tags"].as_array().unwrap().contains(&json!("lanternd")), "{message}");
     assert!(message.get("actions").is_none(), "no button without a link: {message}");
     let row = &scene.deliveries("ntfy").await.unwrap()[0];
-    assert!(row["note"].as_str().unwrap().starts_with("msg"), "the server's id is the receipt: {row}");
+    assert!(row.note.as_deref().unwrap().starts_with("msg"), "the server's id is the receipt: {row:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,7 +102,7 @@ async fn a_token_that_is_refused_holds_the_queue_until_it_is_right_and_costs_no_
 async fn a_topic_is_checked_when_it_is_given() {
     let (scene, _server) = ntfy().await;
     for topic in ["a/b", "docs", ""] {
-        let rule: Value = json!({"rule": "regex_filter", "arguments": {"pattern": "."}});
+        let rule = rule("regex_filter", Some(("pattern", ".")));
         let subscription = subscription("amara", "ntfy", &[topic], rule);
         assert!(channel::subscribe(&scene.client, &subscription).await.is_err(), "{topic:?}");
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::time::Duration;
+use tidings_domain::delivery::DeliveryState;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -71,7 +72,7 @@ async fn a_webhook_gets_each_delivery_signed_and_under_the_same_id_until_it_take
     assert_eq!((&body["data"]["user"], &body["data"]["filter"]), (&json!("amara"), &json!("All of it")));
     assert_eq!(body["data"]["event"]["body"]["name"], "lanternd", "{body}");
     let row = &scene.deliveries("hooks").await.unwrap()[0];
-    assert_eq!((&row["state"], &row["note"]), (&json!("delivered"), &json!("HTTP 204")), "{row}");
+    assert_eq!((row.state, row.note.as_deref()), (DeliveryState::Delivered, Some("HTTP 204")), "{row:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! Generated from `wit/v1`. Alone in its file so that only a change of the contract expands it again.
+//! Bindings generated from `wit/v1`. Alone in its file, so that only a change of the contract expands it again.
 
 /// What a plugin may import beyond `channel`.
 pub(super) mod streaming {
@@ -20,5 +20,5 @@ wasmtime::component::bindgen!({
         default: trappable,
     },
     exports: { default: async },
-    with: { "tidings:channel/net.connection": crate::capabilities::net::Connection },
+    with: { "tidings:channel/net.connection": crate::instance::Connection },
 });

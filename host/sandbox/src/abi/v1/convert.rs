@@ -1,14 +1,15 @@
-//! From the contract's records to the domain's. What a plugin says is made safe here: lines escaped and cut, waits bounded,
-//! so that nothing behind this file has to remember where a text came from.
+//! Converts the contract's records to the domain's. A plugin's values become safe here: texts are escaped and cut,
+//! waits are bounded. Later code need not know where a text came from.
 
 use std::time::Duration;
 
-use crate::limits;
+use tidings_domain::limits::{ADDRESS_CHARS, REASON_CHARS};
 use tidings_domain::manifest::{self, Capability, FieldKind, Lifetime};
 use tidings_domain::outcome::Outcome;
 use tidings_domain::text::{is_one_line, one_line};
 
 use super::bindings::tidings::channel::types as wit;
+use crate::limits;
 
 pub(super) fn outcome(outcome: wit::Outcome) -> Outcome {
     match outcome {
@@ -26,14 +27,14 @@ pub(super) fn outcome(outcome: wit::Outcome) -> Outcome {
     }
 }
 
-/// An address as a plugin gave it; none where it cannot be one.
+/// An address as the plugin gave it, or none if it cannot be one.
 pub(super) fn address(text: String) -> Option<String> {
-    let good = !text.is_empty() && text.chars().count() <= tidings_domain::limits::ADDRESS_CHARS && is_one_line(&text);
-    good.then_some(text)
+    let valid = !text.is_empty() && text.chars().count() <= ADDRESS_CHARS && is_one_line(&text);
+    valid.then_some(text)
 }
 
 fn reason(text: &str) -> String {
-    one_line(text.trim(), tidings_domain::limits::REASON_CHARS)
+    one_line(text.trim(), REASON_CHARS)
 }
 
 fn wait(millis: Option<u64>) -> Option<Duration> {
@@ -108,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_a_plugin_answers_becomes_safe_and_bounded() {
+    fn every_answer_of_a_plugin_becomes_safe_and_bounded() {
         let retry = |after_ms, reason: &str| wit::Outcome::Retry(wit::Retry { after_ms, reason: reason.to_owned() });
         let gone = |replacement: &str| {
             wit::Outcome::AddressGone(wit::Gone { replacement: Some(replacement.to_owned()), reason: String::new() })
@@ -118,7 +119,7 @@ mod tests {
             reason: String::new(),
         };
         let trouble = wit::Trouble { after_ms: Some(5), reason: "\u{1b}[2J".to_owned() };
-        for (said, expected) in [
+        for (answer, expected) in [
             (wit::Outcome::Delivered(None), Outcome::Delivered { receipt: None }),
             (wit::Outcome::Delivered(Some(" \n".to_owned())), Outcome::Delivered { receipt: None }),
             (
@@ -136,13 +137,13 @@ mod tests {
             (gone("new@example.org"), is_gone(Some("new@example.org"))),
             (gone("new@example.org\r\n"), is_gone(None)),
             (gone(""), is_gone(None)),
-            (gone(&"x".repeat(tidings_domain::limits::ADDRESS_CHARS + 1)), is_gone(None)),
+            (gone(&"x".repeat(ADDRESS_CHARS + 1)), is_gone(None)),
         ] {
-            assert_eq!(outcome(said), expected);
+            assert_eq!(outcome(answer), expected);
         }
         let Outcome::Rejected { reason } = outcome(wit::Outcome::Rejected("x".repeat(1_000_000))) else {
             panic!("a rejection stays one")
         };
-        assert_eq!(reason.chars().count(), tidings_domain::limits::REASON_CHARS);
+        assert_eq!(reason.chars().count(), REASON_CHARS);
     }
 }

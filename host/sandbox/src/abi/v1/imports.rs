@@ -1,5 +1,5 @@
-//! The generated traits, each method a conversion around one of the room's. Every method counts as a host call; what it
-//! returns to the plugin as an error is the plugin's to handle, what it returns as `Err` ends the call.
+//! Implements the generated traits: each method converts values around a method of [`InstanceState`]. Every method
+//! counts as a host call. An inner `Err` is returned to the plugin, an outer one ends the call.
 
 use wasmtime::Result;
 use wasmtime::component::Resource;
@@ -7,11 +7,10 @@ use wasmtime::component::Resource;
 use super::bindings::streaming::tidings::channel::event_stream;
 use super::bindings::tidings::channel::{clock, config, http, inbox, log, net, progress, random, state, types};
 use super::convert;
-use crate::capabilities::http::{HttpError, PluginHttpRequest};
-use crate::capabilities::net::{Connection, TlsOptions};
-use crate::host::{LogLevel, StateError};
-use crate::instance_state::InstanceState;
-use crate::network::NetworkError;
+use crate::capabilities::http::PluginHttpRequest;
+use crate::channel_host::{LogLevel, StateError};
+use crate::instance::{Connection, InstanceState, TlsOptions};
+use crate::network::{HttpError, HttpReply, NetworkError};
 
 impl types::Host for InstanceState {}
 
@@ -102,7 +101,7 @@ impl net::HostConnection for InstanceState {
     ) -> Result<Result<(), net::Error>> {
         self.host_call()?;
         let connection = self.table.get_mut(&this)?;
-        Ok(connection.start_tls(&self.furniture, &self.egress, tls_options(options)).await.map_err(Into::into))
+        Ok(connection.start_tls(&self.context.grants, &self.egress, tls_options(options)).await.map_err(Into::into))
     }
 
     async fn set_timeout_ms(&mut self, this: Resource<Connection>, timeout: u32) -> Result<()> {
@@ -141,7 +140,7 @@ impl From<NetworkError> for net::Error {
 impl http::Host for InstanceState {
     async fn send(&mut self, request: http::Request) -> Result<Result<http::Response, http::Error>> {
         self.host_call()?;
-        let ask = PluginHttpRequest {
+        let request = PluginHttpRequest {
             method: request.method,
             url: request.url,
             headers: request.headers,
@@ -150,12 +149,9 @@ impl http::Host for InstanceState {
             redirects: request.redirects,
             timeout_ms: request.timeout_ms,
         };
-        let reply = InstanceState::send(self, ask).await;
-        let response = |reply: crate::network::HttpReply| http::Response {
-            status: reply.status,
-            headers: reply.headers,
-            body: reply.body,
-        };
+        let reply = InstanceState::send(self, request).await;
+        let response =
+            |reply: HttpReply| http::Response { status: reply.status, headers: reply.headers, body: reply.body };
         Ok(reply.map(response).map_err(Into::into))
     }
 }
@@ -177,22 +173,22 @@ impl From<HttpError> for http::Error {
 impl state::Host for InstanceState {
     async fn get(&mut self, key: String) -> Result<Result<Option<Vec<u8>>, state::Error>> {
         self.host_call()?;
-        Ok(self.furniture.state_get(&key).await.map_err(Into::into))
+        Ok(self.context.state_get(&key).await.map_err(Into::into))
     }
 
     async fn set(&mut self, key: String, value: Vec<u8>) -> Result<Result<(), state::Error>> {
         self.host_call()?;
-        Ok(self.furniture.state_set(&key, &value).await.map_err(Into::into))
+        Ok(self.context.state_set(&key, &value).await.map_err(Into::into))
     }
 
     async fn delete(&mut self, key: String) -> Result<Result<(), state::Error>> {
         self.host_call()?;
-        Ok(self.furniture.state_delete(&key).await.map_err(Into::into))
+        Ok(self.context.state_delete(&key).await.map_err(Into::into))
     }
 
     async fn keys(&mut self, prefix: String) -> Result<Result<Vec<String>, state::Error>> {
         self.host_call()?;
-        Ok(self.furniture.state_keys(&prefix).await.map_err(Into::into))
+        Ok(self.context.state_keys(&prefix).await.map_err(Into::into))
     }
 }
 
@@ -208,7 +204,7 @@ impl From<StateError> for state::Error {
 impl inbox::Host for InstanceState {
     async fn submit(&mut self, address: String, text: String) -> Result<Vec<String>> {
         self.host_call()?;
-        Ok(self.furniture.submit(&address, &text).await)
+        Ok(self.context.submit(&address, &text).await)
     }
 }
 

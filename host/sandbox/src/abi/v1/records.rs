@@ -1,12 +1,13 @@
-//! What goes into a plugin: the contract's records, in its order, borrowed from the domain's. A text is copied once, from
-//! where the store's reader left it into the guest's memory. They are bound by hand: the generated records own their texts.
+//! The records that are passed to a plugin, with the contract's fields in its order, borrowed from the domain's values.
+//! A text is copied once, into the guest's memory. They are bound by hand because the generated records own their
+//! texts.
 
 use tidings_domain::delivery::{self, StoredEvent};
 use wasmtime::component::{ComponentType, Lower};
 
-use crate::plugin::DeliveryRequest;
+use crate::delivery_request::DeliveryRequest;
 
-/// Room for what a later revision may tell; nothing yet.
+/// For additions of later revisions; empty so far.
 type Extra = &'static [(&'static str, &'static str)];
 
 #[derive(ComponentType, Lower)]
@@ -41,7 +42,7 @@ pub(super) struct RecipientRecord<'a> {
 
 #[derive(ComponentType, Lower)]
 #[component(variant)]
-#[allow(clippy::large_enum_variant, reason = "nearly all are single, and none outlives its call")]
+#[allow(clippy::large_enum_variant, reason = "nearly all are single, and none lives longer than its call")]
 pub(super) enum ContentRecord<'a> {
     #[component(name = "single")]
     Single(EventRecord<'a>),
@@ -97,8 +98,8 @@ pub(super) struct EventRecord<'a> {
 }
 
 impl<'a> DeliveryRecord<'a> {
-    pub(super) fn of(parcel: &'a DeliveryRequest) -> Self {
-        let delivery = &parcel.delivery;
+    pub(super) fn of(request: &'a DeliveryRequest) -> Self {
+        let delivery = &request.delivery;
         DeliveryRecord {
             id: delivery.id.as_str(),
             attempt: delivery.attempt,
@@ -107,14 +108,14 @@ impl<'a> DeliveryRecord<'a> {
                 user: &delivery.user,
                 address: &delivery.address,
                 filter_name: delivery.filter.as_deref(),
-                settings_link: parcel.links.settings.as_deref(),
-                unsubscribe_link: parcel.links.unsubscribe.as_deref(),
+                settings_link: request.links.settings.as_deref(),
+                unsubscribe_link: request.links.unsubscribe.as_deref(),
                 markup: delivery.style.markup,
                 triggered_by: delivery.style.triggered_by,
                 verbose: delivery.style.verbose,
                 extra: &[],
             },
-            content: ContentRecord::of(&delivery.content, &parcel.summary),
+            content: ContentRecord::of(&delivery.content, &request.summary),
             extra: &[],
         }
     }

@@ -1,4 +1,4 @@
-//! Shared transactions, and what happens when one fails.
+//! Group commit, and what happens when a commit fails.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,11 +8,11 @@ use tidings_domain::delivery::DeliveryState;
 use tidings_domain::outcome::Settlement;
 use tokio::task::JoinSet;
 
-use super::super::open;
 use super::{Fixture, at, message};
-use crate::{DeliveryQuery, Store as _, StoreError};
+use crate::sqlite::database_file;
+use crate::{DeliveryQuery, DeliveryStore as _, Maintenance as _, Outbox as _, StoreError};
 
-/// Counts the commits of the writing connection from here on.
+/// Counts the commits of the writing connection from now on.
 async fn count_commits(fixture: &Fixture) -> Arc<AtomicUsize> {
     let commits = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&commits);
@@ -61,9 +61,9 @@ async fn calls_at_the_same_time_share_transactions() {
     assert_eq!(fixture.store.books().await.unwrap()["email"].delivered, 300);
 }
 
-/// The clock stands still, and jumps to the next timer when somebody waits for one: the disk's pace does not matter.
+/// The clock is paused and advances only to timers: the speed of the disk does not matter.
 #[tokio::test(start_paused = true)]
-async fn a_lone_call_does_not_wait_for_company() {
+async fn a_single_call_does_not_wait_for_others() {
     let fixture = Fixture::new().await;
     let started = tokio::time::Instant::now();
     for n in 0..20 {
@@ -73,7 +73,7 @@ async fn a_lone_call_does_not_wait_for_company() {
 }
 
 #[tokio::test]
-async fn looking_for_work_in_vain_costs_no_commit() {
+async fn a_lease_request_that_finds_nothing_costs_no_commit() {
     let fixture = Fixture::new().await;
     let commits = count_commits(&fixture).await;
     assert!(fixture.lease(10).await.is_empty());
@@ -81,7 +81,7 @@ async fn looking_for_work_in_vain_costs_no_commit() {
 }
 
 #[tokio::test]
-async fn a_caller_that_goes_away_leaves_nothing_half_done() {
+async fn a_cancelled_call_leaves_nothing_half_done() {
     let fixture = Fixture::new().await;
     for n in 0..50 {
         let accept = fixture.store.accept(message(&format!("m{n}"), &["ann", "bob"], 0), at(1));
@@ -109,7 +109,7 @@ async fn a_full_disk_refuses_whole_calls_and_recovers_by_itself() {
     };
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
     assert!(taken > 0);
-    // Everybody in a shared transaction is told, and nothing of it is there.
+    // Every call in the failed transaction gets the error, and nothing of it is stored.
     let (one, two) = tokio::join!(
         fixture.store.accept(message("big1", &["bob"], 200_000), at(1)),
         fixture.store.accept(message("big2", &["bob"], 200_000), at(1)),
@@ -120,7 +120,7 @@ async fn a_full_disk_refuses_whole_calls_and_recovers_by_itself() {
     let books = fixture.store.books().await.unwrap().remove("email").unwrap();
     assert!(books.balance());
     assert_eq!(books.accepted, 1 + taken);
-    // What was claimed before may still finish: it needs no new page.
+    // A delivery that was leased before can be settled: it needs no new page.
     let delivered = Settlement::Delivered { receipt: None };
     fixture.store.settle(vec![(lease, delivered)], at(20)).await.unwrap();
 
@@ -135,7 +135,7 @@ async fn a_full_disk_refuses_whole_calls_and_recovers_by_itself() {
 async fn a_database_locked_by_another_program_is_unavailable_and_then_works_again() {
     let fixture = Fixture::new().await;
     fixture.execute("PRAGMA busy_timeout = 20").await;
-    let mut other = open::reading(&fixture.path()).read_only(false).connect().await.unwrap();
+    let mut other = database_file::reading(&fixture.path()).read_only(false).connect().await.unwrap();
     sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
     let refused = fixture.accept("m1", "ann").await;
     assert!(matches!(refused, Err(StoreError::Unavailable { .. })), "{refused:?}");
@@ -145,7 +145,7 @@ async fn a_database_locked_by_another_program_is_unavailable_and_then_works_agai
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_dead_and_does_not_stop_the_others() {
+async fn a_delivery_that_cannot_be_read_is_dead_and_does_not_stop_the_others() {
     let fixture = Fixture::new().await;
     fixture.accept("m1", "ann").await.unwrap();
     fixture.accept("m2", "bob").await.unwrap();
@@ -161,7 +161,7 @@ async fn what_cannot_be_read_is_dead_and_does_not_stop_the_others() {
     assert!(fixture.store.books().await.unwrap()["email"].balance());
 }
 
-/// The books are counted as rows change; a row that vanishes otherwise shows.
+/// The books are counted as rows change, so that a lost row shows.
 #[tokio::test]
 async fn a_row_that_vanishes_unbalances_the_books() {
     let fixture = Fixture::new().await;

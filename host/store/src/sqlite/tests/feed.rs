@@ -1,7 +1,7 @@
-//! What only a newer program, or a hand on the file, could write.
+//! Rows that only a newer program, or damage, could write.
 
 use super::{Fixture, at};
-use crate::{AccessLists as _, ChangeFeed as _, Changes, Store as _, StoreError};
+use crate::{AccessListStore as _, ChangeFeed as _, Changes, StoreError, SubscriptionStore as _};
 
 #[tokio::test]
 async fn a_change_of_an_unknown_kind_means_everything() {
@@ -15,7 +15,7 @@ async fn a_change_of_an_unknown_kind_means_everything() {
 }
 
 #[tokio::test]
-async fn a_row_that_cannot_be_read_says_so_and_stands_in_no_other_way() {
+async fn a_row_that_cannot_be_read_is_an_error_of_that_row_only() {
     let fixture = Fixture::new().await;
     for sql in [
         "INSERT INTO subscriptions (user, channel, enabled, updated_at, addresses, settings, filters) VALUES \
@@ -33,11 +33,11 @@ async fn a_row_that_cannot_be_read_says_so_and_stands_in_no_other_way() {
     assert!(read[1].as_ref().unwrap_err().contains("bob on email"), "{read:?}");
     assert_eq!(rows[1].filters().unwrap(), "[{\"name\":");
     assert!(matches!(rows[2].filters(), Err(StoreError::Damaged { .. })));
-    assert!(rows[1].options().is_ok(), "what matching needs besides is there");
+    assert!(rows[1].options().is_ok(), "the other documents of the row can be read");
     let packages = fixture.store.packages(None, 10).await.unwrap();
     let read: Vec<bool> = packages.iter().map(|row| row.read().is_ok()).collect();
     assert_eq!(read, [true, false]);
-    // It can be put right by writing it anew.
+    // Writing it again repairs it.
     let mut good = fixture.store.subscriptions_of("ann").await.unwrap().remove(0);
     good.user = "bob".into();
     fixture.store.put_subscription(&good, at(2)).await.unwrap();

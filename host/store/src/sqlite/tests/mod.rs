@@ -1,25 +1,29 @@
-//! What only shows below the trait: transactions that are shared, a disk that fills, files that were damaged or left by a
-//! killed process, plans of the queue's statements.
+//! Tests of what the roles do not show: shared transactions, a full disk, files that were damaged or left by a killed
+//! process, migrations, query plans.
 
 mod commit;
 mod feed;
 mod file;
+mod migration;
 mod plan;
+mod seal;
 mod secret;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::{ConnectOptions as _, Connection as _};
 use tempfile::TempDir;
-use tidings_domain::delivery::{NewMessage, Recipient, StoredEvent};
-use tidings_domain::message::MessageId;
-use tidings_domain::subscription::Style;
+use tidings_domain::delivery::{NewMessage, StoredEvent};
+use tidings_domain::testing::{recipient, stored_event};
 use tidings_domain::time::Timestamp;
 
-use super::{Mode, SqliteStore};
+use super::startup::open_store;
+use super::store::SqliteStore;
+use super::{Mode, database_file};
 use crate::keys::KeyFile;
-use crate::{LeaseRequest, Store as _};
+use crate::{ComponentInfo, LeaseRequest, Outbox as _};
 
 struct Fixture {
     store: Arc<SqliteStore>,
@@ -29,8 +33,7 @@ struct Fixture {
 impl Fixture {
     async fn new() -> Fixture {
         let directory = tempfile::tempdir().unwrap();
-        let store =
-            SqliteStore::open(&directory.path().join("tidings.db"), Mode::Daemon, &KeyFile::Beside).await.unwrap();
+        let store = open_store(&directory.path().join("tidings.db"), Mode::Daemon, &KeyFile::Beside).await.unwrap();
         Fixture { store: Arc::new(store), directory }
     }
 
@@ -73,45 +76,18 @@ fn at(millis: u64) -> Timestamp {
 }
 
 fn message(id: &str, users: &[&str], body_bytes: usize) -> NewMessage {
-    let message_id: MessageId = serde_json::from_value(id.into()).unwrap();
-    let event = StoredEvent {
-        id: message_id.clone(),
-        topic: "org.example.topic".into(),
-        timestamp: at(1),
-        application: None,
-        title: String::new(),
-        subtitle: String::new(),
-        long_form: String::new(),
-        link: None,
-        icon: None,
-        secondary_icon: None,
-        agent: None,
-        usernames: Vec::new(),
-        packages: Vec::new(),
-        objects: Vec::new(),
-        thread: None,
-        body: "x".repeat(body_bytes),
-    };
-    let recipients = users.iter().map(|user| Recipient {
-        user: (*user).into(),
-        channel: "email".into(),
-        address: format!("{user}@example.org"),
-        filter: "mine".into(),
-        oneshot: false,
-        style: Style::default(),
-        digest: None,
-    });
+    let event = StoredEvent { body: "x".repeat(body_bytes), ..stored_event(id) };
     NewMessage {
-        id: message_id,
+        id: event.id.clone(),
         topic: event.topic.clone(),
         digest: [1; 32],
-        recipients: recipients.collect(),
+        recipients: users.iter().map(|user| recipient(user, "email")).collect(),
         event: Some(Arc::new(event)),
     }
 }
 
-/// What a killed process leaves: the files as they are at this moment, in another directory.
-fn files_as_they_are(path: &Path) -> (TempDir, PathBuf) {
+/// What a killed process leaves: a copy of the files as they are now, in another directory.
+fn copy_database(path: &Path) -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let copy = directory.path().join("tidings.db");
     for suffix in ["", "-wal", "-shm"] {
@@ -122,3 +98,19 @@ fn files_as_they_are(path: &Path) -> (TempDir, PathBuf) {
     }
     (directory, copy)
 }
+
+/// Runs SQL on a database that no process has open.
+async fn execute(path: &Path, sql: &'static str) {
+    let mut connection = database_file::reading(path).read_only(false).connect().await.unwrap();
+    sqlx::query(sql).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+fn component(file: &[u8]) -> ComponentInfo {
+    let manifest = serde_json::from_str(MANIFEST).unwrap();
+    let digest = hex::encode(ring::digest::digest(&ring::digest::SHA256, file));
+    ComponentInfo { digest, manifest, bytes: file.len() as u64, installed_at: at(1), signed: None }
+}
+
+const MANIFEST: &str = r#"{"name": "email", "version": "1", "summary": "", "address_label": "", "address_example": "",
+    "config": [], "grants": []}"#;

@@ -1,10 +1,12 @@
-//! Plans: no statement of the queue's daily work reads a table from end to end.
+//! Query plans: no frequent statement of the queue scans a table.
 
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::Fixture;
 use crate::DeliveryQuery;
-use crate::sqlite::{admin, fair_queue, feed, lease, settle, subscriptions};
+use crate::sqlite::changes;
+use crate::sqlite::queue::{fair_queue, lease, listing, settle};
+use crate::sqlite::roles::subscription_rows;
 
 async fn plan(fixture: &Fixture, sql: String) -> String {
     let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
@@ -22,7 +24,7 @@ async fn the_statements_of_the_queue_use_its_indexes() {
     let fixture = Fixture::new().await;
     let [single, digest] = settle::statements();
     let query = DeliveryQuery { user: Some("ann".into()), limit: 10, ..DeliveryQuery::default() };
-    let listing = admin::listing(&query).unwrap().into_string();
+    let listing = listing::listing(&query).unwrap().into_string();
     let cases = [
         (
             "a user's deliveries",
@@ -34,10 +36,10 @@ async fn the_statements_of_the_queue_use_its_indexes() {
         ("served", lease::SERVED.to_owned(), vec!["turns_ready", "deliveries_due"]),
         ("next due", fair_queue::NEXT_DUE.to_owned(), vec!["turns_ready"]),
         ("refresh", fair_queue::statement(), vec!["deliveries_due"]),
-        ("changes", feed::BEHIND.to_owned(), vec!["INTEGER PRIMARY KEY"]),
-        ("latest change", feed::LATEST.to_owned(), vec!["SEARCH changes"]),
-        ("page", subscriptions::PAGE.to_owned(), vec!["(user,channel)>(?,?)"]),
-        ("page of users", subscriptions::PAGE_OF_USERS.to_owned(), vec!["(user>?)"]),
+        ("changes", changes::AFTER.to_owned(), vec!["INTEGER PRIMARY KEY"]),
+        ("latest change", changes::LATEST.to_owned(), vec!["SEARCH changes"]),
+        ("page", subscription_rows::PAGE.to_owned(), vec!["(user,channel)>(?,?)"]),
+        ("page of users", subscription_rows::PAGE_OF_USERS.to_owned(), vec!["(user>?)"]),
         ("settle", single, vec!["INTEGER PRIMARY KEY"]),
         ("settle a digest", digest, vec!["deliveries_digest"]),
     ];

@@ -1,4 +1,4 @@
-//! Secrets: in a column of their own, sealed.
+//! Secrets of channels: sealed, in a column of their own.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use tidings_domain::plugin_life::ChannelVersions;
 use tidings_domain::secret::Secret;
 
 use super::{Fixture, at};
-use crate::{Channel, ComponentInfo, Store as _};
+use crate::{Channel, ChannelStore as _, ComponentInfo, ComponentStore as _};
 
 fn component() -> ComponentInfo {
     let field = |name: &str, secret: bool| {
@@ -42,7 +42,7 @@ fn channel() -> Channel {
 }
 
 #[tokio::test]
-async fn a_credential_from_before_there_were_sorts_is_a_header() {
+async fn a_credential_older_than_kinds_is_a_header() {
     let fixture = Fixture::new().await;
     fixture.store.put_channel(&channel(), at(1)).await.unwrap();
     let set_grants = async |credential: &'static str| {
@@ -70,7 +70,7 @@ async fn a_credential_from_before_there_were_sorts_is_a_header() {
 }
 
 #[tokio::test]
-async fn secret_values_stand_in_their_own_column() {
+async fn secret_values_are_in_their_own_column() {
     let fixture = Fixture::new().await;
     fixture.store.put_component(&component(), b"x").await.unwrap();
     fixture.store.put_channel(&channel(), at(1)).await.unwrap();

@@ -1,9 +1,9 @@
-//! Whether a question may be sent: only to a nick whose owner is identified, since whoever gives the code back gets what an
+//! Whether a question may be sent: only to a nick whose owner is identified, since anyone who gives the code back gets what an
 //! account is told.
 
 use tidings_plugin::{Delivery, Outcome};
 
-use super::super::{ANSWER_MS, Engine, Host, REMINDED};
+use super::super::{ANSWER_MS, Engine, IrcHost, REMINDED};
 use super::run::Run;
 use crate::judge::shown;
 use crate::session::{Heard, Session};
@@ -25,7 +25,7 @@ pub(super) enum Proof {
     NoTime,
 }
 
-impl<H: Host> Engine<H> {
+impl<H: IrcHost> Engine<H> {
     /// Asks the services, and waits for their word.
     pub(super) fn proof<F>(&mut self, run: &mut Run<'_, F>, delivery: &Delivery) -> Proof
     where
