@@ -48,7 +48,7 @@ pub use validate::errors as subscription_errors;
 pub fn router(state: ApiState) -> Router {
     let uploads = UploadPermits(Arc::new(Semaphore::new(limits::API_UPLOADS)));
     let access =
-        auth::Access { store: Arc::clone(&state.store), quota: quota::RequestQuota::new(state.requests_per_second) };
+        auth::Access { tokens: state.store.clone(), quota: quota::RequestQuota::new(state.requests_per_second) };
     let replays = idempotency::Replays::default();
     let mut router = Router::new();
     for route in routes::public() {

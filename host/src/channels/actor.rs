@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use tidings_domain::plugin_life::{ChannelEvent, EventKind};
-use tidings_store::{Channel, Store, StoreError};
+use tidings_store::{Channel, ChannelStore, StoreError};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -182,7 +182,7 @@ impl ChannelActor {
         if condition.admits(Some(&tag)) { Ok(()) } else { Err(super::ChannelError::Changed) }
     }
 
-    fn store(&self) -> &dyn Store {
+    fn store(&self) -> &dyn ChannelStore {
         &*self.loader.environment().store
     }
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tidings_sandbox::{ChannelHost, LogLevel, StateError, StreamAppend};
-use tidings_store::{NewEntry, Store, StoreError};
+use tidings_store::{EventStreamStore, NewEntry, PluginStateStore, Store, StoreError};
 
-use super::inbox::{Hints, Inbox};
+use super::inbox::{Hints, Inbox, InboxStore};
 use super::logs::LogTails;
 use crate::clock;
 use crate::matching_state::MatchingState;
@@ -18,7 +18,9 @@ use crate::telemetry::chain;
 /// The daemon as plugins see it.
 #[derive(Clone)]
 pub struct PluginHost {
-    store: Arc<dyn Store>,
+    state: Arc<dyn PluginStateStore>,
+    entries: Arc<dyn EventStreamStore>,
+    inbox: InboxStore,
     matching: Arc<MatchingState>,
     streams: Streams,
     hints: Arc<Hints>,
@@ -29,7 +31,16 @@ pub struct PluginHost {
 
 impl PluginHost {
     pub fn new(store: Arc<dyn Store>, matching: Arc<MatchingState>, streams: Streams) -> PluginHost {
-        PluginHost { store, matching, streams, hints: Arc::default(), logs: Arc::default(), version: Arc::default() }
+        PluginHost {
+            state: store.clone(),
+            entries: store.clone(),
+            inbox: InboxStore { subscriptions: store.clone(), confirmations: store },
+            matching,
+            streams,
+            hints: Arc::default(),
+            logs: Arc::default(),
+            version: Arc::default(),
+        }
     }
 
     /// The same daemon for one version of a plugin.
@@ -46,7 +57,7 @@ impl PluginHost {
 #[async_trait]
 impl ChannelHost for PluginHost {
     async fn state_get(&self, channel: &str, key: &str) -> Result<Option<Vec<u8>>, StateError> {
-        self.store.plugin_state_get(channel, key).await.map_err(unavailable)
+        self.state.plugin_state_get(channel, key).await.map_err(unavailable)
     }
 
     async fn state_set(
@@ -57,7 +68,7 @@ impl ChannelHost for PluginHost {
         max_keys: u32,
         max_bytes: u64,
     ) -> Result<(), StateError> {
-        match self.store.plugin_state_set(channel, key, value, max_keys, max_bytes).await {
+        match self.state.plugin_state_set(channel, key, value, max_keys, max_bytes).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(StateError::Limit(format!("at most {max_keys} keys and {max_bytes} bytes"))),
             Err(error) => Err(unavailable(error)),
@@ -65,18 +76,18 @@ impl ChannelHost for PluginHost {
     }
 
     async fn state_delete(&self, channel: &str, key: &str) -> Result<(), StateError> {
-        self.store.plugin_state_delete(channel, key).await.map_err(unavailable)
+        self.state.plugin_state_delete(channel, key).await.map_err(unavailable)
     }
 
     async fn state_keys(&self, channel: &str, prefix: &str) -> Result<Vec<String>, StateError> {
-        self.store.plugin_state_keys(channel, prefix).await.map_err(unavailable)
+        self.state.plugin_state_keys(channel, prefix).await.map_err(unavailable)
     }
 
     async fn append(&self, channel: &str, entries: Vec<StreamAppend>) -> Result<(), StateError> {
         let addresses: BTreeSet<String> = entries.iter().map(|entry| entry.address.clone()).collect();
         let new = |StreamAppend { address, delivery, data }| NewEntry { address, delivery, data };
         let new = entries.into_iter().map(new).collect();
-        self.store.append(channel, new, clock::now()).await.map_err(unavailable)?;
+        self.entries.append(channel, new, clock::now()).await.map_err(unavailable)?;
         for address in addresses {
             self.streams.wake(channel, &address);
         }
@@ -84,7 +95,7 @@ impl ChannelHost for PluginHost {
     }
 
     async fn inbox(&self, channel: &str, address: &str, text: &str) -> Vec<String> {
-        let (store, matching, hints) = (self.store.as_ref(), &self.matching, &self.hints);
+        let (store, matching, hints) = (&self.inbox, &self.matching, &self.hints);
         Inbox { store, matching, hints, channel, address }.submit(text).await
     }
 

@@ -6,8 +6,10 @@ mod command;
 mod hints;
 mod replies;
 
+use std::sync::Arc;
+
 use tidings_domain::subscription::{Edit, Subscription};
-use tidings_store::{Answered, Store, StoreError};
+use tidings_store::{Answered, ConfirmationStore, StoreError, SubscriptionStore};
 
 use crate::clock;
 use crate::matching_state::MatchingState;
@@ -16,9 +18,16 @@ use command::Command;
 
 pub use hints::Hints;
 
+/// The roles of the store that the commands use.
+#[derive(Clone)]
+pub struct InboxStore {
+    pub subscriptions: Arc<dyn SubscriptionStore>,
+    pub confirmations: Arc<dyn ConfirmationStore>,
+}
+
 /// A line of a user, with what is needed to answer it.
 pub struct Inbox<'a> {
-    pub store: &'a dyn Store,
+    pub store: &'a InboxStore,
     pub matching: &'a MatchingState,
     pub hints: &'a Hints,
     pub channel: &'a str,
@@ -68,15 +77,15 @@ impl Inbox<'_> {
     }
 
     async fn owned(&self) -> Result<Option<Subscription>, StoreError> {
-        let Some(user) = self.store.owner_of(self.channel, self.address).await? else { return Ok(None) };
-        let subscriptions = self.store.subscriptions_of(&user).await?;
+        let Some(user) = self.store.subscriptions.owner_of(self.channel, self.address).await? else { return Ok(None) };
+        let subscriptions = self.store.subscriptions.subscriptions_of(&user).await?;
         Ok(subscriptions.into_iter().find(|subscription| subscription.channel == self.channel))
     }
 
     async fn confirm(&self, code: String) -> Result<Vec<String>, StoreError> {
         let (channel, address) = (self.channel.to_owned(), self.address.to_owned());
         let answered = Answered::Message { channel, address, code };
-        if self.store.answer(&answered, true, clock::now()).await?.is_none() {
+        if self.store.confirmations.answer(&answered, true, clock::now()).await?.is_none() {
             return Ok(vec![replies::NO_SUCH_CODE.into()]);
         }
         self.matching.catch_up().await?;
@@ -85,7 +94,7 @@ impl Inbox<'_> {
 
     async fn switch(&self, subscription: &Subscription, on: bool) -> Result<Vec<String>, StoreError> {
         let Subscription { user, channel, .. } = subscription;
-        if self.store.edit_subscription(user, channel, &Edit::Enable(on), clock::now()).await? {
+        if self.store.subscriptions.edit_subscription(user, channel, &Edit::Enable(on), clock::now()).await? {
             self.matching.catch_up().await?;
         }
         Ok(vec![if on { "Notifications are on.".into() } else { "Notifications are off.".into() }])

@@ -63,7 +63,7 @@ impl VersionLoader {
         let environment = &self.environment;
         Worker {
             channel: channel.to_owned(),
-            store: Arc::clone(&environment.store),
+            outbox: environment.store.clone(),
             settings: environment.dispatch,
             waker: environment.wakers.register(channel),
             metrics: Arc::clone(&environment.metrics),

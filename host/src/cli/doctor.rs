@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail, ensure};
 use serde::Serialize;
 use tidings_sandbox::{Sandbox, SandboxOptions};
-use tidings_store::Store;
+use tidings_store::{Maintenance, Store};
 
 use super::client::ApiClient;
 use super::daemon::open_store;
@@ -97,7 +97,7 @@ fn data_dir(path: &Path) -> anyhow::Result<String> {
     Ok(path.display().to_string())
 }
 
-async fn store_takes_writes(store: &dyn Store, config: &Config) -> anyhow::Result<String> {
+async fn store_takes_writes(store: &dyn Maintenance, config: &Config) -> anyhow::Result<String> {
     store.check().await?;
     let database = config.data_dir.database();
     Ok(format!("{}, schema version {}", database.display(), tidings_store::schema_version()))

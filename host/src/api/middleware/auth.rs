@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use tidings_domain::secret::Secret;
 use tidings_domain::time::Timestamp;
-use tidings_store::{Store, StoreError, Token};
+use tidings_store::{StoreError, Token, TokenStore};
 
 use super::quota::RequestQuota;
 use crate::api::problem::Problem;
@@ -55,7 +55,7 @@ enum Denied {
 /// What decides whether a request is admitted.
 #[derive(Clone)]
 pub(in crate::api) struct Access {
-    pub(in crate::api) store: Arc<dyn Store>,
+    pub(in crate::api) tokens: Arc<dyn TokenStore>,
     pub(in crate::api) quota: RequestQuota,
 }
 
@@ -65,7 +65,7 @@ pub(super) struct TokenId(pub(super) String);
 
 /// Admits only bearers of a valid token within their quota, and logs what they change.
 pub(in crate::api) async fn require(State(access): State<Access>, mut request: Request, next: Next) -> Response {
-    let token = match authenticate(&*access.store, request.headers(), clock::now()).await {
+    let token = match authenticate(&*access.tokens, request.headers(), clock::now()).await {
         Ok(token) => token,
         Err(denied) => return refuse(denied),
     };
@@ -82,10 +82,10 @@ pub(in crate::api) async fn require(State(access): State<Access>, mut request: R
     response
 }
 
-async fn authenticate(store: &dyn Store, headers: &HeaderMap, now: Timestamp) -> Result<Token, Denied> {
+async fn authenticate(tokens: &dyn TokenStore, headers: &HeaderMap, now: Timestamp) -> Result<Token, Denied> {
     let header = headers.get(header::AUTHORIZATION).ok_or(Denied::NoToken)?;
     let (id, secret) = header.to_str().ok().and_then(parse).ok_or(Denied::Unknown)?;
-    let token = store.token(id).await?.ok_or(Denied::Unknown)?;
+    let token = tokens.token(id).await?.ok_or(Denied::Unknown)?;
     if !bool::from(token.hash.ct_eq(&hash(secret))) {
         return Err(Denied::Unknown);
     }

@@ -61,13 +61,13 @@ impl Worker {
             max: self.settings.batch,
             digest_events: limits::DIGEST_EVENTS,
         };
-        let leased = match self.store.lease(request).await {
+        let leased = match self.outbox.lease(request).await {
             Ok(leased) => leased,
             Err(error) => return self.wait_for_store(state, "leasing due deliveries", &error),
         };
         if leased.is_empty() {
             let at_least = now.after(LOOK_AT_LEAST);
-            match self.store.next_due(&self.channel).await {
+            match self.outbox.next_due(&self.channel).await {
                 Ok(due) => state.scheduler.look_at(due.map_or(at_least, |due| due.min(at_least))),
                 Err(error) => self.wait_for_store(state, "reading when something is due", &error),
             }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_domain::window::Window;
-use tidings_store::Store;
+use tidings_store::Outbox;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -39,7 +39,7 @@ const RESTART_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Worker {
     pub channel: String,
-    pub store: Arc<dyn Store>,
+    pub outbox: Arc<dyn Outbox>,
     pub settings: DispatchSettings,
     pub waker: Arc<Notify>,
     pub metrics: Arc<Metrics>,
@@ -97,7 +97,7 @@ impl Worker {
             scheduler: Scheduler::new(self.window(&first)),
             rollout: RolloutTracker::new(first, self.settings.quarantine, clock::now()),
             settler: Settler::new(self.settings.policy),
-            writer: OutcomeWriter::new(&self.channel, &self.store, &self.stop),
+            writer: OutcomeWriter::new(&self.channel, &self.outbox, &self.stop),
             rest,
         };
         let mut calls = JoinSet::new();

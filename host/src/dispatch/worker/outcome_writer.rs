@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_domain::outcome::Settlement;
-use tidings_store::{Lease, Store, StoreError};
+use tidings_store::{Lease, Outbox, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
@@ -16,13 +16,13 @@ const STORE_PAUSE: Duration = Duration::from_millis(500);
 /// Writes the outcomes of one channel.
 pub(super) struct OutcomeWriter {
     channel: String,
-    store: Arc<dyn Store>,
+    outbox: Arc<dyn Outbox>,
     stop: CancellationToken,
 }
 
 impl OutcomeWriter {
-    pub(super) fn new(channel: &str, store: &Arc<dyn Store>, stop: &CancellationToken) -> OutcomeWriter {
-        OutcomeWriter { channel: channel.to_owned(), store: Arc::clone(store), stop: stop.clone() }
+    pub(super) fn new(channel: &str, outbox: &Arc<dyn Outbox>, stop: &CancellationToken) -> OutcomeWriter {
+        OutcomeWriter { channel: channel.to_owned(), outbox: Arc::clone(outbox), stop: stop.clone() }
     }
 
     /// Makes outcomes durable. While the store is unavailable it waits until the leases end. When they ended, or when the
@@ -31,7 +31,7 @@ impl OutcomeWriter {
         let Some(until) = settled.iter().map(|(lease, _)| lease.until()).max() else { return };
         let mut reported = false;
         loop {
-            let error = match self.store.settle(settled.clone(), clock::now()).await {
+            let error = match self.outbox.settle(settled.clone(), clock::now()).await {
                 Ok(0) => return,
                 Ok(stale) => {
                     return tracing::warn!(
@@ -67,7 +67,7 @@ impl OutcomeWriter {
         if leases.is_empty() {
             return;
         }
-        if let Err(error) = self.store.release(leases).await {
+        if let Err(error) = self.outbox.release(leases).await {
             let error = chain(&error);
             tracing::warn!(channel = self.channel, error, "leases could not be given back; they expire");
         }
