@@ -1,5 +1,5 @@
-//! `check`: what can be known without running a test: format, tidy and lints of both workspaces, the
-//! cheapest first. It installs nothing and, where the dependencies are there, uses no network.
+//! `check`: what can be known without running a test: format, tidy, lints of both workspaces and the links of the code's
+//! documentation, the cheapest first. It installs nothing and, where the dependencies are there, uses no network.
 
 use std::process::Command;
 
@@ -16,7 +16,9 @@ pub fn run() -> Result<()> {
     tidy::run()?;
     let lints = ["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"];
     step("lints", &mut in_root(&lints))?;
-    step("lints of the plugins", &mut in_plugins(&lints))
+    step("lints of the plugins", &mut in_plugins(&lints))?;
+    let documentation = ["doc", "--locked", "--workspace", "--no-deps", "--document-private-items"];
+    step("documentation of the code", in_root(&documentation).env("RUSTDOCFLAGS", "-D warnings"))
 }
 
 /// Cargo in the main workspace.
