@@ -343,6 +343,6 @@ async fn what_a_broken_channel_keeps_waiting_goes_by_another_channel_or_is_given
     let books = scene.queue_empty("broken").await.unwrap();
     assert!(books.balance() && books.dead == 12, "{books:?}");
     let rows = scene.deliveries("broken").await.unwrap();
-    let dropped = rows.iter().filter(|row| row.note.as_deref().unwrap_or_default().starts_with("dropped:")).count();
+    let dropped = rows.iter().filter(|row| row.note.as_deref().unwrap_or_default().starts_with("dropped by the failure policy")).count();
     assert_eq!(dropped, 12, "{rows:?}");
 }
