@@ -185,11 +185,12 @@ fn mailbox(text: &str) -> Result<Mailbox, SettingsError> {
 
 #[cfg(test)]
 mod tests {
+    use tidings_plugin::testing;
+
     use super::*;
 
     fn read(values: &[(&str, &str)]) -> Result<Settings, String> {
-        let get = |name: &str| values.iter().rev().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-        Settings::read(get).map_err(|error| error.to_string())
+        Settings::read(testing::config(values)).map_err(|error| error.to_string())
     }
 
     const LEAST: [(&str, &str); 2] = [("host", "mx.example.org"), ("from", "Tidings <tidings@Example.org>")];

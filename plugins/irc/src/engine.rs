@@ -1,12 +1,13 @@
 //! The channel's life: at most one connection, when to make it, what is done while nothing is delivered, and what comes
-//! back from people. Delivering is in `deliver`. The host's functions come in through the traits below.
+//! back from people. Delivering is in `deliver`. It knows the host by a trait only.
 
 mod callers;
 mod deliver;
 
 use std::collections::BTreeSet;
 
-use tidings_plugin::net::{Error, TlsOptions, Verification};
+use tidings_plugin::net::{TlsOptions, Verification};
+use tidings_plugin::stream::{self, StreamHost};
 use tidings_plugin::{Reason, Trouble};
 
 use crate::judge::{Fault, Rest};
@@ -27,35 +28,8 @@ const READS: usize = 64;
 /// What is left of a call when its work ends, so that there is time to answer: milliseconds.
 const ANSWER_MS: u64 = 500;
 
-/// A byte stream as the contract's `connection` is one.
-pub trait Stream {
-    /// At least one byte, at most `max`; none at the end of the stream.
-    fn read(&mut self, max: u32) -> Result<Vec<u8>, Error>;
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Error>;
-    /// For each of the above from now on; 0: what can be done without waiting.
-    fn set_timeout_ms(&mut self, timeout: u32);
-}
-
-/// The host, as this plugin uses it.
-pub trait IrcHost {
-    type Stream: Stream;
-
-    fn connect(&self, host: &str, port: u16, tls: Option<TlsOptions>) -> Result<Self::Stream, Error>;
-    /// Milliseconds since 1970-01-01 UTC.
-    fn now_ms(&self) -> u64;
-    /// Milliseconds of a clock that never goes back.
-    fn monotonic_ms(&self) -> u64;
-    /// What is left before the deadline of this call: milliseconds.
-    fn remaining_ms(&self) -> u64;
-    fn random(&self) -> u64;
-    /// Hands over what somebody wrote; answers the lines to reply with.
-    fn submit(&self, address: &str, text: &str) -> Vec<String>;
-    /// For administrators.
-    fn log(&self, text: &str);
-}
-
 /// The channel, over all its connections.
-pub struct Engine<H: IrcHost> {
+pub struct Engine<H: StreamHost> {
     host: H,
     settings: Settings,
     link: Option<Link<H::Stream>>,
@@ -70,7 +44,7 @@ pub struct Engine<H: IrcHost> {
     reminded: BTreeSet<String>,
 }
 
-impl<H: IrcHost> Engine<H> {
+impl<H: StreamHost> Engine<H> {
     pub fn new(host: H, settings: Settings) -> Self {
         Engine {
             bucket: Bucket::new(settings.burst, settings.interval_ms),
@@ -125,8 +99,8 @@ impl<H: IrcHost> Engine<H> {
     fn connect(&mut self) {
         let Settings { host, port, tls, login, .. } = &self.settings;
         let identity = (*login == Login::SaslExternal).then(|| IDENTITY.to_owned());
-        let options = tls.then(|| TlsOptions { server_name: None, verification: Verification::Full, identity });
-        match self.host.connect(host, *port, options) {
+        let options = tls.then(|| TlsOptions { identity, ..stream::tls(Verification::Full) });
+        match self.host.connect(host, *port, options.as_ref()) {
             Ok(stream) => {
                 let session = Session::new(&self.settings, self.bucket.clone(), self.host.monotonic_ms());
                 self.link = Some(Link::new(stream, session));
@@ -153,7 +127,7 @@ impl<H: IrcHost> Engine<H> {
         self.backoff.failed(now_ms, lived_ms, least_ms, self.host.random());
         self.down = fault.reason;
         let wait_s = self.backoff.wait_ms(now_ms).div_ceil(1000);
-        self.host.log(&format!("{}; the next connection in {wait_s} s", self.down));
+        self.host.warn(&format!("{}; the next connection in {wait_s} s", self.down));
     }
 
     /// Why nothing can be delivered, and for how long.

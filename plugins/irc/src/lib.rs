@@ -8,7 +8,6 @@
 pub mod address;
 pub mod compose;
 pub mod engine;
-mod host;
 pub mod judge;
 pub mod line;
 pub mod link;
@@ -19,27 +18,27 @@ pub mod settings;
 
 use std::cell::RefCell;
 
+use tidings_plugin::host::Sandbox;
 use tidings_plugin::{
     Channel, Delivery, Lifetime, Manifest, Outcome, Problem, Reason, Resident, config, manifest, progress,
 };
 
 use engine::Engine;
-use host::SandboxHost;
 use settings::{Settings, SettingsError};
 
 pub struct Irc;
 
 thread_local! {
     /// The channel's one connection. A component has one thread, and the host calls one function at a time.
-    static ENGINE: RefCell<Option<Engine<SandboxHost>>> = const { RefCell::new(None) };
+    static ENGINE: RefCell<Option<Engine<Sandbox>>> = const { RefCell::new(None) };
 }
 
 /// Runs `call` on the channel; the settings are those of the instance's first call, a change makes a new instance.
-fn with<T>(call: impl FnOnce(&mut Engine<SandboxHost>) -> T) -> Result<T, SettingsError> {
+fn with<T>(call: impl FnOnce(&mut Engine<Sandbox>) -> T) -> Result<T, SettingsError> {
     ENGINE.with_borrow_mut(|slot| {
         let engine = match slot.take() {
             Some(engine) => engine,
-            None => Engine::new(SandboxHost, Settings::read(config::get)?),
+            None => Engine::new(Sandbox, Settings::read(config::get)?),
         };
         Ok(call(slot.insert(engine)))
     })

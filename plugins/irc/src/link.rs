@@ -1,9 +1,9 @@
 //! A session on a byte stream: bytes to lines and back, with their bounds. What a line means is not its affair.
 
 use tidings_plugin::net::Error;
+use tidings_plugin::stream::{self, Stream, StreamHost};
 
-use crate::engine::{IrcHost, Stream};
-use crate::judge::{Fault, shown};
+use crate::judge::Fault;
 use crate::line::LINE_OCTETS;
 use crate::message::Message;
 use crate::session::{Heard, Session};
@@ -35,7 +35,7 @@ impl<S: Stream> Link<S> {
 
     /// Writes what may be written, waits at most `wait_ms` for something to come, and does what is due. Answers what was
     /// heard, and whether anything came. After [`Heard::Broken`], which is the last, the link must not be used.
-    pub fn step(&mut self, host: &impl IrcHost, settings: &Settings, wait_ms: u64) -> (Vec<Heard>, bool) {
+    pub fn step(&mut self, host: &impl StreamHost, settings: &Settings, wait_ms: u64) -> (Vec<Heard>, bool) {
         let mut heard = Vec::new();
         if let Err(fault) = self.flush(host) {
             self.last_words(host, settings, fault, &mut heard);
@@ -71,7 +71,7 @@ impl<S: Stream> Link<S> {
     }
 
     /// Writes all lines that may go now.
-    pub fn flush(&mut self, host: &impl IrcHost) -> Result<(), Fault> {
+    pub fn flush(&mut self, host: &impl StreamHost) -> Result<(), Fault> {
         let now_ms = host.monotonic_ms();
         let mut bytes = Vec::new();
         while let Some(mut line) = self.session.next_line(now_ms) {
@@ -87,7 +87,7 @@ impl<S: Stream> Link<S> {
         self.stream.write(&bytes).map_err(|error| failed(&error))
     }
 
-    fn take(&mut self, bytes: &[u8], host: &impl IrcHost, settings: &Settings, heard: &mut Vec<Heard>) {
+    fn take(&mut self, bytes: &[u8], host: &impl StreamHost, settings: &Settings, heard: &mut Vec<Heard>) {
         self.buffer.extend_from_slice(bytes);
         let mut from = 0;
         while let Some(length) = self.buffer[from..].iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
@@ -106,7 +106,7 @@ impl<S: Stream> Link<S> {
     }
 
     /// Writing failed: what the server said before may tell why.
-    fn last_words(&mut self, host: &impl IrcHost, settings: &Settings, fault: Fault, heard: &mut Vec<Heard>) {
+    fn last_words(&mut self, host: &impl StreamHost, settings: &Settings, fault: Fault, heard: &mut Vec<Heard>) {
         self.stream.set_timeout_ms(LAST_WORDS_MS);
         for _ in 0..LAST_READS {
             match self.stream.read(READ_OCTETS) {
@@ -121,14 +121,10 @@ impl<S: Stream> Link<S> {
     }
 }
 
-/// The host's network errors in words.
+/// The fault of a network error. Only an administrator can change a grant.
 pub fn failed(error: &Error) -> Fault {
     match error {
-        Error::Denied(why) => Fault::refused(format!("not granted: {}", shown(why))),
-        Error::Unresolved(why) => Fault::usual(format!("the name has no address: {}", shown(why))),
-        Error::Failed(why) => Fault::usual(format!("the connection failed: {}", shown(why))),
-        Error::Timeout => Fault::usual("the connection timed out"),
-        Error::Tls(why) => Fault::usual(format!("no TLS: {}", shown(why))),
-        Error::Limit(why) => Fault::usual(format!("over a limit: {}", shown(why))),
+        Error::Denied(_) => Fault::refused(stream::describe(error)),
+        _ => Fault::usual(stream::describe(error)),
     }
 }

@@ -135,7 +135,7 @@ pub fn fields() -> Vec<Field> {
 }
 
 fn number(name: &str, label: &str, help: &str, default: i64, (min, max): (i64, i64)) -> Field {
-    Field { min: Some(min), ..field(name, FieldKind::Integer, label, help).default(&default.to_string()).max(max) }
+    field(name, FieldKind::Integer, label, help).default(&default.to_string()).min(min).max(max)
 }
 
 /// What the plugin asks to reach.
@@ -237,11 +237,12 @@ fn secret(name: &'static str, value: Option<String>) -> Result<Option<String>, S
 
 #[cfg(test)]
 mod tests {
+    use tidings_plugin::testing;
+
     use super::*;
 
     fn read(values: &[(&str, &str)]) -> Result<Settings, String> {
-        let get = |name: &str| values.iter().rev().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-        Settings::read(get).map_err(|error| error.to_string())
+        Settings::read(testing::config(values)).map_err(|error| error.to_string())
     }
 
     #[test]

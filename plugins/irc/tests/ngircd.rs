@@ -14,7 +14,8 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use support::{Channel, letters, settings, single};
+use support::{Channel, settings, single};
+use tidings_plugin::testing::letters;
 use tidings_plugin::{Delivery, Outcome};
 
 const NGIRCD: &str = "/usr/sbin/ngircd";
@@ -173,7 +174,7 @@ fn a_thousand_messages_arrive_in_order_over_three_restarts() {
         arrived.iter().zip(&expected).find(|(a, b)| a != b)
     );
     assert!(copies <= 3 * WINDOW, "{copies} came twice: no more than what was on its way");
-    println!("{copies} of {MESSAGES} came twice over three restarts; {:?}", channel.host.logged.borrow());
+    println!("{copies} of {MESSAGES} came twice over three restarts; {:?}", channel.host.warnings());
 }
 
 #[test]
@@ -206,7 +207,7 @@ fn an_idle_connection_outlives_the_servers_patience() {
     channel.live("registration", |channel| channel.engine.nick().is_some());
     let end = Instant::now() + Duration::from_secs(12);
     channel.live("longer than PING and PONG may take", |_| Instant::now() > end);
-    assert!(channel.host.logged.borrow().is_empty(), "{:?}", channel.host.logged.borrow());
+    assert!(channel.host.warnings().is_empty(), "{:?}", channel.host.warnings());
 }
 
 #[test]

@@ -7,7 +7,8 @@ mod support;
 use std::time::{Duration, Instant};
 
 use support::server::{Server, scene};
-use support::{Channel, delivery, event, letters, question, reason, rest_ms, settings, single};
+use support::{Channel, delivery, event, question, rest_ms, settings, single};
+use tidings_plugin::testing::{letters, reason};
 use tidings_plugin::{Content, Digest, Outcome, Reason};
 
 const HOUR_MS: u64 = 3600 * 1000;
@@ -159,7 +160,7 @@ fn a_slow_pace_sends_nothing_twice() {
     let more = [("interval_ms", "50"), ("burst", "2"), ("digest_lines", "50")];
     let mut channel = Channel::new(settings(server.port, &more));
     for _ in 0..2 {
-        assert_eq!(letters(&channel.deliver(&[single("ralph", "flood")])), "t");
+        assert_eq!(letters(&channel.deliver(&[single("ralph", "flood")])), "p");
         channel.live("the next connection", |channel| channel.engine.nick().is_some());
     }
     // Four times as slow: a call carries six lines or so, and the digest must fit into one.
@@ -175,7 +176,7 @@ fn a_slow_pace_sends_nothing_twice() {
         let done = letters(&outcomes).matches('d').count();
         assert_eq!(
             letters(&outcomes),
-            "d".repeat(done) + &"t".repeat(waiting.len() - done),
+            "d".repeat(done) + &"p".repeat(waiting.len() - done),
             "{}",
             reason(&outcomes[done.min(waiting.len() - 1)])
         );
@@ -198,7 +199,7 @@ fn it_looks_around_often_enough_to_do_what_a_delivery_left() {
     })]);
     let mut channel = Channel::new(settings(server.port, &[]));
     channel.live("registration", |channel| channel.engine.nick().is_some());
-    channel.host.allow(10_000);
+    channel.host.start_call(10_000);
     assert!(
         channel.engine.wake(Reason::Timer).is_some_and(|ms| ms <= 5000),
         "not after the 90 s of an idle connection"
@@ -219,11 +220,11 @@ fn a_refusal_lets_the_channel_rest_as_long_as_it_means() {
         })]);
         let mut channel = Channel::new(settings(server.port, &[]));
         let outcomes = channel.deliver(&[single("a", "1"), single("b", "2")]);
-        assert_eq!(letters(&outcomes), "tt", "{error}");
+        assert_eq!(letters(&outcomes), "pp", "{error}");
         assert!((least_ms..=most_ms).contains(&rest_ms(&outcomes[0])), "{error}: {}", rest_ms(&outcomes[0]));
         assert!(reason(&outcomes[0]).contains(error));
         // It does not knock again before that.
-        assert_eq!(letters(&channel.deliver(&[single("a", "1")])), "t");
+        assert_eq!(letters(&channel.deliver(&[single("a", "1")])), "p");
     }
 }
 
@@ -243,7 +244,7 @@ fn what_was_written_but_not_read_is_sent_again_after_a_flood_and_more_slowly() {
     let mut channel = Channel::new(settings(server.port, &[("interval_ms", "20"), ("burst", "3")]));
     let batch: Vec<_> = (1..=9).map(|number| single("ralph", &number.to_string())).collect();
     let outcomes = channel.deliver(&batch);
-    assert_eq!(letters(&outcomes), "ttttttttt", "all keep their places");
+    assert_eq!(letters(&outcomes), "ppppppppp", "all keep their places");
     assert!(reason(&outcomes[0]).starts_with("not confirmed"), "{}", reason(&outcomes[0]));
     channel.live("the next connection", |channel| channel.engine.nick().is_some());
     let before = Instant::now();
@@ -261,13 +262,13 @@ fn a_mute_server_costs_the_call_and_no_delivery() {
     })]);
     let mut channel = Channel::new(settings(server.port, &[]));
     let outcomes = channel.deliver_within(1500, &[single("a", "1"), single("b", "2")]);
-    assert_eq!(letters(&outcomes), "tt");
+    assert_eq!(letters(&outcomes), "pp");
     assert!(reason(&outcomes[0]).contains("confirm"), "{}", reason(&outcomes[0]));
 
     let server = Server::start(vec![scene(|talk| while talk.line().is_some() {})]);
     let mut channel = Channel::new(settings(server.port, &[]));
     let outcomes = channel.deliver_within(1000, &[single("a", "1")]);
-    assert_eq!(letters(&outcomes), "t");
+    assert_eq!(letters(&outcomes), "p");
     assert!(reason(&outcomes[0]).contains("registered"), "{}", reason(&outcomes[0]));
 }
 
@@ -283,7 +284,7 @@ fn a_batch_that_does_not_fit_into_the_call_goes_on_in_the_next() {
     let told = letters(&outcomes);
     let done = told.matches('d').count();
     assert!((2..20).contains(&done), "{}", reason(&outcomes[0]));
-    assert_eq!(told, "d".repeat(done) + &"t".repeat(20 - done), "in order, and the rest keeps its place");
+    assert_eq!(told, "d".repeat(done) + &"p".repeat(20 - done), "in order, and the rest keeps its place");
     let sent = server.heard().iter().filter(|line| line.starts_with("PRIVMSG")).count();
     assert_eq!(sent, done, "nothing was written that was not confirmed");
 }
@@ -332,7 +333,7 @@ fn a_login_goes_by_sasl_and_one_that_is_refused_rests() {
     let mut channel = Channel::new(settings(server.port, &[("login", "sasl-external"), ("tls", "true")]));
     assert_eq!(letters(&channel.deliver(&[single("a", "1")])), "d");
     assert_eq!(server.heard()[2..4], ["AUTHENTICATE EXTERNAL", "AUTHENTICATE +"]);
-    let options = channel.host.tls.borrow()[0].clone().unwrap();
+    let options = channel.host.tls()[0].clone().unwrap();
     assert_eq!(options.identity.as_deref(), Some("identity"));
 
     let server = Server::start(scenes(":s 904 * :SASL authentication failed"));
@@ -412,7 +413,7 @@ fn people_are_answered_and_programs_are_not() {
     })]);
     let mut channel = Channel::new(settings(server.port, &[]));
     channel.live("an answer", |_| server.heard().iter().any(|line| line.starts_with("NOTICE")));
-    assert_eq!(*channel.host.submitted.borrow(), [("ralph".to_owned(), "help".to_owned())]);
+    assert_eq!(channel.host.submitted(), [("ralph".to_owned(), "help".to_owned())]);
     assert_eq!(server.heard(), ["NOTICE Ralph :you said: help QUIT :injected"]);
 }
 
@@ -434,7 +435,7 @@ fn a_command_that_changes_something_needs_an_identified_nick_and_nobody_gets_mor
     let mut channel = Channel::new(settings(server.port, &[("services", "acc")]));
     let told = |nick: &str| server.heard().iter().filter(|line| line.starts_with(&format!("NOTICE {nick} :"))).count();
     channel.live("all answers", |_| told("ralph") == 1 && told("thief") == 1 && told("loop") == 6);
-    let submitted = channel.host.submitted.borrow();
+    let submitted = channel.host.submitted();
     assert!(submitted.contains(&("ralph".into(), "STOP".into())), "{submitted:?}");
     assert!(submitted.iter().all(|(nick, _)| nick != "thief"), "{submitted:?}");
     assert_eq!(submitted.iter().filter(|(nick, _)| nick == "loop").count(), 6);

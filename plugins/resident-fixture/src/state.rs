@@ -6,7 +6,8 @@
 
 use std::hint::black_box;
 
-use tidings_plugin::net::{Connection, Error, TlsOptions, Verification, connect};
+use tidings_plugin::net::{Connection, Error, Verification, connect};
+use tidings_plugin::stream;
 use tidings_plugin::{Content, Delivery, Outcome, Reason};
 use tidings_plugin::{clock, config, inbox, progress};
 
@@ -116,8 +117,7 @@ impl State {
     fn open(&mut self) -> Result<&mut LineConnection, Error> {
         if self.connection.is_none() {
             let (host, port) = target();
-            let unverified = TlsOptions { server_name: None, verification: Verification::None, identity: None };
-            let tls = (setting("start") == "tls").then_some(unverified);
+            let tls = (setting("start") == "tls").then(|| stream::tls(Verification::None));
             self.connection = Some(LineConnection::open(&host, port, tls.as_ref())?);
         }
         self.connection.as_mut().ok_or(Error::Timeout)

@@ -13,6 +13,7 @@ pub mod brief;
 pub mod host;
 pub mod manifest;
 mod outcome;
+pub mod stream;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod text;

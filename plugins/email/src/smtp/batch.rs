@@ -1,12 +1,12 @@
 //! A batch over one connection, and over a second where the first is lost. One delivery's failure does not touch the
 //! others; the channel's failure ends the batch without blaming any delivery.
 
+use tidings_plugin::stream::StreamHost;
 use tidings_plugin::{Delivery, Outcome, Trouble};
 
 use super::judge::Connection;
 use super::session::Session;
 use super::transaction;
-use super::{Clock, Network};
 use crate::mail;
 use crate::settings::Settings;
 
@@ -17,15 +17,14 @@ const BEGIN_MS: u64 = 10_000;
 const LOSSES: u32 = 2;
 
 /// Delivers them in order. `settled` hears each outcome as soon as it is known.
-pub fn deliver<N: Network, C: Clock>(
-    network: &N,
-    clock: &C,
+pub fn deliver<H: StreamHost>(
+    host: &H,
     settings: &Settings,
     batch: &[Delivery],
     mut settled: impl FnMut(usize, &Outcome),
 ) -> Vec<Outcome> {
-    let reserve_ms = BEGIN_MS.min(clock.remaining_ms() / 4);
-    let mut run = Run { network, clock, settings, reserve_ms, session: None, losses: 0, trouble: None };
+    let reserve_ms = BEGIN_MS.min(host.remaining_ms() / 4);
+    let mut run = Run { host, settings, reserve_ms, session: None, losses: 0, trouble: None };
     let mut outcomes = Vec::with_capacity(batch.len());
     for (place, delivery) in batch.iter().enumerate() {
         let outcome = run.deliver(delivery);
@@ -38,29 +37,28 @@ pub fn deliver<N: Network, C: Clock>(
     outcomes
 }
 
-struct Run<'a, N: Network, C> {
-    network: &'a N,
-    clock: &'a C,
+struct Run<'a, H: StreamHost> {
+    host: &'a H,
     settings: &'a Settings,
     reserve_ms: u64,
-    session: Option<Session<'a, N::Stream, C>>,
+    session: Option<Session<'a, H>>,
     /// Deliveries in a row that lost the connection.
     losses: u32,
     /// Why nothing else is tried.
     trouble: Option<Trouble>,
 }
 
-impl<N: Network, C: Clock> Run<'_, N, C> {
+impl<H: StreamHost> Run<'_, H> {
     fn deliver(&mut self, delivery: &Delivery) -> Outcome {
         if let Some(trouble) = &self.trouble {
             return Outcome::ChannelTrouble(trouble.clone());
         }
-        let before_ms = self.clock.remaining_ms();
+        let before_ms = self.host.remaining_ms();
         if before_ms < self.reserve_ms {
             return Outcome::retry("there was no time left for it in this batch");
         }
         let outcome = self.attempt(delivery);
-        self.reserve_ms = self.reserve_ms.max(before_ms.saturating_sub(self.clock.remaining_ms()));
+        self.reserve_ms = self.reserve_ms.max(before_ms.saturating_sub(self.host.remaining_ms()));
         outcome
     }
 
@@ -71,7 +69,7 @@ impl<N: Network, C: Clock> Run<'_, N, C> {
         };
         let opened = match self.session.take() {
             Some(session) => Ok(session),
-            None => Session::open(self.network, self.clock, self.settings),
+            None => Session::open(self.host, self.settings),
         };
         let mut session = match opened {
             Ok(session) => session,

@@ -4,12 +4,12 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tidings_plugin::net::{self, Verification};
+use tidings_plugin::stream::{self, StreamHost};
 use tidings_plugin::{Trouble, text::HeaderSafe};
 
 use super::judge::PAUSE_MS;
 use super::reply::{Class, Reply};
 use super::wire::{Failure, Wire};
-use super::{Clock, Network, Stream};
 use crate::settings::{Credentials, Settings, Tls};
 
 /// For the greeting: milliseconds. RFC 5321, 4.5.3.2 wants five minutes, which no call has.
@@ -40,40 +40,34 @@ pub struct Capabilities {
 }
 
 /// A connection that is ready for a transaction.
-pub struct Session<'a, S, C> {
-    pub wire: Wire<'a, S, C>,
+pub struct Session<'a, H: StreamHost> {
+    pub wire: Wire<'a, H>,
     pub capabilities: Capabilities,
     /// A transaction was begun before: RSET comes first.
     pub used: bool,
 }
 
-impl<'a, S: Stream, C: Clock> Session<'a, S, C> {
+impl<'a, H: StreamHost> Session<'a, H> {
     /// Opens it.
-    pub fn open<N>(network: &N, clock: &'a C, settings: &Settings) -> Result<Self, Trouble>
-    where
-        N: Network<Stream = S>,
-    {
-        match Self::greet(network, clock, settings, Protection::of(settings)) {
+    pub fn open(host: &'a H, settings: &Settings) -> Result<Self, Trouble> {
+        match Self::greet(host, settings, Protection::of(settings)) {
             // Somebody who encrypts only where it is possible does without where it is not.
             Err(Refusal::Failed(HANDSHAKE, Failure::Net(net::Error::Tls(_) | net::Error::Failed(_))))
                 if Protection::of(settings) == Protection::IfOffered =>
             {
-                Self::greet(network, clock, settings, Protection::Nothing)
+                Self::greet(host, settings, Protection::Nothing)
             }
             opened => opened,
         }
         .map_err(Refusal::into_trouble)
     }
 
-    fn greet<N>(network: &N, clock: &'a C, settings: &Settings, protection: Protection) -> Result<Self, Refusal>
-    where
-        N: Network<Stream = S>,
-    {
-        let tls = (protection == Protection::FromTheStart).then_some(Verification::Full);
-        let stream = network
-            .connect(&settings.host, settings.port, tls)
+    fn greet(host: &'a H, settings: &Settings, protection: Protection) -> Result<Self, Refusal> {
+        let tls = (protection == Protection::FromTheStart).then(|| stream::tls(Verification::Full));
+        let stream = host
+            .connect(&settings.host, settings.port, tls.as_ref())
             .map_err(|error| Refusal::Failed("connecting", Failure::Net(error)))?;
-        let wire = Wire::new(stream, clock);
+        let wire = Wire::new(stream, host);
         let mut session = Session { wire, capabilities: Capabilities::default(), used: false };
         let greeting = session.wire.read_reply(GREETING_MS).map_err(|failure| Refusal::Failed("greeting", failure))?;
         expect("greeting", greeting, Class::Success)?;
@@ -113,7 +107,9 @@ impl<'a, S: Stream, C: Clock> Session<'a, S, C> {
             return Ok(false);
         }
         expect("STARTTLS", reply, Class::Success)?;
-        self.wire.start_tls(verification, HANDSHAKE_MS).map_err(|failure| Refusal::Failed(HANDSHAKE, failure))?;
+        self.wire
+            .start_tls(&stream::tls(verification), HANDSHAKE_MS)
+            .map_err(|failure| Refusal::Failed(HANDSHAKE, failure))?;
         Ok(true)
     }
 

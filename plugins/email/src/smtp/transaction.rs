@@ -1,10 +1,10 @@
 //! One mail to one address over an open session.
 
 use tidings_plugin::Outcome;
+use tidings_plugin::stream::StreamHost;
 
 use super::judge::{Connection, Step, Verdict, judge, judge_content, judge_failure};
 use super::session::{COMMAND_MS, Session};
-use super::{Clock, Stream};
 use crate::address::Address;
 use crate::mail::{Draft, Mail};
 
@@ -12,7 +12,7 @@ use crate::mail::{Draft, Mail};
 const CONTENT_MS: u64 = 100_000;
 
 /// Sends it, and says what that means.
-pub fn send<S: Stream, C: Clock>(session: &mut Session<'_, S, C>, from: &Address, draft: Draft) -> Verdict {
+pub fn send<H: StreamHost>(session: &mut Session<'_, H>, from: &Address, draft: Draft) -> Verdict {
     let to = draft.to.clone();
     let mail = draft.write(session.capabilities.eight_bit);
     if let Some(reason) = refused_beforehand(session, &mail) {
@@ -34,7 +34,7 @@ pub fn send<S: Stream, C: Clock>(session: &mut Session<'_, S, C>, from: &Address
 }
 
 /// What the server said at EHLO is enough to know that it would not take this mail.
-fn refused_beforehand<S: Stream, C: Clock>(session: &Session<'_, S, C>, mail: &Mail) -> Option<String> {
+fn refused_beforehand<H: StreamHost>(session: &Session<'_, H>, mail: &Mail) -> Option<String> {
     match session.capabilities.size_limit {
         Some(limit) if mail.size() > limit => {
             Some(format!("the mail has {} octets, and the server takes at most {limit}", mail.size()))
@@ -46,7 +46,7 @@ fn refused_beforehand<S: Stream, C: Clock>(session: &Session<'_, S, C>, mail: &M
     }
 }
 
-fn mail_command<S, C>(session: &Session<'_, S, C>, from: &Address, mail: &Mail) -> String {
+fn mail_command<H: StreamHost>(session: &Session<'_, H>, from: &Address, mail: &Mail) -> String {
     let mut command = format!("MAIL FROM:<{from}>");
     if session.capabilities.size {
         command.push_str(&format!(" SIZE={}", mail.size()));
@@ -61,7 +61,7 @@ fn mail_command<S, C>(session: &Session<'_, S, C>, from: &Address, mail: &Mail) 
 }
 
 /// Sends all commands at once and reads all replies; the first that ends the transaction decides.
-fn pipelined<S: Stream, C: Clock>(session: &mut Session<'_, S, C>, commands: &[(Step, String)]) -> Option<Verdict> {
+fn pipelined<H: StreamHost>(session: &mut Session<'_, H>, commands: &[(Step, String)]) -> Option<Verdict> {
     let together: String = commands.iter().map(|(_, command)| command.as_str()).collect();
     let first = commands.first()?.0;
     if let Err(failure) = session.wire.write(together.as_bytes(), COMMAND_MS) {
@@ -79,25 +79,25 @@ fn pipelined<S: Stream, C: Clock>(session: &mut Session<'_, S, C>, commands: &[(
     ended
 }
 
-fn one_by_one<S: Stream, C: Clock>(session: &mut Session<'_, S, C>, commands: &[(Step, String)]) -> Option<Verdict> {
+fn one_by_one<H: StreamHost>(session: &mut Session<'_, H>, commands: &[(Step, String)]) -> Option<Verdict> {
     commands.iter().find_map(|(step, command)| exchange(session, *step, command))
 }
 
-fn exchange<S: Stream, C: Clock>(session: &mut Session<'_, S, C>, step: Step, command: &str) -> Option<Verdict> {
+fn exchange<H: StreamHost>(session: &mut Session<'_, H>, step: Step, command: &str) -> Option<Verdict> {
     match session.wire.write(command.as_bytes(), COMMAND_MS) {
         Ok(()) => read(session, step),
         Err(failure) => Some(judge_failure(step, &failure)),
     }
 }
 
-fn read<S: Stream, C: Clock>(session: &mut Session<'_, S, C>, step: Step) -> Option<Verdict> {
+fn read<H: StreamHost>(session: &mut Session<'_, H>, step: Step) -> Option<Verdict> {
     match session.wire.read_reply(COMMAND_MS) {
         Ok(reply) => judge(step, &reply),
         Err(failure) => Some(judge_failure(step, &failure)),
     }
 }
 
-fn content<S: Stream, C: Clock>(session: &mut Session<'_, S, C>, mail: &[u8]) -> Verdict {
+fn content<H: StreamHost>(session: &mut Session<'_, H>, mail: &[u8]) -> Verdict {
     match session.wire.write(mail, CONTENT_MS).and_then(|()| session.wire.read_reply(CONTENT_MS)) {
         Ok(reply) => judge_content(&reply),
         Err(failure) => judge_failure(Step::Content, &failure),

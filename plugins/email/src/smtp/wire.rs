@@ -1,13 +1,11 @@
 //! Commands out, replies in: buffering, bounds and time limits of one connection. What a reply means is not its affair.
 
-use std::fmt;
-
 use thiserror::Error;
-use tidings_plugin::net::{self, Verification};
+use tidings_plugin::net::{self, TlsOptions};
+use tidings_plugin::stream::{self, Stream, StreamHost};
 use tidings_plugin::text::HeaderSafe;
 
 use super::reply::{Reply, parse_line};
-use super::{Clock, Stream};
 
 /// The longest line of a reply, in octets. RFC 5321 allows 512; some servers write more.
 const LINE_OCTETS: usize = 4096;
@@ -23,7 +21,7 @@ const ANSWER_MS: u64 = 500;
 /// Why a connection cannot be used any more.
 #[derive(Debug, Error)]
 pub enum Failure {
-    #[error("{}", Shown(.0))]
+    #[error("{}", stream::describe(.0))]
     Net(net::Error),
     #[error("the server closed the connection")]
     Closed,
@@ -41,34 +39,17 @@ impl From<net::Error> for Failure {
     }
 }
 
-/// The host's network errors in words.
-struct Shown<'a>(&'a net::Error);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (what, why) = match self.0 {
-            net::Error::Denied(why) => ("not granted", why.as_str()),
-            net::Error::Unresolved(why) => ("the name has no address", why.as_str()),
-            net::Error::Failed(why) => ("the connection failed", why.as_str()),
-            net::Error::Timeout => return f.write_str("timed out"),
-            net::Error::Tls(why) => ("no TLS", why.as_str()),
-            net::Error::Limit(why) => ("over a limit", why.as_str()),
-        };
-        write!(f, "{what}: {}", HeaderSafe::flatten(why))
-    }
-}
-
 /// One connection. After a [`Failure`] it must not be used any more.
-pub struct Wire<'a, S, C> {
-    stream: S,
-    clock: &'a C,
+pub struct Wire<'a, H: StreamHost> {
+    stream: H::Stream,
+    host: &'a H,
     /// What arrived and was not yet used.
     buffer: Vec<u8>,
 }
 
-impl<'a, S: Stream, C: Clock> Wire<'a, S, C> {
-    pub fn new(stream: S, clock: &'a C) -> Self {
-        Wire { stream, clock, buffer: Vec::new() }
+impl<'a, H: StreamHost> Wire<'a, H> {
+    pub fn new(stream: H::Stream, host: &'a H) -> Self {
+        Wire { stream, host, buffer: Vec::new() }
     }
 
     /// Sends it, each part within `limit_ms`.
@@ -105,13 +86,13 @@ impl<'a, S: Stream, C: Clock> Wire<'a, S, C> {
     }
 
     /// Turns the stream into TLS. Nothing may have arrived behind the reply that allowed it (CVE-2011-0411).
-    pub fn start_tls(&mut self, verification: Verification, limit_ms: u64) -> Result<(), Failure> {
+    pub fn start_tls(&mut self, tls: &TlsOptions, limit_ms: u64) -> Result<(), Failure> {
         if !self.buffer.is_empty() {
             return Err(Failure::Injected);
         }
         let wait = self.wait_until(self.end(limit_ms))?;
         self.stream.set_timeout_ms(wait);
-        Ok(self.stream.start_tls(verification)?)
+        Ok(self.stream.start_tls(tls)?)
     }
 
     /// A line without its end. A bare LF ends one too, as everywhere.
@@ -142,11 +123,11 @@ impl<'a, S: Stream, C: Clock> Wire<'a, S, C> {
 
     /// The end of a step that may take `limit_ms`, in what the clock will then have left.
     fn end(&self, limit_ms: u64) -> u64 {
-        self.clock.remaining_ms().saturating_sub(limit_ms).max(ANSWER_MS)
+        self.host.remaining_ms().saturating_sub(limit_ms).max(ANSWER_MS)
     }
 
     fn wait_until(&self, end: u64) -> Result<u32, Failure> {
-        match self.clock.remaining_ms().saturating_sub(end) {
+        match self.host.remaining_ms().saturating_sub(end) {
             0 => Err(Failure::Net(net::Error::Timeout)),
             wait => Ok(u32::try_from(wait).unwrap_or(u32::MAX)),
         }

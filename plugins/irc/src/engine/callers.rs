@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Engine, IrcHost};
+use tidings_plugin::stream::StreamHost;
+
+use super::Engine;
 use crate::session::Session;
 use crate::settings::Services;
 use crate::{address, compose, line};
@@ -61,7 +63,7 @@ impl Callers {
     }
 }
 
-impl<H: IrcHost> Engine<H> {
+impl<H: StreamHost> Engine<H> {
     /// Somebody wrote to us.
     pub(super) fn called(&mut self, nick: &str, text: &str) {
         let now_ms = self.host.monotonic_ms();

@@ -6,9 +6,10 @@
 mod proof;
 mod run;
 
+use tidings_plugin::stream::StreamHost;
 use tidings_plugin::{Content, Delivery, Outcome};
 
-use super::{ANSWER_MS, Engine, IrcHost};
+use super::{ANSWER_MS, Engine};
 use crate::{address, compose, line};
 use proof::Proof;
 use run::Run;
@@ -20,7 +21,7 @@ const CONFIRM_MS: u64 = 5000;
 /// When what found no time in this call is tried again: milliseconds.
 const SOON_MS: u64 = 1000;
 
-impl<H: IrcHost> Engine<H> {
+impl<H: StreamHost> Engine<H> {
     /// One outcome for each; `settled` hears each as soon as it is known.
     pub fn deliver(&mut self, batch: &[Delivery], settled: impl FnMut(usize, &Outcome)) -> Vec<Outcome> {
         let (now_ms, call_ms) = (self.host.now_ms(), self.host.remaining_ms());
@@ -104,7 +105,7 @@ impl<H: IrcHost> Engine<H> {
         if let Some(link) = &mut self.link
             && let Err(fault) = link.flush(&self.host)
         {
-            self.host.log(&fault.reason);
+            self.host.warn(&fault.reason);
         }
         true
     }

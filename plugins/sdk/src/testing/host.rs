@@ -10,7 +10,7 @@ use crate::http::{Error, Request, Response};
 /// What its clock says: 2026-11-24 12:00:00 UTC.
 pub const NOW_MS: u64 = 1_795_521_600_000;
 /// What is left of a call when it begins, in milliseconds: what the daemon gives unless told.
-const CALL_MS: u64 = 120_000;
+pub(super) const CALL_MS: u64 = 120_000;
 
 /// Answers from its list in order, and remembers what it was asked and told. Its clock stands until it is moved.
 pub struct FakeHost {

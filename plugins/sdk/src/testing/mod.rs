@@ -18,13 +18,25 @@
 mod component;
 mod deliveries;
 mod host;
+mod memory;
+mod native;
 
 #[cfg(not(target_family = "wasm"))]
 pub use component::conforms;
 pub use deliveries::{confirmation, delivery, digest, event};
 pub use host::{FakeHost, NOW_MS, answer, request};
+pub use memory::{MemoryHost, MemoryStream, Peer, PeerReply};
+pub use native::{NativeHost, NativeStream, now_ms};
+
+use host::CALL_MS;
 
 use crate::Outcome;
+
+/// The settings of a channel, for a function that takes `config::get`. A later value of the same name replaces an earlier
+/// one.
+pub fn config<'a>(values: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 'a {
+    |name| values.iter().rev().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+}
 
 /// The outcome's kind, its wait in milliseconds, and its words.
 pub fn told(outcome: &Outcome) -> (&'static str, Option<u64>, &str) {
@@ -35,4 +47,22 @@ pub fn told(outcome: &Outcome) -> (&'static str, Option<u64>, &str) {
         Outcome::AddressGone(gone) => ("gone", None, &gone.reason),
         Outcome::ChannelTrouble(trouble) => ("trouble", trouble.after_ms, &trouble.reason),
     }
+}
+
+/// One letter for each outcome: delivered, retry, rejected (x), gone, trouble (t), or pause where the trouble has a wait.
+pub fn letters(outcomes: &[Outcome]) -> String {
+    let letter = |outcome: &Outcome| match outcome {
+        Outcome::Delivered(_) => 'd',
+        Outcome::Retry(_) => 'r',
+        Outcome::Rejected(_) => 'x',
+        Outcome::AddressGone(_) => 'g',
+        Outcome::ChannelTrouble(trouble) if trouble.after_ms.is_some() => 'p',
+        Outcome::ChannelTrouble(_) => 't',
+    };
+    outcomes.iter().map(letter).collect()
+}
+
+/// The reason of an outcome, or the receipt of a delivery.
+pub fn reason(outcome: &Outcome) -> &str {
+    told(outcome).2
 }

@@ -1,9 +1,10 @@
 //! Whether a question may be sent: only to a nick whose owner is identified, since anyone who gives the code back gets what an
 //! account is told.
 
+use tidings_plugin::stream::StreamHost;
 use tidings_plugin::{Delivery, Outcome};
 
-use super::super::{ANSWER_MS, Engine, IrcHost, REMINDED};
+use super::super::{ANSWER_MS, Engine, REMINDED};
 use super::run::Run;
 use crate::judge::shown;
 use crate::session::{Heard, Session};
@@ -25,7 +26,7 @@ pub(super) enum Proof {
     NoTime,
 }
 
-impl<H: IrcHost> Engine<H> {
+impl<H: StreamHost> Engine<H> {
     /// Asks the services, and waits for their word.
     pub(super) fn proof<F>(&mut self, run: &mut Run<'_, F>, delivery: &Delivery) -> Proof
     where
