@@ -1,8 +1,9 @@
-//! What a plugin's own tests need (feature `testing`): a host whose far side is scripted, and deliveries to hand over.
+//! Fakes and deliveries for a plugin's own tests (feature `testing`): [`FakeHost`] answers HTTP requests from a list,
+//! [`MemoryHost`] and [`NativeHost`] provide connections.
 //!
-//! These tests run the plugin natively, as plain Rust: fast, with a debugger, and without the host's limits. The same
-//! plugin as a component, in the real sandbox and against far sides that misbehave, is `tidings plugin test`, which
-//! [`conforms`] calls. Do both: only the first knows what your protocol means, only the second that the contract is kept.
+//! These tests run the plugin natively, as plain Rust: fast, with a debugger, and without the sandbox's limits. [`conforms`]
+//! calls `tidings plugin test`, which tests the plugin as a component, in the real sandbox and against servers that
+//! misbehave. Do both: only the first knows what your protocol means, only the second checks the contract.
 //!
 //! ```
 //! use tidings_plugin::host::Host as _;
@@ -38,7 +39,7 @@ pub fn config<'a>(values: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<S
     |name| values.iter().rev().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
 }
 
-/// The outcome's kind, its wait in milliseconds, and its words.
+/// The kind of an outcome, its wait in milliseconds, and its reason or receipt.
 pub fn told(outcome: &Outcome) -> (&'static str, Option<u64>, &str) {
     match outcome {
         Outcome::Delivered(receipt) => ("delivered", None, receipt.as_deref().unwrap_or_default()),
