@@ -1,4 +1,4 @@
-//! Tidings' email channel: writes the mail and hands it to a relay by SMTP.
+//! The email channel: writes a mail for each delivery and sends it to a relay by SMTP.
 //!
 //! [`mail`] writes a mail, [`smtp`] speaks with the server. Both know the host by a trait only, so their tests need none.
 
@@ -39,8 +39,8 @@ impl Channel for Email {
 
     fn deliver(batch: Vec<Delivery>) -> Vec<Outcome> {
         match Settings::read(config::get) {
-            Ok(settings) => smtp::deliver(&Sandbox, &settings, &batch, |place, outcome| {
-                progress::settled(place as u32, outcome);
+            Ok(settings) => smtp::deliver(&Sandbox, &settings, &batch, |index, outcome| {
+                progress::settled(index as u32, outcome);
             }),
             Err(error) => vec![Outcome::trouble(None, error.to_string()); batch.len()],
         }

@@ -1,13 +1,11 @@
-//! SMTP as a client speaks it (RFC 5321 and its extensions), over a byte stream that somebody else provides: one
-//! connection for a batch, one transaction for each mail, and an outcome for each reply at each step.
-//!
-//! It knows neither the host's functions nor how mail is written; time and network come in through the traits below.
+//! An SMTP client (RFC 5321 and extensions): one connection for a batch, one transaction for each mail, and an outcome for
+//! each reply at each step. It does not know how a mail is written.
 
 mod batch;
-mod judge;
 mod reply;
+mod reply_policy;
 mod session;
 mod transaction;
-mod wire;
+mod transport;
 
 pub use batch::deliver;

@@ -1,6 +1,6 @@
-//! The dialogue with a server: what is said, and what becomes of each delivery whatever the server answers.
+//! The SMTP dialogue: the commands that are sent, and the outcome of each delivery for each reply of the server.
 
-#![allow(clippy::unwrap_used, reason = "a test's helpers may fail it")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
 
@@ -15,7 +15,7 @@ fn batch(count: u32) -> Vec<Delivery> {
 }
 
 #[test]
-fn a_batch_goes_over_one_connection_with_rset_between() {
+fn a_batch_uses_one_connection_with_rset_between_mails() {
     let server = Server::new(ALL);
     let outcomes = server.deliver(&settings(&[]), &batch(2));
     assert_eq!(letters(&outcomes), "dd");
@@ -27,7 +27,7 @@ fn a_batch_goes_over_one_connection_with_rset_between() {
 }
 
 #[test]
-fn a_server_that_knows_only_helo_gets_no_extension() {
+fn a_server_that_supports_only_helo_gets_no_extension() {
     let server = Server::scripted(ALL, &[("EHLO", 0, Act::Reply("502 what?"))]);
     let mut batch = batch(1);
     batch[0].recipient.filter_name = Some("zażółć".into());
@@ -37,7 +37,7 @@ fn a_server_that_knows_only_helo_gets_no_extension() {
 }
 
 #[test]
-fn eight_bits_are_used_where_they_are_offered() {
+fn eight_bits_are_used_if_offered() {
     let server = Server::new(ALL);
     let mut batch = batch(1);
     batch[0].recipient.filter_name = Some("zażółć".into());
@@ -63,7 +63,7 @@ fn an_address_beyond_ascii_needs_smtputf8() {
 }
 
 #[test]
-fn a_mail_that_the_server_called_too_large_is_not_sent() {
+fn a_mail_above_the_size_limit_of_the_server_is_not_sent() {
     let server = Server::new("SIZE 500");
     let outcomes = server.deliver(&settings(&[]), &batch(1));
     assert_eq!(letters(&outcomes), "x");
@@ -72,7 +72,7 @@ fn a_mail_that_the_server_called_too_large_is_not_sent() {
 }
 
 #[test]
-fn no_address_is_rejected_alone() {
+fn an_invalid_address_is_rejected_and_the_others_are_delivered() {
     let mut batch = batch(2);
     batch[0].recipient.address = "x@example.org>\r\nRCPT TO:<y@example.org".into();
     let server = Server::new(ALL);
@@ -80,9 +80,9 @@ fn no_address_is_rejected_alone() {
     assert_eq!(server.mails().len(), 1);
 }
 
-/// The second of three deliveries meets it; the connection is good for the third, is opened anew, or rests.
+/// The second of three deliveries gets the reply. The third uses the same connection or a new one, or the channel pauses.
 #[test]
-fn reliability_40_each_reply_hits_whom_it_concerns() {
+fn reliability_40_each_reply_affects_only_what_it_concerns() {
     for (step, nth, act, expected, connections) in [
         ("MAIL", 1, Act::Reply("451 4.7.1 greylisted"), "drd", 1),
         ("MAIL", 1, Act::Reply("550 5.7.1 blocked"), "dtt", 1),
@@ -116,7 +116,7 @@ fn reliability_40_each_reply_hits_whom_it_concerns() {
 }
 
 #[test]
-fn whatever_goes_wrong_before_the_first_mail_is_the_channel_s_trouble() {
+fn an_error_before_the_first_mail_is_trouble_of_the_channel() {
     let tls = [("tls", "required")];
     let with_password = [("tls", "none"), ("username", "tidings"), ("password", "hunter2-canary")];
     for (more, step, act, expected) in [
@@ -155,12 +155,12 @@ fn a_lost_reply_is_a_retry_with_the_same_mail() {
     assert_eq!(letters(&server.deliver(&settings(&[]), &batch)), "d");
     let mails = server.mails();
     assert_eq!(mails.len(), 2);
-    assert_eq!(mails[0], mails[1], "the same Message-ID and Date, and all the rest");
+    assert_eq!(mails[0], mails[1], "Message-ID, Date and everything else are the same");
     assert!(mails[0].contains(&format!("Message-ID: <{}@example.org>\r\n", batch[0].id)));
 }
 
 #[test]
-fn two_lost_connections_in_a_row_are_the_channel_s_trouble() {
+fn two_consecutive_lost_connections_are_trouble_of_the_channel() {
     let server = Server::scripted(ALL, &[("RCPT", 1, Act::Close), ("RCPT", 2, Act::Close)]);
     assert_eq!(letters(&server.deliver(&settings(&[]), &batch(5))), "drrtt");
     let server = Server::scripted(ALL, &[("RCPT", 1, Act::Close), ("RCPT", 3, Act::Close)]);
@@ -169,7 +169,7 @@ fn two_lost_connections_in_a_row_are_the_channel_s_trouble() {
 }
 
 #[test]
-fn reliability_41_encryption_is_as_strong_as_it_was_asked_for() {
+fn reliability_41_encryption_is_as_strong_as_configured() {
     use Verification::{Full, None as Any};
     let password = [("username", "u"), ("password", "p")];
     let offered = "STARTTLS\nAUTH PLAIN";
@@ -196,13 +196,13 @@ fn reliability_41_encryption_is_as_strong_as_it_was_asked_for() {
         let case = format!("{tls}, password {}, offered {offers:?}", !password.is_empty());
         assert_eq!(letters(&outcomes), expected, "{case}: {outcomes:?}");
         assert_eq!(server.verification(), verification, "{case}");
-        let said_password = server.transcript().iter().any(|line| line.starts_with("AUTH"));
-        assert_eq!(said_password, expected == "d" && !password.is_empty(), "{case}");
+        let sent_password = server.transcript().iter().any(|line| line.starts_with("AUTH"));
+        assert_eq!(sent_password, expected == "d" && !password.is_empty(), "{case}");
     }
 }
 
 #[test]
-fn what_came_behind_the_reply_to_starttls_is_an_attack() {
+fn data_after_the_reply_to_starttls_is_an_error() {
     for tls in ["opportunistic", "required"] {
         let injected = b"220 go\r\n250-mx\r\n250 AUTH PLAIN\r\n".to_vec();
         let server = Server::scripted("STARTTLS", &[("STARTTLS", 0, Act::Raw(injected))]);
@@ -213,7 +213,7 @@ fn what_came_behind_the_reply_to_starttls_is_an_attack() {
 }
 
 #[test]
-fn capabilities_from_before_tls_are_forgotten() {
+fn capabilities_before_tls_are_discarded() {
     let server = Server::scripted("STARTTLS\nAUTH PLAIN\nPIPELINING", &[("EHLO", 1, Act::Reply("250 mx.example.org"))]);
     let settings = settings(&[("tls", "required"), ("username", "u"), ("password", "p")]);
     let outcomes = server.deliver(&settings, &batch(1));
@@ -235,18 +235,18 @@ fn authentication_is_plain_or_login() {
 }
 
 #[test]
-fn reliability_39_a_slow_server_leaves_the_rest_for_later() {
+fn reliability_39_a_slow_server_leaves_the_rest_for_a_later_call() {
     let server = Server::new(ALL).slow(5_000, 200);
     let outcomes = server.deliver(&settings(&[]), &batch(20));
     let letters = letters(&outcomes);
     let done = letters.trim_end_matches('r').len();
     assert!(done > 0 && done < 20 && letters[..done].chars().all(|letter| letter == 'd'), "{letters}");
-    assert!(server.remaining_ms() > 0, "it answers before the deadline");
-    assert!(reason(&outcomes[19]).contains("no time left"));
+    assert!(server.remaining_ms() > 0, "it returns before the deadline");
+    assert!(reason(&outcomes[19]).contains("no time was left"));
 }
 
 #[test]
-fn reliability_39_waiting_never_outlasts_the_deadline() {
+fn reliability_39_no_wait_exceeds_the_deadline() {
     for step in ["greeting", "EHLO", "MAIL", "DATA", ".", "QUIT"] {
         for remaining in [120_000, 5_000, 1_000] {
             let server = Server::scripted(ALL, &[(step, 0, Act::Hang)]).within(remaining);
@@ -257,7 +257,7 @@ fn reliability_39_waiting_never_outlasts_the_deadline() {
 }
 
 #[test]
-fn endless_and_senseless_replies_are_bounded() {
+fn endless_and_invalid_replies_are_bounded() {
     let lines = "250-x\r\n".repeat(100_000).into_bytes();
     let line = [b"250 ", "x".repeat(10_000_000).as_bytes()].concat();
     let mixed = b"250-mx\r\n550 other\r\n".to_vec();
@@ -270,7 +270,7 @@ fn endless_and_senseless_replies_are_bounded() {
 }
 
 #[test]
-fn replies_in_any_pieces_are_understood() {
+fn replies_in_pieces_of_any_length_are_parsed() {
     for chunk in [1, 2, 3, 7] {
         let server = Server::new(ALL).slow(0, chunk);
         assert_eq!(letters(&server.deliver(&settings(&[]), &batch(3))), "ddd", "{chunk}");
@@ -278,7 +278,7 @@ fn replies_in_any_pieces_are_understood() {
 }
 
 #[test]
-fn no_text_ends_the_mail_early() {
+fn no_text_ends_the_mail() {
     let smuggled =
         "\r\n.\r\nMAIL FROM:<evil@example.org>\r\nRCPT TO:<victim@example.org>\r\nDATA\r\nSubject: x\r\n\r\n.\r\n";
     for text in [smuggled, "\n.\n", "\r.\r", "\n.\r\n", "\r\n.\n", ".", "..", ".\r\n..\r\n...", "\0.\0"] {

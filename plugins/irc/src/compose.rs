@@ -120,7 +120,7 @@ fn asking(confirmation: &Confirmation, recipient: &Recipient) -> [String; 3] {
         format!("To receive them, open {} or say: confirm {}", confirmation.accept_link, confirmation.code),
         format!(
             "If that was not you, open {} or do nothing: without your consent nothing is sent here. \
-             The code is good until {until}.",
+             The code is valid until {until}.",
             confirmation.reject_link
         ),
     ]
