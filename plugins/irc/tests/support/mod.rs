@@ -1,4 +1,4 @@
-//! Deliveries to send, the host over this machine's own network and clock, and a server on a script.
+//! Settings and deliveries of the tests, the channel on the network of this machine, and a scripted server.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
@@ -9,11 +9,18 @@ use std::time::{Duration, Instant};
 use irc::engine::Engine;
 use irc::settings::Settings;
 use tidings_plugin::testing::{self, NativeHost, now_ms};
-use tidings_plugin::{Confirmation, Content, Delivery, Event, Outcome, Recipient};
+use tidings_plugin::{Confirmation, Content, Delivery, Event, Outcome, Reason, Recipient};
 
-/// One call's time: milliseconds.
-pub const CALL_MS: u64 = 20_000;
+/// The time for one call, in milliseconds.
+const CALL_MS: u64 = 20_000;
+/// The time for one wake, in milliseconds.
+const WAKE_MS: u64 = 10_000;
+/// The wait that a wake returns when the channel has nothing to do, in milliseconds.
+const IDLE_MS: u64 = 5000;
+/// The longest wait for an event. A test that reaches it fails.
+const LIMIT: Duration = Duration::from_secs(20);
 
+/// Settings for a fast channel on a port of this machine.
 pub fn settings(port: u16, more: &[(&str, &str)]) -> Settings {
     let port = port.to_string();
     let least = [
@@ -30,14 +37,14 @@ pub fn settings(port: u16, more: &[(&str, &str)]) -> Settings {
 }
 
 /// A host whose inbox answers `list rules` with more than one user may get, and anything else with an attack.
-pub fn host() -> NativeHost {
+fn host() -> NativeHost {
     NativeHost::answering(|text| match text {
         "list rules" => vec!["a rule and what it is about, ".repeat(40); 30],
         _ => vec![format!("you said: {text}\r\nQUIT :injected")],
     })
 }
 
-/// The channel, and its host.
+/// The channel and its host.
 pub struct Channel {
     pub engine: Engine<NativeHost>,
     pub host: NativeHost,
@@ -49,29 +56,52 @@ impl Channel {
         Channel { engine: Engine::new(host.clone(), settings), host }
     }
 
-    /// Checks what holds for every batch: each outcome was told once, and as it was returned.
+    /// Delivers the batch. Each outcome must be settled once, and as it is returned.
     pub fn deliver(&mut self, batch: &[Delivery]) -> Vec<Outcome> {
         self.deliver_within(CALL_MS, batch)
     }
 
-    pub fn deliver_within(&mut self, ms: u64, batch: &[Delivery]) -> Vec<Outcome> {
-        self.host.start_call(ms);
-        let mut told: Vec<Option<Outcome>> = vec![None; batch.len()];
-        let outcomes = self.engine.deliver(batch, |place, outcome| {
-            assert_eq!(told[place], None, "told twice");
-            told[place] = Some(outcome.clone());
+    pub fn deliver_within(&mut self, call_ms: u64, batch: &[Delivery]) -> Vec<Outcome> {
+        self.host.start_call(call_ms);
+        let mut settled: Vec<Option<Outcome>> = vec![None; batch.len()];
+        let outcomes = self.engine.deliver(batch, |index, outcome| {
+            assert_eq!(settled[index], None, "settled twice");
+            settled[index] = Some(outcome.clone());
         });
-        assert_eq!(told.into_iter().map(Option::unwrap).collect::<Vec<_>>(), outcomes);
+        assert_eq!(settled.into_iter().map(Option::unwrap).collect::<Vec<_>>(), outcomes);
         outcomes
     }
 
-    /// Wakes it as the host does, until `done`.
-    pub fn live(&mut self, what: &str, mut done: impl FnMut(&Self) -> bool) {
-        let end = Instant::now() + Duration::from_secs(20);
-        while !done(self) {
-            assert!(Instant::now() < end, "{what} did not happen");
-            self.host.start_call(10_000);
-            let wait_ms = self.engine.wake(tidings_plugin::Reason::Timer).unwrap();
+    /// Wakes the channel once. Returns the time until the next wake, in milliseconds.
+    pub fn wake(&mut self) -> u64 {
+        self.host.start_call(WAKE_MS);
+        self.engine.wake(Reason::Timer).unwrap()
+    }
+
+    /// Wakes the channel as the daemon does, until the condition holds.
+    pub fn wake_until(&mut self, what: &str, mut condition: impl FnMut(&Self) -> bool) {
+        let end = Instant::now() + LIMIT;
+        while !condition(self) {
+            assert!(Instant::now() < end, "{what}: not within {LIMIT:?}");
+            let wait_ms = self.wake();
+            std::thread::sleep(Duration::from_millis(wait_ms.min(10)));
+        }
+    }
+
+    /// Wakes the channel until it has a connection that is registered.
+    pub fn wake_until_online(&mut self) {
+        self.wake_until("the registration", |channel| channel.engine.nick().is_some());
+    }
+
+    /// Wakes the channel until no line waits to be sent.
+    pub fn wake_until_idle(&mut self) {
+        let end = Instant::now() + LIMIT;
+        loop {
+            let wait_ms = self.wake();
+            if wait_ms >= IDLE_MS {
+                return;
+            }
+            assert!(Instant::now() < end, "lines still wait after {LIMIT:?}");
             std::thread::sleep(Duration::from_millis(wait_ms.min(10)));
         }
     }
@@ -103,7 +133,7 @@ pub fn single(address: &str, text: &str) -> Delivery {
     delivery(address, Content::Single(event(text)))
 }
 
-pub fn question(address: &str) -> Delivery {
+pub fn confirmation(address: &str) -> Delivery {
     let confirmation = Confirmation {
         code: "K7QX-M2".into(),
         accept_link: "https://tidings.example.org/confirm/accept/K7QX-M2".into(),
@@ -113,8 +143,8 @@ pub fn question(address: &str) -> Delivery {
     delivery(address, Content::Confirmation(confirmation))
 }
 
-/// How long the channel is to rest: milliseconds.
-pub fn rest_ms(outcome: &Outcome) -> u64 {
+/// The pause of the channel, in milliseconds.
+pub fn pause_ms(outcome: &Outcome) -> u64 {
     match outcome {
         Outcome::ChannelTrouble(trouble) => trouble.after_ms.unwrap(),
         other => panic!("{other:?}"),
