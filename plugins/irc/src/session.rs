@@ -2,6 +2,7 @@
 //! events. Times are milliseconds of a clock that never goes back; the caller reads it.
 
 mod identity;
+mod membership;
 mod nick;
 mod registration;
 mod send_queue;
@@ -10,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::message::{Casing, Message};
 use crate::rate_limit::TokenBucket;
-use crate::server_errors::{self, ConnectionError};
+use crate::server_errors::ConnectionError;
 use crate::settings::Settings;
 use registration::Registration;
 use send_queue::SendQueue;
@@ -21,8 +22,6 @@ const SILENCE_MS: u64 = 90 * 1000;
 const REGISTER_MS: u64 = 60 * 1000;
 /// The length of `!user@host` until it is known, in octets: a user name of 10 and a host of 63.
 const USER_HOST_OCTETS: usize = 1 + 10 + 1 + 63;
-/// The most channels for which the reason of a failed JOIN is kept.
-const JOIN_FAILURES: usize = 100;
 
 /// What a message of the server means for the channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,14 +152,7 @@ impl Session {
     /// Queues QUIT instead of everything that waits.
     pub fn quit(&mut self) {
         self.queue.clear();
-        self.queue.push_urgent("QUIT :Tidings is shutting down".to_owned());
-    }
-
-    /// Joins a channel, unless it was joined before.
-    pub fn join(&mut self, channel: &str) {
-        if self.joined.insert(self.casing.fold(channel)) {
-            self.send(format!("JOIN {channel}"));
-        }
+        self.queue.push_urgent("QUIT :Tidings leaves".to_owned());
     }
 
     /// Queues a PING and returns its token. [`SessionEvent::Confirmed`] follows once the server has read everything before.
@@ -230,59 +222,6 @@ impl Session {
         self.phase = Phase::Online;
         self.reclaim_ms = now_ms;
         SessionEvent::Online
-    }
-
-    /// Tracks the nick, the host and the channels of this client.
-    fn on_membership(&mut self, message: &Message) {
-        let own = message.nick().is_some_and(|nick| self.casing.same(nick, &self.nick));
-        match message.command.as_str() {
-            "NICK" if own => {
-                self.nick = message.param(0).to_owned();
-                let user_host =
-                    self.source.take().and_then(|source| source.split_once('!').map(|(_, tail)| tail.to_owned()));
-                self.source = user_host.map(|user_host| format!("{}!{user_host}", self.nick));
-            }
-            "JOIN" if own => {
-                self.source = Some(message.source.clone());
-                self.join_failures.remove(&self.casing.fold(message.param(0)));
-            }
-            "PART" if own => drop(self.joined.remove(&self.casing.fold(message.param(0)))),
-            "KICK" if self.casing.same(message.param(1), &self.nick) => {
-                self.joined.remove(&self.casing.fold(message.param(0)));
-            }
-            // The host has changed, and the message does not always name the new one.
-            "396" => self.source = None,
-            _ => {}
-        }
-    }
-
-    fn on_join_failed(&mut self, message: &Message) {
-        let channel = self.casing.fold(message.param(1));
-        self.joined.remove(&channel);
-        if self.join_failures.len() < JOIN_FAILURES {
-            self.join_failures.insert(channel, server_errors::quote(message.text()));
-        }
-    }
-
-    /// Handles a numeric that says that a line was not delivered.
-    fn on_undelivered(&mut self, message: &Message) -> Option<SessionEvent> {
-        let (target, reason) = server_errors::undelivered(message)?;
-        let folded = self.casing.fold(&target);
-        self.joined.remove(&folded);
-        let join_failure = self.join_failures.get(&folded);
-        let reason = join_failure.map_or_else(|| reason.clone(), |why| format!("{reason} (not joined: {why})"));
-        Some(SessionEvent::NotDelivered { target, reason })
-    }
-
-    /// Accepts private messages of users. Ignores servers, services, CTCP and the echo of its own messages.
-    fn on_private_message(&self, message: &Message) -> Option<SessionEvent> {
-        let nick = message.nick()?;
-        let text = message.text().trim();
-        let to_us = self.casing.same(message.param(0), &self.nick) && !self.casing.same(nick, &self.nick);
-        let is_text = !text.is_empty() && !text.starts_with('\u{1}') && !text.starts_with("***");
-        let is_user = !crate::address::is_service(nick) && !message.source.contains("@services.");
-        (to_us && is_text && is_user)
-            .then(|| SessionEvent::PrivateMessage { nick: nick.to_owned(), text: text.to_owned() })
     }
 }
 
