@@ -105,8 +105,8 @@ fn is_local(c: char) -> bool {
     }
 }
 
-/// Checks that the domain consists of labels of letters, digits and inner hyphens. The last label is not a number, so an IP
-/// address is invalid.
+/// Checks that the domain consists of labels of letters, digits and inner hyphens. The last label is not a number, so
+/// an IP address is invalid.
 fn check_domain(domain: &str) -> Result<(), AddressError> {
     let label_ok = |label: &str| {
         (1..=LABEL_OCTETS).contains(&label.len())

@@ -1,6 +1,7 @@
 //! The email channel: writes a mail for each delivery and sends it to a relay by SMTP.
 //!
-//! [`mail`] writes a mail, [`smtp`] speaks with the server. Both know the host by a trait only, so their tests need none.
+//! [`mail`] writes a mail, [`smtp`] speaks with the server. Both know the host by a trait only, so their tests need
+//! none.
 
 pub mod address;
 pub mod mail;

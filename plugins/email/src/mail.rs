@@ -1,5 +1,5 @@
-//! Writes a mail: from a delivery to the octets between DATA and the final dot. The same delivery gives the same mail in
-//! every attempt, so a duplicate can be recognised.
+//! Writes a mail: from a delivery to the octets between DATA and the final dot. The same delivery gives the same mail
+//! in every attempt, so a duplicate can be recognised.
 
 mod body;
 mod compose;
@@ -22,8 +22,8 @@ pub struct Draft {
     utf8: bool,
 }
 
-/// A mail that is ready to be sent. Every line ends with CRLF and has at most 998 octets; it contains no NUL, and CR and LF
-/// only as CRLF.
+/// A mail that is ready to be sent. Every line ends with CRLF and has at most 998 octets; it contains no NUL, and CR
+/// and LF only as CRLF.
 pub struct Mail {
     text: String,
     /// The body is not ASCII: the server must support 8BITMIME.

@@ -80,7 +80,8 @@ fn an_invalid_address_is_rejected_and_the_others_are_delivered() {
     assert_eq!(server.mails().len(), 1);
 }
 
-/// The second of three deliveries gets the reply. The third uses the same connection or a new one, or the channel pauses.
+/// The second of three deliveries gets the reply. The third uses the same connection or a new one, or the channel
+/// pauses.
 #[test]
 fn reliability_40_each_reply_affects_only_what_it_concerns() {
     for (step, nth, act, expected, connections) in [

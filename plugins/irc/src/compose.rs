@@ -28,8 +28,8 @@ const APPLICATIONS: [(&str, u8); 8] = [
     ("pkgdb", 12),
 ];
 
-/// Composes the lines of a delivery: at least one, each of at most `capacity` octets; for a digest at most `most`, but at
-/// least its first and last line.
+/// Composes the lines of a delivery: at least one, each of at most `capacity` octets; for a digest at most `most`, but
+/// at least its first and last line.
 pub fn compose(settings: &Settings, delivery: &Delivery, now_ms: u64, capacity: usize, most: usize) -> Vec<String> {
     let recipient = &delivery.recipient;
     match &delivery.content {

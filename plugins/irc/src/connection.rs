@@ -1,5 +1,5 @@
-//! A session over a byte stream: splits what arrives into lines and writes what the session queues, within limits. It does
-//! not interpret a line.
+//! A session over a byte stream: splits what arrives into lines and writes what the session queues, within limits. It
+//! does not interpret a line.
 
 use tidings_plugin::net::Error;
 use tidings_plugin::stream::{self, Stream, StreamHost};
@@ -33,8 +33,8 @@ impl<S: Stream> Connection<S> {
         Connection { stream, buffer: Vec::new(), session }
     }
 
-    /// Writes the lines that may be sent, waits at most `wait_ms` for data, and runs due timers. Returns the events, with
-    /// [`SessionEvent::Failed`] as the last one, and whether data arrived.
+    /// Writes the lines that may be sent, waits at most `wait_ms` for data, and runs due timers. Returns the events,
+    /// with [`SessionEvent::Failed`] as the last one, and whether data arrived.
     pub fn poll(&mut self, host: &impl StreamHost, settings: &Settings, wait_ms: u64) -> (Vec<SessionEvent>, bool) {
         let mut events = Vec::new();
         if let Err(error) = self.flush(host) {

@@ -19,8 +19,8 @@ use crate::session::{Session, SessionEvent};
 use crate::settings::{IDENTITY, Login, Settings};
 use commands::CommandQueue;
 
-/// The longest time until the next wake, in milliseconds. A delivery may leave work (a lost connection, a waiting reply)
-/// that the timer of the last wake does not know.
+/// The longest time until the next wake, in milliseconds. A delivery may leave work (a lost connection, a waiting
+/// reply) that the timer of the last wake does not know.
 const WAKE_MS: u64 = 5 * 1000;
 /// The most deliveries for which it is kept that their nick was asked to identify.
 const NOTIFIED: usize = 1000;

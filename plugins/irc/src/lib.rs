@@ -1,9 +1,9 @@
-//! The IRC channel: keeps one connection to a network while the channel is enabled, writes to users and channels there, and
-//! accepts commands.
+//! The IRC channel: keeps one connection to a network while the channel is enabled, writes to users and channels there,
+//! and accepts commands.
 //!
-//! [`session`] is the protocol without I/O, [`connection`] runs it over a stream, [`engine`] connects, delivers and answers
-//! commands, within the [`rate_limit`] and the [`backoff`]. [`compose`] writes the text, [`line`] splits it, and
-//! [`server_errors`] classifies the server's errors. The host is known by a trait only, so the tests need none.
+//! [`session`] is the protocol without I/O, [`connection`] runs it over a stream, [`engine`] connects, delivers and
+//! answers commands, within the [`rate_limit`] and the [`backoff`]. [`compose`] writes the text, [`line`] splits it,
+//! and [`server_errors`] classifies the server's errors. The host is known by a trait only, so the tests need none.
 
 pub mod address;
 pub mod backoff;
@@ -34,7 +34,8 @@ thread_local! {
     static ENGINE: RefCell<Option<Engine<Sandbox>>> = const { RefCell::new(None) };
 }
 
-/// Runs `call` on the channel. The first call of an instance reads the settings; a change of them starts a new instance.
+/// Runs `call` on the channel. The first call of an instance reads the settings; a change of them starts a new
+/// instance.
 fn with<T>(call: impl FnOnce(&mut Engine<Sandbox>) -> T) -> Result<T, SettingsError> {
     ENGINE.with_borrow_mut(|slot| {
         let engine = match slot.take() {

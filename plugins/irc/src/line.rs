@@ -31,7 +31,8 @@ impl Span {
     }
 }
 
-/// Replaces control characters and runs of white space by one space. A space at either end stays: it separates two parts.
+/// Replaces control characters and runs of white space by one space. A space at either end stays: it separates two
+/// parts.
 fn safe(text: &str) -> String {
     let edge = |c: Option<char>| if c.is_some_and(char::is_whitespace) { " " } else { "" };
     let flat = HeaderSafe::flatten(text);
@@ -50,8 +51,8 @@ pub fn text_capacity(source_octets: usize, command: &str, target: &str) -> usize
 /// A character and its colour.
 type Atom = (char, Option<u8>);
 
-/// Splits a text into at most `most` lines of at most `capacity` octets, at spaces where possible, else between characters.
-/// A colour continues in the next line. A text that is cut ends with an ellipsis.
+/// Splits a text into at most `most` lines of at most `capacity` octets, at spaces where possible, else between
+/// characters. A colour continues in the next line. A text that is cut ends with an ellipsis.
 pub fn split(spans: &[Span], capacity: usize, most: usize) -> Vec<String> {
     let atoms: Vec<Atom> = spans.iter().flat_map(|span| span.text.chars().map(|c| (c, span.colour))).collect();
     let mut rest = trim(&atoms);

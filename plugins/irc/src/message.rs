@@ -1,5 +1,5 @@
-//! Parses one line of the protocol (RFC 2812, 2.3.1; tags of IRCv3 are skipped), and compares names as the server does. It
-//! does not interpret a line.
+//! Parses one line of the protocol (RFC 2812, 2.3.1; tags of IRCv3 are skipped), and compares names as the server does.
+//! It does not interpret a line.
 
 /// A line from the server.
 #[derive(Clone, Debug, PartialEq, Eq)]

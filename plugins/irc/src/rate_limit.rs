@@ -1,5 +1,5 @@
-//! The rate limit for lines: a token bucket, slowed down where the server reports a flood. Times are milliseconds of a clock
-//! that never goes back; the caller reads it.
+//! The rate limit for lines: a token bucket, slowed down where the server reports a flood. Times are milliseconds of a
+//! clock that never goes back; the caller reads it.
 
 /// The largest factor by which floods slow the rate down.
 const SLOWEST: u64 = 8;

@@ -155,7 +155,8 @@ impl Session {
         self.queue.push_urgent("QUIT :Tidings leaves".to_owned());
     }
 
-    /// Queues a PING and returns its token. [`SessionEvent::Confirmed`] follows once the server has read everything before.
+    /// Queues a PING and returns its token. [`SessionEvent::Confirmed`] follows once the server has read everything
+    /// before.
     pub fn ping(&mut self) -> u64 {
         self.last_token += 1;
         self.send(format!("PING :t{}", self.last_token));

@@ -1,6 +1,6 @@
-//! A resident plugin for tests of the sandbox and of the daemon. Its settings and the addresses of its deliveries say what
-//! it does: it counts its calls, keeps a connection to a line server, and misbehaves where a test asks for it. [`Action`]
-//! lists the addresses, [`state`] describes the line protocol. No channel of a production daemon uses it.
+//! A resident plugin for tests of the sandbox and of the daemon. Its settings and the addresses of its deliveries say
+//! what it does: it counts its calls, keeps a connection to a line server, and misbehaves where a test asks for it.
+//! [`Action`] lists the addresses, [`state`] describes the line protocol. No channel of a production daemon uses it.
 
 mod action;
 mod line_connection;

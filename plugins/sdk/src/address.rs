@@ -1,5 +1,5 @@
-//! Web addresses that users give for themselves (feature `url`). They decide where a delivery goes, so an ambiguous one is
-//! refused.
+//! Web addresses that users give for themselves (feature `url`). They decide where a delivery goes, so an ambiguous one
+//! is refused.
 
 use url::{Host, Url};
 

@@ -1,5 +1,5 @@
-//! The host as a channel over HTTP uses it, behind a trait, so that such a channel is tested without a host. Channels with
-//! their own connections use [`crate::stream`].
+//! The host as a channel over HTTP uses it, behind a trait, so that such a channel is tested without a host. Channels
+//! with their own connections use [`crate::stream`].
 
 use crate::http::{Error, Request, Response};
 use crate::{Outcome, clock, http, progress};

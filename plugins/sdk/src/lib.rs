@@ -1,9 +1,9 @@
 //! The SDK for Tidings delivery plugins: the contract `tidings:channel@1.0.0` as Rust types, the host's functions under
 //! short names, text that is safe in a protocol line, and what several channels share.
 //!
-//! A plugin implements [`Channel`] on a unit struct and names it in [`export!`]. All types are plain data, so a plugin's
-//! logic compiles and is tested natively. Only the host's functions need the host; they panic without it. Channels use
-//! them through the traits of [`host`] (HTTP) and [`stream`] (connections), which have fakes in `testing`.
+//! A plugin implements [`Channel`] on a unit struct and names it in [`export!`]. All types are plain data, so a
+//! plugin's logic compiles and is tested natively. Only the host's functions need the host; they panic without it.
+//! Channels use them through the traits of [`host`] (HTTP) and [`stream`] (connections), which have fakes in `testing`.
 //!
 //! This crate must not know any channel's protocol.
 

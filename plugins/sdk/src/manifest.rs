@@ -1,10 +1,10 @@
-//! Builders for the parts of a [`Manifest`](crate::Manifest). A field starts as an optional setting without a default; its
-//! methods change that.
+//! Builders for the parts of a [`Manifest`](crate::Manifest). A field starts as an optional setting without a default;
+//! its methods change that.
 
 use crate::{Capability, CredentialRequest, Field, FieldKind, GrantRequest, Lifetime, Manifest};
 
-/// The manifest of a plugin that gets a new instance for each call and has no settings and no grants. Use it after `..` in
-/// a [`Manifest`].
+/// The manifest of a plugin that gets a new instance for each call and has no settings and no grants. Use it after `..`
+/// in a [`Manifest`].
 pub fn plugin(name: &str, version: &str, summary: &str) -> Manifest {
     Manifest {
         name: name.into(),

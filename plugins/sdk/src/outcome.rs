@@ -8,7 +8,8 @@ impl Outcome {
         Outcome::retry_after(None, reason)
     }
 
-    /// A temporary failure of this delivery alone. The next attempt is at least `after_ms` milliseconds from now, if given.
+    /// A temporary failure of this delivery alone. The next attempt is at least `after_ms` milliseconds from now, if
+    /// given.
     pub fn retry_after(after_ms: Option<u64>, reason: impl Into<String>) -> Self {
         Outcome::Retry(Retry { after_ms, reason: reason.into() })
     }

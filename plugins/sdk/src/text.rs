@@ -5,8 +5,8 @@
 
 use std::fmt;
 
-/// One line of text without control characters and line separators. It may hold any other character; each channel encodes
-/// those beyond ASCII itself.
+/// One line of text without control characters and line separators. It may hold any other character; each channel
+/// encodes those beyond ASCII itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct HeaderSafe(String);
 
@@ -28,8 +28,8 @@ impl HeaderSafe {
         if text.chars().any(is_unsafe) { Err(Unsafe) } else { Ok(HeaderSafe(text.to_owned())) }
     }
 
-    /// Returns the text with every run of white space, control characters and line separators replaced by one space, and
-    /// none at the ends: for text that a person reads.
+    /// Returns the text with every run of white space, control characters and line separators replaced by one space,
+    /// and none at the ends: for text that a person reads.
     pub fn flatten(text: &str) -> Self {
         let words = text.split(|c: char| c.is_whitespace() || is_unsafe(c)).filter(|word| !word.is_empty());
         HeaderSafe(words.collect::<Vec<_>>().join(" "))
@@ -67,8 +67,8 @@ impl From<HeaderSafe> for String {
     }
 }
 
-/// Returns the text with all line ends replaced by `\n`, and other control characters, which could control a terminal, by
-/// U+FFFD. Tabs stay.
+/// Returns the text with all line ends replaced by `\n`, and other control characters, which could control a terminal,
+/// by U+FFFD. Tabs stay.
 pub fn plain(text: &str) -> String {
     let mut lines = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();

@@ -74,8 +74,8 @@ pub fn minute(ms: u64) -> String {
     format!("{} {} UTC", &text[..10], &text[11..16])
 }
 
-/// Parses an HTTP date in any of its three forms (RFC 9110, 5.6.7) to milliseconds since 1970-01-01 UTC. Returns none for
-/// any other text and for earlier times.
+/// Parses an HTTP date in any of its three forms (RFC 9110, 5.6.7) to milliseconds since 1970-01-01 UTC. Returns none
+/// for any other text and for earlier times.
 pub fn http_date(text: &str) -> Option<u64> {
     let words: Vec<&str> = text.split([' ', ',', '-']).filter(|word| !word.is_empty()).collect();
     let (day, month, year, time) = match words[..] {

@@ -1,5 +1,5 @@
-//! The headers of a mail. A value is a [`HeaderSafe`] or a constant, so untrusted text cannot add a header. Lines are folded
-//! near 76 octets.
+//! The headers of a mail. A value is a [`HeaderSafe`] or a constant, so untrusted text cannot add a header. Lines are
+//! folded near 76 octets.
 
 use std::fmt::Write;
 
@@ -28,8 +28,8 @@ impl Headers {
         });
     }
 
-    /// Adds text for programs, which must not be encoded: ids, dates, links. Omits words that are too long for a line, and
-    /// the header if no word is left.
+    /// Adds text for programs, which must not be encoded: ids, dates, links. Omits words that are too long for a line,
+    /// and the header if no word is left.
     pub fn verbatim(&mut self, name: &'static str, value: &HeaderSafe) {
         let words: Vec<_> = value.as_str().split(' ').filter(|word| word.len() <= WORD_OCTETS).collect();
         if words.iter().any(|word| !word.is_empty()) {

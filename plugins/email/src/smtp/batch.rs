@@ -1,5 +1,5 @@
-//! Delivers a batch over one connection, and over a new one where that is lost. A failure of one delivery does not affect
-//! the others; a failure of the channel ends the batch and costs no delivery an attempt.
+//! Delivers a batch over one connection, and over a new one where that is lost. A failure of one delivery does not
+//! affect the others; a failure of the channel ends the batch and costs no delivery an attempt.
 
 use tidings_plugin::stream::StreamHost;
 use tidings_plugin::{Delivery, Outcome, Trouble};
@@ -10,8 +10,8 @@ use super::transaction;
 use crate::mail;
 use crate::settings::Settings;
 
-/// The least remaining time to start a delivery, in milliseconds; or a quarter of the call's time, if that is less; or the
-/// time of the slowest delivery so far, if that is more.
+/// The least remaining time to start a delivery, in milliseconds; or a quarter of the call's time, if that is less; or
+/// the time of the slowest delivery so far, if that is more.
 const BEGIN_MS: u64 = 10_000;
 /// After so many consecutive deliveries that lost the connection, the channel is at fault.
 const LOSSES: u32 = 2;

@@ -1,5 +1,5 @@
-//! Decides what a reply, or a failure of the connection, means for the delivery, for the connection and for the rest of the
-//! batch. It does no I/O.
+//! Decides what a reply, or a failure of the connection, means for the delivery, for the connection and for the rest of
+//! the batch. It does no I/O.
 
 use tidings_plugin::{Outcome, Trouble, net};
 
@@ -110,8 +110,8 @@ fn lost(reason: String) -> TransactionResult {
     TransactionResult { outcome: Outcome::retry(reason), connection: ConnectionState::Lost }
 }
 
-/// Whether a refusal of MAIL concerns this mail only, not every mail of the sender: too large (552, X.2.3, X.3.4), or an
-/// address or a body that the server does not support (X.6.x; 5.6.7 is SMTPUTF8).
+/// Whether a refusal of MAIL concerns this mail only, not every mail of the sender: too large (552, X.2.3, X.3.4), or
+/// an address or a body that the server does not support (X.6.x; 5.6.7 is SMTPUTF8).
 fn concerns_this_mail(reply: &Reply) -> bool {
     match reply.enhanced {
         Some((_, subject, detail)) => matches!((subject, detail), (2, 3) | (3, 4) | (6, _)),

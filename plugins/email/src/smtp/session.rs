@@ -1,5 +1,5 @@
-//! Opens a session: connection, greeting, EHLO, STARTTLS and AUTH. An error here concerns no particular delivery, so it is
-//! trouble of the channel.
+//! Opens a session: connection, greeting, EHLO, STARTTLS and AUTH. An error here concerns no particular delivery, so it
+//! is trouble of the channel.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -1,6 +1,6 @@
-//! Commands that users send in private messages. Commands that change something wait until the services confirm the user's
-//! identity. The replies to one nick are limited, so two programs that answer each other stop; the session's queue limits
-//! the replies to all nicks together.
+//! Commands that users send in private messages. Commands that change something wait until the services confirm the
+//! user's identity. The replies to one nick are limited, so two programs that answer each other stop; the session's
+//! queue limits the replies to all nicks together.
 
 use std::collections::BTreeMap;
 

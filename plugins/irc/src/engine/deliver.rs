@@ -47,7 +47,8 @@ impl<H: StreamHost> Engine<H> {
         self.finish(progress)
     }
 
-    /// Waits until the registration is complete. Returns false when less than `reserve_ms` is left, or without connection.
+    /// Waits until the registration is complete. Returns false when less than `reserve_ms` is left, or without
+    /// connection.
     fn ensure_online(&mut self, reserve_ms: u64) -> bool {
         if self.connection.is_none() && self.backoff.wait_ms(self.host.monotonic_ms()) == 0 {
             self.connect();
@@ -112,8 +113,9 @@ impl<H: StreamHost> Engine<H> {
         true
     }
 
-    /// Waits until the next line of a delivery of `lines` lines is sent at once; `written` lines have been sent. Returns
-    /// false when that is not within the call, or the connection is lost. A delivery that was started may use all the time.
+    /// Waits until the next line of a delivery of `lines` lines is sent at once; `written` lines have been sent.
+    /// Returns false when that is not within the call, or the connection is lost. A delivery that was started may use
+    /// all the time.
     fn wait_to_send<F>(&mut self, progress: &mut BatchProgress<'_, F>, written: usize, lines: usize) -> bool
     where
         F: FnMut(usize, &Outcome),
@@ -135,8 +137,8 @@ impl<H: StreamHost> Engine<H> {
         }
     }
 
-    /// Whether the call has time for so many lines, for the PING after them and its answer, and for `more_ms`. A call that
-    /// has just started always has: no later call has more time.
+    /// Whether the call has time for so many lines, for the PING after them and its answer, and for `more_ms`. A call
+    /// that has just started always has: no later call has more time.
     fn has_time_for<F>(&self, progress: &BatchProgress<'_, F>, lines: usize, more_ms: u64) -> bool
     where
         F: FnMut(usize, &Outcome),

@@ -1,5 +1,5 @@
-//! This client as the server sees it: its nick, host and channels. Also which lines to others were not delivered, and which
-//! messages are commands of users.
+//! This client as the server sees it: its nick, host and channels. Also which lines to others were not delivered, and
+//! which messages are commands of users.
 
 use super::{Session, SessionEvent};
 use crate::address;

@@ -125,7 +125,8 @@ impl Session {
         None
     }
 
-    /// Handles a notice of NickServ: the result of the login, or the answer to an identity query. Ignores other notices.
+    /// Handles a notice of NickServ: the result of the login, or the answer to an identity query. Ignores other
+    /// notices.
     pub(super) fn on_notice(&mut self, settings: &Settings, message: &Message, now_ms: u64) -> Option<SessionEvent> {
         if !settings.is_from_nickserv(message, self.casing) {
             return None;

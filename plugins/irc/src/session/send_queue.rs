@@ -1,5 +1,5 @@
-//! The lines that wait to be sent. Replies to commands have a bounded queue of their own and alternate with deliveries, so
-//! many commands delay no delivery.
+//! The lines that wait to be sent. Replies to commands have a bounded queue of their own and alternate with deliveries,
+//! so many commands delay no delivery.
 
 use std::collections::VecDeque;
 

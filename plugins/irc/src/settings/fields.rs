@@ -11,7 +11,8 @@ pub fn fields() -> Vec<Field> {
     vec![
         field("host", Host, "Server", "The network's server, e.g. `irc.libera.chat`.").required(),
         field("port", Port, "Port", "6697 with TLS, usually 6667 without.").default("6697"),
-        field("tls", Boolean, "TLS", "Encrypt, with a certificate that is valid for the server's name.").default("true"),
+        field("tls", Boolean, "TLS", "Encrypt, with a certificate that is valid for the server's name.")
+            .default("true"),
         field("password", Text, "Server password", "For PASS; most networks have none.").max(200).secret(),
         field("nick", Text, "Nick", "The nick of the plugin on the network.").default("tidings").max(30),
         field("username", Text, "User name", "Shown before the host.").default("tidings").max(9),
@@ -31,11 +32,10 @@ pub fn fields() -> Vec<Field> {
             "nickserv",
             Text,
             "Nick service",
-            "The service that knows nicks; with a host, as in `NickServ@services.example.org`, only the service of that \
-             host.",
+            "The service that knows nicks; with a host (`NickServ@services.example.org`), only the service there.",
         )
-            .default("NickServ")
-            .max(100),
+        .default("NickServ")
+        .max(100),
         field("reclaim", Choice, "Reclaim the nick", "The command that frees the nick; wait: take it when it is free.")
             .default("ghost")
             .choices(&["ghost", "regain", "wait"]),
@@ -43,19 +43,32 @@ pub fn fields() -> Vec<Field> {
             "services",
             Choice,
             "Identified?",
-            "How to check that a user owns the nick: acc (Atheme, libera), status (Anope), whois; none: every user of a \
-             nick counts as its owner.",
+            "How to check that a user owns the nick: acc (Atheme, libera), status (Anope), whois; none: every user of \
+             a nick counts as its owner.",
         )
         .default("acc")
         .choices(&["acc", "status", "whois", "none"]),
         number("burst", "Burst", "Lines that may be sent at once.", 5, (1, 1000)),
         number("interval_ms", "Interval", "After the burst, milliseconds between two lines.", 2000, (1, 10_000)),
-        number("reconnect_ms", "Reconnect", "The first wait after a lost connection, in milliseconds.", 5000, (100, 300_000)),
+        number(
+            "reconnect_ms",
+            "Reconnect",
+            "The first wait after a lost connection, in milliseconds.",
+            5000,
+            (100, 300_000),
+        ),
         field("join", Boolean, "Join channels", "Join a channel before writing to it.").default("true"),
-        field("links", Choice, "Links", "full, or none. Links are not shortened.").default("full").choices(&["full", "none"]),
+        field("links", Choice, "Links", "full, or none. Links are not shortened.")
+            .default("full")
+            .choices(&["full", "none"]),
         number("digest_lines", "Lines of a digest", "The number of further lines is added.", 5, (1, 50)),
         number(
-            "perishable_minutes", "Perishable", "Minutes after which a message is dropped; a digest is not.", 60, (1, 10_080)),
+            "perishable_minutes",
+            "Perishable",
+            "Minutes after which a message is dropped; a digest is not.",
+            60,
+            (1, 10_080),
+        ),
         field("reply", Choice, "Answer commands by", "Other bots do not answer a notice.")
             .default("notice")
             .choices(&["notice", "privmsg"]),

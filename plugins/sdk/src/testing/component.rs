@@ -5,9 +5,9 @@ use std::ffi::OsString;
 use std::io;
 use std::process::{Command, Stdio};
 
-/// Builds the project in this directory (`env!("CARGO_MANIFEST_DIR")`) and runs it against the contract: `tidings plugin
-/// build` and `tidings plugin test`. The variable `TIDINGS` names the program; by default it is found on the PATH. The
-/// first build takes half a minute.
+/// Builds the project in this directory (`env!("CARGO_MANIFEST_DIR")`) and runs it against the contract: `tidings
+/// plugin build` and `tidings plugin test`. The variable `TIDINGS` names the program; by default it is found on the
+/// PATH. The first build takes half a minute.
 ///
 /// # Errors
 /// Returns the command that failed and its output, or that the program was not found.

@@ -1,5 +1,5 @@
-//! A [`StreamHost`] whose connections end in memory, at a [`Peer`] that a test writes. Its clock moves only while a read
-//! waits, so a test of time limits takes no time.
+//! A [`StreamHost`] whose connections end in memory, at a [`Peer`] that a test writes. Its clock moves only while a
+//! read waits, so a test of time limits takes no time.
 
 use std::cell::{Cell, Ref, RefCell};
 use std::collections::VecDeque;

@@ -1,9 +1,9 @@
 //! Fakes and deliveries for a plugin's own tests (feature `testing`): [`FakeHost`] answers HTTP requests from a list,
 //! [`MemoryHost`] and [`NativeHost`] provide connections.
 //!
-//! These tests run the plugin natively, as plain Rust: fast, with a debugger, and without the sandbox's limits. [`conforms`]
-//! calls `tidings plugin test`, which tests the plugin as a component, in the real sandbox and against servers that
-//! misbehave. Do both: only the first knows what your protocol means, only the second checks the contract.
+//! These tests run the plugin natively, as plain Rust: fast, with a debugger, and without the sandbox's limits.
+//! [`conforms`] calls `tidings plugin test`, which tests the plugin as a component, in the real sandbox and against
+//! servers that misbehave. Do both: only the first knows what your protocol means, only the second checks the contract.
 //!
 //! ```
 //! use tidings_plugin::host::Host as _;
@@ -33,8 +33,8 @@ use host::CALL_MS;
 
 use crate::Outcome;
 
-/// The settings of a channel, for a function that takes `config::get`. A later value of the same name replaces an earlier
-/// one.
+/// The settings of a channel, for a function that takes `config::get`. A later value of the same name replaces an
+/// earlier one.
 pub fn config<'a>(values: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 'a {
     |name| values.iter().rev().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
 }
@@ -50,7 +50,8 @@ pub fn told(outcome: &Outcome) -> (&'static str, Option<u64>, &str) {
     }
 }
 
-/// One letter for each outcome: delivered, retry, rejected (x), gone, trouble (t), or pause where the trouble has a wait.
+/// One letter for each outcome: delivered, retry, rejected (x), gone, trouble (t), or pause where the trouble has a
+/// wait.
 pub fn letters(outcomes: &[Outcome]) -> String {
     let letter = |outcome: &Outcome| match outcome {
         Outcome::Delivered(_) => 'd',

@@ -1,5 +1,5 @@
-//! A [`StreamHost`] over the network and the clock of the machine that runs the test: for tests against real servers. TLS
-//! options are recorded, and nothing is encrypted.
+//! A [`StreamHost`] over the network and the clock of the machine that runs the test: for tests against real servers.
+//! TLS options are recorded, and nothing is encrypted.
 
 use std::cell::{Cell, RefCell};
 use std::io::{ErrorKind, Read as _, Write as _};

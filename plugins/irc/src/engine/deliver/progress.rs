@@ -1,5 +1,5 @@
-//! The progress of a batch: which deliveries were written, which errors the server sent about them, and their outcomes. It
-//! does no I/O.
+//! The progress of a batch: which deliveries were written, which errors the server sent about them, and their outcomes.
+//! It does no I/O.
 
 use std::collections::BTreeMap;
 
@@ -90,8 +90,8 @@ impl<'a, F: FnMut(usize, &Outcome)> BatchProgress<'a, F> {
         }
     }
 
-    /// Settles the window, which the server has read. A server refuses a name from some line on, so the refused lines belong
-    /// to the last deliveries to that name.
+    /// Settles the window, which the server has read. A server refuses a name from some line on, so the refused lines
+    /// belong to the last deliveries to that name.
     fn settle_window(&mut self) {
         self.token = None;
         let mut refused = std::mem::take(&mut self.refused);
