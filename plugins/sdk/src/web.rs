@@ -32,7 +32,7 @@ pub fn retry_after_ms(response: &Response, now_ms: u64) -> Option<u64> {
 }
 
 /// Describes a response in one line: its status and the beginning of its body.
-pub fn said(response: &Response) -> String {
+pub fn describe(response: &Response) -> String {
     // A character has at most four bytes. This avoids a copy of a large body.
     let start = &response.body[..response.body.len().min(QUOTE_CHARS * 4)];
     let quote = HeaderSafe::flatten(&String::from_utf8_lossy(start)).truncate(QUOTE_CHARS);
@@ -44,12 +44,12 @@ pub fn said(response: &Response) -> String {
 
 /// A temporary failure of this delivery, with the wait that the server asks for.
 pub fn retry(response: &Response, now_ms: u64) -> Outcome {
-    Outcome::retry_after(retry_after_ms(response, now_ms), said(response))
+    Outcome::retry_after(retry_after_ms(response, now_ms), describe(response))
 }
 
 /// A failure of the channel, with the pause that the server asks for.
 pub fn trouble(response: &Response, now_ms: u64) -> Outcome {
-    Outcome::trouble(retry_after_ms(response, now_ms), said(response))
+    Outcome::trouble(retry_after_ms(response, now_ms), describe(response))
 }
 
 /// The outcome of a request without a response.
@@ -103,9 +103,9 @@ mod tests {
 
     #[test]
     fn a_described_response_is_one_short_line() {
-        assert_eq!(said(&response(500, &[], "")), "HTTP 500");
-        assert_eq!(said(&response(403, &[], "<b>no\r\n\u{1b}[2J\n")), "HTTP 403: <b>no [2J");
-        assert!(said(&response(403, &[], &"ü".repeat(100_000))).chars().count() <= QUOTE_CHARS + 10);
+        assert_eq!(describe(&response(500, &[], "")), "HTTP 500");
+        assert_eq!(describe(&response(403, &[], "<b>no\r\n\u{1b}[2J\n")), "HTTP 403: <b>no [2J");
+        assert!(describe(&response(403, &[], &"ü".repeat(100_000))).chars().count() <= QUOTE_CHARS + 10);
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub fn config<'a>(values: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<S
 }
 
 /// The kind of an outcome, its wait in milliseconds, and its reason or receipt.
-pub fn told(outcome: &Outcome) -> (&'static str, Option<u64>, &str) {
+pub fn parts(outcome: &Outcome) -> (&'static str, Option<u64>, &str) {
     match outcome {
         Outcome::Delivered(receipt) => ("delivered", None, receipt.as_deref().unwrap_or_default()),
         Outcome::Retry(retry) => ("retry", retry.after_ms, &retry.reason),
@@ -66,5 +66,5 @@ pub fn letters(outcomes: &[Outcome]) -> String {
 
 /// The reason of an outcome, or the receipt of a delivery.
 pub fn reason(outcome: &Outcome) -> &str {
-    told(outcome).2
+    parts(outcome).2
 }
