@@ -87,9 +87,11 @@ fn compile(mut cargo: Command, args: &PluginBuildArgs) -> Result<Vec<PathBuf>> {
     modules
 }
 
-/// Makes the module's component and puts it into `out`, unless the same one is there.
+/// Makes the module's component and puts it into `out`, unless the same one is there. The file is named after the
+/// package: Cargo names a module with `_` where the package has `-`.
 fn wrap(encoder: &Path, module: &Path, out: &Path) -> Result<(PathBuf, bool)> {
     let name = module.file_name().with_context(|| format!("{} is not a file", module.display()))?;
+    let name = name.to_string_lossy().replace('_', "-");
     let encoded = Command::new(encoder).arg(module).stderr(Stdio::inherit()).output();
     let encoded = encoded.with_context(|| format!("starting {}", encoder.display()))?;
     if !encoded.status.success() {

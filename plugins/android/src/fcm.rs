@@ -76,7 +76,7 @@ pub fn ttl_s(settings: &Settings, delivery: &Delivery, now_ms: u64) -> u64 {
 /// whole channel rests.
 pub fn judge(response: &Response, token: &str, now_ms: u64) -> Outcome {
     let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
-    let said = || web::said(response);
+    let said = || web::describe(response);
     // A token that is its own successor has none.
     let replacement = replacement(&body).filter(|new| new != token);
     let gone = |replacement| Outcome::AddressGone(Gone { replacement, reason: said() });

@@ -63,7 +63,7 @@ pub fn request(
 
 /// What the answer means. The server is the recipient's own: nothing that it says is another one's affair.
 pub fn judge(response: &Response, now_ms: u64) -> Outcome {
-    let said = web::said(response);
+    let said = web::describe(response);
     match response.status {
         // Where it can be asked about later (RFC 8030, 5), if it says so.
         200..=299 => Outcome::Delivered(Some(

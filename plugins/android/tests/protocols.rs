@@ -72,7 +72,7 @@ fn message(more: &[(&str, &str)], content: Content) -> Value {
 
 /// Without the words, but with the receipt or the successor.
 fn plain(outcome: &Outcome) -> (&'static str, Option<u64>, Option<String>) {
-    let (kind, after_ms, _) = testing::told(outcome);
+    let (kind, after_ms, _) = testing::parts(outcome);
     let word = match outcome {
         Outcome::Delivered(receipt) => receipt.clone(),
         Outcome::AddressGone(gone) => gone.replacement.clone(),
@@ -138,7 +138,7 @@ fn each_answer_of_fcm_has_its_outcome() {
     ] {
         let (outcome, _) = sent(&settings(&[]), delivery(TOKEN, confirmation()), vec![Err(error)]);
         assert_eq!(plain(&outcome).0, kind);
-        assert!(!testing::told(&outcome).2.contains("not granted"), "{outcome:?}");
+        assert!(!testing::parts(&outcome).2.contains("not granted"), "{outcome:?}");
     }
 }
 

@@ -60,7 +60,7 @@ tidings_plugin::export!(Browser);
 
 #[cfg(test)]
 mod tests {
-    use tidings_plugin::testing::told;
+    use tidings_plugin::testing::parts;
 
     use super::*;
 
@@ -88,7 +88,7 @@ mod tests {
             (Err(Error::Limit("at most 9 bytes".into())), "trouble"),
         ] {
             let outcomes = outcomes(written, 3);
-            assert_eq!(outcomes.iter().map(|outcome| told(outcome).0).collect::<Vec<_>>(), [kind; 3]);
+            assert_eq!(outcomes.iter().map(|outcome| parts(outcome).0).collect::<Vec<_>>(), [kind; 3]);
         }
     }
 }

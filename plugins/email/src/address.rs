@@ -1,6 +1,6 @@
-//! Email addresses: what is one, and its normal form. It says nothing about whether anybody reads there.
+//! Email addresses: their syntax and normal form. A valid address may still have no mailbox.
 //!
-//! Stricter than RFC 5321 where mail software is: no quoted local part, no address literal, no source route in any
+//! Stricter than RFC 5321, as most mail software is: no quoted local part, no address literal, no source route in any
 //! notation. Wider by RFC 6531: either part may be in any script.
 
 use std::fmt;
@@ -15,22 +15,22 @@ const LOCAL_OCTETS: usize = 64;
 /// RFC 1035, 2.3.4.
 const LABEL_OCTETS: usize = 63;
 
-/// An address in normal form: the local part as it was given, the domain in lower case. Nothing in it can end a command
-/// or a header: every character was looked at.
+/// An address in normal form: the local part unchanged, the domain in lower case. Every character was checked, so none
+/// ends a command or a header.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Address {
     whole: HeaderSafe,
     at: usize,
 }
 
-/// Why a text is no address; one line for the person who typed it.
+/// Why an address is invalid, in one line for the user.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AddressError {
     #[error("an email address has a name, an @ and a domain, like ralph@example.org")]
     Shape,
     #[error("an email address has only one @")]
     TwoAts,
-    #[error("this is longer than an email address may be ({ADDRESS_OCTETS} octets)")]
+    #[error("an email address has at most {ADDRESS_OCTETS} octets")]
     TooLong,
     #[error("the part before the @ is longer than {LOCAL_OCTETS} octets")]
     LocalTooLong,
@@ -38,14 +38,14 @@ pub enum AddressError {
     LocalCharacter(char),
     #[error("the part before the @ may not begin or end with a dot or have two in a row")]
     LocalDots,
-    #[error("{0:?} is not a domain name")]
+    #[error("{0:?} is not a valid domain name")]
     Domain(String),
     #[error(transparent)]
     Unsafe(#[from] Unsafe),
 }
 
 impl Address {
-    /// The address in its normal form. White space around it does not matter.
+    /// Parses an address. Spaces around it are removed.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
         let text = text.trim_matches(' ');
         HeaderSafe::refuse(text)?;
@@ -73,7 +73,7 @@ impl Address {
         &self.as_str()[self.at + 1..]
     }
 
-    /// Whether it can be sent without SMTPUTF8.
+    /// Whether SMTP carries it without SMTPUTF8.
     pub fn is_ascii(&self) -> bool {
         self.as_str().is_ascii()
     }
@@ -95,8 +95,8 @@ fn check_local(local: &str) -> Result<(), AddressError> {
     if local.split('.').any(str::is_empty) { Err(AddressError::LocalDots) } else { Ok(()) }
 }
 
-/// RFC 5322 `atext` and the dot, without `%` and `!`, by which old software routes; letters and signs of any script, but
-/// no white space.
+/// Whether a character is allowed in a local part: `atext` of RFC 5322 and the dot, without `%` and `!`, which some old
+/// software uses for routing; beyond ASCII anything except white space.
 fn is_local(c: char) -> bool {
     match c {
         'a'..='z' | 'A'..='Z' | '0'..='9' | '.' => true,
@@ -105,7 +105,8 @@ fn is_local(c: char) -> bool {
     }
 }
 
-/// Labels of letters, digits and inner hyphens; the last is no number, so that no IP address passes for a name.
+/// Checks that the domain consists of labels of letters, digits and inner hyphens. The last label is not a number, so
+/// an IP address is invalid.
 fn check_domain(domain: &str) -> Result<(), AddressError> {
     let label_ok = |label: &str| {
         (1..=LABEL_OCTETS).contains(&label.len())
@@ -126,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_gets_its_normal_form() {
+    fn an_address_is_parsed_into_its_normal_form() {
         for (text, normal) in [
             ("ralph@example.org", "ralph@example.org"),
             ("  Ralph@Example.ORG ", "Ralph@example.org"),
@@ -142,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused() {
+    fn an_invalid_address_is_refused() {
         let long_local = format!("{}@example.org", "x".repeat(65));
         let long_label = format!("ralph@{}.org", "x".repeat(64));
         let long = format!("ralph@{}org", "example.".repeat(40));

@@ -1,18 +1,17 @@
-//! Tidings' email channel: writes the mail and hands it to a relay by SMTP.
+//! The email channel: writes a mail for each delivery and sends it to a relay by SMTP.
 //!
-//! [`mail`] makes the text of a mail, [`smtp`] the dialogue with the server; neither knows the host, whose functions
-//! appear in `host` alone. So everything but that is tested on the machine at hand.
+//! [`mail`] writes a mail, [`smtp`] speaks with the server. Both know the host by a trait only, so their tests need
+//! none.
 
 pub mod address;
-mod host;
 pub mod mail;
 pub mod settings;
 pub mod smtp;
 
+use tidings_plugin::host::Sandbox;
 use tidings_plugin::{Channel, Delivery, Manifest, Outcome, Problem, config, manifest, progress};
 
 use address::Address;
-use host::{HostClock, HostNetwork};
 use settings::Settings;
 
 pub struct Email;
@@ -41,8 +40,8 @@ impl Channel for Email {
 
     fn deliver(batch: Vec<Delivery>) -> Vec<Outcome> {
         match Settings::read(config::get) {
-            Ok(settings) => smtp::deliver(&HostNetwork, &HostClock, &settings, &batch, |place, outcome| {
-                progress::settled(place as u32, outcome);
+            Ok(settings) => smtp::deliver(&Sandbox, &settings, &batch, |index, outcome| {
+                progress::settled(index as u32, outcome);
             }),
             Err(error) => vec![Outcome::trouble(None, error.to_string()); batch.len()],
         }

@@ -1,5 +1,5 @@
-//! The channel's settings: their form for administrators, and their meaning for the rest of the plugin. The host has
-//! checked kinds and choices; what only mail knows is checked here.
+//! The channel's settings: their fields for administrators, and their parsed values. The daemon has checked kinds and
+//! choices; this module checks what is specific to mail.
 
 use thiserror::Error;
 use tidings_plugin::manifest::{field, net};
@@ -11,17 +11,17 @@ use crate::address::{Address, AddressError};
 /// How the connection is protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tls {
-    /// Never encrypted, also where the server offers it.
+    /// Never encrypts, even where the server offers it.
     None,
-    /// Encrypted where the server offers it; no certificate is verified, since the alternative is none.
+    /// Encrypts where the server offers it. Verifies no certificate, since the alternative is plain text.
     Opportunistic,
-    /// Encrypted by STARTTLS with a good certificate, or not used.
+    /// Encrypts by STARTTLS with a valid certificate, or fails.
     Required,
-    /// Encrypted with a good certificate from the first byte (port 465).
+    /// Encrypts from the first byte with a valid certificate (port 465).
     Implicit,
 }
 
-/// An address with the name that is shown for it; the name may be empty.
+/// An address with its display name, which may be empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mailbox {
     pub name: HeaderSafe,
@@ -34,72 +34,72 @@ pub struct Credentials {
     pub password: String,
 }
 
-/// All settings, checked.
+/// The parsed settings.
 #[derive(Clone)]
 pub struct Settings {
     pub host: String,
     pub port: u16,
     pub tls: Tls,
     pub credentials: Option<Credentials>,
-    /// Whom the mail says it is from.
+    /// The header From.
     pub from: Mailbox,
-    /// Where bounces go.
+    /// The address for bounces.
     pub envelope_from: Address,
-    /// What the plugin calls itself in EHLO.
+    /// The name of this client in EHLO.
     pub helo: String,
     pub subject_prefix: HeaderSafe,
     pub list_id: HeaderSafe,
     pub footer: String,
 }
 
-/// Which setting makes no sense, and why.
+/// Which setting is invalid, and why.
 #[derive(Debug, Error)]
 pub enum SettingsError {
     #[error("the setting `{0}` is missing")]
     Missing(&'static str),
-    #[error("the setting `{0}` is no {1}")]
-    Not(&'static str, &'static str),
-    #[error("the setting `{0}`: {1}")]
+    #[error("the setting `{0}` is invalid: expected {1}")]
+    Invalid(&'static str, &'static str),
+    #[error("the setting `{0}` is invalid: {1}")]
     Address(&'static str, AddressError),
-    #[error("the setting `{0}`: {1}")]
+    #[error("the setting `{0}` is invalid: {1}")]
     Unsafe(&'static str, Unsafe),
-    #[error("the settings `username` and `password` go together")]
+    #[error("only one of the settings `username` and `password` is set; set both or neither")]
     HalfCredentials,
 }
 
-/// The settings' form.
+/// The fields of the settings, for administrators.
 pub fn fields() -> Vec<Field> {
     use FieldKind::{Choice, Host, Port, Text};
     vec![
-        field("host", Host, "Mail server", "The relay that takes mail for everybody.").required(),
+        field("host", Host, "Mail server", "The relay that accepts mail for all addresses.").required(),
         field("port", Port, "Port", "25 for a relay, 587 for submission, 465 with `implicit`.").default("25"),
         field(
             "tls",
             Choice,
             "Encryption",
             "none; opportunistic: STARTTLS where offered, any certificate (with a password it is treated as required); \
-             required: STARTTLS with a good certificate; implicit: TLS from the first byte.",
+             required: STARTTLS with a valid certificate; implicit: TLS from the first byte.",
         )
         .default("opportunistic")
         .choices(&["none", "opportunistic", "required", "implicit"]),
-        field("username", Text, "User name", "For AUTH PLAIN or LOGIN; empty where the relay asks for none.").max(255),
+        field("username", Text, "User name", "For AUTH PLAIN or LOGIN; empty where the relay needs none.").max(255),
         field("password", Text, "Password", "For AUTH.").max(255).secret(),
         field("from", Text, "From", "The sender, e.g. `Tidings <notifications@example.org>`.").required().max(320),
-        field("envelope_from", Text, "Bounce address", "Where bounces go; the address in From unless given.").max(254),
-        field("helo", Text, "Name in EHLO", "This host's public name; the domain of From unless given.").max(255),
-        field("subject_prefix", Text, "Subject prefix", "Put before each subject.").max(78),
-        field("list_id", Text, "List-Id", "For mail filters; `tidings.` and the domain of From unless given.").max(255),
-        field("footer", Text, "Footer", "A line below each mail.").max(500),
+        field("envelope_from", Text, "Bounce address", "Where bounces go; by default the address in From.").max(254),
+        field("helo", Text, "Name in EHLO", "This host's public name; by default the domain of From.").max(255),
+        field("subject_prefix", Text, "Subject prefix", "Added before each subject.").max(78),
+        field("list_id", Text, "List-Id", "For mail filters; by default `tidings.` and the domain of From.").max(255),
+        field("footer", Text, "Footer", "A line at the end of each mail.").max(500),
     ]
 }
 
-/// What the plugin asks to reach.
+/// The network access that the plugin requests.
 pub fn grants() -> Vec<GrantRequest> {
-    vec![net("{host}", "{port}", "To hand mail to the mail server.")]
+    vec![net("{host}", "{port}", "To send mail to the mail server.")]
 }
 
 impl Settings {
-    /// From `get`, which answers a setting's value or default. An empty text is as good as none.
+    /// Parses the settings. `get` returns the value or the default of a setting; an empty text counts as unset.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let get = |name: &str| get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
         let need = |name| get(name).ok_or(SettingsError::Missing(name));
@@ -139,7 +139,7 @@ impl Settings {
 fn port(value: Option<String>) -> Result<u16, SettingsError> {
     match value.as_deref().unwrap_or("25").parse() {
         Ok(port) if port != 0 => Ok(port),
-        _ => Err(SettingsError::Not("port", "port")),
+        _ => Err(SettingsError::Invalid("port", "a port number")),
     }
 }
 
@@ -149,7 +149,7 @@ fn tls(value: Option<String>) -> Result<Tls, SettingsError> {
         None | Some("opportunistic") => Ok(Tls::Opportunistic),
         Some("required") => Ok(Tls::Required),
         Some("implicit") => Ok(Tls::Implicit),
-        Some(_) => Err(SettingsError::Not("tls", "way to encrypt")),
+        Some(_) => Err(SettingsError::Invalid("tls", "one of its choices")),
     }
 }
 
@@ -158,7 +158,7 @@ fn helo(value: Option<String>, domain: &str) -> Result<String, SettingsError> {
         None if domain.is_ascii() => Ok(domain.to_owned()),
         None => Ok("localhost".to_owned()),
         Some(name) if name.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(name),
-        Some(_) => Err(SettingsError::Not("helo", "host name")),
+        Some(_) => Err(SettingsError::Invalid("helo", "a host name")),
     }
 }
 
@@ -166,12 +166,12 @@ fn list_id(value: HeaderSafe, domain: &str) -> Result<HeaderSafe, SettingsError>
     let bare = value.as_str().trim_start_matches('<').trim_end_matches('>');
     let bare = if bare.is_empty() { format!("tidings.{domain}") } else { bare.to_owned() };
     if bare.contains(['<', '>', ' ']) {
-        return Err(SettingsError::Not("list_id", "List-Id: letters, digits, dots and hyphens"));
+        return Err(SettingsError::Invalid("list_id", "letters, digits, dots and hyphens"));
     }
     HeaderSafe::refuse(&bare).map_err(|error| SettingsError::Unsafe("list_id", error))
 }
 
-/// `Name <address>`, `"Name" <address>` or the address alone.
+/// Parses `Name <address>`, `"Name" <address>` or an address alone.
 fn mailbox(text: &str) -> Result<Mailbox, SettingsError> {
     let (name, address) = match text.strip_suffix('>').and_then(|text| text.rsplit_once('<')) {
         Some((name, address)) => (name.trim().trim_matches('"'), address),
@@ -185,11 +185,12 @@ fn mailbox(text: &str) -> Result<Mailbox, SettingsError> {
 
 #[cfg(test)]
 mod tests {
+    use tidings_plugin::testing;
+
     use super::*;
 
     fn read(values: &[(&str, &str)]) -> Result<Settings, String> {
-        let get = |name: &str| values.iter().rev().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-        Settings::read(get).map_err(|error| error.to_string())
+        Settings::read(testing::config(values)).map_err(|error| error.to_string())
     }
 
     const LEAST: [(&str, &str); 2] = [("host", "mx.example.org"), ("from", "Tidings <tidings@Example.org>")];
@@ -206,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_that_makes_no_sense_is_named() {
+    fn an_error_names_the_invalid_setting() {
         for (name, value) in [
             ("from", "nobody"),
             ("from", "Evil\r\nBcc: x <tidings@example.org>"),

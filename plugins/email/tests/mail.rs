@@ -1,8 +1,8 @@
-//! The mails themselves: against golden files, and read back by a parser that this plugin does not use.
+//! The text of mails: compared with golden files, and read back by a parser that the plugin does not use.
 //!
-//! `UPDATE_GOLDEN=1 cargo test` writes the golden files anew; look at what changed.
+//! `UPDATE_GOLDEN=1 cargo test` writes the golden files again; review the difference.
 
-#![allow(clippy::unwrap_used, reason = "a test's helpers may fail it")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
 
@@ -82,7 +82,7 @@ fn cases() -> Vec<(&'static str, Delivery)> {
 }
 
 #[test]
-fn mails_are_as_they_were() {
+fn mails_match_the_golden_files() {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     for (name, delivery) in cases() {
         let path = golden.join(format!("{name}.eml"));
@@ -91,12 +91,12 @@ fn mails_are_as_they_were() {
             std::fs::write(&path, &mail).unwrap();
         }
         let expected = std::fs::read_to_string(&path).unwrap_or_default();
-        assert_eq!(mail, expected, "{} differs; UPDATE_GOLDEN=1 writes it anew", path.display());
+        assert_eq!(mail, expected, "{} differs; UPDATE_GOLDEN=1 writes it again", path.display());
     }
 }
 
 #[test]
-fn a_parser_reads_back_what_was_meant() {
+fn a_parser_reads_back_the_headers() {
     for eight_bit in [false, true] {
         for (name, delivery) in cases() {
             let mail = written(&delivery, eight_bit);
@@ -128,7 +128,7 @@ fn the_subject_and_text_survive_any_script() {
 }
 
 #[test]
-fn fmn_s_headers_are_there_for_people_s_filters() {
+fn mails_have_the_headers_of_fmn() {
     let mut event = event();
     event.usernames = vec!["ralph".into(), "toshio".into()];
     let mail = written(&delivery(1, Content::Single(event.clone())), false);
@@ -145,7 +145,7 @@ fn fmn_s_headers_are_there_for_people_s_filters() {
 }
 
 #[test]
-fn mails_about_the_same_thing_share_a_thread() {
+fn mails_of_one_thread_refer_to_the_same_id() {
     let reference = |delivery: &Delivery| {
         let mail = written(delivery, false);
         let message = parsed(&mail);
@@ -168,7 +168,7 @@ fn mails_about_the_same_thing_share_a_thread() {
 }
 
 #[test]
-fn one_click_ends_the_subscription() {
+fn mails_offer_one_click_unsubscription() {
     let mail = written(&single(1), false);
     assert!(mail.contains("\r\nList-Unsubscribe: <https://tidings.example.org/u/0123456789>\r\n"));
     assert!(mail.contains("\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"));
@@ -181,7 +181,7 @@ fn one_click_ends_the_subscription() {
 }
 
 #[test]
-fn the_footer_names_the_filter_only_to_those_who_want_it() {
+fn the_footer_names_the_filter_only_if_the_user_wants_it() {
     let mut delivery = single(1);
     assert!(
         written(&delivery, false).contains("\r\n-- \r\nYou received this message due to your filter \"My packages\".")
@@ -192,7 +192,7 @@ fn the_footer_names_the_filter_only_to_those_who_want_it() {
 }
 
 #[test]
-fn a_digest_has_full_items_only_where_they_are_wanted() {
+fn a_digest_has_full_items_only_if_verbose() {
     let mut delivery = delivery(1, Content::Digest(digest()));
     let mail = written(&delivery, true);
     assert_eq!(parsed(&mail).subject(), Some("[tidings] 5 updates"));
@@ -205,7 +205,7 @@ fn a_digest_has_full_items_only_where_they_are_wanted() {
 }
 
 #[test]
-fn a_digest_of_any_size_is_a_mail_of_bounded_size() {
+fn the_mail_of_a_huge_digest_is_bounded() {
     let event = Event { long_form: "line\n".repeat(100_000), ..event() };
     let count = 500;
     let digest =
@@ -218,7 +218,7 @@ fn a_digest_of_any_size_is_a_mail_of_bounded_size() {
 }
 
 #[test]
-fn a_confirmation_says_how_to_answer_and_is_no_list_mail() {
+fn a_confirmation_says_how_to_answer_and_has_no_list_headers() {
     let mail = written(&delivery(1, Content::Confirmation(confirmation())), false);
     for part in ["confirm/accept/K7QX-M2", "confirm/reject/K7QX-M2", "\tK7QX-M2\r\n", "Wed, 25 Nov 2026 12:00:00"] {
         assert!(mail.contains(part), "{part}");
@@ -250,7 +250,7 @@ const KNOWN: [&str; 19] = [
     "Content-Transfer-Encoding",
 ];
 
-/// What must hold for every mail, whatever is in it.
+/// Checks what must hold for every mail.
 fn check(mail: &str) {
     assert!(!mail.replace("\r\n", "").contains(['\r', '\n', '\0']), "a bare CR, LF or NUL: {mail:?}");
     assert!(mail.ends_with("\r\n"));
@@ -266,7 +266,7 @@ fn check(mail: &str) {
     assert!(message.bcc().is_none() && message.cc().is_none());
 }
 
-/// A small generator of numbers, the same in every run.
+/// A generator of pseudo-random numbers with a fixed seed.
 struct Numbers(u64);
 
 impl Numbers {
@@ -312,7 +312,7 @@ impl Numbers {
 }
 
 #[test]
-fn reliability_46_no_text_anywhere_breaks_out_of_its_place() {
+fn reliability_46_no_text_breaks_the_structure_of_a_mail() {
     for (_, delivery) in cases() {
         check(&written(&delivery, false));
         check(&written(&delivery, true));

@@ -1,13 +1,13 @@
-//! Whom one can write to: a channel or a nick (RFC 2812, 2.3.1, with the lengths that networks of today have).
+//! Addresses: a channel or a nick (RFC 2812, 2.3.1, with the lengths that current networks allow).
 
 use thiserror::Error;
 
-/// The longest nick in use on a large network, in octets; RFC 2812 allowed 9.
+/// The longest nick on large networks, in octets. RFC 2812 allows 9.
 const NICK_OCTETS: usize = 32;
-/// RFC 2812, 1.3: the longest name of a channel, in octets.
+/// The longest name of a channel, in octets (RFC 2812, 1.3).
 const CHANNEL_OCTETS: usize = 50;
 
-/// Why a text is no address.
+/// Why an address is invalid.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum AddressError {
     #[error("a nick has 1 to {NICK_OCTETS} letters, digits and []\\`_^{{|}}-, and does not begin with a digit or `-`")]
@@ -16,26 +16,26 @@ pub enum AddressError {
         "the name of a channel has 2 to {CHANNEL_OCTETS} octets, without spaces, commas, colons and control characters"
     )]
     Channel,
-    #[error("that is one of the network's services, not a person")]
+    #[error("this nick belongs to a service of the network, not to a user")]
     Service,
 }
 
-/// The address in its normal form, with small ASCII letters: servers do not tell capitals apart.
+/// Parses an address into its normal form, with ASCII letters in lower case: servers ignore case.
 pub fn parse(text: &str) -> Result<String, AddressError> {
     let text = text.trim();
     if is_channel(text) {
-        let whole = |c: char| !c.is_control() && !c.is_whitespace() && !matches!(c, ',' | ':');
+        let allowed = |c: char| !c.is_control() && !c.is_whitespace() && !matches!(c, ',' | ':');
         let fits = (2..=CHANNEL_OCTETS).contains(&text.len());
-        return if fits && text.chars().all(whole) {
+        return if fits && text.chars().all(allowed) {
             Ok(text.to_ascii_lowercase())
         } else {
             Err(AddressError::Channel)
         };
     }
     let special = |byte: u8| b"[]\\`_^{|}".contains(&byte);
-    let begins = |byte: &u8| byte.is_ascii_alphabetic() || special(*byte);
-    let goes_on = |byte: u8| byte.is_ascii_alphanumeric() || special(byte) || byte == b'-';
-    let nick = text.len() <= NICK_OCTETS && text.as_bytes().first().is_some_and(begins) && text.bytes().all(goes_on);
+    let starts = |byte: &u8| byte.is_ascii_alphabetic() || special(*byte);
+    let continues = |byte: u8| byte.is_ascii_alphanumeric() || special(byte) || byte == b'-';
+    let nick = text.len() <= NICK_OCTETS && text.as_bytes().first().is_some_and(starts) && text.bytes().all(continues);
     match nick {
         false => Err(AddressError::Nick),
         true if is_service(text) => Err(AddressError::Service),
@@ -43,12 +43,12 @@ pub fn parse(text: &str) -> Result<String, AddressError> {
     }
 }
 
-/// Whether a name is a channel's.
+/// Whether a name is the name of a channel.
 pub fn is_channel(name: &str) -> bool {
     name.starts_with(['#', '&', '+', '!'])
 }
 
-/// Whether a nick is one that networks give to their services, such as `NickServ`: what is written there are commands.
+/// Whether a nick is reserved for a service of the network, such as `NickServ`, which takes messages as commands.
 pub fn is_service(nick: &str) -> bool {
     let nick = nick.to_ascii_lowercase();
     nick.ends_with("serv") || nick == "global"
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nicks_and_channels_are_taken_in_small_letters() {
+    fn nicks_and_channels_are_parsed_into_lower_case() {
         for (text, address) in [
             (" Ralph ", "ralph"),
             ("[Away]^_|`{}-9", "[away]^_|`{}-9"),
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_more_than_one_name_is_refused() {
+    fn an_invalid_or_ambiguous_name_is_refused() {
         let long = "x".repeat(NICK_OCTETS + 1);
         let long_channel = format!("#{}", "x".repeat(CHANNEL_OCTETS));
         for (text, error) in [

@@ -1,4 +1,4 @@
-//! From a delivery to the few lines that a person reads: FMN's words, in its colours where they are wanted.
+//! Composes the lines of a delivery. Text and colours follow FMN; colours only if the recipient wants markup.
 
 use tidings_plugin::brief::web_link;
 use tidings_plugin::text::HeaderSafe;
@@ -7,16 +7,16 @@ use tidings_plugin::{Confirmation, Content, Delivery, Digest, Event, Recipient, 
 use crate::line::{self, Span};
 use crate::settings::Settings;
 
-/// Lines of one event; the rest is a click away.
+/// The most lines of one event.
 const EVENT_LINES: usize = 3;
-/// Lines of a question, and of one answer to a command.
+/// The most lines of each part of a confirmation, and of one line of an answer.
 const ANSWER_LINES: usize = 4;
-/// What is later than this says so: milliseconds.
+/// The age from which an event is shown with its age, in milliseconds.
 const LATE_MS: u64 = 60 * 1000;
 /// mIRC's colours by number.
 const TEAL: u8 = 10;
 const LIGHT_GREY: u8 = 15;
-/// The colour of an application's name, by the first word of the title, as FMN had them.
+/// The colour of an application's title, by the first word of the title, as in FMN.
 const APPLICATIONS: [(&str, u8); 8] = [
     ("bodhi", 3),
     ("buildsys", 5),
@@ -28,33 +28,34 @@ const APPLICATIONS: [(&str, u8); 8] = [
     ("pkgdb", 12),
 ];
 
-/// The lines, at least one, each at most `space` octets; of a digest at most `most`, or its head and its end.
-pub fn compose(settings: &Settings, delivery: &Delivery, now_ms: u64, space: usize, most: usize) -> Vec<String> {
+/// Composes the lines of a delivery: at least one, each of at most `capacity` octets; for a digest at most `most`, but
+/// at least its first and last line.
+pub fn compose(settings: &Settings, delivery: &Delivery, now_ms: u64, capacity: usize, most: usize) -> Vec<String> {
     let recipient = &delivery.recipient;
     match &delivery.content {
         Content::Single(event) => {
-            let mut spans = said(settings, event, recipient, now_ms);
-            spans.extend(why(recipient));
-            line::split(&spans, space, EVENT_LINES)
+            let mut spans = event_spans(settings, event, recipient, now_ms);
+            spans.extend(filter_note(recipient));
+            line::split(&spans, capacity, EVENT_LINES)
         }
-        Content::Digest(digest) => digested(settings, digest, recipient, now_ms, space, most),
+        Content::Digest(digest) => digest_lines(settings, digest, recipient, now_ms, capacity, most),
         Content::Confirmation(confirmation) => {
-            let lines = asking(confirmation, recipient);
-            lines.iter().flat_map(|text| line::split(&[Span::plain(text)], space, ANSWER_LINES)).collect()
+            let lines = confirmation_texts(confirmation, recipient);
+            lines.iter().flat_map(|text| line::split(&[Span::plain(text)], capacity, ANSWER_LINES)).collect()
         }
     }
 }
 
-/// What the host says to a command, as lines.
-pub fn answer(text: &str, space: usize) -> Vec<String> {
-    line::split(&[Span::plain(text)], space, ANSWER_LINES)
+/// Splits one line of the daemon's answer to a command.
+pub fn answer(text: &str, capacity: usize) -> Vec<String> {
+    line::split(&[Span::plain(text)], capacity, ANSWER_LINES)
 }
 
-fn said(settings: &Settings, event: &Event, recipient: &Recipient, now_ms: u64) -> Vec<Span> {
+fn event_spans(settings: &Settings, event: &Event, recipient: &Recipient, now_ms: u64) -> Vec<Span> {
     let texts = [&event.subtitle, &event.title, &event.topic];
-    let text = texts.into_iter().find(|text| shows(text)).map_or("A message", String::as_str);
+    let text = texts.into_iter().find(|text| is_visible(text)).map_or("A message", String::as_str);
     let mut spans = Vec::new();
-    if recipient.markup && shows(&event.title) && text != event.title {
+    if recipient.markup && is_visible(&event.title) && text != event.title {
         let first = event.title.split('.').next().unwrap_or_default();
         let known = APPLICATIONS.iter().find(|(name, _)| *name == first);
         spans.push(Span::coloured(&event.title, known.map_or(LIGHT_GREY, |(_, colour)| *colour)));
@@ -69,39 +70,39 @@ fn said(settings: &Settings, event: &Event, recipient: &Recipient, now_ms: u64) 
     spans
 }
 
-/// Whether anything is left of a text without its control characters.
-fn shows(text: &str) -> bool {
+/// Whether a text has more than white space and control characters.
+fn is_visible(text: &str) -> bool {
     !HeaderSafe::flatten(text).is_empty()
 }
 
-/// Which filter it was, as FMN told it.
-fn why(recipient: &Recipient) -> Option<Span> {
-    let by = [&recipient.settings_link, &recipient.filter_name].into_iter().flatten().next();
-    by.filter(|_| recipient.triggered_by)
-        .map(|by| Span::plain(&format!(" ( triggered by {} )", HeaderSafe::flatten(by))))
+/// Names the filter that matched, in the form of FMN.
+fn filter_note(recipient: &Recipient) -> Option<Span> {
+    let name = [&recipient.settings_link, &recipient.filter_name].into_iter().flatten().next();
+    name.filter(|_| recipient.triggered_by)
+        .map(|name| Span::plain(&format!(" ( triggered by {} )", HeaderSafe::flatten(name))))
 }
 
-fn digested(
+fn digest_lines(
     settings: &Settings,
     digest: &Digest,
     recipient: &Recipient,
     now_ms: u64,
-    space: usize,
+    capacity: usize,
     most: usize,
 ) -> Vec<String> {
     let shown = settings.digest_lines.min(most.saturating_sub(2));
     let updates = digest.events.len() + digest.omitted as usize;
     let mut head = vec![Span::plain(&format!("{updates} update{}:", if updates == 1 { "" } else { "s" }))];
-    head.extend(why(recipient));
-    let mut lines = line::split(&head, space, 1);
+    head.extend(filter_note(recipient));
+    let mut lines = line::split(&head, capacity, 1);
     let items: Vec<Vec<Span>> = if recipient.verbose || digest.summary.is_empty() {
-        digest.events.iter().map(|event| said(settings, event, recipient, now_ms)).collect()
+        digest.events.iter().map(|event| event_spans(settings, event, recipient, now_ms)).collect()
     } else {
         digest.summary.iter().map(|summary| vec![Span::plain(summary.trim())]).collect()
     };
     for item in items.iter().take(shown) {
         let bullet = [Span::plain("- ")].into_iter().chain(item.iter().cloned());
-        lines.extend(line::split(&bullet.collect::<Vec<_>>(), space, 1));
+        lines.extend(line::split(&bullet.collect::<Vec<_>>(), capacity, 1));
     }
     let left = items.len().saturating_sub(shown);
     if left > 0 {
@@ -112,7 +113,7 @@ fn digested(
     lines
 }
 
-fn asking(confirmation: &Confirmation, recipient: &Recipient) -> [String; 3] {
+fn confirmation_texts(confirmation: &Confirmation, recipient: &Recipient) -> [String; 3] {
     let user = HeaderSafe::flatten(&recipient.user);
     let until = time::minute(confirmation.expires_ms);
     [
@@ -120,13 +121,13 @@ fn asking(confirmation: &Confirmation, recipient: &Recipient) -> [String; 3] {
         format!("To receive them, open {} or say: confirm {}", confirmation.accept_link, confirmation.code),
         format!(
             "If that was not you, open {} or do nothing: without your consent nothing is sent here. \
-             The code is good until {until}.",
+             The code is valid until {until}.",
             confirmation.reject_link
         ),
     ]
 }
 
-/// How long ago, where that is worth a word.
+/// The age of an event, if it is above [`LATE_MS`].
 fn age(then_ms: u64, now_ms: u64) -> Option<String> {
     let minutes = now_ms.saturating_sub(then_ms) / 60_000;
     let (count, unit) = match minutes {
@@ -143,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_age_is_told_in_the_largest_unit_that_fits() {
+    fn an_age_is_shown_in_the_largest_unit_that_fits() {
         const MINUTE: u64 = 60_000;
         for (ms, expected) in [
             (0, None),

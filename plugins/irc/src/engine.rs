@@ -1,181 +1,157 @@
-//! The channel's life: at most one connection, when to make it, what is done while nothing is delivered, and what comes
-//! back from people. Delivering is in `deliver`. The host's functions come in through the traits below.
+//! The channel: keeps at most one connection, decides when to make it, and answers commands while nothing is delivered.
+//! `deliver` handles batches. The host is known by a trait only.
 
-mod callers;
+mod commands;
 mod deliver;
 
 use std::collections::BTreeSet;
 
-use tidings_plugin::net::{Error, TlsOptions, Verification};
+use tidings_plugin::net::{TlsOptions, Verification};
+use tidings_plugin::stream::{self, StreamHost};
 use tidings_plugin::{Reason, Trouble};
 
-use crate::judge::{Fault, Rest};
-use crate::link::{Link, failed};
+use crate::backoff::Backoff;
+use crate::connection::{Connection, network_error};
 use crate::message::Casing;
-use crate::pace::{Backoff, Bucket};
-use crate::session::{Heard, Session};
+use crate::rate_limit::TokenBucket;
+use crate::server_errors::{ConnectionError, ReconnectDelay};
+use crate::session::{Session, SessionEvent};
 use crate::settings::{IDENTITY, Login, Settings};
-use callers::Callers;
+use commands::CommandQueue;
 
-/// The longest time until the next wake: milliseconds. What a delivery leaves behind (a lost connection, a reply that waits)
-/// comes after the answer that the last wake gave.
-const NAP_MS: u64 = 5 * 1000;
-/// Deliveries of which it is remembered that the owner of their address was told to identify.
-const REMINDED: usize = 1000;
-/// What one wake reads at most, in reads: more waits for the next.
+/// The longest time until the next wake, in milliseconds. A delivery may leave work (a lost connection, a waiting
+/// reply) that the timer of the last wake does not know.
+const WAKE_MS: u64 = 5 * 1000;
+/// The most deliveries for which it is kept that their nick was asked to identify.
+const NOTIFIED: usize = 1000;
+/// The most reads of one wake. Further data waits for the next wake.
 const READS: usize = 64;
-/// What is left of a call when its work ends, so that there is time to answer: milliseconds.
-const ANSWER_MS: u64 = 500;
-
-/// A byte stream as the contract's `connection` is one.
-pub trait Stream {
-    /// At least one byte, at most `max`; none at the end of the stream.
-    fn read(&mut self, max: u32) -> Result<Vec<u8>, Error>;
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Error>;
-    /// For each of the above from now on; 0: what can be done without waiting.
-    fn set_timeout_ms(&mut self, timeout: u32);
-}
-
-/// The host, as this plugin uses it.
-pub trait IrcHost {
-    type Stream: Stream;
-
-    fn connect(&self, host: &str, port: u16, tls: Option<TlsOptions>) -> Result<Self::Stream, Error>;
-    /// Milliseconds since 1970-01-01 UTC.
-    fn now_ms(&self) -> u64;
-    /// Milliseconds of a clock that never goes back.
-    fn monotonic_ms(&self) -> u64;
-    /// What is left before the deadline of this call: milliseconds.
-    fn remaining_ms(&self) -> u64;
-    fn random(&self) -> u64;
-    /// Hands over what somebody wrote; answers the lines to reply with.
-    fn submit(&self, address: &str, text: &str) -> Vec<String>;
-    /// For administrators.
-    fn log(&self, text: &str);
-}
+/// The time that is kept of the call's deadline, in milliseconds: the plugin needs it to return.
+const RETURN_MS: u64 = 500;
 
 /// The channel, over all its connections.
-pub struct Engine<H: IrcHost> {
+pub struct Engine<H: StreamHost> {
     host: H,
     settings: Settings,
-    link: Option<Link<H::Stream>>,
-    online_ms: Option<u64>,
-    /// Of the next connection: it remembers floods.
-    bucket: Bucket,
+    connection: Option<Connection<H::Stream>>,
+    online_since_ms: Option<u64>,
+    /// The rate limit of the next connection: it keeps the slowdown after a flood.
+    bucket: TokenBucket,
     backoff: Backoff,
     /// Why there is no connection.
-    down: String,
-    callers: Callers,
-    /// Deliveries whose question waits until the owner of the address identifies, and who was told so.
-    reminded: BTreeSet<String>,
+    offline_reason: String,
+    commands: CommandQueue,
+    /// The confirmations whose nick was asked to identify.
+    notified: BTreeSet<String>,
 }
 
-impl<H: IrcHost> Engine<H> {
+impl<H: StreamHost> Engine<H> {
     pub fn new(host: H, settings: Settings) -> Self {
         Engine {
-            bucket: Bucket::new(settings.burst, settings.interval_ms),
+            bucket: TokenBucket::new(settings.burst, settings.interval_ms),
             backoff: Backoff::new(settings.reconnect_ms),
             host,
             settings,
-            link: None,
-            online_ms: None,
-            down: "not connected yet".to_owned(),
-            callers: Callers::default(),
-            reminded: BTreeSet::new(),
+            connection: None,
+            online_since_ms: None,
+            offline_reason: "not connected yet".to_owned(),
+            commands: CommandQueue::default(),
+            notified: BTreeSet::new(),
         }
     }
 
-    /// Our nick while there is a connection that is registered.
+    /// The nick of this client, if it is registered with a server.
     pub fn nick(&self) -> Option<&str> {
-        self.link.as_ref().map(|link| &link.session).filter(|session| session.is_online()).map(Session::nick)
+        let session = self.connection.as_ref().map(|connection| &connection.session);
+        session.filter(|session| session.is_online()).map(Session::nick)
     }
 
-    /// Which names are one on the network.
+    /// How the server compares names.
     fn casing(&self) -> Casing {
-        self.link.as_ref().map(|link| link.session.casing()).unwrap_or_default()
+        self.connection.as_ref().map(|connection| connection.session.casing()).unwrap_or_default()
     }
 
-    /// Does what is due; answers after how many milliseconds to be woken.
+    /// Connects where that is due, reads, and runs timers. Returns the milliseconds until the next wake.
     pub fn wake(&mut self, reason: Reason) -> Option<u64> {
         if reason == Reason::Stop {
-            if let Some(mut link) = self.link.take() {
-                link.session.leave();
-                // There is nobody left to tell if that fails.
-                let _ = link.flush(&self.host);
+            if let Some(mut connection) = self.connection.take() {
+                connection.session.quit();
+                // The channel stops: a failure has no effect.
+                let _ = connection.flush(&self.host);
             }
             return None;
         }
-        if self.link.is_none() && self.backoff.wait_ms(self.host.monotonic_ms()) == 0 {
+        if self.connection.is_none() && self.backoff.wait_ms(self.host.monotonic_ms()) == 0 {
             self.connect();
         }
         for _ in 0..READS {
-            let (_, came) = self.pump(0);
-            if !came || self.host.remaining_ms() < ANSWER_MS {
+            let (_, arrived) = self.poll(0);
+            if !arrived || self.host.remaining_ms() < RETURN_MS {
                 break;
             }
         }
         let now_ms = self.host.monotonic_ms();
-        let wait_ms = match &self.link {
-            Some(link) => link.session.due_ms(&self.settings, now_ms).saturating_sub(now_ms),
+        let wait_ms = match &self.connection {
+            Some(connection) => connection.session.next_timer_ms(&self.settings, now_ms).saturating_sub(now_ms),
             None => self.backoff.wait_ms(now_ms),
         };
-        Some(wait_ms.min(NAP_MS))
+        Some(wait_ms.min(WAKE_MS))
     }
 
     fn connect(&mut self) {
         let Settings { host, port, tls, login, .. } = &self.settings;
         let identity = (*login == Login::SaslExternal).then(|| IDENTITY.to_owned());
-        let options = tls.then(|| TlsOptions { server_name: None, verification: Verification::Full, identity });
-        match self.host.connect(host, *port, options) {
+        let options = tls.then(|| TlsOptions { identity, ..stream::tls(Verification::Full) });
+        match self.host.connect(host, *port, options.as_ref()) {
             Ok(stream) => {
                 let session = Session::new(&self.settings, self.bucket.clone(), self.host.monotonic_ms());
-                self.link = Some(Link::new(stream, session));
+                self.connection = Some(Connection::new(stream, session));
             }
-            Err(error) => self.lost(failed(&error)),
+            Err(error) => self.on_connection_lost(network_error(&error)),
         }
     }
 
-    /// Ends the connection, and says when there may be another one.
-    fn lost(&mut self, fault: Fault) {
+    /// Drops the connection and sets when the next one may be made.
+    fn on_connection_lost(&mut self, error: ConnectionError) {
         let now_ms = self.host.monotonic_ms();
-        if let Some(link) = self.link.take() {
-            self.bucket = link.session.bucket().clone();
+        if let Some(connection) = self.connection.take() {
+            self.bucket = connection.session.bucket().clone();
         }
-        let lived_ms = self.online_ms.take().map_or(0, |since_ms| now_ms.saturating_sub(since_ms));
-        let least_ms = match fault.rest {
-            Rest::Usual => 0,
-            Rest::Slower => {
-                self.bucket.slow(now_ms);
+        let lived_ms = self.online_since_ms.take().map_or(0, |since_ms| now_ms.saturating_sub(since_ms));
+        let least_ms = match error.delay {
+            ReconnectDelay::Backoff => 0,
+            ReconnectDelay::SlowDown => {
+                self.bucket.slow_down(now_ms);
                 0
             }
-            Rest::AtLeast(ms) => ms,
+            ReconnectDelay::AtLeast(ms) => ms,
         };
         self.backoff.failed(now_ms, lived_ms, least_ms, self.host.random());
-        self.down = fault.reason;
+        self.offline_reason = error.reason;
         let wait_s = self.backoff.wait_ms(now_ms).div_ceil(1000);
-        self.host.log(&format!("{}; the next connection in {wait_s} s", self.down));
+        self.host.warn(&format!("{}; connecting again in {wait_s} s", self.offline_reason));
     }
 
     /// Why nothing can be delivered, and for how long.
     fn trouble(&self) -> Trouble {
         let wait_ms = self.backoff.wait_ms(self.host.monotonic_ms());
-        Trouble { after_ms: Some(wait_ms.max(1)), reason: self.down.clone() }
+        Trouble { after_ms: Some(wait_ms.max(1)), reason: self.offline_reason.clone() }
     }
 
-    /// Writes, waits for at most `wait_ms`, and minds what concerns the channel as a whole. Answers what was heard, and
-    /// whether anything came.
-    fn pump(&mut self, wait_ms: u64) -> (Vec<Heard>, bool) {
-        let Some(link) = &mut self.link else { return (Vec::new(), false) };
-        let (heard, came) = link.step(&self.host, &self.settings, wait_ms);
-        for what in &heard {
-            match what {
-                Heard::Online => self.online_ms = Some(self.host.monotonic_ms()),
-                Heard::Said { nick, text } => self.called(nick, text),
-                Heard::Identified { nick, yes } => self.vouched(nick, *yes),
-                Heard::Broken(fault) => self.lost(fault.clone()),
-                Heard::Processed(_) | Heard::NotPassed { .. } => {}
+    /// Polls the connection for at most `wait_ms`, and handles the events that concern the whole channel. Returns all
+    /// events, and whether data arrived.
+    fn poll(&mut self, wait_ms: u64) -> (Vec<SessionEvent>, bool) {
+        let Some(connection) = &mut self.connection else { return (Vec::new(), false) };
+        let (events, arrived) = connection.poll(&self.host, &self.settings, wait_ms);
+        for event in &events {
+            match event {
+                SessionEvent::Online => self.online_since_ms = Some(self.host.monotonic_ms()),
+                SessionEvent::PrivateMessage { nick, text } => self.on_command(nick, text),
+                SessionEvent::Identified { nick, identified } => self.on_identified(nick, *identified),
+                SessionEvent::Failed(error) => self.on_connection_lost(error.clone()),
+                SessionEvent::Confirmed(_) | SessionEvent::NotDelivered { .. } => {}
             }
         }
-        (heard, came)
+        (events, arrived)
     }
 }

@@ -1,45 +1,46 @@
-//! Tidings' IRC channel: one connection to a network, kept as long as the channel is enabled, by which people and channels
-//! are written to and commands come back.
+//! The IRC channel: keeps one connection to a network while the channel is enabled, writes to users and channels there,
+//! and accepts commands.
 //!
-//! [`session`] is the dialogue without its bytes, [`link`] puts it on a stream, [`engine`] says when to connect, delivers
-//! and answers; [`compose`] writes what a person reads and [`line`] cuts it; [`judge`] knows what complaints mean. The
-//! host's functions appear in `host` alone, so everything else is tested on the machine at hand.
+//! [`session`] is the protocol without I/O, [`connection`] runs it over a stream, [`engine`] connects, delivers and
+//! answers commands, within the [`rate_limit`] and the [`backoff`]. [`compose`] writes the text, [`line`] splits it,
+//! and [`server_errors`] classifies the server's errors. The host is known by a trait only, so the tests need none.
 
 pub mod address;
+pub mod backoff;
 pub mod compose;
+pub mod connection;
 pub mod engine;
-mod host;
-pub mod judge;
 pub mod line;
-pub mod link;
 pub mod message;
-pub mod pace;
+pub mod rate_limit;
+pub mod server_errors;
 pub mod session;
 pub mod settings;
 
 use std::cell::RefCell;
 
+use tidings_plugin::host::Sandbox;
 use tidings_plugin::{
     Channel, Delivery, Lifetime, Manifest, Outcome, Problem, Reason, Resident, config, manifest, progress,
 };
 
 use engine::Engine;
-use host::SandboxHost;
 use settings::{Settings, SettingsError};
 
 pub struct Irc;
 
 thread_local! {
     /// The channel's one connection. A component has one thread, and the host calls one function at a time.
-    static ENGINE: RefCell<Option<Engine<SandboxHost>>> = const { RefCell::new(None) };
+    static ENGINE: RefCell<Option<Engine<Sandbox>>> = const { RefCell::new(None) };
 }
 
-/// Runs `call` on the channel; the settings are those of the instance's first call, a change makes a new instance.
-fn with<T>(call: impl FnOnce(&mut Engine<SandboxHost>) -> T) -> Result<T, SettingsError> {
+/// Runs `call` on the channel. The first call of an instance reads the settings; a change of them starts a new
+/// instance.
+fn with<T>(call: impl FnOnce(&mut Engine<Sandbox>) -> T) -> Result<T, SettingsError> {
     ENGINE.with_borrow_mut(|slot| {
         let engine = match slot.take() {
             Some(engine) => engine,
-            None => Engine::new(SandboxHost, Settings::read(config::get)?),
+            None => Engine::new(Sandbox, Settings::read(config::get)?),
         };
         Ok(call(slot.insert(engine)))
     })
@@ -57,7 +58,7 @@ impl Channel for Irc {
             ..manifest::plugin(
                 "irc",
                 env!("CARGO_PKG_VERSION"),
-                "Writes notifications to people and channels on an IRC network, and takes commands from there.",
+                "Sends notifications to users and channels on an IRC network, and accepts commands from there.",
             )
         }
     }
@@ -67,7 +68,7 @@ impl Channel for Irc {
     }
 
     fn deliver(batch: Vec<Delivery>) -> Vec<Outcome> {
-        let settled = |place, outcome: &Outcome| progress::settled(place as u32, outcome);
+        let settled = |index, outcome: &Outcome| progress::settled(index as u32, outcome);
         with(|engine| engine.deliver(&batch, settled))
             .unwrap_or_else(|error| vec![Outcome::trouble(None, error.to_string()); batch.len()])
     }
@@ -75,7 +76,7 @@ impl Channel for Irc {
 
 impl Resident for Irc {
     fn wake(reason: Reason) -> Option<u64> {
-        // A setting that makes no sense is told when something is to be delivered.
+        // An invalid setting is reported by the next delivery.
         with(|engine| engine.wake(reason)).unwrap_or(None)
     }
 }

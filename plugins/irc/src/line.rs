@@ -1,23 +1,23 @@
-//! Text as it goes over the wire: pieces with or without a colour, cut into lines that every server passes on whole.
+//! Splits text, with or without colours, into lines that no server truncates.
 //!
-//! No control character of an event ever comes out: neither a line's end, nor CTCP's \x01, nor colours of its own.
+//! The lines contain no control character of an event: no line end, no CTCP (\x01), no colour code.
 
 use tidings_plugin::text::HeaderSafe;
 
-/// RFC 2812, 2.3: a line has 512 octets with its CR and LF.
+/// The longest line, in octets. RFC 2812, 2.3: 512 with CR and LF.
 pub const LINE_OCTETS: usize = 510;
-/// However long names are, so much is left for text, in octets.
-const LEAST_ROOM: usize = 64;
+/// The least capacity for text, however long the names are, in octets.
+const LEAST_CAPACITY: usize = 64;
 const COLOUR: char = '\u{3}';
-/// Ends all decoration; a second \x03 would take a digit that follows for a colour.
+/// Ends all formatting. A second \x03 would take a digit that follows as a colour.
 const PLAIN: char = '\u{f}';
 const ELLIPSIS: &str = "…";
 
-/// A piece of a text.
+/// A part of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
     text: String,
-    /// One of mIRC's sixteen.
+    /// One of mIRC's sixteen colours.
     colour: Option<u8>,
 }
 
@@ -31,7 +31,8 @@ impl Span {
     }
 }
 
-/// Control characters and runs of white space become one space; a space at either end stays, it is between two pieces.
+/// Replaces control characters and runs of white space by one space. A space at either end stays: it separates two
+/// parts.
 fn safe(text: &str) -> String {
     let edge = |c: Option<char>| if c.is_some_and(char::is_whitespace) { " " } else { "" };
     let flat = HeaderSafe::flatten(text);
@@ -41,25 +42,26 @@ fn safe(text: &str) -> String {
     format!("{}{flat}{}", edge(text.chars().next()), edge(text.chars().next_back()))
 }
 
-/// The octets that are left for text in a line, if the server passes it on as `:source COMMAND target :text`.
-pub fn room(source_octets: usize, command: &str, target: &str) -> usize {
-    let frame = 1 + source_octets + 1 + command.len() + 1 + target.len() + 2;
-    LINE_OCTETS.saturating_sub(frame).max(LEAST_ROOM)
+/// The capacity for text of a line that the server forwards as `:source COMMAND target :text`, in octets.
+pub fn text_capacity(source_octets: usize, command: &str, target: &str) -> usize {
+    let overhead = 1 + source_octets + 1 + command.len() + 1 + target.len() + 2;
+    LINE_OCTETS.saturating_sub(overhead).max(LEAST_CAPACITY)
 }
 
+/// A character and its colour.
 type Atom = (char, Option<u8>);
 
-/// At most `most` lines of at most `room` octets, cut at spaces where that is possible, else between characters. A colour
-/// goes on in the next line. What does not fit at all ends with an ellipsis.
-pub fn split(spans: &[Span], room: usize, most: usize) -> Vec<String> {
+/// Splits a text into at most `most` lines of at most `capacity` octets, at spaces where possible, else between
+/// characters. A colour continues in the next line. A text that is cut ends with an ellipsis.
+pub fn split(spans: &[Span], capacity: usize, most: usize) -> Vec<String> {
     let atoms: Vec<Atom> = spans.iter().flat_map(|span| span.text.chars().map(|c| (c, span.colour))).collect();
     let mut rest = trim(&atoms);
     let mut lines = Vec::new();
     while !rest.is_empty() && lines.len() < most {
-        let mut end = fill(rest, room);
+        let mut end = fitting(rest, capacity);
         let last = lines.len() + 1 == most && end < rest.len();
         if last {
-            end = fill(rest, room.saturating_sub(ELLIPSIS.len()));
+            end = fitting(rest, capacity.saturating_sub(ELLIPSIS.len()));
         }
         let mut line = render(trim(&rest[..end]));
         if last {
@@ -81,12 +83,12 @@ fn trim(mut atoms: &[Atom]) -> &[Atom] {
     atoms
 }
 
-/// How many atoms fit, at least one; up to the last space where more follow.
-fn fill(atoms: &[Atom], room: usize) -> usize {
+/// The number of characters that fit, at least one; up to the last space where more follow.
+fn fitting(atoms: &[Atom], capacity: usize) -> usize {
     let (mut used, mut colour, mut space) = (0, None, None);
     for (at, (c, next)) in atoms.iter().enumerate() {
         used += switch(colour, *next).len() + c.len_utf8();
-        if used + switch(*next, None).len() > room {
+        if used + switch(*next, None).len() > capacity {
             return if *c == ' ' { at } else { space.unwrap_or(at) }.max(1);
         }
         colour = *next;
@@ -97,6 +99,7 @@ fn fill(atoms: &[Atom], room: usize) -> usize {
     atoms.len()
 }
 
+/// The codes that change the colour.
 fn switch(from: Option<u8>, to: Option<u8>) -> String {
     match to {
         _ if from == to => String::new(),
@@ -122,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_control_character_of_a_text_is_sent() {
+    fn lines_contain_no_control_character_of_the_text() {
         let evil = "a\r\nQUIT :b\0c\u{1}ACTION d\u{1}\u{3}04e\u{2028}f\u{85}g\u{1b}[2J";
         assert_eq!(split(&[Span::plain(evil)], 400, 9), ["a QUIT :b c ACTION d 04e f g [2J"]);
         assert_eq!(split(&[Span::plain("\u{1}VERSION\u{1}")], 400, 9), ["VERSION"]);
@@ -130,8 +133,8 @@ mod tests {
     }
 
     #[test]
-    fn lines_end_at_spaces_or_between_characters_within_their_room() {
-        for (text, room, most, expected) in [
+    fn lines_end_at_spaces_or_between_characters_within_the_capacity() {
+        for (text, capacity, most, expected) in [
             ("one two three", 8, 9, &["one two", "three"][..]),
             ("one two three", 7, 9, &["one two", "three"]),
             ("żółwżółw", 7, 9, &["żółw", "żółw"]),
@@ -139,19 +142,19 @@ mod tests {
             ("word", 4, 1, &["word"]),
             ("🎉🎉", 5, 9, &["🎉", "🎉"]),
         ] {
-            let lines = split(&[Span::plain(text)], room, most);
-            assert!(lines.iter().all(|line| line.len() <= room), "{lines:?}");
+            let lines = split(&[Span::plain(text)], capacity, most);
+            assert!(lines.iter().all(|line| line.len() <= capacity), "{lines:?}");
             assert_eq!(lines, expected, "{text}");
         }
     }
 
     #[test]
-    fn a_colour_is_whole_in_each_line() {
+    fn each_line_sets_and_ends_its_colours() {
         let spans = [Span::coloured("abcdef", 5), Span::plain(" 9 "), Span::coloured("z", 10)];
         assert_eq!(split(&spans, 100, 9), ["\u{3}05abcdef\u{f} 9 \u{3}10z\u{f}"]);
-        for room in 5..20 {
-            for line in split(&spans, room, 99) {
-                assert!(line.len() <= room, "{room}: {line:?}");
+        for capacity in 5..20 {
+            for line in split(&spans, capacity, 99) {
+                assert!(line.len() <= capacity, "{capacity}: {line:?}");
                 let opened = line.matches("\u{3}05").count() + line.matches("\u{3}10").count();
                 assert_eq!((line.matches('\u{3}').count(), line.matches('\u{f}').count()), (opened, opened));
             }
@@ -159,10 +162,10 @@ mod tests {
     }
 
     #[test]
-    fn a_line_with_all_that_the_server_adds_has_at_most_510_octets() {
+    fn a_forwarded_line_has_at_most_510_octets() {
         let source = "tidings!~tidings@gateway/web/example.org";
-        let room = room(source.len(), "PRIVMSG", "#fedora-devel");
-        let line = &split(&[Span::plain(&"ż".repeat(600))], room, 1)[0];
+        let capacity = text_capacity(source.len(), "PRIVMSG", "#fedora-devel");
+        let line = &split(&[Span::plain(&"ż".repeat(600))], capacity, 1)[0];
         let whole = format!(":{source} PRIVMSG #fedora-devel :{line}");
         assert!((LINE_OCTETS - 2..=LINE_OCTETS).contains(&whole.len()), "{}", whole.len());
     }

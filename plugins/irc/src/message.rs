@@ -1,18 +1,18 @@
-//! One line of the protocol (RFC 2812, 2.3.1; tags of IRCv3 are skipped), and which names are one. What a line means
-//! is not its affair.
+//! Parses one line of the protocol (RFC 2812, 2.3.1; tags of IRCv3 are skipped), and compares names as the server does.
+//! It does not interpret a line.
 
-/// A line that came from the server.
+/// A line from the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// Who it is from: a server, or `nick!user@host`; empty where the line does not say.
+    /// The sender: a server, or `nick!user@host`; empty if the line has none.
     pub source: String,
-    /// A word in capitals, or three digits.
+    /// A word in upper case, or three digits.
     pub command: String,
     pub params: Vec<String>,
 }
 
 impl Message {
-    /// From a line without its end; none if there is no command in it. What is no UTF-8 is replaced.
+    /// Parses a line without its end. Returns none if it has no command. Invalid UTF-8 is replaced.
     pub fn parse(line: &[u8]) -> Option<Message> {
         let line = String::from_utf8_lossy(line);
         let mut rest = line.trim_start_matches(' ');
@@ -45,41 +45,41 @@ impl Message {
         Some(Message { source: source.to_owned(), command: command.to_ascii_uppercase(), params })
     }
 
-    /// A parameter, empty where there is none.
+    /// A parameter; empty if it is missing.
     pub fn param(&self, place: usize) -> &str {
         self.params.get(place).map_or("", String::as_str)
     }
 
-    /// The last parameter: what a person reads.
+    /// The last parameter, which holds the text for people.
     pub fn text(&self) -> &str {
         self.params.last().map_or("", String::as_str)
     }
 
-    /// The nick that it is from; none if a server sent it.
+    /// The nick of the sender; none if a server sent the line.
     pub fn nick(&self) -> Option<&str> {
         self.source.split_once('!').map(|(nick, _)| nick)
     }
 
-    /// The host that the sender has in the server's eyes, empty where the line does not say.
+    /// The host of the sender; empty if the line has none.
     pub fn host(&self) -> &str {
         self.source.rsplit_once('@').map_or("", |(_, host)| host)
     }
 }
 
-/// Which names are one for a server, as its CASEMAPPING says. Two that differ may be two people.
+/// How a server compares names (CASEMAPPING). Names that differ may belong to different users.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Casing {
-    /// Capitals of ASCII alone.
+    /// ASCII letters are compared without case.
     Ascii,
-    /// RFC 2812, 2.2: `{}|^` are the small letters of `[]\~` as well; where a server does not say.
+    /// In addition, `{}|^` are the lower case of `[]\~` (RFC 2812, 2.2). The default of a server that declares nothing.
     #[default]
     Rfc1459,
-    /// The same, but `~` is not `^`.
+    /// As [`Casing::Rfc1459`], except that `~` differs from `^`.
     StrictRfc1459,
 }
 
 impl Casing {
-    /// From its name in numeric 005; any other takes the fewest names for one.
+    /// Parses the name in numeric 005. For an unknown name, only ASCII case is ignored.
     pub fn named(name: &str) -> Casing {
         match name {
             "rfc1459" => Casing::Rfc1459,
@@ -88,19 +88,19 @@ impl Casing {
         }
     }
 
-    /// A name in the form that compares.
+    /// The form of a name that is compared.
     pub fn fold(self, name: &str) -> String {
-        let small = |c: char| match (c, self) {
+        let lower = |c: char| match (c, self) {
             ('[', Casing::Rfc1459 | Casing::StrictRfc1459) => '{',
             (']', Casing::Rfc1459 | Casing::StrictRfc1459) => '}',
             ('\\', Casing::Rfc1459 | Casing::StrictRfc1459) => '|',
             ('~', Casing::Rfc1459) => '^',
             _ => c.to_ascii_lowercase(),
         };
-        name.chars().map(small).collect()
+        name.chars().map(lower).collect()
     }
 
-    /// Whether two names are one.
+    /// Whether two names are equal.
     pub fn same(self, one: &str, other: &str) -> bool {
         self.fold(one) == self.fold(other)
     }
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_its_source_command_and_parameters() {
+    fn a_line_has_a_source_a_command_and_parameters() {
         for (line, source, command, params) in [
             ("PING :tok en", "", "PING", &["tok en"][..]),
             (":irc.example.org 001 tidings :Welcome", "irc.example.org", "001", &["tidings", "Welcome"]),
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn names_compare_as_on_a_server() {
+    fn names_are_compared_as_the_server_does() {
         for (casing, brackets, tilde) in
             [("rfc1459", true, true), ("strict-rfc1459", true, false), ("ascii", false, false)]
         {

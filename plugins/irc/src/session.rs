@@ -1,80 +1,82 @@
-//! One connection's dialogue without its bytes: lines come in, lines to be written and what they mean come out. Time is
-//! the caller's, in milliseconds of a clock that never goes back.
+//! The protocol state of one connection, without I/O: takes the server's messages, queues lines to send, and returns
+//! events. Times are milliseconds of a clock that never goes back; the caller reads it.
 
 mod identity;
+mod membership;
 mod nick;
-mod outbox;
 mod registration;
+mod send_queue;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::judge::{self, Fault};
 use crate::message::{Casing, Message};
-use crate::pace::Bucket;
+use crate::rate_limit::TokenBucket;
+use crate::server_errors::ConnectionError;
 use crate::settings::Settings;
-use outbox::Outbox;
 use registration::Registration;
+use send_queue::SendQueue;
 
-/// After so long without a word the server is asked whether it is there, and after as long again it is not: milliseconds.
-const QUIET_MS: u64 = 90 * 1000;
-/// From connecting until the server lets us write: milliseconds. Some look up names for half a minute.
+/// The silence after which the server gets a PING, and the time for its answer, in milliseconds.
+const SILENCE_MS: u64 = 90 * 1000;
+/// The time limit of the registration, in milliseconds. Some servers look up names for half a minute.
 const REGISTER_MS: u64 = 60 * 1000;
-/// What stands for the server's view of us until it is known, in octets: a user name of ten and a host of sixty-three.
-const LONGEST_TAIL: usize = 1 + 10 + 1 + 63;
-/// Channels of which it is remembered why joining failed.
-const REMEMBERED: usize = 100;
+/// The length of `!user@host` until it is known, in octets: a user name of 10 and a host of 63.
+const USER_HOST_OCTETS: usize = 1 + 10 + 1 + 63;
 
-/// What a line meant for others.
+/// What a message of the server means for the channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Heard {
-    /// From now on deliveries may be sent.
+pub enum SessionEvent {
+    /// Deliveries may be sent from now on.
     Online,
-    /// Everything that was written before this token was read by the server.
-    Processed(u64),
-    /// A line to this name was not passed on, and why.
-    NotPassed { target: String, reason: String },
-    /// What somebody wrote to us.
-    Said { nick: String, text: String },
-    /// Whether the owner of a nick is the one who registered it.
-    Identified { nick: String, yes: bool },
-    /// Of no use any more.
-    Broken(Fault),
+    /// The server has read everything that was sent before this token.
+    Confirmed(u64),
+    /// A line to this target was not delivered.
+    NotDelivered { target: String, reason: String },
+    /// A user sent a private message to this plugin.
+    PrivateMessage { nick: String, text: String },
+    /// Whether the user of a nick is identified as its owner.
+    Identified { nick: String, identified: bool },
+    /// The connection is unusable.
+    Failed(ConnectionError),
 }
 
 enum Phase {
     Registering(Registration),
-    /// Waits for NickServ's word until then, and goes on without it: some networks do not send numeric 900.
+    /// Waits for the answer of NickServ, at most until then: some networks do not send numeric 900.
     LoggingIn {
         until_ms: u64,
     },
     Online,
 }
 
-/// The dialogue of one connection.
+/// The state of one connection.
 pub struct Session {
     phase: Phase,
     nick: String,
     nicks_tried: u32,
-    /// The longest nick that the server takes, in octets, where it said so.
+    /// The longest nick that the server accepts, in octets, if it is known.
     nick_octets: Option<usize>,
     casing: Casing,
-    /// `nick!user@host`, as others see us, once known.
+    /// This client as others see it, `nick!user@host`, if it is known.
     source: Option<String>,
-    outbox: Outbox,
+    queue: SendQueue,
     began_ms: u64,
-    heard_ms: u64,
-    asked_ms: Option<u64>,
+    received_ms: u64,
+    /// When the PING of the silence check was sent.
+    pinged_ms: Option<u64>,
+    /// When the configured nick is requested next.
     reclaim_ms: u64,
     last_token: u64,
     joined: BTreeSet<String>,
-    not_joined: BTreeMap<String, String>,
-    /// Nicks that WHOIS said are logged in, until its end.
+    /// Why a JOIN failed, by channel.
+    join_failures: BTreeMap<String, String>,
+    /// Nicks that WHOIS reported as logged in, until its end.
     whois: BTreeSet<String>,
 }
 
 impl Session {
-    /// Says hello.
-    pub fn new(settings: &Settings, bucket: Bucket, now_ms: u64) -> Self {
+    /// Starts the registration.
+    pub fn new(settings: &Settings, bucket: TokenBucket, now_ms: u64) -> Self {
         let mut session = Session {
             phase: Phase::Registering(Registration::default()),
             nick: settings.nick.clone(),
@@ -82,17 +84,17 @@ impl Session {
             nick_octets: None,
             casing: Casing::default(),
             source: None,
-            outbox: Outbox::new(bucket),
+            queue: SendQueue::new(bucket),
             began_ms: now_ms,
-            heard_ms: now_ms,
-            asked_ms: None,
+            received_ms: now_ms,
+            pinged_ms: None,
             reclaim_ms: now_ms,
             last_token: 0,
             joined: BTreeSet::new(),
-            not_joined: BTreeMap::new(),
+            join_failures: BTreeMap::new(),
             whois: BTreeSet::new(),
         };
-        session.hello(settings);
+        session.send_registration(settings);
         session
     }
 
@@ -108,176 +110,122 @@ impl Session {
         self.casing
     }
 
-    pub fn bucket(&self) -> &Bucket {
-        self.outbox.bucket()
+    pub fn bucket(&self) -> &TokenBucket {
+        self.queue.bucket()
     }
 
-    /// How many octets the server puts before our command when it passes a line on.
+    /// The octets of this client's `nick!user@host`, which the server adds when it forwards a line.
     pub fn source_octets(&self) -> usize {
-        self.source.as_ref().map_or(self.nick.len() + LONGEST_TAIL, String::len)
+        self.source.as_ref().map_or(self.nick.len() + USER_HOST_OCTETS, String::len)
     }
 
-    /// The next line to write, if one may be written now.
+    /// Removes the next line to send, if one may be sent now.
     pub fn next_line(&mut self, now_ms: u64) -> Option<String> {
-        self.outbox.next(now_ms)
+        self.queue.pop(now_ms)
     }
 
-    /// Puts a line behind those that wait for the bucket.
-    pub fn say(&mut self, line: String) {
-        self.outbox.say(line);
+    /// Queues a line that is subject to the rate limit.
+    pub fn send(&mut self, line: String) {
+        self.queue.push(line);
     }
 
-    /// Answers somebody who asked, when that has its turn; nothing where too many wait for an answer.
-    pub fn reply(&mut self, line: String) {
-        self.outbox.reply(line);
+    /// Queues a reply to a command. Drops it where too many wait.
+    pub fn send_reply(&mut self, line: String) {
+        self.queue.push_reply(line);
     }
 
-    /// How many replies may go before the next line that is said; none: all.
-    pub fn set_turns(&mut self, turns: Option<usize>) {
-        self.outbox.set_turns(turns);
+    /// Sets how many replies are sent before the next queued line; none: all.
+    pub fn set_reply_quota(&mut self, quota: Option<usize>) {
+        self.queue.set_reply_quota(quota);
     }
 
-    /// Whether a line that is said now goes at once.
-    pub fn is_free(&self, now_ms: u64) -> bool {
-        self.outbox.is_free(now_ms)
+    /// Whether a line that is queued now is sent at once.
+    pub fn can_send(&self, now_ms: u64) -> bool {
+        self.queue.can_send(now_ms)
     }
 
-    /// How long until so many lines more have gone: milliseconds.
+    /// The time until so many more lines have been sent, in milliseconds.
     pub fn time_for(&self, lines: usize, now_ms: u64) -> u64 {
-        self.outbox.time_for(lines, now_ms)
+        self.queue.time_for(lines, now_ms)
     }
 
-    /// Says goodbye, in place of all that was still to be said.
-    pub fn leave(&mut self) {
-        self.outbox.clear();
-        self.outbox.at_once("QUIT :Tidings leaves".to_owned());
+    /// Queues QUIT instead of everything that waits.
+    pub fn quit(&mut self) {
+        self.queue.clear();
+        self.queue.push_urgent("QUIT :Tidings leaves".to_owned());
     }
 
-    /// Joins a channel unless we are in it.
-    pub fn join(&mut self, channel: &str) {
-        if self.joined.insert(self.casing.fold(channel)) {
-            self.say(format!("JOIN {channel}"));
-        }
-    }
-
-    /// Asks the server to say when it has read everything up to here.
-    pub fn mark(&mut self) -> u64 {
+    /// Queues a PING and returns its token. [`SessionEvent::Confirmed`] follows once the server has read everything
+    /// before.
+    pub fn ping(&mut self) -> u64 {
         self.last_token += 1;
-        self.say(format!("PING :t{}", self.last_token));
+        self.send(format!("PING :t{}", self.last_token));
         self.last_token
     }
 
-    /// When [`Session::tick`] is due, whatever comes in: the earliest of all timers.
-    pub fn due_ms(&self, settings: &Settings, now_ms: u64) -> u64 {
-        let quiet = self.asked_ms.unwrap_or(self.heard_ms) + QUIET_MS;
+    /// When [`Session::on_timer`] is due: the earliest of all timers.
+    pub fn next_timer_ms(&self, settings: &Settings, now_ms: u64) -> u64 {
+        let silence = self.pinged_ms.unwrap_or(self.received_ms) + SILENCE_MS;
         let phase = match self.phase {
             Phase::Registering(_) => self.began_ms + REGISTER_MS,
             Phase::LoggingIn { until_ms } => until_ms,
             Phase::Online if self.reclaims(settings) => self.reclaim_ms,
             Phase::Online => u64::MAX,
         };
-        quiet.min(phase).min(self.outbox.due_ms(now_ms).unwrap_or(u64::MAX))
+        silence.min(phase).min(self.queue.next_ms(now_ms).unwrap_or(u64::MAX))
     }
 
-    /// What is due by time.
-    pub fn tick(&mut self, settings: &Settings, now_ms: u64) -> Option<Heard> {
-        if now_ms >= self.asked_ms.unwrap_or(self.heard_ms) + QUIET_MS {
-            if self.asked_ms.is_some() {
-                return Some(Heard::Broken(Fault::usual("the server does not answer")));
+    /// Runs the timers that are due.
+    pub fn on_timer(&mut self, settings: &Settings, now_ms: u64) -> Option<SessionEvent> {
+        if now_ms >= self.pinged_ms.unwrap_or(self.received_ms) + SILENCE_MS {
+            if self.pinged_ms.is_some() {
+                return Some(failed(ConnectionError::temporary("the server does not answer")));
             }
-            self.asked_ms = Some(now_ms);
-            self.outbox.at_once("PING :alive".to_owned());
+            self.pinged_ms = Some(now_ms);
+            self.queue.push_urgent("PING :alive".to_owned());
         }
         match self.phase {
             Phase::Registering(_) if now_ms >= self.began_ms + REGISTER_MS => {
-                Some(Heard::Broken(Fault::usual("the server did not finish the registration")))
+                Some(failed(ConnectionError::temporary("the server did not complete the registration")))
             }
             Phase::LoggingIn { until_ms } if now_ms >= until_ms => Some(self.online(now_ms)),
             Phase::Online if self.reclaims(settings) && now_ms >= self.reclaim_ms => {
-                self.reclaim(settings, now_ms);
+                self.reclaim_nick(settings, now_ms);
                 None
             }
             _ => None,
         }
     }
 
-    /// Takes a line from the server.
-    pub fn hear(&mut self, settings: &Settings, message: &Message, now_ms: u64) -> Option<Heard> {
-        self.heard_ms = now_ms;
-        self.asked_ms = None;
+    /// Handles a message of the server.
+    pub fn on_message(&mut self, settings: &Settings, message: &Message, now_ms: u64) -> Option<SessionEvent> {
+        self.received_ms = now_ms;
+        self.pinged_ms = None;
         match message.command.as_str() {
-            "PING" => self.outbox.at_once(format!("PONG :{}", message.text())),
-            "ERROR" | "465" => return Some(Heard::Broken(Fault::error(message.text()))),
-            "PONG" => return message.text().strip_prefix('t')?.parse().ok().map(Heard::Processed),
-            "NICK" | "JOIN" | "PART" | "KICK" | "396" => self.moved(message),
-            "PRIVMSG" => return self.said(message),
-            "NOTICE" => return self.noticed(settings, message, now_ms),
-            "005" => self.supported(message),
-            "433" | "436" | "437" | "432" => return self.nick_refused(settings, message),
-            "330" | "307" | "318" => return self.whois(settings, message),
-            "405" | "471" | "473" | "474" | "475" | "476" => self.join_failed(message),
-            _ if matches!(self.phase, Phase::Registering(_)) => return self.register(settings, message, now_ms),
+            "PING" => self.queue.push_urgent(format!("PONG :{}", message.text())),
+            "ERROR" | "465" => return Some(failed(ConnectionError::from_text(message.text()))),
+            "PONG" => return message.text().strip_prefix('t')?.parse().ok().map(SessionEvent::Confirmed),
+            "NICK" | "JOIN" | "PART" | "KICK" | "396" => self.on_membership(message),
+            "PRIVMSG" => return self.on_private_message(message),
+            "NOTICE" => return self.on_notice(settings, message, now_ms),
+            "005" => self.on_supported(message),
+            "433" | "436" | "437" | "432" => return self.on_nick_refused(settings, message),
+            "330" | "307" | "318" => return self.on_whois(settings, message),
+            "405" | "471" | "473" | "474" | "475" | "476" => self.on_join_failed(message),
+            _ if matches!(self.phase, Phase::Registering(_)) => return self.on_registration(settings, message, now_ms),
             "900" if matches!(self.phase, Phase::LoggingIn { .. }) => return Some(self.online(now_ms)),
-            _ => return self.refused(message),
+            _ => return self.on_undelivered(message),
         }
         None
     }
 
-    fn online(&mut self, now_ms: u64) -> Heard {
+    fn online(&mut self, now_ms: u64) -> SessionEvent {
         self.phase = Phase::Online;
         self.reclaim_ms = now_ms;
-        Heard::Online
+        SessionEvent::Online
     }
+}
 
-    /// Our own or somebody's coming and going.
-    fn moved(&mut self, message: &Message) {
-        let ours = message.nick().is_some_and(|nick| self.casing.same(nick, &self.nick));
-        match message.command.as_str() {
-            "NICK" if ours => {
-                self.nick = message.param(0).to_owned();
-                let tail =
-                    self.source.take().and_then(|source| source.split_once('!').map(|(_, tail)| tail.to_owned()));
-                self.source = tail.map(|tail| format!("{}!{tail}", self.nick));
-            }
-            "JOIN" if ours => {
-                self.source = Some(message.source.clone());
-                self.not_joined.remove(&self.casing.fold(message.param(0)));
-            }
-            "PART" if ours => drop(self.joined.remove(&self.casing.fold(message.param(0)))),
-            "KICK" if self.casing.same(message.param(1), &self.nick) => {
-                self.joined.remove(&self.casing.fold(message.param(0)));
-            }
-            // Our host is another one now, and not always the one that is told.
-            "396" => self.source = None,
-            _ => {}
-        }
-    }
-
-    fn join_failed(&mut self, message: &Message) {
-        let channel = self.casing.fold(message.param(1));
-        self.joined.remove(&channel);
-        if self.not_joined.len() < REMEMBERED {
-            self.not_joined.insert(channel, judge::shown(message.text()));
-        }
-    }
-
-    /// A line of ours that the server did not pass on.
-    fn refused(&mut self, message: &Message) -> Option<Heard> {
-        let (target, reason) = judge::not_passed(message)?;
-        let folded = self.casing.fold(&target);
-        self.joined.remove(&folded);
-        let joining = self.not_joined.get(&folded);
-        let reason = joining.map_or_else(|| reason.clone(), |why| format!("{reason} (not joined: {why})"));
-        Some(Heard::NotPassed { target, reason })
-    }
-
-    /// What a person wrote to us alone. Servers, services, CTCP and our own echo are no persons.
-    fn said(&self, message: &Message) -> Option<Heard> {
-        let nick = message.nick()?;
-        let text = message.text().trim();
-        let to_us = self.casing.same(message.param(0), &self.nick) && !self.casing.same(nick, &self.nick);
-        let spoken = !text.is_empty() && !text.starts_with('\u{1}') && !text.starts_with("***");
-        let person = !crate::address::is_service(nick) && !message.source.contains("@services.");
-        (to_us && spoken && person).then(|| Heard::Said { nick: nick.to_owned(), text: text.to_owned() })
-    }
+fn failed(error: ConnectionError) -> SessionEvent {
+    SessionEvent::Failed(error)
 }

@@ -1,11 +1,11 @@
-//! What a person reads.
+//! The text of deliveries.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test's helpers may fail it")]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
 
 use irc::compose::compose;
-use support::{delivery, event, question, settings, single};
+use support::{confirmation, delivery, event, settings, single};
 use tidings_plugin::{Content, Delivery, Digest};
 
 fn lines(delivery: &Delivery, later_minutes: u64, more: &[(&str, &str)]) -> Vec<String> {
@@ -22,9 +22,9 @@ fn linked(markup: bool) -> Delivery {
 }
 
 #[test]
-fn a_message_is_its_subtitle_age_and_link_and_what_the_user_wants() {
-    let mut why = linked(false);
-    why.recipient.triggered_by = true;
+fn a_message_has_its_subtitle_age_and_link_as_the_user_wants() {
+    let mut triggered = linked(false);
+    triggered.recipient.triggered_by = true;
     for (delivery, later, more, expected) in [
         (linked(false), 0, &[][..], "ralph built mutt https://koji.example.org/1"),
         (linked(false), 121, &[], "ralph built mutt (2 hours ago) https://koji.example.org/1"),
@@ -35,7 +35,12 @@ fn a_message_is_its_subtitle_age_and_link_and_what_the_user_wants() {
             &[],
             "\u{3}05buildsys.build.state.change\u{f} -- ralph built mutt \u{3}10https://koji.example.org/1\u{f}",
         ),
-        (why, 0, &[("links", "none")], "ralph built mutt ( triggered by https://tidings.example.org/toshio/irc/1 )"),
+        (
+            triggered,
+            0,
+            &[("links", "none")],
+            "ralph built mutt ( triggered by https://tidings.example.org/toshio/irc/1 )",
+        ),
         (single("ralph", ""), 0, &[], "buildsys.build.state.change"),
         (single("ralph", "\u{1}\u{3}\r\n"), 0, &[], "buildsys.build.state.change"),
     ] {
@@ -45,11 +50,11 @@ fn a_message_is_its_subtitle_age_and_link_and_what_the_user_wants() {
     let Content::Single(event) = &mut evil.content else { unreachable!() };
     event.link = Some("javascript:alert(1)".into());
     assert_eq!(lines(&evil, 0, &[]), ["ralph built mutt"]);
-    assert_eq!(lines(&single("ralph", &"word ".repeat(1000)), 0, &[]).len(), 3, "the rest is a click away");
+    assert_eq!(lines(&single("ralph", &"word ".repeat(1000)), 0, &[]).len(), 3, "at most three lines");
 }
 
 #[test]
-fn a_digest_is_bounded_and_counts_the_rest() {
+fn a_digest_is_limited_and_counts_the_rest() {
     let digest = |summaries: usize, omitted: u32, verbose: bool| {
         let events = (0..4).map(|number| event(&format!("event {number}"))).collect();
         let summary = (0..summaries).map(|number| format!("group {number}\r\nQUIT")).collect();
@@ -64,7 +69,7 @@ fn a_digest_is_bounded_and_counts_the_rest() {
 }
 
 #[test]
-fn a_digest_has_no_more_lines_than_a_call_carries() {
+fn a_digest_has_no_more_lines_than_a_call_can_send() {
     let events = (0..40).map(|number| event(&format!("event {number}"))).collect();
     let digest = delivery("ralph", Content::Digest(Digest { events, summary: Vec::new(), omitted: 0 }));
     for (most, shown) in [(100, 40), (10, 8), (3, 1), (1, 0)] {
@@ -76,8 +81,8 @@ fn a_digest_has_no_more_lines_than_a_call_carries() {
 }
 
 #[test]
-fn a_question_says_how_to_answer_and_how_long() {
-    let text = lines(&question("ralph"), 0, &[]).join("\n");
+fn a_confirmation_says_how_to_answer_and_until_when() {
+    let text = lines(&confirmation("ralph"), 0, &[]).join("\n");
     for part in ["toshio", "confirm K7QX-M2", "/confirm/accept/K7QX-M2", "/confirm/reject/K7QX-M2", "UTC"] {
         assert!(text.contains(part), "{part}: {text}");
     }

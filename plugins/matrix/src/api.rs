@@ -60,7 +60,7 @@ fn judge(response: &Response, now_ms: u64) -> Result<Value, Refusal> {
     if (200..300).contains(&response.status) {
         return Ok(answer);
     }
-    let said = web::said(response);
+    let said = web::describe(response);
     let code = answer["errcode"].as_str().unwrap_or_default();
     let outcome = match response.status {
         _ if ACCOUNT_CODES.contains(&code) => web::trouble(response, now_ms),

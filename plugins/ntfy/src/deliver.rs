@@ -50,12 +50,12 @@ fn judge(response: &Response, now_ms: u64) -> Outcome {
         401 | 413 | 429 => web::trouble(response, now_ms),
         403 => Outcome::retry_after(
             Some(CLOSED_MS),
-            format!("the topic is closed to this channel: {}", web::said(response)),
+            format!("the topic is closed to this channel: {}", web::describe(response)),
         ),
         408 | 425 | 500..=599 => web::retry(response, now_ms),
         // Nothing but a message of its own comes from an ntfy server: this is none, or not at its root.
-        300..=399 | 404 | 405 => Outcome::trouble(None, format!("no ntfy server: {}", web::said(response))),
-        _ => Outcome::Rejected(web::said(response)),
+        300..=399 | 404 | 405 => Outcome::trouble(None, format!("no ntfy server: {}", web::describe(response))),
+        _ => Outcome::Rejected(web::describe(response)),
     }
 }
 
@@ -68,7 +68,7 @@ fn receipt(response: &Response) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use tidings_plugin::http::Error;
-    use tidings_plugin::testing::{FakeHost, answer, confirmation, delivery, told};
+    use tidings_plugin::testing::{FakeHost, answer, confirmation, delivery, parts};
 
     use super::*;
 
@@ -79,7 +79,7 @@ mod tests {
         let outcome = deliver(&far, &Settings::read(|_| None).unwrap(), &[delivery]).remove(0);
         assert_eq!(far.answers_left(), 0);
         assert!(far.requests().iter().all(|request| request.method == "POST" && request.url == "https://ntfy.sh/"));
-        let (kind, after, words) = told(&outcome);
+        let (kind, after, words) = parts(&outcome);
         (kind, after, words.to_owned())
     }
 

@@ -1,23 +1,23 @@
-//! Web addresses that users give for themselves (feature `url`). They decide where a delivery goes, so what could mean two
-//! things is refused.
+//! Web addresses that users give for themselves (feature `url`). They decide where a delivery goes, so an ambiguous one
+//! is refused.
 
 use url::{Host, Url};
 
-/// Why a text is no web address that is delivered to.
+/// Why a text is not accepted as a web address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WebAddressError {
-    /// It is none at all.
+    /// It is not a URL.
     NoUrl,
     /// Neither https nor, where that is allowed, http.
     Scheme,
-    /// It has a user name or a password, which would be one in the open.
+    /// It has a user name or a password, which would not be kept secret.
     Credentials,
 }
 
-/// An https URL (with `plain_http`, also http) in normal form: the host in lower case and as IDNA's ASCII, the port only
-/// where it is not the usual one, the path without `.` and `..`. Its fragment is kept.
+/// Parses an https URL (with `plain_http`, also http) and returns it in normal form: the host in lower case and in the
+/// ASCII form of IDNA, the port only where it is not the default, the path without `.` and `..`. The fragment is kept.
 pub fn web(text: &str, plain_http: bool) -> Result<Url, WebAddressError> {
-    // The URL standard drops these silently; anyone who has them in an address meant something else.
+    // The URL standard drops these characters silently. An address that has them is probably a mistake.
     if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
         return Err(WebAddressError::NoUrl);
     }

@@ -1,21 +1,21 @@
-//! A batch, delivered one by one by a channel without a connection of its own.
+//! Delivers a batch one delivery at a time, for channels that keep no connection.
 
 use crate::host::Host;
 use crate::{Delivery, Outcome, Trouble};
 
-/// The longest one HTTP exchange, in milliseconds: a server that thinks for longer holds up everybody else.
+/// The longest HTTP exchange, in milliseconds: a slower server would delay all other deliveries.
 pub const EXCHANGE_MS: u32 = 15_000;
-/// No delivery is begun with less time than this, in milliseconds: space for an exchange and its outcome.
+/// The least remaining time to start a delivery, in milliseconds: enough for an exchange and its outcome.
 const BEGIN_MS: u64 = EXCHANGE_MS as u64 + 1_000;
 
-/// Sends each delivery, in order, and tells the host each outcome at once. After the channel's trouble, and when the time
-/// runs out, the rest is not tried: it gets the same trouble, or another attempt.
+/// Sends each delivery, in order, and settles each outcome at once. After trouble of the channel, or when the time runs
+/// out, the remaining deliveries are not tried: they get the same trouble, or a retry.
 pub fn one_by_one(host: &impl Host, batch: &[Delivery], mut send: impl FnMut(&Delivery) -> Outcome) -> Vec<Outcome> {
     let reserve_ms = BEGIN_MS.min(host.remaining_ms() / 4);
     let mut trouble: Option<Trouble> = None;
     let mut deliver = |delivery: &Delivery| match &trouble {
         Some(trouble) => Outcome::ChannelTrouble(trouble.clone()),
-        None if host.remaining_ms() < reserve_ms => Outcome::retry("there was no time left for it in this batch"),
+        None if host.remaining_ms() < reserve_ms => Outcome::retry("no time was left for it in this call"),
         None => {
             let outcome = send(delivery);
             if let Outcome::ChannelTrouble(found) = &outcome {
@@ -24,9 +24,9 @@ pub fn one_by_one(host: &impl Host, batch: &[Delivery], mut send: impl FnMut(&De
             outcome
         }
     };
-    let outcome = |(place, delivery): (usize, &Delivery)| {
+    let outcome = |(index, delivery): (usize, &Delivery)| {
         let outcome = deliver(delivery);
-        host.settled(place, &outcome);
+        host.settled(index, &outcome);
         outcome
     };
     batch.iter().enumerate().map(outcome).collect()

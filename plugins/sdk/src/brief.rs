@@ -1,33 +1,34 @@
-//! A delivery as a short plain text, for channels without a form of their own: chats and push services.
+//! A delivery as a short plain text, for channels without a format of their own: chats and push services.
 
 use crate::text::{HeaderSafe, plain};
 use crate::time;
 use crate::{Confirmation, Content, Delivery, Digest, Event, Recipient};
 
-/// The title and each line of a digest, in characters.
+/// The longest title and the longest line of a digest, in characters.
 const LINE_CHARS: usize = 250;
 
-/// A title, what follows it, and where a person reads more.
+/// A title, a text and a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Brief {
     /// One line, never empty.
     pub title: String,
-    /// Lines that end with `\n` but for the last, without control characters; empty where the title says all.
+    /// Lines separated by `\n`, without control characters; empty where the title is complete.
     pub text: String,
     /// An http or https URL.
     pub link: Option<String>,
 }
 
 impl Brief {
+    /// Writes a delivery as text, with the name of the filter where the recipient wants it.
     pub fn of(delivery: &Delivery) -> Brief {
         let recipient = &delivery.recipient;
         let mut brief = match &delivery.content {
-            Content::Single(event) => single(event),
-            Content::Digest(digest) => digested(digest, recipient.verbose),
-            Content::Confirmation(confirmation) => asking(confirmation, recipient),
+            Content::Single(event) => of_event(event),
+            Content::Digest(digest) => of_digest(digest, recipient.verbose),
+            Content::Confirmation(confirmation) => of_confirmation(confirmation, recipient),
         };
-        let asks = matches!(delivery.content, Content::Confirmation(_));
-        if let Some(filter) = recipient.filter_name.as_deref().filter(|_| recipient.triggered_by && !asks) {
+        let is_confirmation = matches!(delivery.content, Content::Confirmation(_));
+        if let Some(filter) = recipient.filter_name.as_deref().filter(|_| recipient.triggered_by && !is_confirmation) {
             let start = if brief.text.is_empty() { "" } else { "\n\n" };
             brief.text.push_str(&format!("{start}Your filter: {}", line(filter)));
         }
@@ -35,15 +36,15 @@ impl Brief {
     }
 }
 
-fn single(event: &Event) -> Brief {
-    let said = [&event.subtitle, &event.title, &event.topic].into_iter().find(|text| !text.trim().is_empty());
-    let title = line(said.map_or("A message", String::as_str));
+fn of_event(event: &Event) -> Brief {
+    let text = [&event.subtitle, &event.title, &event.topic].into_iter().find(|text| !text.trim().is_empty());
+    let title = line(text.map_or("A message", String::as_str));
     let long = event.long_form.trim();
     let text = if long == event.subtitle.trim() { String::new() } else { plain(long) };
     Brief { title, text, link: web_link(event.link.as_deref()) }
 }
 
-fn digested(digest: &Digest, verbose: bool) -> Brief {
+fn of_digest(digest: &Digest, verbose: bool) -> Brief {
     let updates = digest.events.len() + digest.omitted as usize;
     let title = format!("{updates} update{}", if updates == 1 { "" } else { "s" });
     let mut lines: Vec<String> = digest.summary.iter().map(|summary| format!("- {}", line(summary))).collect();
@@ -52,7 +53,7 @@ fn digested(digest: &Digest, verbose: bool) -> Brief {
     }
     if verbose {
         for event in &digest.events {
-            let Brief { title, text, link } = single(event);
+            let Brief { title, text, link } = of_event(event);
             lines.extend([String::new(), title]);
             lines.extend([text].into_iter().filter(|text| !text.is_empty()));
             lines.extend(link);
@@ -65,12 +66,12 @@ fn digested(digest: &Digest, verbose: bool) -> Brief {
     Brief { title, text: lines.join("\n"), link }
 }
 
-fn asking(confirmation: &Confirmation, recipient: &Recipient) -> Brief {
+fn of_confirmation(confirmation: &Confirmation, recipient: &Recipient) -> Brief {
     let text = format!(
         "Somebody, probably you, asked for notifications to be sent here, for the account {}.\n\
          To receive them, open {}\nor give back the code {}\n\
          If that was not you, open {}\nor do nothing: without your consent nothing is sent here.\n\
-         The code is good until {}.",
+         The code is valid until {}.",
         line(&recipient.user),
         line(&confirmation.accept_link),
         line(&confirmation.code),
@@ -85,7 +86,7 @@ fn line(text: &str) -> String {
     HeaderSafe::flatten(text).truncate(LINE_CHARS).into()
 }
 
-/// The link, if it is one that may be offered for a click.
+/// The link, if it is an http or https URL without spaces and control characters.
 pub fn web_link(link: Option<&str>) -> Option<String> {
     let web = |link: &&str| link.starts_with("https://") || link.starts_with("http://");
     let whole = |link: &&str| !link.chars().any(|c| c.is_whitespace() || c.is_control());
@@ -110,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_its_subtitle_and_what_it_says_more() {
+    fn an_event_is_its_subtitle_and_its_long_form() {
         let brief = |event, filter| Brief::of(&delivery(Content::Single(event), filter, false));
         let short = brief(event("built\nmutt", "built\nmutt", Some("https://a.example/1")), false);
         let link = Some("https://a.example/1".to_owned());
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_is_its_summary_and_in_full_where_wanted() {
+    fn a_digest_is_its_summary_and_its_events_if_verbose() {
         let events = vec![event("one", "more of one", Some("https://a.example/1")), event("two", "two", None)];
         let digest = Digest { events, summary: vec!["both\n- forged".into()], omitted: 1 };
         let brief = |verbose| Brief::of(&delivery(Content::Digest(digest.clone()), false, verbose));
@@ -134,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_confirmation_says_how_to_answer_and_how_long() {
+    fn a_confirmation_says_how_to_answer_and_until_when() {
         let brief = Brief::of(&delivery(testing::confirmation(), true, false));
         assert_eq!(brief.link.as_deref(), Some("https://t.example/yes"));
         for part in ["ralph", "https://t.example/yes", "https://t.example/no", "K7QX", "2026-11-24 12:00 UTC"] {

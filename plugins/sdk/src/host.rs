@@ -1,20 +1,22 @@
-//! The host as a channel that speaks HTTP uses it, behind a trait, so that such a channel is tested without a host.
+//! The host as a channel over HTTP uses it, behind a trait, so that such a channel is tested without a host. Channels
+//! with their own connections use [`crate::stream`].
 
 use crate::http::{Error, Request, Response};
 use crate::{Outcome, clock, http, progress};
 
-/// What one call of `deliver` may ask of the host.
+/// What one call of a plugin may ask of the host.
 pub trait Host {
+    /// Sends an HTTP request. An error status is a response.
     fn send(&self, request: &Request) -> Result<Response, Error>;
     /// Milliseconds since 1970-01-01 UTC.
     fn now_ms(&self) -> u64;
-    /// What is left before the deadline of this call: milliseconds.
+    /// The time until the deadline of this call, in milliseconds.
     fn remaining_ms(&self) -> u64;
-    /// Tells what became of the delivery at this place of the batch.
-    fn settled(&self, place: usize, outcome: &Outcome);
+    /// Reports the final outcome of the delivery at this index of the batch. It counts even if the plugin traps later.
+    fn settled(&self, index: usize, outcome: &Outcome);
 }
 
-/// The real one, within the sandbox.
+/// The host of a plugin that runs in the sandbox.
 pub struct Sandbox;
 
 impl Host for Sandbox {
@@ -30,7 +32,7 @@ impl Host for Sandbox {
         clock::remaining_ms()
     }
 
-    fn settled(&self, place: usize, outcome: &Outcome) {
-        progress::settled(place as u32, outcome);
+    fn settled(&self, index: usize, outcome: &Outcome) {
+        progress::settled(index as u32, outcome);
     }
 }

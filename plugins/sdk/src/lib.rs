@@ -1,8 +1,9 @@
-//! What a Tidings delivery plugin is written with: the contract `tidings:channel@1.0.0` as Rust types, the host's
-//! functions under short names, text that is safe to put into a protocol line, and what channels over HTTP share.
+//! The SDK for Tidings delivery plugins: the contract `tidings:channel@1.0.0` as Rust types, the host's functions under
+//! short names, text that is safe in a protocol line, and what several channels share.
 //!
-//! A plugin implements [`Channel`] on a unit struct and names it in [`export!`]. All types are plain data, so a plugin's
-//! logic compiles and is tested on the machine at hand; only the host's functions need the host, and panic without it.
+//! A plugin implements [`Channel`] on a unit struct and names it in [`export!`]. All types are plain data, so a
+//! plugin's logic compiles and is tested natively. Only the host's functions need the host; they panic without it.
+//! Channels use them through the traits of [`host`] (HTTP) and [`stream`] (connections), which have fakes in `testing`.
 //!
 //! This crate must not know any channel's protocol.
 
@@ -13,6 +14,7 @@ pub mod brief;
 pub mod host;
 pub mod manifest;
 mod outcome;
+pub mod stream;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod text;
@@ -35,7 +37,7 @@ pub mod bindings {
 
 #[allow(missing_docs)]
 pub mod residency {
-    //! What a resident plugin exports beyond that, generated from the same file.
+    //! The additional export of a resident plugin, generated from the same file.
     wit_bindgen::generate!({
         world: "residency",
         path: "../../wit/v1",
@@ -48,7 +50,7 @@ pub mod residency {
 
 #[allow(missing_docs)]
 pub mod streaming {
-    //! What a plugin imports beyond that to write event streams, generated from the same file.
+    //! The additional import of a plugin that writes event streams, generated from the same file.
     wit_bindgen::generate!({
         world: "streaming",
         path: "../../wit/v1",
@@ -64,7 +66,7 @@ pub use bindings::tidings::channel::types::{
 };
 /// The host's functions.
 pub use bindings::tidings::channel::{clock, config, http, inbox, log, net, progress, random, state};
-/// What a resident plugin implements beside [`Channel`]: `wake`.
+/// What a resident plugin implements in addition to [`Channel`]: `wake`.
 pub use residency::exports::tidings::channel::resident::{Guest as Resident, Reason};
 /// The host's event streams, for plugins that write them.
 pub use streaming::tidings::channel::event_stream;
@@ -82,7 +84,7 @@ pub use streaming::tidings::channel::event_stream;
 ///         Manifest {
 ///             address_label: "pager number".into(),
 ///             address_example: "4711".into(),
-///             config: vec![field("tone", FieldKind::Text, "Tone", "What it plays.").default("beep")],
+///             config: vec![field("tone", FieldKind::Text, "Tone", "The sound of a call.").default("beep")],
 ///             ..plugin("pager", "0.1.0", "Calls a pager.")
 ///         }
 ///     }
@@ -90,7 +92,7 @@ pub use streaming::tidings::channel::event_stream;
 ///     fn check_address(address: String) -> Result<String, Problem> {
 ///         match address.parse::<u32>() {
 ///             Ok(number) => Ok(number.to_string()),
-///             Err(_) => Err(Problem { message: "a pager number has digits only".into() }),
+///             Err(_) => Err(Problem { message: "a pager number consists of digits".into() }),
 ///         }
 ///     }
 ///

@@ -1,10 +1,10 @@
-//! Short ways to write a [`Manifest`](crate::Manifest): a field starts as an optional, plain setting and says what it is
-//! more than that.
+//! Builders for the parts of a [`Manifest`](crate::Manifest). A field starts as an optional setting without a default;
+//! its methods change that.
 
 use crate::{Capability, CredentialRequest, Field, FieldKind, GrantRequest, Lifetime, Manifest};
 
-/// A plugin of this name that is made afresh for each call, asks for nothing and has no settings: the rest of a
-/// [`Manifest`], after `..`.
+/// The manifest of a plugin that gets a new instance for each call and has no settings and no grants. Use it after `..`
+/// in a [`Manifest`].
 pub fn plugin(name: &str, version: &str, summary: &str) -> Manifest {
     Manifest {
         name: name.into(),
@@ -20,7 +20,7 @@ pub fn plugin(name: &str, version: &str, summary: &str) -> Manifest {
     }
 }
 
-/// A setting of this kind, optional and without default.
+/// An optional setting of this kind, without a default.
 pub fn field(name: &str, kind: FieldKind, label: &str, help: &str) -> Field {
     Field {
         name: name.into(),
@@ -42,12 +42,12 @@ impl Field {
         Field { required: true, ..self }
     }
 
-    /// Write-only, and kept out of logs.
+    /// The value is write-only and is not logged.
     pub fn secret(self) -> Self {
         Field { secret: true, ..self }
     }
 
-    /// What `config::get` answers where the administrator set nothing.
+    /// The value that `config::get` returns where the administrator has set none.
     pub fn default(self, value: &str) -> Self {
         Field { default: Some(value.into()), ..self }
     }
@@ -57,28 +57,29 @@ impl Field {
         Field { choices: values.iter().map(|value| (*value).into()).collect(), ..self }
     }
 
-    /// The shortest text, in characters, or the smallest number.
+    /// The shortest text in characters, or the smallest number.
     pub fn min(self, min: i64) -> Self {
         Field { min: Some(min), ..self }
     }
 
-    /// The longest text, in characters, or the largest number.
+    /// The longest text in characters, or the largest number.
     pub fn max(self, max: i64) -> Self {
         Field { max: Some(max), ..self }
     }
 }
 
-/// Asks for TCP and TLS to a host and port; `{name}` stands for the value of that setting.
+/// Requests TCP and TLS to a host and port; `{name}` stands for the value of that setting.
 pub fn net(host: &str, port: &str, why: &str) -> GrantRequest {
     GrantRequest { capability: Capability::Net, host: host.into(), port: port.into(), why: why.into() }
 }
 
-/// Asks for HTTP to a host and port; `{name}` stands for the value of that setting.
+/// Requests HTTP to a host and port; `{name}` stands for the value of that setting.
 pub fn http(host: &str, port: &str, why: &str) -> GrantRequest {
     GrantRequest { capability: Capability::Http, host: host.into(), port: port.into(), why: why.into() }
 }
 
-/// Asks the host to use a secret of this sort for requests to this host; see `credential-request` in the contract.
+/// Requests that the daemon uses a secret of this kind for requests to this host; see `credential-request` in the
+/// contract.
 pub fn credential(name: &str, kind: &str, host: &str, why: &str) -> CredentialRequest {
     CredentialRequest { name: name.into(), kind: kind.into(), host: host.into(), required: false, why: why.into() }
 }

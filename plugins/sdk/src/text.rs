@@ -1,16 +1,16 @@
 //! Text that is safe in one line of a protocol: headers of mail and HTTP, commands of SMTP and IRC.
 //!
-//! Event text may hold anything. What ends a line somewhere (CR, LF, NUL, NEL, U+2028, U+2029) or steers a terminal (the
-//! other control characters) cannot be in a [`HeaderSafe`], and there is no way to make one around that check.
+//! The text of an event may hold any character. A [`HeaderSafe`] holds no character that ends a line (CR, LF, NUL, NEL,
+//! U+2028, U+2029) or controls a terminal (the other control characters), and cannot be made without that check.
 
 use std::fmt;
 
-/// One line of text without control characters and line separators. Any other character may be in it; how a medium
-/// writes characters beyond ASCII is the medium's affair.
+/// One line of text without control characters and line separators. It may hold any other character; each channel
+/// encodes those beyond ASCII itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct HeaderSafe(String);
 
-/// The text holds a control character or a line separator.
+/// The error that a text has a control character or a line separator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unsafe;
 
@@ -23,19 +23,19 @@ impl fmt::Display for Unsafe {
 impl std::error::Error for Unsafe {}
 
 impl HeaderSafe {
-    /// The text as it is, or a refusal: for what must not be changed silently, such as addresses.
+    /// Returns the text unchanged, or an error: for text that must not be changed silently, such as addresses.
     pub fn refuse(text: &str) -> Result<Self, Unsafe> {
-        if text.chars().any(breaks) { Err(Unsafe) } else { Ok(HeaderSafe(text.to_owned())) }
+        if text.chars().any(is_unsafe) { Err(Unsafe) } else { Ok(HeaderSafe(text.to_owned())) }
     }
 
-    /// The text with every run of white space, control characters and line separators made one space, and none at the
-    /// ends: for what a person reads.
+    /// Returns the text with every run of white space, control characters and line separators replaced by one space,
+    /// and none at the ends: for text that a person reads.
     pub fn flatten(text: &str) -> Self {
-        let words = text.split(|c: char| c.is_whitespace() || breaks(c)).filter(|word| !word.is_empty());
+        let words = text.split(|c: char| c.is_whitespace() || is_unsafe(c)).filter(|word| !word.is_empty());
         HeaderSafe(words.collect::<Vec<_>>().join(" "))
     }
 
-    /// At most `chars` characters; where something was cut, the last is an ellipsis.
+    /// Cuts the text to at most `chars` characters. The last character of a cut text is an ellipsis.
     pub fn truncate(self, chars: usize) -> Self {
         match self.0.char_indices().nth(chars) {
             None => self,
@@ -67,8 +67,8 @@ impl From<HeaderSafe> for String {
     }
 }
 
-/// Lines that end with `\n`, whatever ended them before. Other control characters, which could steer a reader's terminal,
-/// become U+FFFD; the tabulator stays.
+/// Returns the text with all line ends replaced by `\n`, and other control characters, which could control a terminal,
+/// by U+FFFD. Tabs stay.
 pub fn plain(text: &str) -> String {
     let mut lines = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();
@@ -87,12 +87,12 @@ pub fn plain(text: &str) -> String {
     lines
 }
 
-/// The longest beginning of the text that has at most so many octets and ends between two characters.
+/// The longest prefix that has at most this many octets and does not split a character.
 pub fn prefix(text: &str, octets: usize) -> &str {
     &text[..text.floor_char_boundary(octets)]
 }
 
-/// At most `octets` octets; where something was cut, the last character is an ellipsis, if there is space for one.
+/// Cuts the text to at most `octets` octets. The last character of a cut text is an ellipsis, if it fits.
 pub fn cut(text: &str, octets: usize) -> String {
     const ELLIPSIS: &str = "…";
     match octets.checked_sub(ELLIPSIS.len()) {
@@ -102,8 +102,8 @@ pub fn cut(text: &str, octets: usize) -> String {
     }
 }
 
-/// Ends a line or steers a terminal somewhere.
-fn breaks(c: char) -> bool {
+/// Whether a character ends a line or controls a terminal.
+fn is_unsafe(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_breaks_a_line_gets_into_header_safe_text() {
+    fn header_safe_text_has_no_line_end_and_no_control_character() {
         for evil in ["\r", "\n", "\0", "\t", "\u{1b}", "\u{7f}", "\u{85}", "\u{9b}", "\u{2028}", "\u{2029}"] {
             let text = format!("before{evil}Bcc: everybody@example.org");
             assert_eq!(HeaderSafe::refuse(&text), Err(Unsafe), "{evil:?}");
@@ -130,13 +130,13 @@ mod tests {
     }
 
     #[test]
-    fn lines_end_in_one_way_and_nothing_steers_a_terminal() {
+    fn plain_text_has_one_line_end_and_no_control_character() {
         let evil = "a\rb\nc\r\nd\u{85}e\u{2028}f\u{2029}g\0h\u{1b}[31mi\u{9b}j\tk\n\rl";
         assert_eq!(plain(evil), "a\nb\nc\nd\ne\nf\ng\u{fffd}h\u{fffd}[31mi\u{fffd}j\tk\n\nl");
     }
 
     #[test]
-    fn a_text_is_cut_between_characters_within_the_octets() {
+    fn a_cut_splits_no_character_and_keeps_to_the_octets() {
         for (octets, expected) in [(7, "żółw"), (6, "ż…"), (5, "ż…"), (4, "…"), (3, "…"), (2, "ż"), (1, ""), (0, "")]
         {
             assert_eq!(cut("żółw", octets), expected, "{octets}");
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn truncation_counts_characters_and_shows() {
+    fn truncation_counts_characters_and_ends_with_an_ellipsis() {
         let cut = |text, chars| String::from(HeaderSafe::flatten(text).truncate(chars));
         assert_eq!(cut("żółw", 4), "żółw");
         assert_eq!(cut("żółwie", 4), "żół…");

@@ -1,8 +1,8 @@
-//! Points in time as texts, in UTC: what HTTP says, and what people and programs read. The clock is the caller's.
+//! Times as texts, in UTC: HTTP dates, RFC 3339, and a form for people. This module reads no clock.
 
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const DAY_MS: u64 = 24 * 3600 * 1000;
-/// 9999-12-31, the last day that four digits can say.
+/// 9999-12-31, the last day whose year has four digits.
 const LAST_DAY: u64 = 2_932_896;
 
 /// A day of the calendar.
@@ -16,7 +16,7 @@ pub struct Day {
 }
 
 impl Day {
-    /// From days since 1970-01-01; the last one is 9999-12-31.
+    /// The day that is so many days after 1970-01-01, at most 9999-12-31.
     pub fn after_epoch(days: u64) -> Day {
         let (mut year, mut left) = (1970, days.min(LAST_DAY));
         while left >= year_days(year) {
@@ -31,11 +31,11 @@ impl Day {
         Day { year, month, day: left + 1 }
     }
 
-    /// Days since 1970-01-01; none for a day before, or that the calendar does not have.
+    /// Days since 1970-01-01; none for an earlier day or an invalid one.
     fn since_epoch(self) -> Option<u64> {
         let Day { year, month, day } = self;
-        let real = (1970..=9999).contains(&year) && (1..=12).contains(&month);
-        if !real || !(1..=month_days(year, month)).contains(&day) {
+        let valid = (1970..=9999).contains(&year) && (1..=12).contains(&month);
+        if !valid || !(1..=month_days(year, month)).contains(&day) {
             return None;
         }
         let years: u64 = (1970..year).map(year_days).sum();
@@ -60,7 +60,7 @@ fn month_days(year: u64, month: u64) -> u64 {
     }
 }
 
-/// Milliseconds since 1970-01-01 UTC as RFC 3339 has them: `2026-11-24T12:00:00.000Z`.
+/// Formats milliseconds since 1970-01-01 UTC as RFC 3339: `2026-11-24T12:00:00.000Z`.
 pub fn rfc3339(ms: u64) -> String {
     let Day { year, month, day } = Day::after_epoch(ms / DAY_MS);
     let (seconds, millis) = (ms % DAY_MS / 1000, ms % 1000);
@@ -68,14 +68,14 @@ pub fn rfc3339(ms: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
 }
 
-/// The same for people, to the minute: `2026-11-24 12:00 UTC`.
+/// Formats milliseconds since 1970-01-01 UTC for people, to the minute: `2026-11-24 12:00 UTC`.
 pub fn minute(ms: u64) -> String {
     let text = rfc3339(ms);
     format!("{} {} UTC", &text[..10], &text[11..16])
 }
 
-/// An HTTP date in any of its three forms (RFC 9110, 5.6.7) as milliseconds since 1970-01-01 UTC; none for any other
-/// text, and for times before.
+/// Parses an HTTP date in any of its three forms (RFC 9110, 5.6.7) to milliseconds since 1970-01-01 UTC. Returns none
+/// for any other text and for earlier times.
 pub fn http_date(text: &str) -> Option<u64> {
     let words: Vec<&str> = text.split([' ', ',', '-']).filter(|word| !word.is_empty()).collect();
     let (day, month, year, time) = match words[..] {
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_those_of_the_calendar() {
+    fn times_follow_the_calendar() {
         for (ms, text) in [
             (0, "1970-01-01T00:00:00.000Z"),
             (951_782_399_999, "2000-02-28T23:59:59.999Z"),
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn the_three_forms_of_an_http_date_are_read_and_nothing_else() {
+    fn only_the_three_forms_of_an_http_date_are_parsed() {
         for text in ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
             assert_eq!(http_date(text), Some(784_111_777_000), "{text}");
         }

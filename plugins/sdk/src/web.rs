@@ -1,28 +1,28 @@
-//! What an HTTP answer, or the lack of one, means for a delivery, where protocols agree.
+//! The outcome of an HTTP response, or of its absence, as far as all protocols agree.
 
 use crate::Outcome;
 use crate::http::{Error, Response};
 use crate::text::HeaderSafe;
 use crate::time;
 
-/// How much of an answer's body a reason quotes, in characters.
+/// How much of a response's body a reason quotes, in characters.
 const QUOTE_CHARS: usize = 200;
 
-/// Whose the server is, and so who is hurt when it fails.
+/// Who uses the server, and so which deliveries fail with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Server {
-    /// The channel's, for all its users.
+    /// All users of the channel.
     Channel,
-    /// The recipient's own; its failures are this delivery's.
+    /// This recipient alone.
     Recipient,
 }
 
-/// The value of a header of this (lower-case) name, if it is there.
+/// The value of the header of this name, without regard to case.
 pub fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
     response.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
 }
 
-/// How long the server asks to be left alone, in milliseconds: `Retry-After` as seconds or as a date (RFC 9110, 10.2.3).
+/// The wait that the server asks for, in milliseconds: `Retry-After` as seconds or as a date (RFC 9110, 10.2.3).
 pub fn retry_after_ms(response: &Response, now_ms: u64) -> Option<u64> {
     let value = header(response, "retry-after")?;
     match value.parse::<u64>() {
@@ -31,9 +31,9 @@ pub fn retry_after_ms(response: &Response, now_ms: u64) -> Option<u64> {
     }
 }
 
-/// The answer in one line: its status, and the beginning of what it said.
-pub fn said(response: &Response) -> String {
-    // Four bytes a character at most, so that a large body is not copied for a short quote.
+/// Describes a response in one line: its status and the beginning of its body.
+pub fn describe(response: &Response) -> String {
+    // A character has at most four bytes. This avoids a copy of a large body.
     let start = &response.body[..response.body.len().min(QUOTE_CHARS * 4)];
     let quote = HeaderSafe::flatten(&String::from_utf8_lossy(start)).truncate(QUOTE_CHARS);
     match quote.is_empty() {
@@ -42,31 +42,31 @@ pub fn said(response: &Response) -> String {
     }
 }
 
-/// A passing failure of this delivery, with the wait that the server asked for.
+/// A temporary failure of this delivery, with the wait that the server asks for.
 pub fn retry(response: &Response, now_ms: u64) -> Outcome {
-    Outcome::retry_after(retry_after_ms(response, now_ms), said(response))
+    Outcome::retry_after(retry_after_ms(response, now_ms), describe(response))
 }
 
-/// The channel's trouble, with the rest that the server asked for.
+/// A failure of the channel, with the pause that the server asks for.
 pub fn trouble(response: &Response, now_ms: u64) -> Outcome {
-    Outcome::trouble(retry_after_ms(response, now_ms), said(response))
+    Outcome::trouble(retry_after_ms(response, now_ms), describe(response))
 }
 
-/// There was no answer.
+/// The outcome of a request without a response.
 pub fn failure(error: &Error, server: Server) -> Outcome {
-    let (passing, reason) = match error {
+    let (temporary, reason) = match error {
         Error::Denied(why) => (false, format!("not granted: {why}")),
-        Error::Invalid(why) => (false, format!("no request: {why}")),
-        Error::Unresolved(why) => (true, format!("the server's name does not resolve: {why}")),
-        Error::Failed(why) => (true, format!("no answer: {why}")),
-        Error::Timeout => (true, "no answer in time; it may have arrived".to_owned()),
+        Error::Invalid(why) => (false, format!("invalid request: {why}")),
+        Error::Unresolved(why) => (true, format!("the name of the server does not resolve: {why}")),
+        Error::Failed(why) => (true, format!("no response: {why}")),
+        Error::Timeout => (true, "no response in time; the request may have arrived".to_owned()),
         Error::Tls(why) => (true, format!("no TLS: {why}")),
-        Error::Limit(why) => (true, format!("an answer beyond the limits: {why}")),
+        Error::Limit(why) => (true, format!("the response exceeds a limit: {why}")),
     };
     match (server, error) {
-        (Server::Recipient, _) if passing => Outcome::retry(reason),
+        (Server::Recipient, _) if temporary => Outcome::retry(reason),
         (Server::Recipient, _) => Outcome::Rejected(reason),
-        // A connection that breaks may be this delivery's doing; the rest is everybody's.
+        // This delivery may have caused a broken connection. Other errors concern all deliveries.
         (Server::Channel, Error::Failed(_) | Error::Limit(_)) => Outcome::retry(reason),
         (Server::Channel, _) => Outcome::trouble(None, reason),
     }
@@ -102,14 +102,14 @@ mod tests {
     }
 
     #[test]
-    fn a_quoted_answer_is_one_short_line() {
-        assert_eq!(said(&response(500, &[], "")), "HTTP 500");
-        assert_eq!(said(&response(403, &[], "<b>no\r\n\u{1b}[2J\n")), "HTTP 403: <b>no [2J");
-        assert!(said(&response(403, &[], &"ü".repeat(100_000))).chars().count() <= QUOTE_CHARS + 10);
+    fn a_described_response_is_one_short_line() {
+        assert_eq!(describe(&response(500, &[], "")), "HTTP 500");
+        assert_eq!(describe(&response(403, &[], "<b>no\r\n\u{1b}[2J\n")), "HTTP 403: <b>no [2J");
+        assert!(describe(&response(403, &[], &"ü".repeat(100_000))).chars().count() <= QUOTE_CHARS + 10);
     }
 
     #[test]
-    fn a_failure_is_the_recipients_or_everybodys() {
+    fn a_failure_concerns_the_recipient_or_the_channel() {
         let word = |outcome| match outcome {
             Outcome::Retry(_) => "retry",
             Outcome::Rejected(_) => "rejected",

@@ -74,7 +74,7 @@ pub fn request(settings: &Settings, delivery: &Delivery, now_s: u64) -> Request 
 
 /// What the server's answer means. Where the server is the channel's, a refusal of who is asking is everybody's trouble.
 fn judge(settings: &Settings, response: &Response, now_ms: u64) -> Outcome {
-    let (said, channel) = (web::said(response), server(settings) == Server::Channel);
+    let (said, channel) = (web::describe(response), server(settings) == Server::Channel);
     match response.status {
         200..=299 => Outcome::Delivered(Some(format!("HTTP {}", response.status))),
         410 if matches!(settings.target, Target::One { personal: false, .. }) => web::trouble(response, now_ms),

@@ -95,7 +95,7 @@ async fn until(what: &str, server: &Lines, good: impl Fn(&Seen) -> bool) {
 }
 
 async fn view(scene: &Scene) -> ChannelInfo {
-    scene.client.channel("lodger").await.unwrap()
+    scene.client.channel("resident").await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,17 +105,17 @@ async fn a_resident_channel_keeps_one_connection_and_loses_nothing_when_its_serv
     let port = server.address.port().to_string();
     // It looks twice a second: what it is sent it may also read in a delivery, and then nothing wakes it.
     let config = json!({"host": "127.0.0.1", "port": port, "start": "connect", "wake_ms": "500"});
-    let plugin = paths::plugin("lodger").unwrap();
-    channel::install(&scene.client, "lodger", &plugin, &config, &channel::loopback(server.address)).await.unwrap();
+    let plugin = paths::plugin("resident-fixture").unwrap();
+    channel::install(&scene.client, "resident", &plugin, &config, &channel::loopback(server.address)).await.unwrap();
     until("it connects with nothing to deliver", &server, |seen| seen.connections == 1).await;
-    scene.wants_everything("amara", "lodger", &["amara@example.org"]).await.unwrap();
+    scene.wants_everything("amara", "resident", &["amara@example.org"]).await.unwrap();
 
-    let names = |from: u64| (0..MESSAGES).map(move |number| format!("lodger-{:04}", from + number));
+    let names = |from: u64| (0..MESSAGES).map(move |number| format!("resident-{:04}", from + number));
     scene.publish(names(0)).await.unwrap();
     until("the first part", &server, |seen| seen.taken.len() as u64 == MESSAGES).await;
     assert_eq!(server.with(|seen| seen.connections), 1, "one connection over all deliveries");
     let body = json!({"address": "test@example.org"}).to_string();
-    scene.client.post("/api/v1/channels/lodger/test-send", body).await.unwrap();
+    scene.client.post("/api/v1/channels/resident/test-send", body).await.unwrap();
     assert_eq!(server.with(|seen| (seen.connections, seen.taken.len() as u64)), (1, MESSAGES + 1), "a test as well");
 
     // Away in the middle of the second part; what was under way is sent again, with the same id.
@@ -123,10 +123,10 @@ async fn a_resident_channel_keeps_one_connection_and_loses_nothing_when_its_serv
     until("the second part has begun", &server, |seen| seen.taken.len() as u64 > MESSAGES + 5).await;
     let server = server.restart().await;
     scene.dealt_with(2 * MESSAGES).await.unwrap();
-    let books = scene.queue_empty("lodger").await.unwrap();
+    let books = scene.queue_empty("resident").await.unwrap();
     assert_eq!((books.accepted, books.delivered), (2 * MESSAGES, 2 * MESSAGES), "{books:?}");
     let accepted: std::collections::BTreeSet<String> =
-        scene.deliveries("lodger").await.unwrap().iter().map(|row| row.id.clone()).collect();
+        scene.deliveries("resident").await.unwrap().iter().map(|row| row.id.clone()).collect();
     let taken =
         server.with(|seen| seen.taken.iter().map(|(id, _)| id.clone()).collect::<std::collections::BTreeSet<_>>());
     assert!(accepted.is_subset(&taken), "every delivery arrived");
@@ -142,15 +142,15 @@ async fn a_resident_channel_keeps_one_connection_and_loses_nothing_when_its_serv
     let metrics =
         scene.client.send(hyper::Method::GET, "/metrics", bytes::Bytes::new()).await.unwrap().success().unwrap();
     let metrics = String::from_utf8(metrics.to_vec()).unwrap();
-    assert!(metrics.contains(r#"tidings_resident_starts{channel="lodger"} 1"#), "{metrics}");
+    assert!(metrics.contains(r#"tidings_resident_starts{channel="resident"} 1"#), "{metrics}");
     assert!(server.with(|seen| seen.inbox.iter().any(|line| line == "amara@example.org 1. All of it")));
 
-    channel::switch(&scene.client, "lodger", false).await.unwrap();
+    channel::switch(&scene.client, "resident", false).await.unwrap();
     until("it says goodbye", &server, |seen| seen.farewells == 1).await;
     assert_eq!(view(&scene).await.resident, None);
     // Through a disabled channel, a test has an instance of its own, and only for itself.
     let body = json!({"address": "test@example.org"}).to_string();
-    scene.client.post("/api/v1/channels/lodger/test-send", body).await.unwrap();
+    scene.client.post("/api/v1/channels/resident/test-send", body).await.unwrap();
     until("it came and went", &server, |seen| (seen.connections, seen.farewells) == (3, 2)).await;
 }
 
@@ -160,9 +160,9 @@ async fn a_resident_that_traps_is_seen_to_crash_and_its_deliveries_are_held_unti
     let server = Lines::start("127.0.0.1:0", Arc::default()).await;
     let port = server.address.port().to_string();
     let config = json!({"host": "127.0.0.1", "port": port, "start": "trap"});
-    let plugin = paths::plugin("lodger").unwrap();
-    channel::install(&scene.client, "lodger", &plugin, &config, &channel::loopback(server.address)).await.unwrap();
-    scene.wants_everything("amara", "lodger", &["amara@example.org"]).await.unwrap();
+    let plugin = paths::plugin("resident-fixture").unwrap();
+    channel::install(&scene.client, "resident", &plugin, &config, &channel::loopback(server.address)).await.unwrap();
+    scene.wants_everything("amara", "resident", &["amara@example.org"]).await.unwrap();
     scene.publish(["held".to_owned()]).await.unwrap();
     wait::until("the crash is shown", LIMIT, async || {
         let Some(resident) = view(&scene).await.resident else { return Ok(None) };
@@ -171,17 +171,17 @@ async fn a_resident_that_traps_is_seen_to_crash_and_its_deliveries_are_held_unti
     })
     .await
     .unwrap();
-    let books = scene.books("lodger").await.unwrap();
+    let books = scene.books("resident").await.unwrap();
     assert_eq!((books.accepted, books.pending), (1, 1), "{books:?}");
     let config = json!({"host": "127.0.0.1", "port": port, "start": "connect"});
-    scene.client.put("/api/v1/channels/lodger/config", &config).await.unwrap();
-    let books = scene.queue_empty("lodger").await.unwrap();
+    scene.client.put("/api/v1/channels/resident/config", &config).await.unwrap();
+    let books = scene.queue_empty("resident").await.unwrap();
     assert_eq!(books.delivered, 1, "{books:?}");
 }
 
 /// Another build of the plugin: the same code, and a custom section that nobody reads.
-async fn next_lodger(scene: &Scene) -> String {
-    let mut file = std::fs::read(paths::plugin("lodger").unwrap()).unwrap();
+async fn next_build(scene: &Scene) -> String {
+    let mut file = std::fs::read(paths::plugin("resident-fixture").unwrap()).unwrap();
     file.extend([0, 6, 5]);
     file.extend(b"build");
     scene.client.install(file).await.unwrap().digest
@@ -189,7 +189,7 @@ async fn next_lodger(scene: &Scene) -> String {
 
 /// The channel's history, newest first.
 async fn events(scene: &Scene) -> Vec<EventKind> {
-    scene.client.channel_events("lodger").await.unwrap().iter().map(|event| event.event).collect()
+    scene.client.channel_events("resident").await.unwrap().iter().map(|event| event.event).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -197,14 +197,14 @@ async fn a_new_resident_that_traps_at_its_start_is_rolled_back_by_itself_with_it
     let mut scene = Scene::set().await.unwrap();
     let server = Lines::start("127.0.0.1:0", Arc::default()).await;
     let config = json!({"host": "127.0.0.1", "port": server.address.port().to_string(), "start": "connect"});
-    let plugin = paths::plugin("lodger").unwrap();
-    channel::install(&scene.client, "lodger", &plugin, &config, &channel::loopback(server.address)).await.unwrap();
+    let plugin = paths::plugin("resident-fixture").unwrap();
+    channel::install(&scene.client, "resident", &plugin, &config, &channel::loopback(server.address)).await.unwrap();
     until("it connects", &server, |seen| seen.connections == 1).await;
     let old = view(&scene).await.component;
-    let new = next_lodger(&scene).await;
+    let new = next_build(&scene).await;
     let began = Instant::now();
     let body = json!({"component": new, "config": {"start": "trap"}, "unproven": true}).to_string();
-    scene.client.post("/api/v1/channels/lodger/upgrade", body).await.unwrap();
+    scene.client.post("/api/v1/channels/resident/upgrade", body).await.unwrap();
     wait::until("the old version is back", ROLL_BACK.saturating_sub(began.elapsed()), async || {
         let view = view(&scene).await;
         Ok((view.component == old && view.resident.is_some_and(|resident| resident.alive)).then_some(()))
@@ -214,18 +214,18 @@ async fn a_new_resident_that_traps_at_its_start_is_rolled_back_by_itself_with_it
     assert_eq!(view(&scene).await.config["start"], "connect", "what came with the new version went with it");
     assert_eq!(events(&scene).await[0], EventKind::RolledBack);
     until("it connects again", &server, |seen| seen.connections == 2).await;
-    scene.wants_everything("amara", "lodger", &["amara@example.org"]).await.unwrap();
+    scene.wants_everything("amara", "resident", &["amara@example.org"]).await.unwrap();
     scene.publish(["after".to_owned()]).await.unwrap();
     scene.dealt_with(1).await.unwrap();
-    assert_eq!(scene.queue_empty("lodger").await.unwrap().delivered, 1);
+    assert_eq!(scene.queue_empty("resident").await.unwrap().delivered, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_resident_that_traps_in_every_life_is_quarantined_and_its_crashes_are_counted() {
     let scene = Scene::set_with(|settings| settings.dispatch.quarantine_crashes = Some(3)).await.unwrap();
-    let plugin = paths::plugin("lodger").unwrap();
+    let plugin = paths::plugin("resident-fixture").unwrap();
     let nothing = json!({"reach": []});
-    channel::install(&scene.client, "lodger", &plugin, &json!({"start": "trap"}), &nothing).await.unwrap();
+    channel::install(&scene.client, "resident", &plugin, &json!({"start": "trap"}), &nothing).await.unwrap();
     wait::until("it is quarantined", LIMIT, async || {
         let view = view(&scene).await;
         let ChannelStateInfo::Quarantined { reason, .. } = view.state else { return Ok(None) };
@@ -237,7 +237,7 @@ async fn a_resident_that_traps_in_every_life_is_quarantined_and_its_crashes_are_
         scene.client.send(hyper::Method::GET, "/metrics", bytes::Bytes::new()).await.unwrap().success().unwrap();
     let metrics = String::from_utf8(metrics.to_vec()).unwrap();
     let counted = |name: &str| {
-        let line = metrics.lines().find(|line| line.starts_with(name) && line.contains(r#"channel="lodger""#));
+        let line = metrics.lines().find(|line| line.starts_with(name) && line.contains(r#"channel="resident""#));
         line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
     };
     assert!(counted("tidings_version_crashes_total") >= Some(3.0), "{metrics}");
@@ -250,8 +250,8 @@ async fn the_end_of_the_daemon_is_the_last_call_of_a_resident() {
     let scene = Scene::set().await.unwrap();
     let server = Lines::start("127.0.0.1:0", Arc::default()).await;
     let config = json!({"host": "127.0.0.1", "port": server.address.port().to_string(), "start": "connect"});
-    let plugin = paths::plugin("lodger").unwrap();
-    channel::install(&scene.client, "lodger", &plugin, &config, &channel::loopback(server.address)).await.unwrap();
+    let plugin = paths::plugin("resident-fixture").unwrap();
+    channel::install(&scene.client, "resident", &plugin, &config, &channel::loopback(server.address)).await.unwrap();
     until("it connects", &server, |seen| seen.connections == 1).await;
     assert!(scene.daemon.terminate().await.unwrap().success());
     assert_eq!(server.with(|seen| seen.farewells), 1);

@@ -19,9 +19,9 @@ async fn row_26_host_calls_are_counted_for_each_call() {
     let fixture = SandboxFixture::new();
     let resident = resident(&fixture, 9, PluginLimits { host_calls: 150, ..PluginLimits::default() }).await;
     for _ in 0..5 {
-        assert_eq!(deliver(&resident, &["chat"]).await.crash, None);
+        assert_eq!(deliver(&resident, &["host-calls"]).await.crash, None);
     }
-    let report = deliver(&resident, &["chat", "chat"]).await;
+    let report = deliver(&resident, &["host-calls", "host-calls"]).await;
     assert_eq!(report.crash.map(|(kind, _)| kind), Some(CrashKind::HostCalls));
 }
 
@@ -32,11 +32,11 @@ async fn bytes_over_the_network_are_counted_for_each_call() {
     let resident = resident(&fixture, server.port, limits).await;
     let talk = async {
         for _ in 0..10 {
-            let report = deliver(&resident, &["say"]).await;
+            let report = deliver(&resident, &["send"]).await;
             assert!(matches!(report.outcomes[..], [Outcome::Delivered { .. }]), "{report:?}");
             assert!(report.stats.network_bytes > 50, "{:?}", report.stats);
         }
-        let report = deliver(&resident, &["say"; 10]).await;
+        let report = deliver(&resident, &["send"; 10]).await;
         let over =
             |outcome: &Outcome| matches!(outcome, Outcome::ChannelTrouble { reason, .. } if reason.contains("Limit"));
         assert!(report.outcomes.iter().any(over), "{report:?}");
@@ -75,10 +75,10 @@ async fn row_25_memory_is_counted_over_its_life() {
 async fn row_28_open_connections_are_counted_over_its_life() {
     let (fixture, server) = (SandboxFixture::new(), LineServer::start().await);
     let resident = resident(&fixture, server.port, PluginLimits { connections: 2, ..PluginLimits::default() }).await;
-    for open in ["1 hoarded", "2 hoarded"] {
-        assert_eq!(receipt(&resident, "hoard").await, open);
+    for open in ["1 held", "2 held"] {
+        assert_eq!(receipt(&resident, "hold").await, open);
     }
-    let report = deliver(&resident, &["hoard"]).await;
+    let report = deliver(&resident, &["hold"]).await;
     let full = |reason: &str| reason.contains("more than 2 connections at a time");
     assert!(matches!(&report.outcomes[..], [Outcome::Rejected { reason }] if full(reason)), "{report:?}");
 }

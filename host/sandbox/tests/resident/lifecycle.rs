@@ -43,7 +43,7 @@ async fn it_runs_before_the_first_delivery() {
         plugin(&fixture, server.port, &[("start", "connect")], PluginLimits::default()).await.start_resident();
     let mut peer = server.line_connection().await;
     let say = async {
-        let report = deliver(&resident, &["say", "say"]).await;
+        let report = deliver(&resident, &["send", "send"]).await;
         resident.stop(LIMIT).await;
         report
     };
@@ -155,7 +155,7 @@ async fn a_call_that_is_cut_off_returns_what_was_settled() {
     let resident =
         plugin(&fixture, server.port, &[("start", "connect")], PluginLimits::default()).await.start_resident();
     let mut peer = server.line_connection().await;
-    let deliveries = [delivery("say@x"), delivery("loop@x")];
+    let deliveries = [delivery("send@x"), delivery("loop@x")];
     let cut_off = async {
         let line = peer.line().await.expect("a line");
         let id = line.split(' ').nth(1).expect("an id").to_owned();

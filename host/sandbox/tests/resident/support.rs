@@ -19,7 +19,7 @@ pub const LIMIT: Duration = Duration::from_secs(30);
 
 /// The plugin with these settings, allowed to connect to one port of this machine.
 pub async fn plugin(fixture: &SandboxFixture, port: u16, settings: &[(&str, &str)], limits: PluginLimits) -> Plugin {
-    let admitted = fixture.sandbox.admit(&built("lodger.wasm")).await.expect("admitted");
+    let admitted = fixture.sandbox.admit(&built("resident-fixture.wasm")).await.expect("admitted");
     let port_text = port.to_string();
     let settings = settings.iter().copied().chain([("port", port_text.as_str())]);
     let set = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();

@@ -111,7 +111,7 @@ async fn received_bytes_can_be_read_after_a_failed_write() {
     assert_eq!(receipt(&resident, "leave-unread").await, "");
     peer.send("ERROR :Closing Link (Excess Flood)\n").await;
     drop(peer);
-    assert_eq!(receipt(&resident, "last-words").await, "ERROR :Closing Link (Excess Flood)");
+    assert_eq!(receipt(&resident, "write-until-failure").await, "ERROR :Closing Link (Excess Flood)");
 }
 
 #[tokio::test]
@@ -161,7 +161,7 @@ async fn decrypted_bytes_that_are_unread_wake_it_too() {
         sleep(Duration::from_millis(200)).await;
         peer.send("one\ntwo\n").await;
     };
-    let (first, ()) = tokio::join!(receipt(&resident, "sip"), write);
+    let (first, ()) = tokio::join!(receipt(&resident, "read-byte"), write);
     assert_eq!(first, "");
     let read_rest = async { while receipt(&resident, "lines").await != "one|two" {} };
     timeout(LIMIT, read_rest).await.expect("the rest is read");

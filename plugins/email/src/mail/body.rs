@@ -1,4 +1,4 @@
-//! The body of a mail: plain text in UTF-8, made harmless, and the encoding that carries it.
+//! The body of a mail: plain text in UTF-8 without control characters, and its transfer encoding.
 
 use quoted_printable::{InputMode, Options};
 use tidings_plugin::text::plain;
@@ -26,14 +26,13 @@ impl TransferEncoding {
     }
 }
 
-/// Text whose lines end with CRLF, without any other control character than the tabulator.
+/// Text whose lines end with CRLF, and whose only other control characters are tabs.
 pub struct Body {
     text: String,
 }
 
 impl Body {
-    /// Every kind of line break becomes CRLF; other control characters, which could steer a reader's terminal, become
-    /// U+FFFD.
+    /// Replaces every line end by CRLF, and other control characters, which could control a terminal, by U+FFFD.
     pub fn new(text: &str) -> Self {
         let mut body = plain(text).replace('\n', "\r\n");
         if !body.ends_with("\r\n") {
@@ -42,7 +41,7 @@ impl Body {
         Body { text: body }
     }
 
-    /// The lightest encoding that is allowed, and the text in it, ending with CRLF.
+    /// Chooses the shortest encoding that is allowed. Returns it with the encoded text, which ends with CRLF.
     pub fn encode(self, eight_bit: bool) -> (TransferEncoding, String) {
         let short = self.text.split("\r\n").all(|line| line.len() <= LINE_OCTETS);
         if short && self.text.is_ascii() {
@@ -51,14 +50,14 @@ impl Body {
         if short && eight_bit {
             return (TransferEncoding::EightBit, self.text);
         }
-        let beyond = self.text.bytes().filter(|byte| !byte.is_ascii() || *byte == b'=').count();
-        // A quoted octet takes three, and base64 takes four for three of any kind.
-        let (encoding, mut text) = if beyond * 6 < self.text.len() {
+        let special = self.text.bytes().filter(|byte| !byte.is_ascii() || *byte == b'=').count();
+        // A quoted octet takes three octets; base64 takes four for any three.
+        let (encoding, mut text) = if special * 6 < self.text.len() {
             let options = Options::default().input_mode(InputMode::Text);
             (TransferEncoding::QuotedPrintable, quoted_printable::encode_with_options(&self.text, options))
         } else {
             let mut text = String::new();
-            // Writing into a string cannot fail.
+            // Writing to a string cannot fail.
             let _ = email_encoding::body::base64::encode(self.text.as_bytes(), &mut text);
             (TransferEncoding::Base64, text)
         };
@@ -75,7 +74,7 @@ mod tests {
     use TransferEncoding::{Base64, EightBit, QuotedPrintable, SevenBit};
 
     #[test]
-    fn the_lightest_allowed_encoding_is_taken() {
+    fn the_shortest_allowed_encoding_is_chosen() {
         let mostly_ascii = format!("{} ü", "word ".repeat(20));
         let long = "x".repeat(1200);
         for (text, eight_bit, expected) in [
@@ -96,14 +95,14 @@ mod tests {
     }
 
     #[test]
-    fn no_line_break_but_crlf_and_no_control_character_remains() {
+    fn crlf_is_the_only_line_end_and_no_control_character_remains() {
         let evil = "a\rb\nc\r\nd\u{85}e\u{2028}f\u{2029}g\0h\u{1b}[31mi\u{9b}j\tk\n.\nl\n\rm";
         let (_, text) = Body::new(evil).encode(true);
         assert_eq!(text, "a\r\nb\r\nc\r\nd\r\ne\r\nf\r\ng\u{fffd}h\u{fffd}[31mi\u{fffd}j\tk\r\n.\r\nl\r\n\r\nm\r\n");
     }
 
     #[test]
-    fn quoted_printable_keeps_the_space_of_a_signature_line_and_short_lines() {
+    fn quoted_printable_keeps_the_space_of_the_signature_line_and_short_lines() {
         let (encoding, text) = Body::new(&format!("{}\n-- \nfooter", "x ".repeat(700))).encode(false);
         assert_eq!(encoding, QuotedPrintable);
         assert!(text.lines().all(|line| line.len() <= 76 && !line.ends_with(' ')), "{text}");

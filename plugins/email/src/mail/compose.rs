@@ -1,4 +1,4 @@
-//! From a delivery to a draft: which headers and which words. FMN's mail and what it lacked.
+//! Composes the headers and the text of a mail. Headers follow FMN, so users' mail filters keep working.
 
 use sha2::{Digest as _, Sha256};
 use tidings_plugin::text::{HeaderSafe, prefix};
@@ -12,19 +12,19 @@ use crate::settings::{Mailbox, Settings};
 
 /// The longest subject, in characters.
 const SUBJECT_CHARS: usize = 250;
-/// One line of a digest's summary, in characters.
+/// The longest line of a digest's summary, in characters.
 const SUMMARY_CHARS: usize = 500;
-/// How many values of one X-Fedmsg header a mail carries.
-const FACTS: usize = 100;
-/// One value of them, in characters.
-const FACT_CHARS: usize = 200;
-/// The longest text of one event, in octets; the rest is a click away.
+/// The most values of one X-Fedmsg header.
+const FEDMSG_VALUES: usize = 100;
+/// The longest value of an X-Fedmsg header, in characters.
+const FEDMSG_CHARS: usize = 200;
+/// The longest text of one event, in octets.
 const TEXT_OCTETS: usize = 256 * 1024;
-/// Full items of a digest end when its body is this long, in octets.
+/// A digest gets no more full items once its body has this length, in octets.
 const BODY_OCTETS: usize = 1024 * 1024;
 const SEPARATOR: &str = "------------------------------------------------------------------------";
 
-/// The mail of a delivery, but for the encoding of its body. Fails where the recipient's address is none.
+/// Composes the mail of a delivery. Fails when the recipient's address is invalid.
 pub fn compose(settings: &Settings, delivery: &Delivery) -> Result<Draft, AddressError> {
     let to = Mailbox { name: HeaderSafe::default(), address: Address::parse(&delivery.recipient.address)? };
     let mut headers = Headers::default();
@@ -41,7 +41,7 @@ pub fn compose(settings: &Settings, delivery: &Delivery) -> Result<Draft, Addres
     if !matches!(delivery.content, Content::Confirmation(_)) {
         subscription_headers(&mut headers, settings, &delivery.recipient);
     }
-    facts(&mut headers, &delivery.content);
+    fedmsg_headers(&mut headers, &delivery.content);
     headers.fixed("MIME-Version", "1.0");
     headers.fixed("Content-Type", "text/plain; charset=utf-8");
     let utf8 = !(settings.from.address.is_ascii() && to.address.is_ascii() && settings.envelope_from.is_ascii());
@@ -50,7 +50,7 @@ pub fn compose(settings: &Settings, delivery: &Delivery) -> Result<Draft, Addres
 
 fn subject(settings: &Settings, content: &Content) -> HeaderSafe {
     let subject = match content {
-        Content::Single(event) => first_said([&event.subtitle, &event.title, &event.topic]).to_owned(),
+        Content::Single(event) => first_nonempty([&event.subtitle, &event.title, &event.topic]).to_owned(),
         Content::Digest(digest) => {
             let updates = digest.events.len() + digest.omitted as usize;
             format!("{updates} update{}", if updates == 1 { "" } else { "s" })
@@ -60,17 +60,17 @@ fn subject(settings: &Settings, content: &Content) -> HeaderSafe {
     HeaderSafe::flatten(&format!("{} {subject}", settings.subject_prefix)).truncate(SUBJECT_CHARS)
 }
 
-fn first_said<const N: usize>(texts: [&str; N]) -> &str {
+fn first_nonempty<const N: usize>(texts: [&str; N]) -> &str {
     texts.into_iter().find(|text| !text.trim().is_empty()).unwrap_or_default()
 }
 
-/// `<left@domain>`. Of `left` only letters, digits and hyphens are used, so that it is always an id.
+/// `<left@domain>`, with the letters, digits and hyphens of `left`, so the id is always valid.
 fn message_id(settings: &Settings, left: &str) -> HeaderSafe {
     let left: String = left.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
     HeaderSafe::flatten(&format!("<{left}@{}>", settings.from.address.domain()))
 }
 
-/// The id of a mail that was never sent, and that all mails about the same thing answer: clients gather them below it.
+/// The id of a mail that does not exist. All mails of a thread refer to it, so mail clients group them.
 fn thread(settings: &Settings, content: &Content) -> Option<HeaderSafe> {
     let events = match content {
         Content::Single(event) => std::slice::from_ref(event),
@@ -83,7 +83,7 @@ fn thread(settings: &Settings, content: &Content) -> Option<HeaderSafe> {
     Some(message_id(settings, &format!("thread-{digest}")))
 }
 
-/// What marks list mail, and ends the subscription at one click (RFC 2919, RFC 2369, RFC 8058).
+/// Adds the headers of list mail and of one-click unsubscription (RFC 2919, RFC 2369, RFC 8058).
 fn subscription_headers(headers: &mut Headers, settings: &Settings, recipient: &Recipient) {
     headers.fixed("Precedence", "bulk");
     headers.verbatim("List-Id", &HeaderSafe::flatten(&format!("<{}>", settings.list_id)));
@@ -93,8 +93,8 @@ fn subscription_headers(headers: &mut Headers, settings: &Settings, recipient: &
     }
 }
 
-/// FMN's headers, by which people's mail filters sort. In a digest: each value once.
-fn facts(headers: &mut Headers, content: &Content) {
+/// Adds FMN's headers, which users' mail filters read. A digest has each value once.
+fn fedmsg_headers(headers: &mut Headers, content: &Content) {
     let events = match content {
         Content::Single(event) => std::slice::from_ref(event),
         Content::Digest(digest) => &digest.events,
@@ -103,8 +103,8 @@ fn facts(headers: &mut Headers, content: &Content) {
     let mut add = |name, value: &dyn Fn(&Event) -> Vec<String>| {
         let mut seen = Vec::new();
         for text in events.iter().flat_map(value).filter(|text| !text.trim().is_empty()) {
-            if seen.len() < FACTS && !seen.contains(&text) {
-                headers.text(name, &HeaderSafe::flatten(&text).truncate(FACT_CHARS));
+            if seen.len() < FEDMSG_VALUES && !seen.contains(&text) {
+                headers.text(name, &HeaderSafe::flatten(&text).truncate(FEDMSG_CHARS));
                 seen.push(text);
             }
         }
@@ -131,8 +131,8 @@ fn text(settings: &Settings, delivery: &Delivery) -> String {
 }
 
 fn single(event: &Event) -> String {
-    let said = first_said([&event.long_form, &event.subtitle, &event.title]);
-    let mut text = format!("{}\n", cut(said.trim_end(), TEXT_OCTETS));
+    let text = first_nonempty([&event.long_form, &event.subtitle, &event.title]);
+    let mut text = format!("{}\n", cut(text.trim_end(), TEXT_OCTETS));
     push_link(&mut text, event.link.as_deref());
     text
 }
@@ -152,10 +152,10 @@ fn digest_text(digest: &Digest, verbose: bool) -> String {
         text.push_str(&format!("\nand {} more that did not fit in.\n", digest.omitted));
     }
     if verbose {
-        for (place, event) in digest.events.iter().enumerate() {
+        for (index, event) in digest.events.iter().enumerate() {
             text.push_str(&format!("\n{SEPARATOR}\n"));
             if text.len() > BODY_OCTETS {
-                text.push_str(&format!("The full text of {} more did not fit in.\n", digest.events.len() - place));
+                text.push_str(&format!("The full text of {} more did not fit in.\n", digest.events.len() - index));
                 break;
             }
             text.push_str(&format!("{}, {}\n", date::rfc5322(event.timestamp_ms), line(&event.subtitle)));
@@ -173,7 +173,7 @@ fn confirmation_text(confirmation: &Confirmation, recipient: &Recipient) -> Stri
         "Somebody, probably you, asked for notifications to be sent to\n\t{}\nfor the account {}.\n\n\
          To receive them, open\n\t{}\nor give back the code\n\t{}\n\n\
          If that was not you, open\n\t{}\nor do nothing: without your consent nothing is sent here.\n\n\
-         The code is good until {}.\n",
+         The code is valid until {}.\n",
         line(&recipient.address),
         line(&recipient.user),
         line(&confirmation.accept_link),
@@ -208,7 +208,7 @@ fn line(text: &str) -> HeaderSafe {
     HeaderSafe::flatten(text)
 }
 
-/// At most `octets` of it, and a word about the rest.
+/// Cuts a text to at most `octets` octets, and adds a note where it cuts.
 fn cut(text: &str, octets: usize) -> String {
     if text.len() <= octets {
         return text.to_owned();
@@ -221,7 +221,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_text_is_cut_between_characters_and_says_so() {
+    fn a_long_text_is_cut_between_characters_with_a_note() {
         assert_eq!(cut("żółw", 7), "żółw");
         assert_eq!(cut("żółw", 3), "ż\n[The rest is left out: 7 octets in all.]");
     }

@@ -1,4 +1,4 @@
-//! Dates as RFC 5322 writes them, in UTC.
+//! Formats dates for mail headers (RFC 5322), in UTC.
 
 use tidings_plugin::time::Day;
 
@@ -6,10 +6,10 @@ const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Au
 /// 1970-01-01 was a Thursday.
 const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
 const DAY_MS: u64 = 24 * 3600 * 1000;
-/// 9999-12-31, the last day that four digits can say.
+/// 9999-12-31, the last day whose year has four digits.
 const LAST_DAY: u64 = 2_932_896;
 
-/// Milliseconds since 1970-01-01 UTC as `Tue, 24 Nov 2026 12:00:00 +0000`.
+/// Formats milliseconds since 1970-01-01 UTC as `Tue, 24 Nov 2026 12:00:00 +0000`.
 pub fn rfc5322(ms: u64) -> String {
     let days = (ms / DAY_MS).min(LAST_DAY);
     let seconds = ms % DAY_MS / 1000;
@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_are_those_of_the_calendar() {
+    fn dates_follow_the_calendar() {
         for (ms, date) in [
             (0, "Thu, 01 Jan 1970 00:00:00 +0000"),
             (951_782_399_999, "Mon, 28 Feb 2000 23:59:59 +0000"),

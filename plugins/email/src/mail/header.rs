@@ -1,5 +1,5 @@
-//! The headers of a mail. A value is text that is safe by its type, or fixed by this program; so no text from outside
-//! can begin a header of its own. Lines are folded near 76 octets.
+//! The headers of a mail. A value is a [`HeaderSafe`] or a constant, so untrusted text cannot add a header. Lines are
+//! folded near 76 octets.
 
 use std::fmt::Write;
 
@@ -9,7 +9,7 @@ use tidings_plugin::text::HeaderSafe;
 
 use crate::settings::Mailbox;
 
-/// The longest word that stands as it is: with its header's name it stays below the 998 octets of RFC 5322, 2.1.1.
+/// The longest word that is not encoded. With the header's name, it stays below the 998 octets of RFC 5322, 2.1.1.
 const WORD_OCTETS: usize = 900;
 
 /// Headers in the order in which they were added.
@@ -19,7 +19,7 @@ pub struct Headers {
 }
 
 impl Headers {
-    /// What a person reads: as it is where it is short ASCII, else in encoded words (RFC 2047).
+    /// Adds text for people: unchanged if it is ASCII with short words, else in encoded words (RFC 2047).
     pub fn text(&mut self, name: &'static str, value: &HeaderSafe) {
         let plain = value.as_str().split(' ').all(|word| word.is_ascii() && word.len() <= WORD_OCTETS);
         self.add(name, |line| match value.as_str() {
@@ -28,8 +28,8 @@ impl Headers {
         });
     }
 
-    /// What a program reads and encoding would spoil: ids, dates, links. Words longer than a line may be are left out;
-    /// where nothing is left, the header is.
+    /// Adds text for programs, which must not be encoded: ids, dates, links. Omits words that are too long for a line,
+    /// and the header if no word is left.
     pub fn verbatim(&mut self, name: &'static str, value: &HeaderSafe) {
         let words: Vec<_> = value.as_str().split(' ').filter(|word| word.len() <= WORD_OCTETS).collect();
         if words.iter().any(|word| !word.is_empty()) {
@@ -37,12 +37,12 @@ impl Headers {
         }
     }
 
-    /// A value that is part of this program.
+    /// Adds a constant.
     pub fn fixed(&mut self, name: &'static str, value: &'static str) {
         self.add(name, |line| line.write_str(value));
     }
 
-    /// An address with its name.
+    /// Adds an address with its display name.
     pub fn mailbox(&mut self, name: &'static str, mailbox: &Mailbox) {
         self.add(name, |line| {
             if mailbox.name.is_empty() {
@@ -54,7 +54,7 @@ impl Headers {
         });
     }
 
-    /// All lines, each with its CRLF.
+    /// Returns all lines, each with its CRLF.
     pub fn finish(self) -> String {
         self.text
     }
@@ -63,7 +63,7 @@ impl Headers {
         self.text.push_str(name);
         self.text.push(':');
         let mut line = EmailWriter::new(&mut self.text, name.len() + 1, 1, false);
-        // Writing into a string cannot fail.
+        // Writing to a string cannot fail.
         let _ = value(&mut line);
         drop(line);
         self.text.push_str("\r\n");
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn short_ascii_stands_as_it_is_and_the_rest_is_encoded() {
+    fn short_ascii_is_unchanged_and_other_text_is_encoded() {
         assert_eq!(text("koji build started"), "Subject: koji build started\r\n");
         assert_eq!(text("zażółć"), "Subject: =?utf-8?b?emHFvMOzxYLEhw==?=\r\n");
         assert_eq!(text("=?utf-8?b?eA==?="), "Subject: =?utf-8?b?PT91dGYtOD9iP2VBPT0/PQ==?=\r\n");
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_verbatim_is_left_out() {
+    fn a_word_that_is_too_long_for_verbatim_is_omitted() {
         let verbatim = |value: &str| written(|headers| headers.verbatim("X-Id", &HeaderSafe::flatten(value)));
         assert_eq!(verbatim("<a@b>"), "X-Id: <a@b>\r\n");
         assert_eq!(verbatim(&"x".repeat(1000)), "");

@@ -1,8 +1,8 @@
-//! Links that may stand in a header.
+//! Links in headers.
 
 use tidings_plugin::text::HeaderSafe;
 
-/// The link in angle brackets, if it is one that a mail client may follow and that cannot be taken for two.
+/// Returns the link in angle brackets, if it is an http or https URL without characters that separate links.
 pub fn bracketed(link: &str) -> Option<HeaderSafe> {
     let web = link.starts_with("https://") || link.starts_with("http://");
     let plain = link.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'<' | b'>' | b','));
@@ -14,13 +14,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_plain_web_link_is_taken() {
-        let taken = |link| bracketed(link).map(String::from);
-        assert_eq!(taken("https://example.org/u?t=1"), Some("<https://example.org/u?t=1>".into()));
+    fn only_a_plain_web_link_is_accepted() {
+        let accepted = |link| bracketed(link).map(String::from);
+        assert_eq!(accepted("https://example.org/u?t=1"), Some("<https://example.org/u?t=1>".into()));
         for link in
             ["", "javascript:alert(1)", "https://a>,<mailto:x", "https://a\r\nBcc: x", "https://a b", "https://ü"]
         {
-            assert_eq!(taken(link), None, "{link}");
+            assert_eq!(accepted(link), None, "{link}");
         }
     }
 }

@@ -1,35 +1,34 @@
-//! A batch over one connection, and over a second where the first is lost. One delivery's failure does not touch the
-//! others; the channel's failure ends the batch without blaming any delivery.
+//! Delivers a batch over one connection, and over a new one where that is lost. A failure of one delivery does not
+//! affect the others; a failure of the channel ends the batch and costs no delivery an attempt.
 
+use tidings_plugin::stream::StreamHost;
 use tidings_plugin::{Delivery, Outcome, Trouble};
 
-use super::judge::Connection;
+use super::reply_policy::ConnectionState;
 use super::session::Session;
 use super::transaction;
-use super::{Clock, Network};
 use crate::mail;
 use crate::settings::Settings;
 
-/// No delivery is begun with less time than this (milliseconds; or a quarter of the time that there was at first), nor
-/// with less than the slowest one before it took.
+/// The least remaining time to start a delivery, in milliseconds; or a quarter of the call's time, if that is less; or
+/// the time of the slowest delivery so far, if that is more.
 const BEGIN_MS: u64 = 10_000;
-/// After so many deliveries one after the other that lost the connection it is not their fault.
+/// After so many consecutive deliveries that lost the connection, the channel is at fault.
 const LOSSES: u32 = 2;
 
-/// Delivers them in order. `settled` hears each outcome as soon as it is known.
-pub fn deliver<N: Network, C: Clock>(
-    network: &N,
-    clock: &C,
+/// Delivers in order. Calls `settled` with each outcome and its index as soon as the outcome is known.
+pub fn deliver<H: StreamHost>(
+    host: &H,
     settings: &Settings,
     batch: &[Delivery],
     mut settled: impl FnMut(usize, &Outcome),
 ) -> Vec<Outcome> {
-    let reserve_ms = BEGIN_MS.min(clock.remaining_ms() / 4);
-    let mut run = Run { network, clock, settings, reserve_ms, session: None, losses: 0, trouble: None };
+    let reserve_ms = BEGIN_MS.min(host.remaining_ms() / 4);
+    let mut run = BatchRun { host, settings, reserve_ms, session: None, losses: 0, trouble: None };
     let mut outcomes = Vec::with_capacity(batch.len());
-    for (place, delivery) in batch.iter().enumerate() {
+    for (index, delivery) in batch.iter().enumerate() {
         let outcome = run.deliver(delivery);
-        settled(place, &outcome);
+        settled(index, &outcome);
         outcomes.push(outcome);
     }
     if let Some(session) = run.session {
@@ -38,29 +37,28 @@ pub fn deliver<N: Network, C: Clock>(
     outcomes
 }
 
-struct Run<'a, N: Network, C> {
-    network: &'a N,
-    clock: &'a C,
+struct BatchRun<'a, H: StreamHost> {
+    host: &'a H,
     settings: &'a Settings,
     reserve_ms: u64,
-    session: Option<Session<'a, N::Stream, C>>,
-    /// Deliveries in a row that lost the connection.
+    session: Option<Session<'a, H>>,
+    /// Consecutive deliveries that lost the connection.
     losses: u32,
-    /// Why nothing else is tried.
+    /// Why the rest of the batch is not tried.
     trouble: Option<Trouble>,
 }
 
-impl<N: Network, C: Clock> Run<'_, N, C> {
+impl<H: StreamHost> BatchRun<'_, H> {
     fn deliver(&mut self, delivery: &Delivery) -> Outcome {
         if let Some(trouble) = &self.trouble {
             return Outcome::ChannelTrouble(trouble.clone());
         }
-        let before_ms = self.clock.remaining_ms();
+        let before_ms = self.host.remaining_ms();
         if before_ms < self.reserve_ms {
-            return Outcome::retry("there was no time left for it in this batch");
+            return Outcome::retry("no time was left for it in this call");
         }
         let outcome = self.attempt(delivery);
-        self.reserve_ms = self.reserve_ms.max(before_ms.saturating_sub(self.clock.remaining_ms()));
+        self.reserve_ms = self.reserve_ms.max(before_ms.saturating_sub(self.host.remaining_ms()));
         outcome
     }
 
@@ -71,7 +69,7 @@ impl<N: Network, C: Clock> Run<'_, N, C> {
         };
         let opened = match self.session.take() {
             Some(session) => Ok(session),
-            None => Session::open(self.network, self.clock, self.settings),
+            None => Session::open(self.host, self.settings),
         };
         let mut session = match opened {
             Ok(session) => session,
@@ -80,21 +78,21 @@ impl<N: Network, C: Clock> Run<'_, N, C> {
                 return Outcome::ChannelTrouble(trouble);
             }
         };
-        let verdict = transaction::send(&mut session, &self.settings.envelope_from, draft);
-        match verdict.connection {
-            Connection::Good => {
+        let result = transaction::send(&mut session, &self.settings.envelope_from, draft);
+        match result.connection {
+            ConnectionState::Usable => {
                 self.losses = 0;
                 self.session = Some(session);
             }
-            Connection::Lost => {
+            ConnectionState::Lost => {
                 self.losses += 1;
                 if self.losses >= LOSSES {
                     self.trouble =
-                        Some(Trouble { after_ms: None, reason: "the connection is lost again and again".into() });
+                        Some(Trouble { after_ms: None, reason: "consecutive deliveries lost the connection".into() });
                 }
             }
-            Connection::Trouble(trouble) => self.trouble = Some(trouble),
+            ConnectionState::Trouble(trouble) => self.trouble = Some(trouble),
         }
-        verdict.outcome
+        result.outcome
     }
 }

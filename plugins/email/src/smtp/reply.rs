@@ -1,37 +1,36 @@
-//! A server's reply: code, enhanced code and text, out of one or several lines. Everything in it is the server's word and
-//! may be nonsense.
+//! A server's reply: code, enhanced code and text, from one or several lines. Its text is untrusted.
 
 use std::fmt;
 
 use tidings_plugin::text::HeaderSafe;
 
-/// What is shown of a reply's text, in characters.
-const SHOWN_CHARS: usize = 300;
+/// How much of a reply's text is quoted, in characters.
+const QUOTE_CHARS: usize = 300;
 
 /// One complete reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     pub code: u16,
-    /// RFC 3463, e.g. `5.1.1`, where the server gives one that fits its code.
+    /// The code of RFC 3463, e.g. `5.1.1`, where the server sends one that matches its code.
     pub enhanced: Option<(u16, u16, u16)>,
-    /// The text of each line, harmless.
+    /// The text of each line.
     pub lines: Vec<HeaderSafe>,
 }
 
-/// The first digit of a code: what the client is to do (RFC 5321, 4.2.1).
+/// The first digit of a code (RFC 5321, 4.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// Done.
+    /// The command was executed.
     Success,
-    /// Go on with the same command.
+    /// The command needs more input.
     Continue,
-    /// Not now.
+    /// The command failed and may succeed later.
     Transient,
-    /// Never.
+    /// The command failed.
     Permanent,
 }
 
-/// One line of a reply: its code, whether more follow, and its text.
+/// Parses one line of a reply: its code, whether more lines follow, and its text.
 pub fn parse_line(line: &[u8]) -> Option<(u16, bool, HeaderSafe)> {
     let (code, rest) = line.split_at_checked(3)?;
     if !(matches!(code[0], b'2'..=b'5') && code.iter().all(u8::is_ascii_digit)) {
@@ -62,15 +61,15 @@ impl Reply {
         }
     }
 
-    /// The server is about to close the connection (RFC 5321, 3.8).
+    /// Whether the server will close the connection (RFC 5321, 3.8).
     pub fn closes(&self) -> bool {
         self.code == 421
     }
 
-    /// The text of all lines.
+    /// The text of all lines, cut to [`QUOTE_CHARS`].
     pub fn text(&self) -> HeaderSafe {
         let lines: Vec<_> = self.lines.iter().map(HeaderSafe::as_str).collect();
-        HeaderSafe::flatten(&lines.join(" ")).truncate(SHOWN_CHARS)
+        HeaderSafe::flatten(&lines.join(" ")).truncate(QUOTE_CHARS)
     }
 }
 
@@ -111,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn an_enhanced_code_counts_only_where_it_agrees_with_the_code() {
+    fn an_enhanced_code_counts_only_if_it_matches_the_code() {
         let enhanced = |code, text| Reply::new(code, vec![HeaderSafe::flatten(text)]).enhanced;
         assert_eq!(enhanced(550, "5.1.1 no such user"), Some((5, 1, 1)));
         assert_eq!(enhanced(450, "5.1.1 no such user"), None);

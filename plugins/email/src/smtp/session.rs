@@ -1,36 +1,36 @@
-//! From nothing to a server that takes mail: connection, greeting, EHLO, STARTTLS and AUTH. Whatever goes wrong here has
-//! nothing to do with any delivery, and is the channel's trouble.
+//! Opens a session: connection, greeting, EHLO, STARTTLS and AUTH. An error here concerns no particular delivery, so it
+//! is trouble of the channel.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tidings_plugin::net::{self, Verification};
+use tidings_plugin::stream::{self, StreamHost};
 use tidings_plugin::{Trouble, text::HeaderSafe};
 
-use super::judge::PAUSE_MS;
 use super::reply::{Class, Reply};
-use super::wire::{Failure, Wire};
-use super::{Clock, Network, Stream};
+use super::reply_policy::PAUSE_MS;
+use super::transport::{Transport, TransportError};
 use crate::settings::{Credentials, Settings, Tls};
 
-/// For the greeting: milliseconds. RFC 5321, 4.5.3.2 wants five minutes, which no call has.
+/// The time limit of the greeting, in milliseconds. RFC 5321, 4.5.3.2 recommends five minutes, longer than a call.
 const GREETING_MS: u64 = 60_000;
-/// For the reply to a command: milliseconds.
+/// The time limit of the reply to a command, in milliseconds.
 pub const COMMAND_MS: u64 = 60_000;
-/// For a TLS handshake: milliseconds.
+/// The time limit of a TLS handshake, in milliseconds.
 const HANDSHAKE_MS: u64 = 30_000;
-/// For the reply to QUIT, which changes nothing: milliseconds.
+/// The time limit of the reply to QUIT, which has no effect, in milliseconds.
 const QUIT_MS: u64 = 1_000;
 
-/// What a reason calls the step between the reply to STARTTLS and the second EHLO.
+/// The name of the step between the reply to STARTTLS and the second EHLO.
 const HANDSHAKE: &str = "TLS handshake";
 
-/// What the server said it can do (EHLO).
+/// The extensions of the server, from its reply to EHLO.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Capabilities {
     pub pipelining: bool,
-    /// SIZE is known at all.
+    /// The server supports SIZE.
     pub size: bool,
-    /// The largest mail in octets, where the server names one.
+    /// The size of the largest mail in octets, where the server declares it.
     pub size_limit: Option<usize>,
     pub eight_bit: bool,
     pub utf8: bool,
@@ -40,42 +40,37 @@ pub struct Capabilities {
 }
 
 /// A connection that is ready for a transaction.
-pub struct Session<'a, S, C> {
-    pub wire: Wire<'a, S, C>,
+pub struct Session<'a, H: StreamHost> {
+    pub transport: Transport<'a, H>,
     pub capabilities: Capabilities,
-    /// A transaction was begun before: RSET comes first.
+    /// A transaction was started before, so the next one starts with RSET.
     pub used: bool,
 }
 
-impl<'a, S: Stream, C: Clock> Session<'a, S, C> {
-    /// Opens it.
-    pub fn open<N>(network: &N, clock: &'a C, settings: &Settings) -> Result<Self, Trouble>
-    where
-        N: Network<Stream = S>,
-    {
-        match Self::greet(network, clock, settings, Protection::of(settings)) {
-            // Somebody who encrypts only where it is possible does without where it is not.
-            Err(Refusal::Failed(HANDSHAKE, Failure::Net(net::Error::Tls(_) | net::Error::Failed(_))))
+impl<'a, H: StreamHost> Session<'a, H> {
+    /// Connects, and encrypts and authenticates as the settings ask.
+    pub fn open(host: &'a H, settings: &Settings) -> Result<Self, Trouble> {
+        match Self::connect(host, settings, Protection::of(settings)) {
+            // Opportunistic encryption continues in plain text where the handshake fails.
+            Err(OpenError::Failed(HANDSHAKE, TransportError::Net(net::Error::Tls(_) | net::Error::Failed(_))))
                 if Protection::of(settings) == Protection::IfOffered =>
             {
-                Self::greet(network, clock, settings, Protection::Nothing)
+                Self::connect(host, settings, Protection::Nothing)
             }
             opened => opened,
         }
-        .map_err(Refusal::into_trouble)
+        .map_err(OpenError::into_trouble)
     }
 
-    fn greet<N>(network: &N, clock: &'a C, settings: &Settings, protection: Protection) -> Result<Self, Refusal>
-    where
-        N: Network<Stream = S>,
-    {
-        let tls = (protection == Protection::FromTheStart).then_some(Verification::Full);
-        let stream = network
-            .connect(&settings.host, settings.port, tls)
-            .map_err(|error| Refusal::Failed("connecting", Failure::Net(error)))?;
-        let wire = Wire::new(stream, clock);
-        let mut session = Session { wire, capabilities: Capabilities::default(), used: false };
-        let greeting = session.wire.read_reply(GREETING_MS).map_err(|failure| Refusal::Failed("greeting", failure))?;
+    fn connect(host: &'a H, settings: &Settings, protection: Protection) -> Result<Self, OpenError> {
+        let tls = (protection == Protection::FromTheStart).then(|| stream::tls(Verification::Full));
+        let stream = host
+            .connect(&settings.host, settings.port, tls.as_ref())
+            .map_err(|error| OpenError::Failed("connecting", TransportError::Net(error)))?;
+        let transport = Transport::new(stream, host);
+        let mut session = Session { transport, capabilities: Capabilities::default(), used: false };
+        let greeting =
+            session.transport.read_reply(GREETING_MS).map_err(|error| OpenError::Failed("greeting", error))?;
         expect("greeting", greeting, Class::Success)?;
         session.hello(settings)?;
         if session.start_tls(protection)? {
@@ -87,12 +82,12 @@ impl<'a, S: Stream, C: Clock> Session<'a, S, C> {
         Ok(session)
     }
 
-    /// EHLO, or HELO where the server does not know it. What it could do before is forgotten.
-    fn hello(&mut self, settings: &Settings) -> Result<(), Refusal> {
-        let reply = self.ask("EHLO", &format!("EHLO {}", settings.helo))?;
+    /// Sends EHLO, or HELO where the server does not support it, and replaces the known extensions.
+    fn hello(&mut self, settings: &Settings) -> Result<(), OpenError> {
+        let reply = self.command("EHLO", &format!("EHLO {}", settings.helo))?;
         if reply.class() == Class::Permanent {
             self.capabilities = Capabilities::default();
-            let reply = self.ask("HELO", &format!("HELO {}", settings.helo))?;
+            let reply = self.command("HELO", &format!("HELO {}", settings.helo))?;
             return expect("HELO", reply, Class::Success).map(drop);
         }
         let reply = expect("EHLO", reply, Class::Success)?;
@@ -100,53 +95,55 @@ impl<'a, S: Stream, C: Clock> Session<'a, S, C> {
         Ok(())
     }
 
-    /// Returns whether the connection was turned into TLS now.
-    fn start_tls(&mut self, protection: Protection) -> Result<bool, Refusal> {
+    /// Returns whether it has encrypted the connection.
+    fn start_tls(&mut self, protection: Protection) -> Result<bool, OpenError> {
         let verification = match (protection, self.capabilities.start_tls) {
             (Protection::Nothing | Protection::FromTheStart, _) | (Protection::IfOffered, false) => return Ok(false),
-            (Protection::Required, false) => return Err(Refusal::NotOffered("STARTTLS")),
+            (Protection::Required, false) => return Err(OpenError::NotOffered("STARTTLS")),
             (Protection::IfOffered, true) => Verification::None,
             (Protection::Required, true) => Verification::Full,
         };
-        let reply = self.ask("STARTTLS", "STARTTLS")?;
+        let reply = self.command("STARTTLS", "STARTTLS")?;
         if protection == Protection::IfOffered && !reply.closes() && reply.class() != Class::Success {
             return Ok(false);
         }
         expect("STARTTLS", reply, Class::Success)?;
-        self.wire.start_tls(verification, HANDSHAKE_MS).map_err(|failure| Refusal::Failed(HANDSHAKE, failure))?;
+        self.transport
+            .start_tls(&stream::tls(verification), HANDSHAKE_MS)
+            .map_err(|error| OpenError::Failed(HANDSHAKE, error))?;
         Ok(true)
     }
 
-    fn authenticate(&mut self, credentials: &Credentials) -> Result<(), Refusal> {
+    fn authenticate(&mut self, credentials: &Credentials) -> Result<(), OpenError> {
         let Credentials { username, password } = credentials;
         let reply = if self.capabilities.auth_plain {
             let secret = STANDARD.encode(format!("\0{username}\0{password}"));
-            self.ask("AUTH", &format!("AUTH PLAIN {secret}"))?
+            self.command("AUTH", &format!("AUTH PLAIN {secret}"))?
         } else if self.capabilities.auth_login {
-            expect("AUTH", self.ask("AUTH", "AUTH LOGIN")?, Class::Continue)?;
-            expect("AUTH", self.ask("AUTH", &STANDARD.encode(username))?, Class::Continue)?;
-            self.ask("AUTH", &STANDARD.encode(password))?
+            expect("AUTH", self.command("AUTH", "AUTH LOGIN")?, Class::Continue)?;
+            expect("AUTH", self.command("AUTH", &STANDARD.encode(username))?, Class::Continue)?;
+            self.command("AUTH", &STANDARD.encode(password))?
         } else {
-            return Err(Refusal::NotOffered("AUTH PLAIN or LOGIN"));
+            return Err(OpenError::NotOffered("AUTH PLAIN or LOGIN"));
         };
         expect("AUTH", reply, Class::Success).map(drop)
     }
 
-    fn ask(&mut self, step: &'static str, command: &str) -> Result<Reply, Refusal> {
-        let failed = |failure| Refusal::Failed(step, failure);
-        self.wire.write(format!("{command}\r\n").as_bytes(), COMMAND_MS).map_err(failed)?;
-        self.wire.read_reply(COMMAND_MS).map_err(failed)
+    fn command(&mut self, step: &'static str, command: &str) -> Result<Reply, OpenError> {
+        let failed = |error| OpenError::Failed(step, error);
+        self.transport.write(format!("{command}\r\n").as_bytes(), COMMAND_MS).map_err(failed)?;
+        self.transport.read_reply(COMMAND_MS).map_err(failed)
     }
 
-    /// Says goodbye; whether the server hears it makes no difference to anything.
+    /// Sends QUIT. A failure has no effect.
     pub fn quit(mut self) {
-        if self.wire.write(b"QUIT\r\n", QUIT_MS).is_ok() {
-            let _ = self.wire.read_reply(QUIT_MS);
+        if self.transport.write(b"QUIT\r\n", QUIT_MS).is_ok() {
+            let _ = self.transport.read_reply(QUIT_MS);
         }
     }
 }
 
-/// How a connection is to be protected, once it is known whether a password goes over it.
+/// How the connection is encrypted. Depends on whether a password is sent over it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Protection {
     Nothing,
@@ -156,7 +153,7 @@ enum Protection {
 }
 
 impl Protection {
-    /// A password never goes over a connection that might be read, unless an administrator said `none`.
+    /// A password is sent over an encrypted connection only, unless the administrator has set `none`.
     fn of(settings: &Settings) -> Self {
         match settings.tls {
             Tls::None => Protection::Nothing,
@@ -167,35 +164,37 @@ impl Protection {
     }
 }
 
-/// Why there is no session.
-enum Refusal {
-    Failed(&'static str, Failure),
-    Said(&'static str, Reply),
+/// Why a session was not opened.
+enum OpenError {
+    Failed(&'static str, TransportError),
+    Refused(&'static str, Reply),
     NotOffered(&'static str),
 }
 
-impl Refusal {
+impl OpenError {
     fn into_trouble(self) -> Trouble {
         match self {
-            Refusal::Failed(step, failure) => Trouble { after_ms: None, reason: format!("{step}: {failure}") },
-            Refusal::Said(step, reply) => {
+            OpenError::Failed(step, error) => Trouble { after_ms: None, reason: format!("{step}: {error}") },
+            OpenError::Refused(step, reply) => {
                 Trouble { after_ms: reply.closes().then_some(PAUSE_MS), reason: format!("{step}: {reply}") }
             }
-            Refusal::NotOffered(what) => Trouble { after_ms: None, reason: format!("the server offers no {what}") },
+            OpenError::NotOffered(what) => {
+                Trouble { after_ms: None, reason: format!("the server does not offer {what}") }
+            }
         }
     }
 }
 
-fn expect(step: &'static str, reply: Reply, class: Class) -> Result<Reply, Refusal> {
-    if reply.class() == class { Ok(reply) } else { Err(Refusal::Said(step, reply)) }
+fn expect(step: &'static str, reply: Reply, class: Class) -> Result<Reply, OpenError> {
+    if reply.class() == class { Ok(reply) } else { Err(OpenError::Refused(step, reply)) }
 }
 
-/// The lines of an EHLO reply; the first is the server's name.
+/// Parses the lines of an EHLO reply. The first line is the server's name.
 fn capabilities(lines: &[HeaderSafe]) -> Capabilities {
     let mut known = Capabilities::default();
     for line in lines.iter().skip(1) {
         let line = line.as_str().to_ascii_uppercase();
-        // Old servers write AUTH=LOGIN.
+        // Old servers send AUTH=LOGIN.
         let mut words = line.split([' ', '=']);
         match words.next().unwrap_or_default() {
             "PIPELINING" => known.pipelining = true,

@@ -1,22 +1,22 @@
-//! One mail to one address over an open session.
+//! Sends one mail to one address over an open session.
 
 use tidings_plugin::Outcome;
+use tidings_plugin::stream::StreamHost;
 
-use super::judge::{Connection, Step, Verdict, judge, judge_content, judge_failure};
+use super::reply_policy::{ConnectionState, Step, TransactionResult, on_content_reply, on_failure, on_reply};
 use super::session::{COMMAND_MS, Session};
-use super::{Clock, Stream};
 use crate::address::Address;
 use crate::mail::{Draft, Mail};
 
-/// For each part of the mail, and for the reply that says it was taken: milliseconds.
+/// The time limit of each part of the mail, and of the reply to the mail, in milliseconds.
 const CONTENT_MS: u64 = 100_000;
 
-/// Sends it, and says what that means.
-pub fn send<S: Stream, C: Clock>(session: &mut Session<'_, S, C>, from: &Address, draft: Draft) -> Verdict {
+/// Sends the mail.
+pub fn send<H: StreamHost>(session: &mut Session<'_, H>, from: &Address, draft: Draft) -> TransactionResult {
     let to = draft.to.clone();
     let mail = draft.write(session.capabilities.eight_bit);
-    if let Some(reason) = refused_beforehand(session, &mail) {
-        return Verdict { outcome: Outcome::Rejected(reason), connection: Connection::Good };
+    if let Some(reason) = unsupported(session, &mail) {
+        return TransactionResult { outcome: Outcome::Rejected(reason), connection: ConnectionState::Usable };
     }
     let mut envelope = Vec::with_capacity(3);
     if session.used {
@@ -26,18 +26,18 @@ pub fn send<S: Stream, C: Clock>(session: &mut Session<'_, S, C>, from: &Address
     envelope.push((Step::Recipient, format!("RCPT TO:<{to}>\r\n")));
     session.used = true;
 
-    let enveloped = match session.capabilities.pipelining {
+    let ended = match session.capabilities.pipelining {
         true => pipelined(session, &envelope),
         false => one_by_one(session, &envelope),
     };
-    enveloped.or_else(|| exchange(session, Step::Data, "DATA\r\n")).unwrap_or_else(|| content(session, &mail.stuffed()))
+    ended.or_else(|| exchange(session, Step::Data, "DATA\r\n")).unwrap_or_else(|| content(session, &mail.stuffed()))
 }
 
-/// What the server said at EHLO is enough to know that it would not take this mail.
-fn refused_beforehand<S: Stream, C: Clock>(session: &Session<'_, S, C>, mail: &Mail) -> Option<String> {
+/// Why the server would refuse this mail, as far as its reply to EHLO shows.
+fn unsupported<H: StreamHost>(session: &Session<'_, H>, mail: &Mail) -> Option<String> {
     match session.capabilities.size_limit {
         Some(limit) if mail.size() > limit => {
-            Some(format!("the mail has {} octets, and the server takes at most {limit}", mail.size()))
+            Some(format!("the mail has {} octets, and the server accepts at most {limit}", mail.size()))
         }
         _ if mail.utf8 && !session.capabilities.utf8 => {
             Some("the address is not ASCII, and the server does not offer SMTPUTF8".to_owned())
@@ -46,7 +46,7 @@ fn refused_beforehand<S: Stream, C: Clock>(session: &Session<'_, S, C>, mail: &M
     }
 }
 
-fn mail_command<S, C>(session: &Session<'_, S, C>, from: &Address, mail: &Mail) -> String {
+fn mail_command<H: StreamHost>(session: &Session<'_, H>, from: &Address, mail: &Mail) -> String {
     let mut command = format!("MAIL FROM:<{from}>");
     if session.capabilities.size {
         command.push_str(&format!(" SIZE={}", mail.size()));
@@ -60,46 +60,46 @@ fn mail_command<S, C>(session: &Session<'_, S, C>, from: &Address, mail: &Mail) 
     command + "\r\n"
 }
 
-/// Sends all commands at once and reads all replies; the first that ends the transaction decides.
-fn pipelined<S: Stream, C: Clock>(session: &mut Session<'_, S, C>, commands: &[(Step, String)]) -> Option<Verdict> {
+/// Sends all commands at once and reads all replies. The first reply that ends the transaction decides the outcome.
+fn pipelined<H: StreamHost>(session: &mut Session<'_, H>, commands: &[(Step, String)]) -> Option<TransactionResult> {
     let together: String = commands.iter().map(|(_, command)| command.as_str()).collect();
     let first = commands.first()?.0;
-    if let Err(failure) = session.wire.write(together.as_bytes(), COMMAND_MS) {
-        return Some(judge_failure(first, &failure));
+    if let Err(error) = session.transport.write(together.as_bytes(), COMMAND_MS) {
+        return Some(on_failure(first, &error));
     }
-    let mut ended: Option<Verdict> = None;
+    let mut ended: Option<TransactionResult> = None;
     for (step, _) in commands {
-        let Some(verdict) = read(session, *step) else { continue };
-        let connection = verdict.connection.clone();
-        ended = Some(Verdict { connection: connection.clone(), ..ended.unwrap_or(verdict) });
-        if connection != Connection::Good {
+        let Some(result) = read(session, *step) else { continue };
+        let connection = result.connection.clone();
+        ended = Some(TransactionResult { connection: connection.clone(), ..ended.unwrap_or(result) });
+        if connection != ConnectionState::Usable {
             break;
         }
     }
     ended
 }
 
-fn one_by_one<S: Stream, C: Clock>(session: &mut Session<'_, S, C>, commands: &[(Step, String)]) -> Option<Verdict> {
+fn one_by_one<H: StreamHost>(session: &mut Session<'_, H>, commands: &[(Step, String)]) -> Option<TransactionResult> {
     commands.iter().find_map(|(step, command)| exchange(session, *step, command))
 }
 
-fn exchange<S: Stream, C: Clock>(session: &mut Session<'_, S, C>, step: Step, command: &str) -> Option<Verdict> {
-    match session.wire.write(command.as_bytes(), COMMAND_MS) {
+fn exchange<H: StreamHost>(session: &mut Session<'_, H>, step: Step, command: &str) -> Option<TransactionResult> {
+    match session.transport.write(command.as_bytes(), COMMAND_MS) {
         Ok(()) => read(session, step),
-        Err(failure) => Some(judge_failure(step, &failure)),
+        Err(error) => Some(on_failure(step, &error)),
     }
 }
 
-fn read<S: Stream, C: Clock>(session: &mut Session<'_, S, C>, step: Step) -> Option<Verdict> {
-    match session.wire.read_reply(COMMAND_MS) {
-        Ok(reply) => judge(step, &reply),
-        Err(failure) => Some(judge_failure(step, &failure)),
+fn read<H: StreamHost>(session: &mut Session<'_, H>, step: Step) -> Option<TransactionResult> {
+    match session.transport.read_reply(COMMAND_MS) {
+        Ok(reply) => on_reply(step, &reply),
+        Err(error) => Some(on_failure(step, &error)),
     }
 }
 
-fn content<S: Stream, C: Clock>(session: &mut Session<'_, S, C>, mail: &[u8]) -> Verdict {
-    match session.wire.write(mail, CONTENT_MS).and_then(|()| session.wire.read_reply(CONTENT_MS)) {
-        Ok(reply) => judge_content(&reply),
-        Err(failure) => judge_failure(Step::Content, &failure),
+fn content<H: StreamHost>(session: &mut Session<'_, H>, mail: &[u8]) -> TransactionResult {
+    match session.transport.write(mail, CONTENT_MS).and_then(|()| session.transport.read_reply(CONTENT_MS)) {
+        Ok(reply) => on_content_reply(&reply),
+        Err(error) => on_failure(Step::Content, &error),
     }
 }

@@ -1,69 +1,48 @@
-//! Deliveries to send, and a server that says what a test wants it to say.
+//! Settings and deliveries of the tests, and a scripted server.
 
-// Each test file uses a part of it.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub mod server;
 
 use email::settings::Settings;
+use tidings_plugin::testing::{self, NOW_MS};
 use tidings_plugin::{Confirmation, Content, Delivery, Digest, Event, Recipient};
-
-/// 2026-11-24 12:00:00 UTC.
-pub const NOON_MS: u64 = 1_795_521_600_000;
 
 pub fn settings(more: &[(&str, &str)]) -> Settings {
     let least =
         [("host", "mx.example.org"), ("from", "Tidings <tidings@example.org>"), ("subject_prefix", "[tidings]")];
-    let values: Vec<_> = least.iter().chain(more).collect();
-    Settings::read(|name| values.iter().rev().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
-        .unwrap()
+    let values: Vec<_> = least.iter().chain(more).copied().collect();
+    Settings::read(testing::config(&values)).unwrap()
 }
 
 pub fn event() -> Event {
+    let long_form = "Package:    mutt-2.2.13-1.fc42\nStatus:     started\nBuilt by:   ralph";
     Event {
-        id: "2026-a1".into(),
         topic: "org.fedoraproject.prod.buildsys.build.state.change".into(),
         application: "buildsys".into(),
-        timestamp_ms: NOON_MS - 60_000,
+        timestamp_ms: NOW_MS - 60_000,
         title: "buildsys.build.state.change".into(),
-        subtitle: "ralph's mutt-2.2.13-1.fc42 started building".into(),
-        long_form: "Package:    mutt-2.2.13-1.fc42\nStatus:     started\nBuilt by:   ralph".into(),
         link: Some("https://koji.example.org/buildinfo?buildID=1".into()),
-        icon: None,
-        secondary_icon: None,
         agent: Some("ralph".into()),
         usernames: vec!["ralph".into()],
         packages: vec!["mutt".into()],
         objects: vec!["builds/mutt".into()],
         thread: Some("package:mutt".into()),
-        body: "{}".into(),
-        extra: Vec::new(),
-    }
-}
-
-pub fn recipient() -> Recipient {
-    Recipient {
-        user: "toshio".into(),
-        address: "toshio@example.com".into(),
-        filter_name: Some("My packages".into()),
-        settings_link: Some("https://tidings.example.org/toshio/email/1".into()),
-        unsubscribe_link: Some("https://tidings.example.org/u/0123456789".into()),
-        markup: false,
-        triggered_by: true,
-        verbose: false,
-        extra: Vec::new(),
+        ..testing::event("ralph's mutt-2.2.13-1.fc42 started building", long_form)
     }
 }
 
 pub fn delivery(number: u32, content: Content) -> Delivery {
-    Delivery {
-        id: format!("{number:032x}"),
-        attempt: 1,
-        accepted_ms: NOON_MS,
-        recipient: recipient(),
-        content,
-        extra: Vec::new(),
-    }
+    let delivery = testing::delivery("toshio@example.com", content);
+    let recipient = Recipient {
+        user: "toshio".into(),
+        filter_name: Some("My packages".into()),
+        settings_link: Some("https://tidings.example.org/toshio/email/1".into()),
+        unsubscribe_link: Some("https://tidings.example.org/u/0123456789".into()),
+        triggered_by: true,
+        ..delivery.recipient
+    };
+    Delivery { id: format!("{number:032x}"), recipient, ..delivery }
 }
 
 pub fn single(number: u32) -> Delivery {
@@ -89,6 +68,6 @@ pub fn confirmation() -> Confirmation {
         code: "K7QX-M2".into(),
         accept_link: "https://tidings.example.org/confirm/accept/K7QX-M2".into(),
         reject_link: "https://tidings.example.org/confirm/reject/K7QX-M2".into(),
-        expires_ms: NOON_MS + 24 * 3600 * 1000,
+        expires_ms: NOW_MS + 24 * 3600 * 1000,
     }
 }

@@ -1,12 +1,12 @@
-//! Whether the one behind a nick registered it: asked of the network's services, or of the server.
+//! Asks the network's services, or the server, whether the user of a nick is identified as its owner.
 
-use super::{Heard, Session};
+use super::{Session, SessionEvent};
 use crate::message::Message;
 use crate::settings::{Services, Settings};
 
 impl Session {
-    /// The line that asks, where there is somebody to ask; the answer comes as [`Heard::Identified`], if one comes.
-    pub fn question(settings: &Settings, nick: &str) -> Option<String> {
+    /// The line that asks, unless the settings disable the check. The answer, if any, is [`SessionEvent::Identified`].
+    pub fn identity_query(settings: &Settings, nick: &str) -> Option<String> {
         let nickserv = &settings.nickserv;
         match settings.services {
             Services::Acc => Some(format!("PRIVMSG {nickserv} :ACC {nick}")),
@@ -16,8 +16,8 @@ impl Session {
         }
     }
 
-    /// `ralph ACC 3` and `STATUS ralph 3`: 3 is by password, 2 by a known host, less is not identified.
-    pub(super) fn service_says(&self, settings: &Settings, text: &str) -> Option<Heard> {
+    /// Parses `ralph ACC 3` and `STATUS ralph 3`. Level 3 is identified by password, 2 by a known host, less is not.
+    pub(super) fn on_service_reply(&self, settings: &Settings, text: &str) -> Option<SessionEvent> {
         let bare: String = text.chars().filter(|c| !c.is_control()).collect();
         let words: Vec<&str> = bare.split_whitespace().collect();
         let (nick, level) = match (settings.services, &words[..]) {
@@ -27,19 +27,19 @@ impl Session {
             _ => return None,
         };
         let level: u32 = level.parse().ok()?;
-        Some(Heard::Identified { nick: (*nick).to_owned(), yes: level >= 3 })
+        Some(SessionEvent::Identified { nick: (*nick).to_owned(), identified: level >= 3 })
     }
 
-    /// 330: is logged in as; 307: is a registered nick; 318: the end.
-    pub(super) fn whois(&mut self, settings: &Settings, message: &Message) -> Option<Heard> {
+    /// Handles 330 (logged in as), 307 (a registered nick) and 318 (the end).
+    pub(super) fn on_whois(&mut self, settings: &Settings, message: &Message) -> Option<SessionEvent> {
         if settings.services != Services::Whois {
             return None;
         }
         let nick = message.param(1).to_owned();
-        // An account of another name may be anybody's.
+        // An account of another name does not prove that the nick is the user's.
         let own = message.command == "307" || self.casing.same(message.param(2), &nick);
         match message.command.as_str() {
-            "318" => Some(Heard::Identified { yes: self.whois.remove(&self.casing.fold(&nick)), nick }),
+            "318" => Some(SessionEvent::Identified { identified: self.whois.remove(&self.casing.fold(&nick)), nick }),
             _ => {
                 if own {
                     self.whois.insert(self.casing.fold(&nick));

@@ -1,62 +1,64 @@
-//! Our name: another one while it is taken, and the way back to it.
+//! The nick of this client: an alternate while the configured one is taken, and the return to it.
 
-use super::{Heard, Phase, Session};
-use crate::judge::{self, Fault};
+use super::{Phase, Session, SessionEvent, failed};
 use crate::message::{Casing, Message};
+use crate::server_errors::{self, ConnectionError};
 use crate::settings::{Login, Reclaim, Settings};
 
-/// Names that are tried before the connection is given up.
-const TRIES: u32 = 10;
-/// Between two attempts to get the nick back: milliseconds.
+/// The most alternates that are tried on one connection.
+const ALTERNATES: u32 = 10;
+/// The time between two attempts to get the nick back, in milliseconds.
 const RECLAIM_MS: u64 = 60 * 1000;
 /// The longest nick where the server does not say, in octets (RFC 2812).
 const NICK_OCTETS: usize = 9;
 
 impl Session {
-    /// 005: what this server can.
-    pub(super) fn supported(&mut self, message: &Message) {
-        let told = |key: &str| message.params.iter().find_map(|param| param.strip_prefix(key));
-        self.nick_octets = told("NICKLEN=").and_then(|octets| octets.parse().ok()).or(self.nick_octets);
-        self.casing = told("CASEMAPPING=").map_or(self.casing, Casing::named);
+    /// Handles 005, the parameters of the server.
+    pub(super) fn on_supported(&mut self, message: &Message) {
+        let value = |key: &str| message.params.iter().find_map(|param| param.strip_prefix(key));
+        self.nick_octets = value("NICKLEN=").and_then(|octets| octets.parse().ok()).or(self.nick_octets);
+        self.casing = value("CASEMAPPING=").map_or(self.casing, Casing::named);
     }
 
-    /// In use, in collision, held, or no nick at all.
-    pub(super) fn nick_refused(&mut self, settings: &Settings, message: &Message) -> Option<Heard> {
+    /// Handles a nick that is in use, in collision, held, or invalid.
+    pub(super) fn on_nick_refused(&mut self, settings: &Settings, message: &Message) -> Option<SessionEvent> {
         if !matches!(self.phase, Phase::Registering(_)) {
             return None;
         }
-        let erroneous = message.command == "432" && self.nicks_tried == 0;
-        if erroneous || self.nicks_tried == TRIES {
-            let reason = format!("no nick was accepted: {}", judge::shown(message.text()));
-            return Some(Heard::Broken(if erroneous { Fault::refused(reason) } else { Fault::usual(reason) }));
+        let invalid = message.command == "432" && self.nicks_tried == 0;
+        if invalid || self.nicks_tried == ALTERNATES {
+            let reason = format!("the server accepted no nick: {}", server_errors::quote(message.text()));
+            let error = if invalid { ConnectionError::refused(reason) } else { ConnectionError::temporary(reason) };
+            return Some(failed(error));
         }
         self.nicks_tried += 1;
         self.nick = alternate(&settings.nick, self.nicks_tried, self.nick_octets.unwrap_or(NICK_OCTETS));
-        self.outbox.at_once(format!("NICK {}", self.nick));
+        self.queue.push_urgent(format!("NICK {}", self.nick));
         None
     }
 
-    /// Whether there is a nick to get back.
+    /// Whether this client has another nick than the configured one.
     pub(super) fn reclaims(&self, settings: &Settings) -> bool {
         !self.casing.same(&self.nick, &settings.nick)
     }
 
-    pub(super) fn reclaim(&mut self, settings: &Settings, now_ms: u64) {
+    /// Requests the configured nick.
+    pub(super) fn reclaim_nick(&mut self, settings: &Settings, now_ms: u64) {
         let Settings { nickserv, nick, account_password, .. } = settings;
         let registered = settings.login != Login::None;
-        // Who is logged in needs no password to send away who has the nick.
+        // A client that is logged in may omit the password.
         let secret = if account_password.is_empty() { String::new() } else { format!(" {account_password}") };
         match settings.reclaim {
-            Reclaim::Ghost if registered => self.say(format!("PRIVMSG {nickserv} :GHOST {nick}{secret}")),
-            Reclaim::Regain if registered => self.say(format!("PRIVMSG {nickserv} :REGAIN {nick}{secret}")),
+            Reclaim::Ghost if registered => self.send(format!("PRIVMSG {nickserv} :GHOST {nick}{secret}")),
+            Reclaim::Regain if registered => self.send(format!("PRIVMSG {nickserv} :REGAIN {nick}{secret}")),
             _ => {}
         }
-        self.say(format!("NICK {nick}"));
+        self.send(format!("NICK {nick}"));
         self.reclaim_ms = now_ms + RECLAIM_MS;
     }
 }
 
-/// The nick with underscores, then with a number, within the length.
+/// The nick with underscores, for later attempts with a number, within the length.
 fn alternate(nick: &str, attempt: u32, octets: usize) -> String {
     let tail = if attempt <= 3 { "_".repeat(attempt as usize) } else { format!("_{attempt}") };
     let octets = octets.max(nick.len()).saturating_sub(tail.len());
@@ -68,8 +70,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_alternate_is_another_one_within_the_length() {
-        let all: Vec<String> = (1..=TRIES).map(|attempt| alternate("tidings", attempt, 9)).collect();
+    fn alternates_are_distinct_and_within_the_length() {
+        let all: Vec<String> = (1..=ALTERNATES).map(|attempt| alternate("tidings", attempt, 9)).collect();
         assert_eq!(all[..4], ["tidings_", "tidings__", "tiding___", "tidings_4"]);
         let mut distinct = all.clone();
         distinct.dedup();

@@ -1,69 +1,84 @@
-//! From the first line until the server takes ours: PASS, CAP, SASL, NICK and USER, then NickServ.
+//! The registration: PASS, CAP, SASL, NICK and USER, then the login with NickServ.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Heard, Phase, Session};
-use crate::judge::{self, Fault};
+use super::{Phase, Session, SessionEvent};
 use crate::message::Message;
+use crate::server_errors::{self, ConnectionError};
 use crate::settings::{Login, Settings};
 
-/// How long NickServ's word is waited for: milliseconds.
+/// How long to wait for the answer of NickServ, in milliseconds.
 const LOGIN_MS: u64 = 10 * 1000;
-/// SASL's payload goes in pieces of so many octets; one that is shorter ends it.
+/// The octets of one part of a SASL payload. A shorter part ends the payload.
 const SASL_OCTETS: usize = 400;
 
-/// What is known before the server's welcome.
+/// The state before the server's welcome.
 #[derive(Default)]
 pub(super) struct Registration {
-    /// Capabilities from the lines of CAP LS so far.
+    /// The capabilities from the lines of CAP LS so far.
     offered: Vec<String>,
-    /// SASL ended well.
+    /// The SASL login has succeeded.
     logged_in: bool,
     welcomed: bool,
 }
 
 impl Session {
-    pub(super) fn hello(&mut self, settings: &Settings) {
+    /// Queues the lines that start the registration.
+    pub(super) fn send_registration(&mut self, settings: &Settings) {
         if let Some(password) = &settings.password {
-            self.outbox.at_once(format!("PASS :{password}"));
+            self.queue.push_urgent(format!("PASS :{password}"));
         }
         if wants_sasl(settings) {
-            self.outbox.at_once("CAP LS 302".to_owned());
+            self.queue.push_urgent("CAP LS 302".to_owned());
         }
-        self.outbox.at_once(format!("NICK {}", self.nick));
-        self.outbox.at_once(format!("USER {} 0 * :{}", settings.username, settings.realname));
+        self.queue.push_urgent(format!("NICK {}", self.nick));
+        self.queue.push_urgent(format!("USER {} 0 * :{}", settings.username, settings.realname));
     }
 
-    pub(super) fn register(&mut self, settings: &Settings, message: &Message, now_ms: u64) -> Option<Heard> {
+    /// Handles a message during the registration.
+    pub(super) fn on_registration(
+        &mut self,
+        settings: &Settings,
+        message: &Message,
+        now_ms: u64,
+    ) -> Option<SessionEvent> {
         let Phase::Registering(registration) = &mut self.phase else { return None };
         match message.command.as_str() {
             "001" => {
                 if wants_sasl(settings) && !registration.logged_in {
-                    return later("the server lets us in without the login by SASL that is configured".to_owned());
+                    return throttled(
+                        "the server completed the registration without the configured SASL login".to_owned(),
+                    );
                 }
                 registration.welcomed = true;
                 self.nick = message.param(0).to_owned();
             }
-            "376" | "422" if registration.welcomed => return self.welcomed(settings, now_ms),
-            "CAP" => return self.capabilities(settings, message),
-            "AUTHENTICATE" if message.param(0) == "+" => self.authenticate(settings),
+            "376" | "422" if registration.welcomed => return self.on_welcome(settings, now_ms),
+            "CAP" => return self.on_capabilities(settings, message),
+            "AUTHENTICATE" if message.param(0) == "+" => self.send_sasl_payload(settings),
             "903" | "907" => {
                 registration.logged_in = true;
-                self.outbox.at_once("CAP END".to_owned());
+                self.queue.push_urgent("CAP END".to_owned());
             }
-            "904" | "905" => return broken(format!("the login was refused: {}", judge::shown(message.text()))),
-            // The account is held, or the services have gone: nothing that an administrator could mend here.
-            "902" | "906" | "908" => return later(format!("no login now: {}", judge::shown(message.text()))),
+            "904" | "905" => {
+                return refused(format!("the login was refused: {}", server_errors::quote(message.text())));
+            }
+            // The account is held, or the services are away. A change of the settings would not help.
+            "902" | "906" | "908" => {
+                return throttled(format!("the login is unavailable: {}", server_errors::quote(message.text())));
+            }
             "421" if message.param(1) == "CAP" => return no_sasl(),
-            "464" => return broken(format!("the server's password: {}", judge::shown(message.text()))),
-            "463" | "466" => return broken(judge::shown(message.text())),
+            "464" => {
+                return refused(format!("the server password was refused: {}", server_errors::quote(message.text())));
+            }
+            "463" | "466" => return refused(server_errors::quote(message.text())),
             _ => {}
         }
         None
     }
 
-    fn capabilities(&mut self, settings: &Settings, message: &Message) -> Option<Heard> {
+    fn on_capabilities(&mut self, settings: &Settings, message: &Message) -> Option<SessionEvent> {
         let Phase::Registering(registration) = &mut self.phase else { return None };
         match message.param(1) {
             "LS" => {
@@ -74,49 +89,50 @@ impl Session {
                 if !registration.offered.iter().any(|offer| offers(offer, mechanism(settings))) {
                     return no_sasl();
                 }
-                self.outbox.at_once("CAP REQ :sasl".to_owned());
+                self.queue.push_urgent("CAP REQ :sasl".to_owned());
             }
-            "ACK" => self.outbox.at_once(format!("AUTHENTICATE {}", mechanism(settings))),
+            "ACK" => self.queue.push_urgent(format!("AUTHENTICATE {}", mechanism(settings))),
             "NAK" => return no_sasl(),
             _ => {}
         }
         None
     }
 
-    fn authenticate(&mut self, settings: &Settings) {
+    fn send_sasl_payload(&mut self, settings: &Settings) {
         let secret = match settings.login {
             Login::SaslPlain => format!("{0}\0{0}\0{1}", settings.account, settings.account_password),
             _ => String::new(),
         };
         let payload = STANDARD.encode(secret);
-        let pieces: Vec<&str> =
-            payload.as_bytes().chunks(SASL_OCTETS).filter_map(|piece| std::str::from_utf8(piece).ok()).collect();
-        let ended = pieces.last().is_some_and(|piece| piece.len() < SASL_OCTETS);
-        for piece in &pieces {
-            self.outbox.at_once(format!("AUTHENTICATE {piece}"));
+        let parts: Vec<&str> =
+            payload.as_bytes().chunks(SASL_OCTETS).filter_map(|part| std::str::from_utf8(part).ok()).collect();
+        let ended = parts.last().is_some_and(|part| part.len() < SASL_OCTETS);
+        for part in &parts {
+            self.queue.push_urgent(format!("AUTHENTICATE {part}"));
         }
         if !ended {
-            self.outbox.at_once("AUTHENTICATE +".to_owned());
+            self.queue.push_urgent("AUTHENTICATE +".to_owned());
         }
     }
 
-    fn welcomed(&mut self, settings: &Settings, now_ms: u64) -> Option<Heard> {
+    fn on_welcome(&mut self, settings: &Settings, now_ms: u64) -> Option<SessionEvent> {
         if settings.login != Login::NickServ {
             return Some(self.online(now_ms));
         }
         let Settings { nickserv, account, account_password, .. } = settings;
-        self.outbox.at_once(format!("PRIVMSG {nickserv} :IDENTIFY {account} {account_password}"));
+        self.queue.push_urgent(format!("PRIVMSG {nickserv} :IDENTIFY {account} {account_password}"));
         self.phase = Phase::LoggingIn { until_ms: now_ms + LOGIN_MS };
         None
     }
 
-    /// A notice: NickServ's word on us or on somebody else. Nobody else's notice is ever answered.
-    pub(super) fn noticed(&mut self, settings: &Settings, message: &Message, now_ms: u64) -> Option<Heard> {
+    /// Handles a notice of NickServ: the result of the login, or the answer to an identity query. Ignores other
+    /// notices.
+    pub(super) fn on_notice(&mut self, settings: &Settings, message: &Message, now_ms: u64) -> Option<SessionEvent> {
         if !settings.is_from_nickserv(message, self.casing) {
             return None;
         }
         if !matches!(self.phase, Phase::LoggingIn { .. }) {
-            return self.service_says(settings, message.text());
+            return self.on_service_reply(settings, message.text());
         }
         let lower = message.text().to_ascii_lowercase();
         let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
@@ -127,7 +143,7 @@ impl Session {
             "authentication failed",
             "not registered",
         ]) {
-            return broken(format!("NickServ refused the login: {}", judge::shown(message.text())));
+            return refused(format!("NickServ refused the login: {}", server_errors::quote(message.text())));
         }
         has(&["now identified", "password accepted", "you are already", "now logged in"]).then(|| self.online(now_ms))
     }
@@ -141,7 +157,7 @@ fn mechanism(settings: &Settings) -> &'static str {
     if settings.login == Login::SaslExternal { "EXTERNAL" } else { "PLAIN" }
 }
 
-/// `sasl`, or `sasl=` and the mechanism among others.
+/// Whether a capability is `sasl`, or `sasl=` with this mechanism in its list.
 fn offers(offer: &str, mechanism: &str) -> bool {
     match offer.split_once('=') {
         None => offer == "sasl",
@@ -149,15 +165,15 @@ fn offers(offer: &str, mechanism: &str) -> bool {
     }
 }
 
-fn broken(reason: String) -> Option<Heard> {
-    Some(Heard::Broken(Fault::refused(reason)))
+fn refused(reason: String) -> Option<SessionEvent> {
+    Some(SessionEvent::Failed(ConnectionError::refused(reason)))
 }
 
-fn later(reason: String) -> Option<Heard> {
-    Some(Heard::Broken(Fault::later(reason)))
+fn throttled(reason: String) -> Option<SessionEvent> {
+    Some(SessionEvent::Failed(ConnectionError::throttled(reason)))
 }
 
-/// That is so also while the services are away.
-fn no_sasl() -> Option<Heard> {
-    later("the server does not offer the login by SASL that is configured".to_owned())
+/// A server also offers no SASL while the services are away, so a later attempt may succeed.
+fn no_sasl() -> Option<SessionEvent> {
+    throttled("the server does not offer the configured SASL login".to_owned())
 }

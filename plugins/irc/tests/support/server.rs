@@ -1,4 +1,4 @@
-//! An IRC server on a script, on a loopback port: each connection is played by the next scene, in a thread.
+//! A scripted IRC server on a loopback port. Each script plays one connection, in a thread.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -6,61 +6,72 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-type Scene = Box<dyn FnOnce(&mut Talk) + Send>;
+type Script = Box<dyn FnOnce(&mut Client) + Send>;
 
-/// The server, and what was said to it over all connections.
+/// The longest wait of a script for a line of the client.
+const READ_LIMIT: Duration = Duration::from_secs(30);
+
+/// The server, and the lines that it received over all connections.
 pub struct Server {
     pub port: u16,
     lines: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
-    /// After the last scene nobody listens any more.
-    pub fn start(scenes: Vec<Scene>) -> Self {
+    /// Plays one script for each connection, in order. After the last one it accepts no connection.
+    pub fn start(scripts: Vec<Script>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let lines = Arc::<Mutex<Vec<String>>>::default();
-        let heard = Arc::clone(&lines);
+        let received = Arc::clone(&lines);
         thread::spawn(move || {
-            for scene in scenes {
+            for script in scripts {
                 let Ok((stream, _)) = listener.accept() else { return };
-                stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+                stream.set_read_timeout(Some(READ_LIMIT)).unwrap();
                 let reader = BufReader::new(stream.try_clone().unwrap());
-                scene(&mut Talk { stream, reader, lines: Arc::clone(&heard) });
+                script(&mut Client { stream, reader, lines: Arc::clone(&received) });
             }
         });
         Server { port, lines }
     }
 
-    /// What was said to it, without what belongs to every registration.
-    pub fn heard(&self) -> Vec<String> {
-        let usual = |line: &&String| !["NICK ", "USER "].iter().any(|word| line.starts_with(word));
-        self.lines.lock().unwrap().iter().filter(usual).cloned().collect()
+    /// The lines that it received, without NICK and USER.
+    pub fn received(&self) -> Vec<String> {
+        let registers = |line: &str| ["NICK ", "USER "].iter().any(|word| line.starts_with(word));
+        self.lines.lock().unwrap().iter().filter(|line| !registers(line)).cloned().collect()
     }
 }
 
-pub fn scene(play: impl FnOnce(&mut Talk) + Send + 'static) -> Scene {
+pub fn script(play: impl FnOnce(&mut Client) + Send + 'static) -> Script {
     Box::new(play)
 }
 
-/// One connection.
-pub struct Talk {
+/// A server that accepts everything and answers PING, on one connection.
+pub fn accepting() -> Server {
+    Server::start(vec![script(|client| {
+        client.welcome();
+        client.serve(|_| None);
+    })])
+}
+
+/// The server's end of a connection.
+pub struct Client {
     stream: TcpStream,
     reader: BufReader<TcpStream>,
     lines: Arc<Mutex<Vec<String>>>,
 }
 
-impl Talk {
-    pub fn say(&mut self, line: &str) {
-        self.raw(format!("{line}\r\n").as_bytes());
+impl Client {
+    pub fn send(&mut self, line: &str) {
+        self.send_bytes(format!("{line}\r\n").as_bytes());
     }
 
-    /// A client that went away is no failure of the script.
-    pub fn raw(&mut self, bytes: &[u8]) {
+    /// Ignores errors: the client may have closed the connection.
+    pub fn send_bytes(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes);
     }
 
-    /// The next line; none when the client has gone.
+    /// The next line; none when the client has closed the connection.
     pub fn line(&mut self) -> Option<String> {
         let mut line = Vec::new();
         let length = self.reader.read_until(b'\n', &mut line).ok()?;
@@ -74,30 +85,31 @@ impl Talk {
         Some(line)
     }
 
-    /// Lines up to the first that starts so.
-    pub fn until(&mut self, start: &str) -> Option<String> {
+    /// Reads up to the first line with this prefix, and returns it.
+    pub fn until(&mut self, prefix: &str) -> Option<String> {
         loop {
             let line = self.line()?;
-            if line.starts_with(start) {
+            if line.starts_with(prefix) {
                 return Some(line);
             }
         }
     }
 
+    /// Completes the registration.
     pub fn welcome(&mut self) {
         self.until("USER ");
-        self.say(":irc.example.org 001 tidings :Welcome");
-        self.say(":irc.example.org 005 tidings NICKLEN=16 CASEMAPPING=rfc1459 :are supported");
-        self.say(":irc.example.org 422 tidings :MOTD File is missing");
+        self.send(":irc.example.org 001 tidings :Welcome");
+        self.send(":irc.example.org 005 tidings NICKLEN=16 CASEMAPPING=rfc1459 :are supported");
+        self.send(":irc.example.org 422 tidings :MOTD File is missing");
     }
 
-    /// Takes everything, answers PING, and first of all what `more` answers.
-    pub fn serve(&mut self, mut more: impl FnMut(&str) -> Option<String>) {
+    /// Accepts all lines until the end. Sends what `answer` returns for a line, and else answers PING.
+    pub fn serve(&mut self, mut answer: impl FnMut(&str) -> Option<String>) {
         while let Some(line) = self.line() {
-            if let Some(answer) = more(&line) {
-                self.say(&answer);
+            if let Some(answer) = answer(&line) {
+                self.send(&answer);
             } else if let Some(token) = line.strip_prefix("PING ") {
-                self.say(&format!(":irc.example.org PONG irc.example.org {token}"));
+                self.send(&format!(":irc.example.org PONG irc.example.org {token}"));
             }
         }
     }

@@ -1,9 +1,9 @@
-//! Deliveries with nothing but what they cannot do without: a test sets what it is about.
+//! Minimal deliveries. A test changes the fields that it is about.
 
 use super::NOW_MS;
 use crate::{Confirmation, Content, Delivery, Digest, Event, Recipient};
 
-/// An event with these words, published just now.
+/// An event with these texts, published at [`NOW_MS`].
 pub fn event(subtitle: &str, long_form: &str) -> Event {
     Event {
         id: "2026-a1".into(),
@@ -32,7 +32,7 @@ pub fn digest(events: Vec<Event>) -> Content {
     Content::Digest(Digest { events, summary, omitted: 0 })
 }
 
-/// The question whether notifications are wanted; its code is `K7QX`.
+/// A request to confirm the address; its code is `K7QX`.
 pub fn confirmation() -> Content {
     Content::Confirmation(Confirmation {
         code: "K7QX".into(),
@@ -42,7 +42,7 @@ pub fn confirmation() -> Content {
     })
 }
 
-/// The first attempt to deliver this to ralph at an address, without decorations.
+/// The first attempt to deliver this content to ralph at an address, without optional fields.
 pub fn delivery(address: &str, content: Content) -> Delivery {
     let recipient = Recipient {
         user: "ralph".into(),

@@ -1,4 +1,4 @@
-//! A host whose far side answers from a list.
+//! A host whose HTTP requests are answered from a list.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -7,12 +7,12 @@ use crate::Outcome;
 use crate::host::Host;
 use crate::http::{Error, Request, Response};
 
-/// What its clock says: 2026-11-24 12:00:00 UTC.
+/// The time of the fakes: 2026-11-24 12:00:00 UTC.
 pub const NOW_MS: u64 = 1_795_521_600_000;
-/// What is left of a call when it begins, in milliseconds: what the daemon gives unless told.
-const CALL_MS: u64 = 120_000;
+/// The time for a call, in milliseconds: the daemon's default.
+pub(super) const CALL_MS: u64 = 120_000;
 
-/// Answers from its list in order, and remembers what it was asked and told. Its clock stands until it is moved.
+/// Answers requests from its list, in order, and records them. Its clock stands still until a test moves it.
 pub struct FakeHost {
     answers: RefCell<VecDeque<Result<Response, Error>>>,
     requests: RefCell<Vec<Request>>,
@@ -22,7 +22,7 @@ pub struct FakeHost {
 }
 
 impl FakeHost {
-    /// A host whose far side answers like this, in order. When there are no more, connections fail.
+    /// A host that gives these answers, in order. Later requests fail.
     pub fn answering(answers: impl IntoIterator<Item = Result<Response, Error>>) -> FakeHost {
         FakeHost {
             answers: RefCell::new(answers.into_iter().collect()),
@@ -33,27 +33,27 @@ impl FakeHost {
         }
     }
 
-    /// The same with so much time for the call, in milliseconds.
+    /// Sets the time for the call, in milliseconds.
     pub fn with_remaining_ms(self, call_ms: u64) -> FakeHost {
         FakeHost { call_ms, ..self }
     }
 
-    /// Moves the clock.
+    /// Moves the clock forward, in milliseconds.
     pub fn elapse_ms(&self, millis: u64) {
         self.elapsed_ms.set(self.elapsed_ms.get().saturating_add(millis));
     }
 
-    /// What was sent, in order.
+    /// The requests, in order.
     pub fn requests(&self) -> Vec<Request> {
         self.requests.borrow().clone()
     }
 
-    /// Answers that nobody has asked for yet.
+    /// The number of answers that were not used yet.
     pub fn answers_left(&self) -> usize {
         self.answers.borrow().len()
     }
 
-    /// What was settled, by its place in the batch, in the order in which it was told.
+    /// The outcomes that were settled, with their index in the batch, in order.
     pub fn settled_outcomes(&self) -> Vec<(usize, Outcome)> {
         self.outcomes.borrow().clone()
     }
@@ -62,7 +62,7 @@ impl FakeHost {
 impl Host for FakeHost {
     fn send(&self, request: &Request) -> Result<Response, Error> {
         self.requests.borrow_mut().push(request.clone());
-        let none = || Err(Error::Failed("the far side's script is at its end".into()));
+        let none = || Err(Error::Failed("the list of answers is at its end".into()));
         self.answers.borrow_mut().pop_front().unwrap_or_else(none)
     }
 
@@ -74,18 +74,18 @@ impl Host for FakeHost {
         self.call_ms.saturating_sub(self.elapsed_ms.get())
     }
 
-    fn settled(&self, place: usize, outcome: &Outcome) {
-        self.outcomes.borrow_mut().push((place, outcome.clone()));
+    fn settled(&self, index: usize, outcome: &Outcome) {
+        self.outcomes.borrow_mut().push((index, outcome.clone()));
     }
 }
 
-/// An answer of the far side.
+/// An HTTP response.
 pub fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Result<Response, Error> {
     let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     Ok(Response { status, headers, body: body.into() })
 }
 
-/// The simplest request there is.
+/// A GET request without headers.
 pub fn request(url: &str) -> Request {
     Request {
         method: "GET".into(),

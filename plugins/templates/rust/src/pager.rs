@@ -86,14 +86,14 @@ fn judge(response: &Response, now_ms: u64) -> Outcome {
         200..=299 => Outcome::Delivered(Some(format!("HTTP {}", response.status))),
         401 | 403 => web::trouble(response, now_ms),
         408 | 425 | 429 | 500..=599 => web::retry(response, now_ms),
-        410 => Outcome::AddressGone(Gone { replacement: None, reason: web::said(response) }),
-        _ => Outcome::Rejected(web::said(response)),
+        410 => Outcome::AddressGone(Gone { replacement: None, reason: web::describe(response) }),
+        _ => Outcome::Rejected(web::describe(response)),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use tidings_plugin::testing::{self, FakeHost, answer, told};
+    use tidings_plugin::testing::{self, FakeHost, answer, parts};
 
     use super::*;
 
@@ -136,7 +136,7 @@ mod tests {
             let host = FakeHost::answering([answer(status, &[], "")]);
             let delivery = testing::delivery("ralph", testing::confirmation());
             let outcomes = deliver(&host, "https://pager.example/", &[delivery]);
-            assert_eq!(told(&outcomes[0]).0, expected, "{status}");
+            assert_eq!(parts(&outcomes[0]).0, expected, "{status}");
         }
     }
 }
