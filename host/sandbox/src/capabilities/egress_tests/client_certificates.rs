@@ -71,7 +71,7 @@ async fn a_client_certificate_is_presented_to_its_host_only() {
         (Some("untrusted"), Err("TLS: received fatal alert")),
         (Some("broken"), Err("denied: the credential `broken` is not a certificate with its key")),
         (Some("elsewhere"), Err("denied: the credential `elsewhere` is for irc.example.org, not for localhost")),
-        (Some("token"), Err("denied: the credential `token` is of the kind `header`, which `net` has no use for")),
+        (Some("token"), Err("denied: the credential `token` is of the kind `header`, which `net` cannot use")),
         (Some("none"), Err("denied: no credential `none` was granted")),
         (Some("valid"), Ok("welcome")),
         (None, Err("TLS: received fatal alert: CertificateRequired")),
@@ -103,6 +103,6 @@ async fn a_client_certificate_cannot_be_a_header() {
     let error = network(
         instance_state(Grants { reach, credentials }, PluginLimits::default(), trusting_tls()).send(request).await,
     );
-    assert!(matches!(&error, NetworkError::Denied(why) if why.contains("`http` has no use for")), "{error}");
+    assert!(matches!(&error, NetworkError::Denied(why) if why.contains("`http` cannot use")), "{error}");
     assert!(requests.lock().expect("a lock").is_empty());
 }
