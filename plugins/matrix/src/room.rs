@@ -74,7 +74,7 @@ fn stored_room(store: &impl RoomStore, user: &str) -> Result<Option<String>, Out
     })
 }
 
-/// Stores the room. A full store is no error: `m.direct` still has the room.
+/// Stores the room. An error is ignored: `m.direct` still has the room.
 fn store_room(store: &impl RoomStore, user: &str, room: &str) {
     let _ = store.set(user, room);
 }

@@ -10,7 +10,7 @@ use tidings_plugin::{Delivery, Outcome};
 use crate::message::{MESSAGE_OCTETS, SHORT_OCTETS, message};
 use crate::settings::Settings;
 
-/// The wait after the server forbids a topic, in milliseconds. It is long because somebody must change the access rights.
+/// The wait after the server forbids a topic, in milliseconds. It is long because the access rights must be changed first.
 const FORBIDDEN_WAIT_MS: u64 = 3_600_000;
 
 /// Publishes the deliveries in order.
