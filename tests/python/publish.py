@@ -1,7 +1,7 @@
-"""Publish with the library that Fedora's services use.
+"""Publishes with the library that the services of Fedora use.
 
-Usage: publish.py PORT ENVIRONMENT. Says "bound" when its socket stands. Each line of its input is a JSON object with
-modname, topic and msg; it says "published" after each. The end of its input ends it.
+Usage: publish.py PORT ENVIRONMENT. It prints "bound" when its socket is bound. Each line of its input is a JSON object with
+modname, topic and msg; it prints "published" after each. It ends at the end of its input.
 """
 
 import json

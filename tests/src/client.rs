@@ -1,5 +1,5 @@
-//! A client of the daemon's API, as small as the tests need: one connection for each request. Answers have the types of
-//! the API; a test of what is refused sends raw requests.
+//! A small client of the API, with one connection for each request. Responses have the types of the API. Tests of refused
+//! requests use raw responses.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -20,19 +20,19 @@ use tidings_domain::subscription::Subscription;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// One request in all, from connecting to the last byte.
+/// The time limit of a request, from the connection to the last byte.
 const REQUEST_TIME: Duration = Duration::from_secs(60);
-/// The largest answer that is read, in bytes.
-const ANSWER_BYTES: usize = 256 * 1024 * 1024;
+/// The largest response, in bytes.
+const RESPONSE_BYTES: usize = 256 * 1024 * 1024;
 
-/// Where the API is, and the token to use.
+/// The address of the API, and a token.
 #[derive(Clone, Debug)]
 pub struct TestClient {
     address: SocketAddr,
     token: Option<String>,
 }
 
-/// A status and a body, whatever they are.
+/// A response of any status.
 #[derive(Debug)]
 pub struct RawResponse {
     pub status: u16,
@@ -40,7 +40,7 @@ pub struct RawResponse {
 }
 
 impl RawResponse {
-    /// The body, where the status is a success; else an error with the problem's text.
+    /// The body, if the status is a success; otherwise an error with the status and the body.
     pub fn success(self) -> Result<Bytes> {
         let text = String::from_utf8_lossy(&self.body);
         ensure!((200..300).contains(&self.status), "status {}: {text}", self.status);
@@ -57,22 +57,22 @@ impl TestClient {
         self.address
     }
 
-    /// A page.
+    /// Gets a path as text.
     pub async fn text(&self, path: &str) -> Result<String> {
         let body =
             self.send(Method::GET, path, Bytes::new()).await?.success().with_context(|| format!("GET {path}"))?;
-        String::from_utf8(body.to_vec()).context("the page is text")
+        String::from_utf8(body.to_vec()).with_context(|| format!("the response to GET {path} is not UTF-8"))
     }
 
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
         let body =
             self.send(Method::GET, path, Bytes::new()).await?.success().with_context(|| format!("GET {path}"))?;
-        serde_json::from_slice(&body).with_context(|| format!("GET {path} answered {}", String::from_utf8_lossy(&body)))
+        serde_json::from_slice(&body).with_context(|| format!("GET {path} returned {}", String::from_utf8_lossy(&body)))
     }
 
     pub async fn put(&self, path: &str, body: &impl Serialize) -> Result<Bytes> {
-        let answer = self.send(Method::PUT, path, serde_json::to_vec(body)?.into()).await?;
-        answer.success().with_context(|| format!("PUT {path}"))
+        let response = self.send(Method::PUT, path, serde_json::to_vec(body)?.into()).await?;
+        response.success().with_context(|| format!("PUT {path}"))
     }
 
     pub async fn post(&self, path: &str, body: impl Into<Bytes>) -> Result<Bytes> {
@@ -94,7 +94,7 @@ impl TestClient {
         self.get("/api/v1/status").await
     }
 
-    /// The newest deliveries that the query names.
+    /// The newest deliveries that match the query.
     pub async fn deliveries(&self, query: &str) -> Result<Vec<DeliveryInfo>> {
         self.list(&format!("/api/v1/deliveries?{query}")).await
     }
@@ -103,7 +103,7 @@ impl TestClient {
         self.get(&format!("/api/v1/channels/{name}")).await
     }
 
-    /// The history of a channel, newest first.
+    /// The events of a channel, newest first.
     pub async fn channel_events(&self, name: &str) -> Result<Vec<ChannelEvent>> {
         self.list(&format!("/api/v1/channels/{name}/events")).await
     }
@@ -112,7 +112,7 @@ impl TestClient {
         self.list(&format!("/api/v1/channels/{name}/versions")).await
     }
 
-    /// The last lines of the log of a channel's plugin, oldest first.
+    /// The last log lines of the plugin of a channel, oldest first.
     pub async fn channel_log(&self, name: &str) -> Result<Vec<LogLineInfo>> {
         self.list(&format!("/api/v1/channels/{name}/log")).await
     }
@@ -123,16 +123,16 @@ impl TestClient {
 
     /// Installs a component.
     pub async fn install(&self, file: impl Into<Bytes>) -> Result<ComponentDetails> {
-        let answer = self.post("/api/v1/components", file).await?;
-        serde_json::from_slice(&answer).context("the installed component")
+        let body = self.post("/api/v1/components", file).await?;
+        serde_json::from_slice(&body).context("the installed component")
     }
 
-    /// Any request; a status that is no success is an answer like any other.
+    /// Sends a request and returns its response, whatever the status is.
     pub async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<RawResponse> {
         timeout(REQUEST_TIME, self.exchange(method, path, body))
             .await
-            .with_context(|| format!("no answer to {path} within {REQUEST_TIME:?}"))?
-            .with_context(|| format!("asking http://{}{path}", self.address))
+            .with_context(|| format!("no response to {path} within {REQUEST_TIME:?}"))?
+            .with_context(|| format!("requesting http://{}{path}", self.address))
     }
 
     async fn exchange(&self, method: Method, path: &str, body: Bytes) -> Result<RawResponse> {
@@ -150,8 +150,8 @@ impl TestClient {
         }
         let response = sender.send_request(request.body(Full::new(body))?).await?;
         let status = response.status().as_u16();
-        let body = Limited::new(response.into_body(), ANSWER_BYTES).collect().await;
-        let body = body.map_err(|error| anyhow::anyhow!("reading the answer: {error}"))?.to_bytes();
+        let body = Limited::new(response.into_body(), RESPONSE_BYTES).collect().await;
+        let body = body.map_err(|error| anyhow::anyhow!("reading the response: {error}"))?.to_bytes();
         driver.abort();
         Ok(RawResponse { status, body })
     }

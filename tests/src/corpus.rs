@@ -1,6 +1,6 @@
-//! The corpus of real messages against what the program makes of them, through the command line that everybody uses: a
-//! table for each application, and the bars that must be met. An expectation that is not there is not asserted; `null`
-//! means none, `[]` asserted empty.
+//! Compares the output of the command line for a corpus of real messages with the expected values: prints a table with a row
+//! for each application, and fails below the required shares. An absent expectation is not checked; `null` expects no value,
+//! `[]` expects an empty list.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -13,7 +13,8 @@ use serde_json::Value;
 use crate::paths;
 use crate::samples::json_lines;
 
-/// Names of facts of the legacy bus, and the least share of asserted cases that must be right, in percent.
+/// Facts of the legacy bus: the name in the corpus, the key in the output, and the required share of correct cases, in
+/// percent.
 const LEGACY: [(&str, &str, f64); 8] = [
     ("title", "title", 100.0),
     ("subtitle", "subtitle", 97.0),
@@ -24,8 +25,8 @@ const LEGACY: [(&str, &str, f64); 8] = [
     ("usernames", "usernames", 99.0),
     ("packages", "packages", 99.0),
 ];
-/// The same for the present bus, whose packages have names of their own.
-const PRESENT: [(&str, &str, f64); 6] = [
+/// The same for the current bus, whose corpus uses other names.
+const CURRENT: [(&str, &str, f64); 6] = [
     ("usernames", "usernames", 97.0),
     ("packages", "packages", 97.0),
     ("agent_name", "agent", 97.0),
@@ -33,26 +34,27 @@ const PRESENT: [(&str, &str, f64); 6] = [
     ("summary", "subtitle", 95.0),
     ("url", "link", 95.0),
 ];
-/// Bursts of which every line must be right.
+/// The required number of bursts with correct lines.
 const BURSTS: usize = 9;
 
-/// Right, and asserted.
+/// The numbers of correct and of checked cases.
 type Score = (usize, usize);
 
-/// Checks everything and prints it; an error where a bar is not met. Without a corpus it says so and is content.
+/// Checks all files of the corpus and prints the results. Fails if a share is below the required one. Succeeds without a
+/// corpus.
 pub fn run() -> Result<()> {
     let Some(legacy) = paths::corpus("fedmsg.jsonl") else {
-        println!("skipped: there is no corpus beside this checkout");
+        println!("skipped: this checkout has no corpus beside it");
         return Ok(());
     };
     let corpus = Corpus { dir: legacy.parent().unwrap_or(Path::new("/")).to_owned() };
     let mut missed = Vec::new();
     missed.extend(corpus.facts("fedmsg.jsonl", true, &LEGACY, topic_category)?);
-    missed.extend(corpus.facts("fedora-messaging.jsonl", false, &PRESENT, |line| text(&line["source"]))?);
+    missed.extend(corpus.facts("fedora-messaging.jsonl", false, &CURRENT, |line| text(&line["source"]))?);
     missed.extend(corpus.rules()?);
     missed.extend(corpus.recipients()?);
     missed.extend(corpus.bursts()?);
-    ensure!(missed.is_empty(), "below the bar:\n  {}", missed.join("\n  "));
+    ensure!(missed.is_empty(), "below the required share:\n  {}", missed.join("\n  "));
     Ok(())
 }
 
@@ -69,13 +71,14 @@ impl Corpus {
         ["--aliases".into(), self.dir.join("aliases.json").display().to_string()]
     }
 
-    /// What a command answers to the messages of a file, one line each.
-    fn ask(&self, command: &[&str], options: &[String], messages: &[Value]) -> Result<Vec<Value>> {
+    /// Runs a command with the messages of a file as input; returns one output line for each.
+    fn run_command(&self, command: &[&str], options: &[String], messages: &[Value]) -> Result<Vec<Value>> {
         let input: String = messages.iter().map(|message| format!("{message}\n")).collect();
         let output = tidings(command, options, input)?;
-        let answers: Vec<Value> = output.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
-        ensure!(answers.len() == messages.len(), "{command:?} gave {} lines for {}", answers.len(), messages.len());
-        Ok(answers)
+        let lines: Vec<Value> = output.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+        let (count, expected) = (lines.len(), messages.len());
+        ensure!(count == expected, "{command:?} printed {count} lines for {expected} messages");
+        Ok(lines)
     }
 
     fn facts(
@@ -88,7 +91,7 @@ impl Corpus {
         let lines = self.lines(file)?;
         let messages: Vec<Value> = lines.iter().map(|line| line["msg"].clone()).collect();
         let options: Vec<String> = if aliased { self.aliases().into() } else { Vec::new() };
-        let found = self.ask(&["facts"], &options, &messages)?;
+        let found = self.run_command(&["facts"], &options, &messages)?;
         let mut table: BTreeMap<String, BTreeMap<&str, Score>> = BTreeMap::new();
         for (line, found) in lines.iter().zip(&found) {
             let row = table.entry(group(line)).or_default();
@@ -103,17 +106,17 @@ impl Corpus {
         Ok(below(file, &table, bars))
     }
 
-    /// `rules-truth.jsonl`: every rule of every message.
+    /// Checks `rules-truth.jsonl`: every rule for every message.
     fn rules(&self) -> Result<Vec<String>> {
         let lines = self.lines("fedmsg.jsonl")?;
         let messages: Vec<Value> = lines.iter().map(|line| line["msg"].clone()).collect();
-        let found = self.ask(&["rules", "eval"], &self.aliases(), &messages)?;
+        let found = self.run_command(&["rules", "eval"], &self.aliases(), &messages)?;
         let truth = self.lines("rules-truth.jsonl")?;
         let right = found.iter().zip(&truth).filter(|(found, truth)| same(&found["true"], &truth["true"])).count();
         Ok(report("rules-truth.jsonl: messages with every rule right", right, truth.len(), truth.len()))
     }
 
-    /// `population-recipients.jsonl`: who is told of what.
+    /// Checks `population-recipients.jsonl`: the recipients of every message.
     fn recipients(&self) -> Result<Vec<String>> {
         let lines = self.lines("fedmsg.jsonl")?;
         let messages: Vec<Value> = lines.iter().map(|line| line["msg"].clone()).collect();
@@ -121,7 +124,7 @@ impl Corpus {
         let mut options = vec!["--subscriptions".into(), file("population.jsonl")];
         options.extend(["--acls".into(), file("population-acls.json")]);
         options.extend(self.aliases());
-        let found = self.ask(&["match"], &options, &messages)?;
+        let found = self.run_command(&["match"], &options, &messages)?;
         let (mut right, mut all, mut extra) = (0, 0, 0);
         for (found, truth) in found.iter().zip(self.lines("population-recipients.jsonl")?) {
             let (found, truth) = (rows(&found["recipients"]), rows(&truth["recipients"]));
@@ -136,14 +139,14 @@ impl Corpus {
         Ok(missed)
     }
 
-    /// `conglomerate.jsonl`: what a digest folds into one line.
+    /// Checks `conglomerate.jsonl`: the messages that a digest combines into one line.
     fn bursts(&self) -> Result<Vec<String>> {
         let bursts = self.lines("conglomerate.jsonl")?;
         let mut right = 0;
         for burst in &bursts {
-            // The corpus' own note says so.
-            let bare = text(&burst["id"]).starts_with("TestPagureConglomeratorByOldStyleCommit");
-            let mut options: Vec<String> = if bare { Vec::new() } else { self.aliases().into() };
+            // The corpus notes that these expectations are without aliases.
+            let without_aliases = text(&burst["id"]).starts_with("TestPagureConglomeratorByOldStyleCommit");
+            let mut options: Vec<String> = if without_aliases { Vec::new() } else { self.aliases().into() };
             if let Some(subject) = burst["subject"].as_str() {
                 options.extend(["--subject".into(), subject.into()]);
             }
@@ -160,6 +163,7 @@ impl Corpus {
     }
 }
 
+/// Runs `tidings` with this input; returns its output. Fails if the command fails.
 pub(crate) fn tidings(command: &[&str], options: &[String], input: String) -> Result<String> {
     let mut process = Command::new(paths::program("tidings")?)
         .args(command)
@@ -168,16 +172,17 @@ pub(crate) fn tidings(command: &[&str], options: &[String], input: String) -> Re
         .stdout(Stdio::piped())
         .spawn()
         .with_context(|| format!("starting tidings {command:?}"))?;
-    let mut stdin = process.stdin.take().context("it has a standard input")?;
-    // Written beside: it answers line by line, and its answers must be read.
+    let mut stdin = process.stdin.take().context("the standard input of the process")?;
+    // A thread writes the input, because the process blocks when nothing reads its output.
     let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
     let output = process.wait_with_output()?;
-    writer.join().map_err(|_| anyhow::anyhow!("the writer broke"))??;
+    writer.join().map_err(|_| anyhow::anyhow!("the thread that writes the input panicked"))??;
     ensure!(output.status.success(), "tidings {command:?} ended with {}", output.status);
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// Lists without their order; numbers as text (ids are numbers here and text there), times to the microsecond.
+/// Compares two values: lists without their order and with their elements as text (ids may be numbers or text), numbers to
+/// the microsecond.
 fn same(found: &Value, expected: &Value) -> bool {
     match (found, expected) {
         (Value::Array(found), Value::Array(expected)) => {
@@ -223,6 +228,7 @@ fn print_table(file: &str, table: &BTreeMap<String, BTreeMap<&str, Score>>, bars
     println!();
 }
 
+/// Prints the share of each fact and returns those below the required share.
 fn below(file: &str, table: &BTreeMap<String, BTreeMap<&str, Score>>, bars: &[(&str, &str, f64)]) -> Vec<String> {
     let mut missed = Vec::new();
     for (name, _, bar) in bars {

@@ -1,5 +1,5 @@
-//! A running daemon, started from its program with a configuration file, as an administrator would, and everything one
-//! can do to it from outside: ask it, end it, kill it, start it again on the same data.
+//! A daemon in a process of its own, started with a configuration file as by an administrator. It can be queried, stopped,
+//! killed and started again with the same data.
 
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -17,19 +17,18 @@ use crate::settings::DaemonSettings;
 use crate::wait;
 use tidings_api_types::{BusEndpointState, Readiness};
 
-/// From the start of the process to `/-/ready`. A first start compiles its plugins.
+/// The time limit from the start of the process to `/-/ready`. The first start compiles the plugins.
 const READY_TIME: Duration = Duration::from_secs(60);
-/// How often it is asked whether it is ready: benchmarks measure how long that takes.
+/// The interval of requests for `/-/ready`. It is short because benchmarks measure the start.
 const READY_PAUSE: Duration = Duration::from_millis(2);
-/// From SIGTERM to the end of the process.
+/// The time limit from SIGTERM to the end of the process.
 const STOP_TIME: Duration = Duration::from_secs(60);
-/// A command that talks to a daemon, or refuses to start one.
+/// The time limit of a command.
 const COMMAND_TIME: Duration = Duration::from_secs(60);
-/// How much of the log a failed test prints, in lines.
+/// How many lines of the log a failed test prints.
 const LOG_LINES: usize = 200;
 
-/// The directory of a daemon: its configuration, data and log. It outlives the process; where it goes, is its maker's
-/// business.
+/// The directory of a daemon, with its configuration, data and log. The caller owns the directory; it outlives the process.
 #[derive(Debug)]
 pub struct Home {
     dir: PathBuf,
@@ -37,29 +36,29 @@ pub struct Home {
 }
 
 impl Home {
-    /// Writes the configuration into an existing directory.
+    /// Writes the configuration file to an existing directory.
     pub fn new(dir: &Path, settings: DaemonSettings) -> Result<Home> {
         let home = Home { dir: dir.to_owned(), settings };
         home.settings.write(&home.config())?;
         Ok(home)
     }
 
-    /// The configuration file.
+    /// The path of the configuration file.
     pub fn config(&self) -> PathBuf {
         self.dir.join("tidings.toml")
     }
 
-    /// What all the daemons of this directory wrote, in one file.
+    /// The path of the log file. All daemons of this directory append to it.
     pub fn log(&self) -> PathBuf {
         self.dir.join("tidings.log")
     }
 
-    /// Runs `tidings` with this configuration until it ends by itself. `arguments` come before `--config`.
+    /// Runs `tidings` with this configuration until it ends. `arguments` precede `--config`.
     pub async fn command(&self, arguments: &[&str]) -> Result<Output> {
         self.command_within(arguments, COMMAND_TIME).await
     }
 
-    /// The same for one that may take longer.
+    /// Runs a command with another time limit.
     pub async fn command_within(&self, arguments: &[&str], limit: Duration) -> Result<Output> {
         let mut command = Command::new(paths::program("tidings")?);
         command.args(arguments).arg("--config").arg(self.config()).stdin(Stdio::null()).kill_on_drop(true);
@@ -69,7 +68,7 @@ impl Home {
             .with_context(|| format!("tidings {arguments:?}"))
     }
 
-    /// Makes a token of that name and returns it.
+    /// Creates a token of that name and returns it.
     pub async fn token(&self, name: &str) -> Result<String> {
         let output = self.command(&["token", "create", name]).await?;
         let errors = String::from_utf8_lossy(&output.stderr);
@@ -89,19 +88,19 @@ impl Drop for Home {
             let log = fs::read_to_string(self.log()).unwrap_or_default();
             let lines: Vec<&str> = log.lines().collect();
             let last = &lines[lines.len().saturating_sub(LOG_LINES)..];
-            eprintln!("--- the last lines of the daemon's log ---\n{}\n--- end of log ---", last.join("\n"));
+            eprintln!("--- the last lines of the log of the daemon ---\n{}\n--- end of log ---", last.join("\n"));
         }
     }
 }
 
-/// A daemon's process. Dropping it kills it.
+/// The process of a daemon. Dropping it kills the process.
 pub struct Daemon {
     process: Child,
     client: TestClient,
 }
 
 impl Daemon {
-    /// Starts the daemon and waits until it is ready. Without a token its client may ask only what everybody may.
+    /// Starts the daemon and waits until it is ready. Without a token the client can use only the public parts of the API.
     pub async fn start(home: &Home, token: Option<&str>) -> Result<Daemon> {
         let mut daemon = Daemon::spawn(home, token)?;
         let process = &mut daemon.process;
@@ -110,7 +109,7 @@ impl Daemon {
             if let Some(status) = process.try_wait()? {
                 bail!("the daemon ended with {status}; see {}", home.log().display());
             }
-            // Nobody listens at first.
+            // The connection is refused until the daemon listens.
             Ok(client.get::<Readiness>("/-/ready").await.ok().map(|_| ()))
         })
         .await?;
@@ -126,7 +125,7 @@ impl Daemon {
             .stdin(Stdio::null())
             .stdout(log.try_clone().context("the log")?)
             .stderr(log)
-            // Signals of the terminal are for its starter, which ends it in order.
+            // A group of its own: Ctrl-C in the terminal reaches only this process, which then stops the daemon.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
@@ -139,7 +138,7 @@ impl Daemon {
         &self.client
     }
 
-    /// Waits until every endpoint of the bus is subscribed.
+    /// Waits until the daemon is subscribed at each endpoint of the bus.
     pub async fn subscribed(&self, limit: Duration) -> Result<()> {
         wait::until("every endpoint of the bus is subscribed", limit, async || {
             let status = self.client.status().await?;
@@ -148,29 +147,30 @@ impl Daemon {
         .await
     }
 
-    /// The memory that its process has in use, in bytes: what Linux counts as resident.
+    /// The resident memory of the process, in bytes.
     pub fn memory(&self) -> Result<u64> {
-        let id = self.process.id().context("the daemon has ended already")?;
-        let status = fs::read_to_string(format!("/proc/{id}/status")).context("the daemon's status")?;
+        let id = self.process.id().context("the daemon has already ended")?;
+        let status =
+            fs::read_to_string(format!("/proc/{id}/status")).context("reading the status of the daemon's process")?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
         let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().context("VmRSS")?;
         Ok(kilobytes * 1024)
     }
 
-    /// SIGKILL; returns when the process is gone.
+    /// Sends SIGKILL and waits for the end of the process.
     pub async fn kill(mut self) -> Result<()> {
         self.process.kill().await.context("killing the daemon")
     }
 
-    /// SIGTERM, and how the process ended.
+    /// Sends SIGTERM, waits for the end of the process, and returns its status.
     pub async fn terminate(mut self) -> Result<ExitStatus> {
         let id = self.process.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
-        let id = id.context("the daemon has ended already")?;
+        let id = id.context("the daemon has already ended")?;
         kill_process(id, Signal::TERM).context("sending SIGTERM")?;
         self.ended(STOP_TIME).await
     }
 
-    /// Waits until the process ends by itself.
+    /// Waits for the end of the process.
     pub async fn ended(&mut self, limit: Duration) -> Result<ExitStatus> {
         let status = timeout(limit, self.process.wait()).await;
         status.with_context(|| format!("the daemon did not end within {limit:?}"))?.context("waiting for the daemon")

@@ -1,5 +1,5 @@
-//! Server-Sent Events as a browser reads them (<https://html.spec.whatwg.org/#server-sent-events>), without its coming again by
-//! itself.
+//! A client of Server-Sent Events (<https://html.spec.whatwg.org/#server-sent-events>). Unlike a browser, it must not
+//! reconnect by itself.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// How long the answer's head may take.
+/// The time limit from the request to the header of the response.
 const HEAD_TIME: Duration = Duration::from_secs(30);
 
-/// A stream that is being read.
+/// An open stream.
 pub struct StreamEvents {
     body: Incoming,
     text: String,
@@ -32,7 +32,7 @@ pub struct StreamEvent {
 }
 
 impl StreamEvents {
-    /// Opens the stream behind that event. A status that is no success is an error with the problem's text.
+    /// Opens the stream after the event `last`. Fails with the text of the response if the status is not a success.
     pub async fn follow(address: SocketAddr, path: &str, last: Option<u64>) -> Result<StreamEvents> {
         let stream = TcpStream::connect(address).await?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
@@ -45,18 +45,18 @@ impl StreamEvents {
             request = request.header("last-event-id", last.to_string());
         }
         let response = sender.send_request(request.body(Empty::<Bytes>::new())?);
-        let response = timeout(HEAD_TIME, response).await.context("no answer")??;
+        let response = timeout(HEAD_TIME, response).await.context("no response in time")??;
         let status = response.status();
         if !status.is_success() {
             let text = response.into_body().collect().await?.to_bytes();
             anyhow::bail!("status {status}: {}", String::from_utf8_lossy(&text));
         }
         let kind = response.headers().get(header::CONTENT_TYPE);
-        ensure!(kind.is_some_and(|kind| kind == "text/event-stream"), "it is no event stream: {kind:?}");
+        ensure!(kind.is_some_and(|kind| kind == "text/event-stream"), "the response is not an event stream: {kind:?}");
         Ok(StreamEvents { body: response.into_body(), text: String::new(), connection })
     }
 
-    /// The next event, which comes within `limit`; none at the end of the stream.
+    /// Waits for the next event; `None` at the end of the stream. Fails after `limit`.
     pub async fn next(&mut self, limit: Duration) -> Result<Option<StreamEvent>> {
         timeout(limit, self.read()).await.with_context(|| format!("no event within {limit:?}"))?
     }
@@ -72,10 +72,10 @@ impl StreamEvents {
             }
             match self.body.frame().await {
                 None => return Ok(None),
-                Some(Err(error)) => return Err(error).context("the stream broke"),
+                Some(Err(error)) => return Err(error).context("reading the stream"),
                 Some(Ok(frame)) => {
                     let bytes = frame.into_data().unwrap_or_default();
-                    self.text += std::str::from_utf8(&bytes).context("no text")?;
+                    self.text += std::str::from_utf8(&bytes).context("the stream is not UTF-8")?;
                 }
             }
         }
@@ -88,7 +88,7 @@ impl Drop for StreamEvents {
     }
 }
 
-/// None where the block is a sign of life only.
+/// Parses a block; `None` for a block without data, which only keeps the connection open.
 fn parse(block: &str) -> Result<Option<StreamEvent>> {
     let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(str::trim_start);
     let Some(data) = field("data:") else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! Which of the expected mails have arrived, and what arrived that nobody expected.
+//! Compares the mails that arrived with the expected ones. It must not wait.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::samples::Expected;
 use crate::sink::Mail;
 
-/// The difference between what was expected and what came.
+/// The expected mails that are missing, and the mails that were not expected.
 #[derive(Debug, Default)]
 pub struct Difference<'a> {
     pub missing: Vec<&'a Expected>,
@@ -19,15 +19,16 @@ impl Difference<'_> {
     }
 }
 
-/// Compares. Each mail answers one expectation, except digests, which answer any number; each mail must answer one.
+/// Compares the mails with the expectations. A mail fulfils one expectation, a digest any number of them. A mail that
+/// fulfils none is surplus.
 pub fn compare<'a>(expected: &'a [Expected], mails: &[Arc<Mail>]) -> Difference<'a> {
     let mut used = BTreeSet::new();
-    let missing = expected.iter().filter(|one| !answered(one, mails, &mut used)).collect();
+    let missing = expected.iter().filter(|one| !is_fulfilled(one, mails, &mut used)).collect();
     let surplus = mails.iter().filter(|mail| !used.contains(&mail.number)).cloned().collect();
     Difference { missing, surplus }
 }
 
-fn answered(expected: &Expected, mails: &[Arc<Mail>], used: &mut BTreeSet<u64>) -> bool {
+fn is_fulfilled(expected: &Expected, mails: &[Arc<Mail>], used: &mut BTreeSet<u64>) -> bool {
     let found = mails.iter().filter(|mail| mail.is_for(&expected.recipient)).find(|mail| match expected.digest {
         true => mail.subject.contains(&expected.text) || mail.text.contains(&expected.text),
         false => mail.subject.contains(&expected.text) && !used.contains(&mail.number),

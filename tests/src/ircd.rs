@@ -1,8 +1,9 @@
-//! A real IRC server that nobody here wrote: ngircd, with a configuration of its own, on a loopback port; and somebody who
-//! reads along in a channel.
+//! ngircd, as an independent IRC server with its own configuration on a loopback port, and a client that reads the lines of
+//! an IRC channel.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,12 +18,12 @@ use tokio::time::timeout;
 use crate::{port, wait};
 
 const NGIRCD: &str = "/usr/sbin/ngircd";
-/// From starting it until it takes connections, and until a reader is in its channel.
+/// The time limit from the start until the server accepts connections, and of each wait for a line.
 const START_TIME: Duration = Duration::from_secs(20);
-/// From SIGTERM to its end.
+/// The time limit from SIGTERM to the end of the process.
 const STOP_TIME: Duration = Duration::from_secs(20);
 
-/// A running ngircd. Dropping it kills it.
+/// A running ngircd. Dropping it kills the process.
 pub struct Ngircd {
     configuration: PathBuf,
     pub port: u16,
@@ -30,8 +31,8 @@ pub struct Ngircd {
 }
 
 impl Ngircd {
-    /// Starts it in an existing directory. `limits` are further lines of that section of its configuration, and whatever
-    /// sections follow it.
+    /// Starts the server in an existing directory. `limits` has further lines of the section `Limits` of its configuration,
+    /// and further sections.
     pub async fn start(dir: &Path, limits: &str) -> Result<Ngircd> {
         let port = port::free()?;
         let configuration = dir.join("ngircd.conf");
@@ -47,40 +48,44 @@ impl Ngircd {
         Ok(server)
     }
 
-    /// SIGTERM, and waits for its end.
+    /// Sends SIGTERM and waits for the end of the process.
     pub async fn stop(&mut self) -> Result<()> {
         let id = self.process.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
-        kill_process(id.context("ngircd has ended already")?, Signal::TERM).context("sending SIGTERM")?;
-        timeout(STOP_TIME, self.process.wait()).await.context("ngircd does not end")?.context("waiting for ngircd")?;
+        kill_process(id.context("ngircd has already ended")?, Signal::TERM).context("sending SIGTERM")?;
+        timeout(STOP_TIME, self.process.wait())
+            .await
+            .context("ngircd did not end in time")?
+            .context("waiting for ngircd")?;
         Ok(())
     }
 
-    /// Starts it again on the same port.
-    pub async fn again(&mut self) -> Result<()> {
+    /// Starts the server again, on the same port.
+    pub async fn restart(&mut self) -> Result<()> {
         self.process = spawn(&self.configuration)?;
         self.ready().await
     }
 
-    /// How many connections it has taken since it was started, beside the one that looked whether it takes any, and the one
-    /// that asks: numeric 250 tells everybody who comes.
+    /// Counts the connections since the start of the server, as numeric 250 reports them, without the one of
+    /// [`Ngircd::start`] and the one of this call.
     pub async fn connections(&self) -> Result<usize> {
-        let told = register(self, "counter", |line| line.split(' ').nth(1) == Some("250")).await?;
-        let count = told.line.split_once('(').and_then(|(_, rest)| rest.split(' ').next()?.parse::<usize>().ok());
-        count.with_context(|| format!("no count in {}", told.line))?.checked_sub(2).context("fewer than were made")
+        let client = register(self, "counter", |line| line.split(' ').nth(1) == Some("250")).await?;
+        let count = client.line.split_once('(').and_then(|(_, rest)| rest.split(' ').next()?.parse::<usize>().ok());
+        let count = count.with_context(|| format!("there is no count in {}", client.line))?;
+        count.checked_sub(2).context("the server counts fewer connections than were made")
     }
 
-    /// What `nick` answers when somebody says `text` to it in private.
+    /// Sends `text` to `nick` in private, and returns the reply.
     pub async fn ask(&self, nick: &str, text: &str) -> Result<String> {
         let mut asker = register(self, "asker", |line| line.split(' ').nth(1) == Some("376")).await?;
         asker.output.write_all(format!("PRIVMSG {nick} :{text}\r\n").as_bytes()).await?;
         let (from, to) = (format!(":{nick}!"), " NOTICE asker :");
         asker.until(|line| line.starts_with(&from) && line.contains(to)).await?;
-        Ok(asker.line.split_once(to).map(|(_, answer)| answer.to_owned()).unwrap_or_default())
+        Ok(asker.line.split_once(to).map(|(_, reply)| reply.to_owned()).unwrap_or_default())
     }
 
     async fn ready(&self) -> Result<()> {
         let address = ("127.0.0.1", self.port);
-        wait::until("ngircd takes connections", START_TIME, async || Ok(TcpStream::connect(address).await.ok()))
+        wait::until("ngircd accepts connections", START_TIME, async || Ok(TcpStream::connect(address).await.ok()))
             .await?;
         Ok(())
     }
@@ -92,16 +97,16 @@ fn spawn(configuration: &Path) -> Result<Child> {
     command.kill_on_drop(true).spawn().with_context(|| format!("running {NGIRCD}; `cargo xtask setup` installs it"))
 }
 
-/// Somebody on the server.
-struct Guest {
+/// A client that is connected to the server.
+struct IrcClient {
     lines: Lines<BufReader<OwnedReadHalf>>,
     output: OwnedWriteHalf,
-    /// The last line that came.
+    /// The last line from the server.
     line: String,
 }
 
-impl Guest {
-    /// Reads until a line is the one that is waited for.
+impl IrcClient {
+    /// Reads until a line is wanted.
     async fn until(&mut self, wanted: impl Fn(&str) -> bool) -> Result<()> {
         let read = async {
             while let Some(line) = self.lines.next_line().await? {
@@ -112,47 +117,49 @@ impl Guest {
             }
             Ok::<_, std::io::Error>(false)
         };
-        let came = timeout(START_TIME, read).await.context("the server does not say what is waited for")??;
-        ensure!(came, "the server closed the connection");
+        let found = timeout(START_TIME, read).await.context("the expected line did not arrive in time")??;
+        ensure!(found, "the server closed the connection before the expected line");
         Ok(())
     }
 }
 
-/// Connects under a nick; returns when the line that is waited for has come.
-async fn register(server: &Ngircd, nick: &str, wanted: impl Fn(&str) -> bool) -> Result<Guest> {
+/// Connects with a nick; returns when a line is wanted.
+async fn register(server: &Ngircd, nick: &str, wanted: impl Fn(&str) -> bool) -> Result<IrcClient> {
     let stream = TcpStream::connect(("127.0.0.1", server.port)).await.with_context(|| format!("{nick} connects"))?;
     let (input, mut output) = stream.into_split();
     output.write_all(format!("NICK {nick}\r\nUSER {nick} 0 * :{nick}\r\n").as_bytes()).await?;
-    let mut guest = Guest { lines: BufReader::new(input).lines(), output, line: String::new() };
-    guest.until(wanted).await?;
-    Ok(guest)
+    let mut client = IrcClient { lines: BufReader::new(input).lines(), output, line: String::new() };
+    client.until(wanted).await?;
+    Ok(client)
 }
 
-/// What was said in a channel, and when it came.
+/// A line in an IRC channel, and the time of its arrival.
 #[derive(Clone, Debug)]
 pub struct Arrival {
     pub text: String,
     pub at: Instant,
 }
 
-/// Somebody who reads in a channel. What was said there is kept over all connections.
+/// A client that reads an IRC channel. It keeps the lines of all its connections.
 #[derive(Clone, Default)]
 pub struct Reader {
     arrivals: Arc<Mutex<Vec<Arrival>>>,
+    pings: Arc<AtomicUsize>,
 }
 
 impl Reader {
-    /// Connects and joins; returns when it hears what is said.
+    /// Connects and joins the IRC channel; returns when the server has confirmed that.
     pub async fn join(&self, server: &Ngircd, channel: &str) -> Result<()> {
-        let mut guest = register(server, "reader", |line| line.split(' ').nth(1) == Some("376")).await?;
-        guest.output.write_all(format!("JOIN {channel}\r\n").as_bytes()).await?;
-        guest.until(|line| line.split(' ').nth(1) == Some("366")).await.context("the reader cannot join")?;
-        let Guest { mut lines, mut output, .. } = guest;
-        let arrivals = Arc::clone(&self.arrivals);
+        let mut client = register(server, "reader", |line| line.split(' ').nth(1) == Some("376")).await?;
+        client.output.write_all(format!("JOIN {channel}\r\n").as_bytes()).await?;
+        client.until(|line| line.split(' ').nth(1) == Some("366")).await.context("joining the IRC channel")?;
+        let IrcClient { mut lines, mut output, .. } = client;
+        let (arrivals, pings) = (Arc::clone(&self.arrivals), Arc::clone(&self.pings));
         tokio::spawn(async move {
             while let Ok(Some(line)) = lines.next_line().await {
                 if let Some(token) = line.strip_prefix("PING ") {
-                    // The reader ends with the server.
+                    pings.fetch_add(1, Ordering::Relaxed);
+                    // A write fails only when the server has ended; then the next read ends this task.
                     let _ = output.write_all(format!("PONG {token}\r\n").as_bytes()).await;
                 } else if let Some((_, text)) = line.split_once(" PRIVMSG ").and_then(|(_, rest)| rest.split_once(" :"))
                 {
@@ -164,8 +171,13 @@ impl Reader {
         Ok(())
     }
 
-    /// All of them, in the order in which they came.
+    /// Every line of the channel so far, in order of arrival.
     pub fn arrivals(&self) -> Vec<Arrival> {
         self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Counts the PINGs of the server. The server sends one to a client that has been idle for its `PingTimeout`.
+    pub fn pings(&self) -> usize {
+        self.pings.load(Ordering::Relaxed)
     }
 }

@@ -1,6 +1,7 @@
-//! The end-to-end parts: a daemon driven from outside as an administrator would, a publisher in the bus' wire format, a
-//! mail server and a web server that can misbehave, and the demonstration. Scenarios in `tests/` use them. It knows
-//! nothing of the daemon's insides: what it learns, it learns from the command line, the API and the mail that arrives.
+//! Tools for end-to-end tests: a daemon that is controlled from outside as by an administrator, a publisher with the wire
+//! format of the bus, a mail server and a web server that can fail on request, the benchmarks and the demonstration. The
+//! scenarios in `tests/` use them. The crate must not depend on the implementation of the daemon: it uses only the command
+//! line, the API and the messages that arrive.
 
 pub mod bench;
 pub mod channel;
@@ -11,6 +12,7 @@ pub mod demo;
 pub mod events;
 pub mod expect;
 pub mod fedmsg;
+pub mod harness;
 pub mod ircd;
 pub mod mta;
 pub mod paths;
@@ -18,7 +20,6 @@ pub mod pkgdb;
 pub mod port;
 pub mod publisher;
 pub mod samples;
-pub mod scene;
 pub mod settings;
 pub mod sink;
 pub mod source;

@@ -1,5 +1,5 @@
-//! A real mail server that nobody here wrote: Postfix, with a configuration, queue and mailboxes of its own, on a
-//! loopback port. It delivers to mail directories and sends nothing anywhere else. It must be started by root.
+//! Postfix, as an independent mail server: with its own configuration, queue and mailboxes, on a loopback port. It delivers
+//! to mail directories and must not send mail elsewhere. Only root can start it.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -15,9 +15,9 @@ use tokio::net::TcpStream;
 use crate::{port, wait};
 
 const POSTFIX: &str = "/usr/sbin/postfix";
-/// From starting it until it takes connections.
+/// The time limit from its start until it accepts connections.
 const START_TIME: Duration = Duration::from_secs(60);
-/// Its services, beside the one that takes mail.
+/// The services beside the one that receives mail.
 const SERVICES: &str = "\
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
@@ -38,24 +38,25 @@ postlog unix-dgram n - n - 1 postlogd
 /// A running Postfix. Dropping it stops it.
 pub struct Postfix {
     dir: PathBuf,
-    /// Where it takes mail.
+    /// The address at which it receives mail.
     pub smtp: SocketAddr,
 }
 
 impl Postfix {
-    /// Starts it in an existing directory, with a mailbox for each address.
+    /// Starts Postfix in an existing directory, with a mailbox for each address.
     pub async fn start(dir: &Path, addresses: &[&str]) -> Result<Postfix> {
         let smtp = SocketAddr::from(([127, 0, 0, 1], port::free()?));
         let postfix = Postfix { dir: dir.to_owned(), smtp };
         postfix.configure(addresses)?;
         postfix.command("start")?;
-        wait::until("Postfix takes connections", START_TIME, async || Ok(TcpStream::connect(smtp).await.ok())).await?;
+        wait::until("Postfix accepts connections", START_TIME, async || Ok(TcpStream::connect(smtp).await.ok()))
+            .await?;
         Ok(postfix)
     }
 
     fn configure(&self, addresses: &[&str]) -> Result<()> {
         let (dir, etc) = (self.dir.display(), self.dir.join("etc"));
-        // Its processes drop root's rights and must still get here.
+        // The processes of Postfix drop the rights of root, and must still be able to enter the directory.
         fs::set_permissions(&self.dir, fs::Permissions::from_mode(0o755))?;
         for name in ["etc", "queue", "data", "mail"] {
             fs::create_dir(self.dir.join(name))?;
@@ -72,7 +73,7 @@ impl Postfix {
             "compatibility_level = 3.6\nqueue_directory = {dir}/queue\ndata_directory = {dir}/data\n\
              inet_interfaces = 127.0.0.1\ninet_protocols = ipv4\nmynetworks = 127.0.0.0/8\n\
              myhostname = mta.tidings.example\nmydestination =\nalias_maps =\nalias_database =\nsmtputf8_enable = yes\n\
-             default_transport = error:this server sends nothing on\nmaillog_file_prefixes = {dir}\n\
+             default_transport = error:this server does not relay\nmaillog_file_prefixes = {dir}\n\
              maillog_file = {dir}/postfix.log\nvirtual_mailbox_domains = example.org\n\
              virtual_mailbox_base = {dir}/mail\nvirtual_mailbox_maps = texthash:{dir}/etc/mailboxes\n\
              virtual_uid_maps = static:{user}\nvirtual_gid_maps = static:{user}\n"
@@ -80,16 +81,16 @@ impl Postfix {
         fs::write(etc.join("main.cf"), main).context("writing main.cf")
     }
 
-    fn command(&self, word: &str) -> Result<()> {
+    fn command(&self, name: &str) -> Result<()> {
         let mut command = Command::new(POSTFIX);
-        command.arg("-c").arg(self.dir.join("etc")).arg(word).stdin(Stdio::null());
+        command.arg("-c").arg(self.dir.join("etc")).arg(name).stdin(Stdio::null());
         let output = command.output().with_context(|| format!("running {POSTFIX}; `cargo xtask setup` installs it"))?;
         let errors = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "postfix {word}: {}: {errors}", output.status);
+        ensure!(output.status.success(), "postfix {name}: {}: {errors}", output.status);
         Ok(())
     }
 
-    /// The mails in an address' mailbox, in no order.
+    /// The mails in the mailbox of an address, in no order.
     pub fn mails(&self, address: &str) -> Result<Vec<Message<'static>>> {
         let dir = self.dir.join("mail").join(mailbox(address)).join("new");
         if !dir.exists() {
@@ -99,13 +100,13 @@ impl Postfix {
         files
             .map(|file| {
                 let raw = fs::read(file?.path())?;
-                let message = MessageParser::default().parse(&raw).context("a mail that is none")?;
+                let message = MessageParser::default().parse(&raw).context("a file in the mailbox is not a mail")?;
                 Ok(message.into_owned())
             })
             .collect()
     }
 
-    /// What it logged.
+    /// The content of the log.
     pub fn log(&self) -> String {
         fs::read_to_string(self.dir.join("postfix.log")).unwrap_or_default()
     }
@@ -122,14 +123,16 @@ impl Drop for Postfix {
     }
 }
 
-/// The directory of an address' mailbox.
+/// The directory of the mailbox of an address.
 fn mailbox(address: &str) -> &str {
     address.split_once('@').map_or(address, |(local, _)| local)
 }
 
-/// The number of a system account.
+/// The user id of a system account.
 fn account(name: &str) -> Result<u32> {
     let output = Command::new("id").args(["-u", name]).output().context("running id")?;
     let text = String::from_utf8_lossy(&output.stdout);
-    text.trim().parse().with_context(|| format!("no account {name}; `cargo xtask setup` installs Postfix"))
+    text.trim()
+        .parse()
+        .with_context(|| format!("there is no system account {name}; `cargo xtask setup` installs Postfix"))
 }

@@ -1,4 +1,4 @@
-//! A package database on loopback, in pkgdb2's JSON form: it holds back answers, fails, and counts who asks.
+//! A fake package database on loopback with the JSON format of pkgdb2. It can hold back responses, fail, and count requests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -14,60 +14,62 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-/// A running service. Dropping it ends it.
+/// A running server. Dropping it stops the server.
 pub struct PkgdbServer {
     pub url: String,
-    book: Book,
+    shared: SharedPackages,
     task: tokio::task::JoinHandle<()>,
 }
 
-type Book = Arc<watch::Sender<Pages>>;
+type SharedPackages = Arc<watch::Sender<Packages>>;
 
-/// What it answers, and what it was asked.
+/// The content of the database, and its faults and requests.
 #[derive(Default)]
-struct Pages {
+struct Packages {
     contacts: BTreeMap<String, String>,
     held: BTreeSet<String>,
     down: bool,
-    asked: BTreeMap<String, usize>,
+    requests: BTreeMap<String, usize>,
 }
 
 impl PkgdbServer {
-    /// It knows no package yet.
+    /// Starts a server without packages.
     pub async fn start() -> Result<PkgdbServer> {
-        let book = Book::default();
-        let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.context("a port")?;
+        let shared = SharedPackages::default();
+        let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))
+            .await
+            .context("a port for the package database")?;
         let url = format!("http://{}/api", listener.local_addr()?);
-        let router = Router::new().route("/api/package/{name}", get(package)).with_state(Arc::clone(&book));
+        let router = Router::new().route("/api/package/{name}", get(package)).with_state(Arc::clone(&shared));
         let task = tokio::spawn(async move {
-            // It ends with its task.
+            // It runs until the task is aborted.
             let _ = axum::serve(listener, router).await;
         });
-        Ok(PkgdbServer { url, book, task })
+        Ok(PkgdbServer { url, shared, task })
     }
 
-    /// From now on the package's point of contact is this one.
+    /// Sets the point of contact of a package.
     pub fn contact(&self, package: &str, user: &str) {
-        self.book.send_modify(|pages| _ = pages.contacts.insert(package.into(), user.into()));
+        self.shared.send_modify(|packages| _ = packages.contacts.insert(package.into(), user.into()));
     }
 
-    /// Keeps back every answer about the package until [`PkgdbServer::release`].
+    /// Holds back the responses about a package until [`PkgdbServer::release`].
     pub fn hold(&self, package: &str) {
-        self.book.send_modify(|pages| _ = pages.held.insert(package.into()));
+        self.shared.send_modify(|packages| _ = packages.held.insert(package.into()));
     }
 
     pub fn release(&self, package: &str) {
-        self.book.send_modify(|pages| _ = pages.held.remove(package));
+        self.shared.send_modify(|packages| _ = packages.held.remove(package));
     }
 
-    /// Whether it answers everything with an error.
+    /// Sets whether each response is an error.
     pub fn down(&self, down: bool) {
-        self.book.send_modify(|pages| pages.down = down);
+        self.shared.send_modify(|packages| packages.down = down);
     }
 
-    /// How often it was asked about the package.
-    pub fn asked(&self, package: &str) -> usize {
-        self.book.borrow().asked.get(package).copied().unwrap_or(0)
+    /// Counts the requests about a package.
+    pub fn requests(&self, package: &str) -> usize {
+        self.shared.borrow().requests.get(package).copied().unwrap_or(0)
     }
 }
 
@@ -77,16 +79,16 @@ impl Drop for PkgdbServer {
     }
 }
 
-async fn package(State(book): State<Book>, Path(name): Path<String>) -> Response {
-    book.send_modify(|pages| *pages.asked.entry(name.clone()).or_default() += 1);
-    let mut pages = book.subscribe();
-    let Ok(pages) = pages.wait_for(|pages| pages.down || !pages.held.contains(&name)).await else {
+async fn package(State(shared): State<SharedPackages>, Path(name): Path<String>) -> Response {
+    shared.send_modify(|packages| *packages.requests.entry(name.clone()).or_default() += 1);
+    let mut packages = shared.subscribe();
+    let Ok(packages) = packages.wait_for(|packages| packages.down || !packages.held.contains(&name)).await else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
-    if pages.down {
+    if packages.down {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
-    let Some(contact) = pages.contacts.get(&name) else {
+    let Some(contact) = packages.contacts.get(&name) else {
         let body = json!({"output": "notok", "error": "No package found by this name", "page": 1});
         return (StatusCode::NOT_FOUND, Json(body)).into_response();
     };

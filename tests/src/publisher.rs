@@ -1,5 +1,5 @@
-//! A publisher on the bus: a ZeroMQ PUB socket that speaks fedmsg's wire format, two parts, the topic and a JSON object
-//! with `topic`, `msg`, `timestamp`, `msg_id`, `i` and `username`.
+//! A publisher on the bus: a ZeroMQ PUB socket with the wire format of fedmsg. A message has two parts, the topic and a JSON
+//! object with `topic`, `msg`, `timestamp`, `msg_id`, `i` and `username`.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,7 +13,7 @@ use crate::samples::SampleMessage;
 /// Seconds in a mean Gregorian year.
 const YEAR_SECONDS: u64 = 31_556_952;
 
-/// A bound socket. Dropping it closes it, with whatever was not sent yet.
+/// A bound socket. Dropping it closes the socket and discards unsent messages.
 pub struct TestPublisher {
     socket: PubSocket,
     endpoint: String,
@@ -21,33 +21,33 @@ pub struct TestPublisher {
 }
 
 impl TestPublisher {
-    /// Listens on a loopback port; fails where it is in use.
+    /// Listens on a loopback port; 0 is any free one. Fails if the port is in use.
     pub async fn bind(port: u16) -> Result<TestPublisher> {
         let mut socket = PubSocket::new();
         let endpoint = format!("tcp://127.0.0.1:{port}");
-        socket.bind(&endpoint).await.with_context(|| format!("binding {endpoint}"))?;
-        Ok(TestPublisher { socket, endpoint, sent: 0 })
+        let bound = socket.bind(&endpoint).await.with_context(|| format!("binding {endpoint}"))?;
+        Ok(TestPublisher { socket, endpoint: bound.to_string(), sent: 0 })
     }
 
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
 
-    /// Publishes a message as sent now, with an id of its own, which is returned.
+    /// Publishes a message with the current time and a new id; returns the id.
     pub async fn send(&mut self, message: &SampleMessage) -> Result<String> {
         let id = fresh_id();
         self.send_as(message, &id).await?;
         Ok(id)
     }
 
-    /// Publishes a message as sent now, with the given id.
+    /// Publishes a message with the current time and this id.
     pub async fn send_as(&mut self, message: &SampleMessage, id: &str) -> Result<()> {
         self.sent += 1;
         let body = envelope(message, id, self.sent);
         self.send_parts(&[message.topic.as_bytes(), body.to_string().as_bytes()]).await
     }
 
-    /// Publishes any parts, good or not.
+    /// Publishes any parts, valid or invalid.
     pub async fn send_parts(&mut self, parts: &[&[u8]]) -> Result<()> {
         let frames: Vec<Bytes> = parts.iter().map(|part| Bytes::copy_from_slice(part)).collect();
         let frames = ZmqMessage::try_from(frames).map_err(|_| anyhow!("a message needs at least one part"))?;
@@ -55,7 +55,7 @@ impl TestPublisher {
     }
 }
 
-/// The JSON object on the wire, as fedmsg makes it.
+/// The JSON object of a message, as fedmsg builds it.
 fn envelope(message: &SampleMessage, id: &str, counter: u64) -> Value {
     let mut body = json!({
         "topic": message.topic,
@@ -75,7 +75,7 @@ fn now_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// A year and a random UUID, as fedmsg's ids are.
+/// A new id in the form of fedmsg: a year and a random UUID.
 pub(crate) fn fresh_id() -> String {
     let year = 1970 + now_seconds() / YEAR_SECONDS;
     let random: u128 = rand::random();
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_envelope_has_fedmsgs_fields_and_a_version_4_uuid() {
+    fn the_envelope_has_the_fields_of_fedmsg_and_a_version_4_uuid() {
         let message = SampleMessage::new("org.fedoraproject.dev.git.branch", json!({"name": "quillpad"}));
         let id = fresh_id();
         let parts: Vec<&str> = id.split('-').collect();

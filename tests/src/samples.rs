@@ -1,4 +1,4 @@
-//! The sample messages and who asked for what: files in `tests/samples`, and any other file of the same shape.
+//! The sample messages, subscriptions and expected mails in `tests/samples`. It only reads files.
 
 use std::fs;
 use std::path::Path;
@@ -11,10 +11,10 @@ use tidings_api_types::SubscriptionRequest;
 
 use crate::paths;
 
-/// A message to be published: what its sender decides. The publisher adds time, id and counter.
+/// A message to publish. The publisher adds time, id and counter.
 #[derive(Clone, Debug, Deserialize)]
 pub struct SampleMessage {
-    /// A label for `expected.jsonl`; it does not go over the bus.
+    /// A label that `expected.jsonl` refers to; it is not published.
     #[serde(default)]
     pub id: String,
     pub topic: String,
@@ -34,30 +34,30 @@ impl SampleMessage {
 #[derive(Clone, Debug, Deserialize)]
 pub struct Expected {
     pub recipient: String,
-    /// Text in the mail's subject, or, where it is in a digest, in its body.
+    /// Text in the subject of the mail; for a digest, in its subject or body.
     pub text: String,
     #[serde(default)]
     pub digest: bool,
-    /// The label of the message that it tells of.
+    /// The label of its message.
     pub message: String,
 }
 
-/// The messages, in the order to publish them.
+/// The sample messages, in the order of publication.
 pub fn messages() -> Result<Vec<SampleMessage>> {
     json_lines(&paths::sample("messages.jsonl"))
 }
 
-/// Subscriptions as `PUT /api/v1/subscriptions/USER/CHANNEL` takes them.
+/// The sample subscriptions, as `PUT /api/v1/subscriptions/USER/CHANNEL` accepts them.
 pub fn subscriptions() -> Result<Vec<SubscriptionRequest>> {
     json_lines(&paths::sample("subscriptions.jsonl"))
 }
 
-/// The mails that one publication of all messages causes, and no others.
+/// All mails that one publication of the sample messages causes.
 pub fn expected() -> Result<Vec<Expected>> {
     json_lines(&paths::sample("expected.jsonl"))
 }
 
-/// One JSON value on each line; empty lines are skipped.
+/// Reads a file with one JSON value on each line; skips empty lines.
 pub fn json_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
     let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_expected_mail_names_a_sample_message_and_an_address_that_somebody_has() {
+    fn every_expected_mail_has_the_label_of_a_message_and_the_address_of_a_subscription() {
         let (messages, subscriptions) = (messages().unwrap(), subscriptions().unwrap());
         let labels: BTreeSet<&str> = messages.iter().map(|message| message.id.as_str()).collect();
         assert_eq!(labels.len(), messages.len(), "labels are unique");

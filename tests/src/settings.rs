@@ -1,4 +1,4 @@
-//! The daemon's configuration file, as far as tests set it; what is not here keeps the daemon's default.
+//! The configuration file of the daemon, with the settings that tests change. All other settings keep their defaults.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::port;
 
-/// One TOML file.
+/// The content of the TOML file.
 #[derive(Clone, Debug, Serialize)]
 pub struct DaemonSettings {
     pub data_dir: PathBuf,
@@ -45,7 +45,7 @@ pub struct ZeroMqSection {
 
 #[derive(Clone, Debug, Serialize)]
 pub struct AclSection {
-    /// As durations: `20s`.
+    /// A duration such as `20s`; so is `wait`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,7 +54,7 @@ pub struct AclSection {
     pub groups: AclProviderSection,
 }
 
-/// Where access lists come from: `file` with a path, or a service with its address.
+/// The provider of access lists: `file` with a path, or a service with its URL.
 #[derive(Clone, Debug, Serialize)]
 pub struct AclProviderSection {
     pub provider: String,
@@ -65,13 +65,13 @@ pub struct AclProviderSection {
 }
 
 impl AclSection {
-    /// Packages and groups from one JSON file.
+    /// Reads packages and groups from one JSON file.
     pub fn file(path: PathBuf) -> AclSection {
         let provider = AclProviderSection { provider: "file".into(), path: Some(path), url: None };
         AclSection { timeout: None, wait: None, packages: provider.clone(), groups: provider }
     }
 
-    /// Packages from pkgdb2, groups from the daemon's own store.
+    /// Reads packages from pkgdb2, and groups from the store of the daemon.
     pub fn pkgdb(url: &str) -> AclSection {
         let provider = |name: &str, url| AclProviderSection { provider: name.into(), path: None, url };
         let (packages, groups) = (provider("pkgdb", Some(url.to_owned())), provider("store", None));
@@ -84,7 +84,7 @@ pub struct CatalogueSection {
     pub aliases: PathBuf,
 }
 
-/// Durations are written as `60s`, `200ms`.
+/// Durations have the form `60s` or `200ms`.
 #[derive(Clone, Debug, Serialize)]
 pub struct DispatchSection {
     pub batch: usize,
@@ -94,7 +94,7 @@ pub struct DispatchSection {
     pub max_age: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_grace: Option<String>,
-    /// 0: no channel is ever quarantined.
+    /// 0 disables the quarantine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quarantine_crashes: Option<usize>,
 }
@@ -106,13 +106,13 @@ pub struct LogSection {
 
 #[derive(Clone, Debug, Serialize)]
 pub struct TlsSection {
-    /// Certificates (PEM) to trust beside the system's.
+    /// A PEM file with certificates to trust in addition to those of the system.
     pub ca_file: PathBuf,
 }
 
 impl DaemonSettings {
-    /// A daemon with its data below `home`, on a free port, that hears these endpoints, with the sample access lists.
-    /// Failed deliveries are tried again after a second at most, so that nobody waits for a retry.
+    /// Settings for a daemon with its data below `home`, a free port, these endpoints of the bus, and the sample access
+    /// lists. A failed delivery is tried again after at most a second, so that tests do not wait for retries.
     pub fn new(home: &Path, endpoints: &[&str]) -> Result<DaemonSettings> {
         let listen = format!("127.0.0.1:{}", port::free()?);
         let endpoints = endpoints.iter().map(|&endpoint| endpoint.to_owned()).collect();
@@ -140,7 +140,7 @@ impl DaemonSettings {
         })
     }
 
-    /// Writes it to `path`.
+    /// Writes the file.
     pub fn write(&self, path: &Path) -> Result<()> {
         let text = toml::to_string(self).context("the configuration as TOML")?;
         std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))

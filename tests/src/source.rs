@@ -1,4 +1,4 @@
-//! The publisher as a process of its own: `tidings-publish`, told over its standard input when to begin.
+//! The publisher `tidings-publish` in a process of its own. It begins to publish on a command on its standard input.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -12,26 +12,26 @@ use tokio::time::timeout;
 
 use crate::paths;
 
-/// From the start of the process until its socket is bound.
+/// The time limit from the start of the process until its socket is bound.
 const BIND_TIME: Duration = Duration::from_secs(10);
-/// From the end of its input until the process is gone.
+/// The time limit from the end of its input to the end of the process.
 const STOP_TIME: Duration = Duration::from_secs(10);
 
-/// A publisher's process. Dropping it ends it.
+/// The process of a publisher. Dropping it kills the process.
 pub struct PublisherProcess {
     process: Mutex<Child>,
     input: Mutex<ChildStdin>,
-    /// Kept open: what writes to a closed pipe ends.
+    /// Stays open: a process that writes to a closed pipe is killed.
     _output: Lines<BufReader<ChildStdout>>,
     endpoint: String,
 }
 
 impl PublisherProcess {
-    /// Starts it on a loopback port; it waits for [`PublisherProcess::go`]. `rate` is in messages per second, none is as fast as it
-    /// can; `forever` repeats the file until it is stopped.
-    pub async fn start(port: u16, file: &Path, rate: Option<f64>, forever: bool) -> Result<PublisherProcess> {
+    /// Starts the process on a free loopback port; it waits for [`PublisherProcess::go`]. `rate` is in messages per second,
+    /// `None` is as fast as possible; `forever` repeats the file until the process is stopped.
+    pub async fn start(file: &Path, rate: Option<f64>, forever: bool) -> Result<PublisherProcess> {
         let mut command = Command::new(paths::program("tidings-publish")?);
-        command.arg(format!("--port={port}")).args(rate.map(|rate| format!("--rate={rate}")));
+        command.arg("--port=0").args(rate.map(|rate| format!("--rate={rate}")));
         if forever {
             command.arg("--forever");
         }
@@ -43,13 +43,14 @@ impl PublisherProcess {
             .kill_on_drop(true)
             .spawn()
             .context("starting tidings-publish")?;
-        let input = process.stdin.take().context("its standard input")?;
-        let output = process.stdout.take().context("its standard output")?;
+        let input = process.stdin.take().context("the standard input of tidings-publish")?;
+        let output = process.stdout.take().context("the standard output of tidings-publish")?;
         let mut lines = BufReader::new(output).lines();
-        let line =
-            timeout(BIND_TIME, lines.next_line()).await.context("tidings-publish does not say that it is bound")??;
+        let line = timeout(BIND_TIME, lines.next_line())
+            .await
+            .context("tidings-publish did not bind its socket in time")??;
         let endpoint = line.as_deref().and_then(|line| line.strip_prefix("bound ")).map(str::to_owned);
-        let endpoint = endpoint.with_context(|| format!("tidings-publish said {line:?}"))?;
+        let endpoint = endpoint.with_context(|| format!("tidings-publish printed {line:?} instead of its endpoint"))?;
         Ok(PublisherProcess { process: Mutex::new(process), input: Mutex::new(input), _output: lines, endpoint })
     }
 
@@ -59,21 +60,21 @@ impl PublisherProcess {
 
     /// Begins to publish.
     pub async fn go(&self) -> Result<()> {
-        self.input.lock().await.write_all(b"go\n").await.context("telling tidings-publish to begin")
+        self.input.lock().await.write_all(b"go\n").await.context("sending `go` to tidings-publish")
     }
 
-    /// Waits until the process ends by itself, which it does only in trouble.
+    /// Waits until the process ends, which happens only after an error.
     pub async fn ended(&self) -> Result<()> {
         let status = self.process.lock().await.wait().await.context("waiting for tidings-publish")?;
         ensure!(status.success(), "tidings-publish ended with {status}");
         Ok(())
     }
 
-    /// Ends its input, and with it the process.
+    /// Closes the input of the process and waits for its end.
     pub async fn stop(self) -> Result<()> {
         drop(self.input);
         let mut process = self.process.into_inner();
-        let status = timeout(STOP_TIME, process.wait()).await.context("tidings-publish does not stop")??;
+        let status = timeout(STOP_TIME, process.wait()).await.context("tidings-publish did not end in time")??;
         ensure!(status.success(), "tidings-publish ended with {status}");
         Ok(())
     }

@@ -1,19 +1,19 @@
-//! Bounded waits: until something holds, not for a time.
+//! Waits for conditions, with a time limit. Tests must not sleep for a fixed time instead.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use tokio::time::{Instant, sleep};
 
-/// How often a probe is asked.
+/// The default interval between two probes.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Asks `probe` until it has an answer; its error ends the wait. After `limit` it fails and names `what` it waited for.
+/// Calls `probe` until it returns a value. Fails on an error of `probe`, and after `limit` with an error that names `what`.
 pub async fn until<T>(what: &str, limit: Duration, probe: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
     every(PAUSE, what, limit, probe).await
 }
 
-/// The same, asking that often: for what is measured.
+/// Like [`until`], with another interval; benchmarks need a short one.
 pub async fn every<T>(
     pause: Duration,
     what: &str,
@@ -22,11 +22,11 @@ pub async fn every<T>(
 ) -> Result<T> {
     let end = Instant::now() + limit;
     loop {
-        if let Some(answer) = probe().await.with_context(|| format!("while waiting for {what}"))? {
-            return Ok(answer);
+        if let Some(value) = probe().await.with_context(|| format!("while waiting for: {what}"))? {
+            return Ok(value);
         }
         if Instant::now() >= end {
-            bail!("{what}: not within {limit:?}");
+            bail!("timeout after {limit:?} while waiting for: {what}");
         }
         sleep(pause).await;
     }

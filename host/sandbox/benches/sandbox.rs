@@ -18,7 +18,7 @@ use support::{BenchSandbox, deliveries, median, print_figure, requests, resident
 use tidings_domain::delivery::{Content, Delivery};
 use tidings_domain::outcome::Outcome;
 use tidings_sandbox::{Batch, DeliveryRequest};
-use work::Letter;
+use work::MailInput;
 
 /// Deliveries in a batch.
 const BATCH: usize = 100;
@@ -116,13 +116,13 @@ async fn starts() {
 fn natively(batch: &[DeliveryRequest]) -> Vec<Outcome> {
     batch
         .iter()
-        .map(|request| Outcome::Delivered { receipt: Some(work::receipt(&letter(&request.delivery))) })
+        .map(|request| Outcome::Delivered { receipt: Some(work::receipt(&mail_input(&request.delivery))) })
         .collect()
 }
 
-fn letter(delivery: &Delivery) -> Letter<'_> {
+fn mail_input(delivery: &Delivery) -> MailInput<'_> {
     let Content::Single(event) = &delivery.content else { panic!("only single events are measured") };
-    Letter {
+    MailInput {
         id: delivery.id.as_str(),
         address: &delivery.address,
         topic: &event.topic,

@@ -2,14 +2,22 @@
 
 use std::net::TcpListener;
 use std::process::Child;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use super::*;
 
-/// A port that nobody listens to.
+/// An address for the daemon, on which nothing listens. Its port is below those that the kernel assigns, so no other
+/// program gets it before the daemon binds it.
 fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("it is bound").to_string()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = u16::try_from(std::process::id() % 10_000).expect("it is below the modulus");
+    loop {
+        let address = format!("127.0.0.1:{}", 20_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000);
+        if TcpListener::bind(&address).is_ok() {
+            return address;
+        }
+    }
 }
 
 /// A running daemon with a token for it.
@@ -57,7 +65,10 @@ impl Drop for Daemon {
 
 #[test]
 fn commands_for_the_daemon_say_so_when_it_does_not_run() {
-    let url = format!("http://{}", free_address());
+    // Bound, but not listening: connections are refused, and no other program gets the port.
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind(([127, 0, 0, 1], 0).into()).expect("a free port");
+    let url = format!("http://{}", socket.local_addr().expect("it is bound"));
     for arguments in
         [&["status"][..], &["books"], &["channel", "list"], &["deliveries", "list"], &["subscription", "list"]]
     {

@@ -1,9 +1,8 @@
-//! Where a delivery may be sent: a registration token of FCM's, or a UnifiedPush endpoint with or without the keys that
-//! encrypt for it.
+//! Addresses: a registration token of FCM, or a UnifiedPush endpoint with or without keys for encryption.
 //!
-//! An endpoint with keys is written as one URL, its fragment holding what a push subscription in a browser has too:
-//! `https://push.example.org/ZkV3vQ8#p256dh=BLn9…&auth=_ord…`, both in base64url without padding. The fragment is never
-//! sent anywhere.
+//! An endpoint with keys is one URL. Its fragment has the keys of a push subscription:
+//! `https://push.example.org/ZkV3vQ8#p256dh=BLn9…&auth=_ord…`, both in base64url without padding. The fragment must never
+//! be sent.
 
 use std::fmt;
 
@@ -13,55 +12,55 @@ use thiserror::Error;
 use tidings_plugin::address::{self, WebAddressError};
 use web_push_native::{Auth, p256};
 
-/// The longest address that Tidings keeps, in characters.
+/// The longest address that Tidings stores, in characters.
 const ADDRESS_CHARS: usize = 500;
-/// The shortest registration token, in characters: an installation's id has 22.
+/// The shortest registration token, in characters. The id of an installation alone has 22.
 const TOKEN_CHARS: usize = 20;
-/// Of the secret that the app shares with senders (RFC 8291, 3.2), in octets.
+/// The length of the secret that the app shares with senders (RFC 8291, 3.2), in octets.
 const AUTH_OCTETS: usize = 16;
 
-/// A phone's address.
+/// The address of a phone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
-    /// FCM's.
+    /// A registration token of FCM.
     Token(String),
-    /// A UnifiedPush endpoint: its URL without fragment, and the app's keys.
+    /// A UnifiedPush endpoint: its URL without fragment, and the keys of the app.
     Endpoint { url: String, keys: Option<Keys> },
 }
 
-/// What encrypts for an app (RFC 8291): its public key and its secret.
+/// The keys to encrypt for an app (RFC 8291): its public key and its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keys {
     pub p256dh: p256::PublicKey,
     pub auth: Auth,
 }
 
-/// Why a text is no address; one line for the person who typed it.
+/// Why an address is invalid, in one line for the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum AddressError {
-    #[error("this is neither a registration token nor a web address, like https://push.example.org/ZkV3vQ8")]
-    Neither,
-    #[error("this channel takes only UnifiedPush endpoints, like https://push.example.org/ZkV3vQ8")]
-    NoTokens,
+    #[error("this is neither a registration token nor a URL such as https://push.example.org/ZkV3vQ8")]
+    Unrecognized,
+    #[error("this channel accepts only UnifiedPush endpoints, such as https://push.example.org/ZkV3vQ8")]
+    TokenUnsupported,
     #[error("only https addresses are allowed")]
     Scheme,
-    #[error("a web address with a user name or password in it is not allowed")]
+    #[error("a URL with a user name or a password is not allowed")]
     Credentials,
-    #[error("what follows the # is not p256dh=KEY&auth=SECRET, as the app gave them")]
+    #[error("the part after # must be p256dh=KEY&auth=SECRET, with the values that the app shows")]
     Keys,
     #[error("this is longer than {ADDRESS_CHARS} characters")]
     TooLong,
 }
 
 impl Address {
-    /// Reads an address. With `plain_http`, an endpoint may be http.
+    /// Parses an address. With `plain_http`, an endpoint may use http.
     pub fn parse(text: &str, plain_http: bool) -> Result<Address, AddressError> {
         let text = text.trim();
         let token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | ':');
         let address = match text.contains("://") {
             true => endpoint(text, plain_http)?,
             false if text.len() >= TOKEN_CHARS && text.chars().all(token) => Address::Token(text.to_owned()),
-            false => return Err(AddressError::Neither),
+            false => return Err(AddressError::Unrecognized),
         };
         match address.to_string().chars().count() {
             0..=ADDRESS_CHARS => Ok(address),
@@ -70,7 +69,7 @@ impl Address {
     }
 }
 
-/// The normal form, which is read as the same address.
+/// The normal form, which parses to the same address.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -98,14 +97,14 @@ fn endpoint(text: &str, plain_http: bool) -> Result<Address, AddressError> {
 impl From<WebAddressError> for AddressError {
     fn from(error: WebAddressError) -> AddressError {
         match error {
-            WebAddressError::NoUrl => AddressError::Neither,
+            WebAddressError::NoUrl => AddressError::Unrecognized,
             WebAddressError::Scheme => AddressError::Scheme,
             WebAddressError::Credentials => AddressError::Credentials,
         }
     }
 }
 
-/// Both keys and nothing else, in any order.
+/// Parses a fragment: both keys and nothing else, in any order.
 fn keys(fragment: &str) -> Option<Keys> {
     let (one, two) = fragment.split_once('&')?;
     let (one, two) = (one.split_once('=')?, two.split_once('=')?);
@@ -116,7 +115,7 @@ fn keys(fragment: &str) -> Option<Keys> {
     };
     let decode = |text: &str| BASE64_URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok();
     let auth = decode(auth).filter(|auth| auth.len() == AUTH_OCTETS)?;
-    // Uncompressed (RFC 8291, 3.1), and a point of the curve.
+    // The point must be uncompressed (RFC 8291, 3.1) and lie on the curve.
     let p256dh = decode(p256dh).filter(|point| point.first() == Some(&4))?;
     let p256dh = p256::PublicKey::from_sec1_bytes(&p256dh).ok()?;
     Some(Keys { p256dh, auth: Auth::clone_from_slice(&auth) })
@@ -127,11 +126,11 @@ mod tests {
     use super::AddressError::*;
     use super::*;
 
-    /// Of RFC 8291, 5.
+    /// From RFC 8291, section 5.
     const KEYS: &str = "p256dh=BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4&auth=BTBZMqHH6r4Tts7J_aSIgg";
 
     #[test]
-    fn an_address_gets_its_normal_form_or_is_refused() {
+    fn a_valid_address_gets_its_normal_form_and_an_invalid_one_an_error() {
         let token = format!("d1Xq_-7:APA91b{}", "x".repeat(130));
         let keyed = format!("https://push.example.org/Zk#{KEYS}");
         let (p256dh, auth) = KEYS.split_once('&').unwrap();
@@ -157,11 +156,11 @@ mod tests {
             ("http://push.example.org/Zk", Err(Scheme)),
             ("ftp://push.example.org/Zk", Err(Scheme)),
             ("https://u:p@push.example.org/Zk", Err(Credentials)),
-            ("https://push.exa\nmple.org/Zk", Err(Neither)),
-            ("https://", Err(Neither)),
-            ("+49 170 1234567890 12345", Err(Neither)),
-            ("short", Err(Neither)),
-            ("", Err(Neither)),
+            ("https://push.exa\nmple.org/Zk", Err(Unrecognized)),
+            ("https://", Err(Unrecognized)),
+            ("+49 170 1234567890 12345", Err(Unrecognized)),
+            ("short", Err(Unrecognized)),
+            ("", Err(Unrecognized)),
             (&long, Err(TooLong)),
             (&"x".repeat(501), Err(TooLong)),
         ] {

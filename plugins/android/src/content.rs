@@ -1,44 +1,44 @@
-//! What a delivery says to an app: a flat map of texts, the same for FCM and for UnifiedPush, and how it is made to fit:
-//! the icon goes first, then the end of the text, and only then a link that still leaves no space. A link longer than
-//! `LINK_OCTETS` is never sent, nor one longer than `SHORT_LINK_OCTETS` to a server that takes less.
+//! The content of a message to an app: a flat map of texts, the same for FCM and UnifiedPush, fitted into a limit. The icon
+//! is removed first, then the text is cut, and links are removed last. A link longer than `LINK_OCTETS` is never sent, nor
+//! one longer than `SHORT_LINK_OCTETS` to a server with a smaller limit. This file must not know either protocol.
 
 use serde_json::{Map, Value};
 use tidings_plugin::brief::{Brief, web_link};
 use tidings_plugin::text::{cut, prefix};
 use tidings_plugin::{Content, Delivery};
 
-/// Of a message in all, in octets: what FCM takes, and what every push server has to take (RFC 8030, 7.2).
+/// The largest message, in octets: the limit of FCM, and what every push server must accept (RFC 8030, 7.2).
 pub const MESSAGE_OCTETS: usize = 4096;
-/// The same for a server that takes less.
+/// The largest message for a server with a smaller limit, in octets.
 pub const SHORT_OCTETS: usize = 1024;
-/// Of a link, in octets; a longer one is left out.
+/// The longest link, in octets; a longer one is left out.
 const LINK_OCTETS: usize = 1024;
-/// Of a name (topic, application, thread, filter), in octets.
+/// The longest name (topic, application, thread, code), in octets; a longer one is cut.
 const NAME_OCTETS: usize = 128;
-/// Of a title, in octets.
+/// The longest title, in octets; a longer one is cut.
 const TITLE_OCTETS: usize = 256;
-/// Links of a message that is short of space are left out from this length on, in octets.
+/// The longest link in a message of at most `SHORT_OCTETS`, in octets; a longer one is left out.
 const SHORT_LINK_OCTETS: usize = SHORT_OCTETS / 4;
 
-/// How much of a delivery is said.
+/// The limits of the parts of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Space {
-    /// Of the text, in octets.
+pub struct ContentLimits {
+    /// The longest text, in octets.
     text: usize,
-    /// Of a link, in octets.
+    /// The longest link, in octets.
     link: usize,
-    /// Whether an icon is named.
+    /// Whether the message has an icon.
     icon: bool,
 }
 
-/// A delivery in words.
-pub struct Words {
+/// The texts of a delivery.
+pub struct MessageContent {
     brief: Brief,
 }
 
-impl Words {
-    pub fn of(delivery: &Delivery) -> Words {
-        Words { brief: Brief::of(delivery) }
+impl MessageContent {
+    pub fn new(delivery: &Delivery) -> MessageContent {
+        MessageContent { brief: Brief::of(delivery) }
     }
 
     /// One line.
@@ -46,55 +46,57 @@ impl Words {
         cut(&self.brief.title, TITLE_OCTETS)
     }
 
-    /// What the title does not say; where it says all, empty.
-    pub fn text(&self, space: Space) -> String {
-        cut(&self.brief.text, space.text)
+    /// The text below the title; may be empty.
+    pub fn text(&self, limits: ContentLimits) -> String {
+        cut(&self.brief.text, limits.text)
     }
 
-    /// What an app needs to know beside title and text: each key is there only where it has a value.
-    pub fn facts(&self, delivery: &Delivery, space: Space) -> Map<String, Value> {
-        let link = |link: Option<&str>| web_link(link).filter(|link| link.len() <= space.link).unwrap_or_default();
+    /// The fields beside title and text. Fields without a value are left out.
+    pub fn fields(&self, delivery: &Delivery, limits: ContentLimits) -> Map<String, Value> {
+        let link = |link: Option<&str>| web_link(link).filter(|link| link.len() <= limits.link).unwrap_or_default();
         let name = |name: &str| prefix(name, NAME_OCTETS).to_owned();
-        let mut facts = vec![("id", delivery.id.clone()), ("link", link(self.brief.link.as_deref()))];
+        let mut fields = vec![("id", delivery.id.clone()), ("link", link(self.brief.link.as_deref()))];
         match &delivery.content {
-            Content::Single(event) => facts.extend([
+            Content::Single(event) => fields.extend([
                 ("kind", "single".to_owned()),
                 ("topic", name(&event.topic)),
                 ("application", name(&event.application)),
                 ("thread", name(event.thread.as_deref().unwrap_or_default())),
                 ("time", event.timestamp_ms.to_string()),
-                ("icon", link(event.icon.as_deref().filter(|_| space.icon && delivery.recipient.markup))),
+                ("icon", link(event.icon.as_deref().filter(|_| limits.icon && delivery.recipient.markup))),
             ]),
-            Content::Digest(digest) => facts.extend([
+            Content::Digest(digest) => fields.extend([
                 ("kind", "digest".to_owned()),
                 ("count", (digest.events.len() + digest.omitted as usize).to_string()),
             ]),
-            Content::Confirmation(asked) => facts.extend([
+            Content::Confirmation(confirmation) => fields.extend([
                 ("kind", "confirmation".to_owned()),
-                ("code", name(&asked.code)),
-                ("accept", link(Some(&asked.accept_link))),
-                ("reject", link(Some(&asked.reject_link))),
+                ("code", name(&confirmation.code)),
+                ("accept", link(Some(&confirmation.accept_link))),
+                ("reject", link(Some(&confirmation.reject_link))),
             ]),
         }
-        let said = facts.into_iter().filter(|(_, value)| !value.is_empty());
-        said.map(|(key, value)| (key.to_owned(), Value::String(value))).collect()
+        let present = fields.into_iter().filter(|(_, value)| !value.is_empty());
+        present.map(|(key, value)| (key.to_owned(), Value::String(value))).collect()
     }
 
-    /// What `write` makes of the most space with which it has at most so many octets.
-    pub fn fitted(&self, octets: usize, write: impl Fn(Space) -> Value) -> Vec<u8> {
+    /// Calls `write` with smaller and smaller limits, and returns its first result of at most `octets` octets.
+    pub fn fit(&self, octets: usize, write: impl Fn(ContentLimits) -> Value) -> Vec<u8> {
         let link = if octets > SHORT_OCTETS { LINK_OCTETS } else { SHORT_LINK_OCTETS };
-        let all = Space { text: self.brief.text.len().min(octets), link, icon: true };
-        let mut space = all;
+        let all = ContentLimits { text: self.brief.text.len().min(octets), link, icon: true };
+        let mut limits = all;
         loop {
-            let json = write(space).to_string().into_bytes();
+            let json = write(limits).to_string().into_bytes();
             let surplus = json.len().saturating_sub(octets);
-            space = match (surplus, space) {
-                (0, _) | (_, Space { text: 0, link: 0, icon: false }) => return json,
-                (_, Space { icon: true, .. }) => Space { icon: false, ..space },
-                // An octet of text takes six in JSON at most, so this does not cut more than is needed by much.
-                (_, Space { text: 1.., .. }) => Space { text: space.text.saturating_sub(surplus.div_ceil(6)), ..space },
-                // Links of the greatest length, and several of them; without some of them the text may fit again.
-                _ => Space { text: all.text, link: space.link / 2, icon: false },
+            limits = match (surplus, limits) {
+                (0, _) | (_, ContentLimits { text: 0, link: 0, icon: false }) => return json,
+                (_, ContentLimits { icon: true, .. }) => ContentLimits { icon: false, ..limits },
+                // JSON writes an octet of text as at most six, so each step cuts too little rather than too much.
+                (_, ContentLimits { text: 1.., .. }) => {
+                    ContentLimits { text: limits.text.saturating_sub(surplus.div_ceil(6)), ..limits }
+                }
+                // Several of the longest links do not fit. Without some of them the text may fit again.
+                _ => ContentLimits { text: all.text, link: limits.link / 2, icon: false },
             };
         }
     }

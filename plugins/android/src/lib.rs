@@ -1,8 +1,8 @@
-//! Tidings' Android channel: pushes each delivery to a phone, by Firebase Cloud Messaging (HTTP v1) where the address is a
-//! registration token, and to a UnifiedPush endpoint (RFC 8030, RFC 8291) where it is a URL.
+//! The Android channel of Tidings: sends each delivery to a phone, through Firebase Cloud Messaging (HTTP v1) if the address
+//! is a registration token, or to a UnifiedPush endpoint (RFC 8030, RFC 8291) if it is a URL.
 //!
-//! [`address`] tells the two apart, [`fcm`] and [`push`] speak one protocol each, [`content`] makes what both send fit into
-//! their 4096 octets, [`deliver`] goes through the batch.
+//! [`address`] parses both kinds of address, [`fcm`] and [`push`] implement one protocol each, [`content`] fits the content
+//! into 4096 octets for both, and [`deliver`] processes a batch. This file must only connect them to the contract.
 
 pub mod address;
 pub mod content;
@@ -16,6 +16,7 @@ use tidings_plugin::{Channel, Delivery, Manifest, Outcome, Problem, config, mani
 
 use settings::Settings;
 
+/// The plugin.
 pub struct Android;
 
 impl Channel for Android {
@@ -29,7 +30,7 @@ impl Channel for Android {
             ..manifest::plugin(
                 "android",
                 env!("CARGO_PKG_VERSION"),
-                "Pushes notifications to Android phones, by Firebase Cloud Messaging or UnifiedPush.",
+                "Sends notifications to Android phones, through Firebase Cloud Messaging or UnifiedPush.",
             )
         }
     }
@@ -50,14 +51,14 @@ impl Channel for Android {
 
 tidings_plugin::export!(Android);
 
-/// Randomness for the encryption comes from the host: the target has none of its own.
+/// Random bytes for the encryption, from the host: the target has no source of its own.
 #[cfg(target_arch = "wasm32")]
 mod entropy {
-    /// Of one call of `random.bytes`.
-    const BYTES_AT_A_TIME: usize = 4096;
+    /// The most bytes that one call of `random.bytes` returns.
+    const BYTES_PER_CALL: usize = 4096;
 
     fn fill(buffer: &mut [u8]) -> Result<(), getrandom::Error> {
-        for part in buffer.chunks_mut(BYTES_AT_A_TIME) {
+        for part in buffer.chunks_mut(BYTES_PER_CALL) {
             part.copy_from_slice(&tidings_plugin::random::bytes(part.len() as u32));
         }
         Ok(())

@@ -1,5 +1,5 @@
-//! UnifiedPush: a delivery as a push message (RFC 8030), encrypted for the app (RFC 8291) where the address has its keys.
-//! Source of what an endpoint takes: <https://unifiedpush.org/developers/spec/server/>.
+//! UnifiedPush: builds a push message (RFC 8030) of a delivery, encrypted for the app (RFC 8291) if the address has keys, and
+//! maps responses to outcomes. It must not send. Source: <https://unifiedpush.org/developers/spec/server/>.
 
 use serde_json::{Value, json};
 use tidings_plugin::batch::EXCHANGE_MS;
@@ -8,15 +8,15 @@ use tidings_plugin::web;
 use tidings_plugin::{Content, Delivery, Outcome};
 
 use crate::address::Keys;
-use crate::content::Words;
+use crate::content::MessageContent;
 use crate::fcm::ttl_s;
 use crate::settings::Settings;
 
-/// What encryption adds (RFC 8188, 2): a header with a salt and a public key, a delimiter, a tag. Octets.
+/// The overhead of the encryption in octets (RFC 8188, 2): a header with salt and public key, a delimiter, a tag.
 const ENCRYPTION_OCTETS: usize = 16 + 4 + 1 + 65 + 1 + 16;
 
-/// The request of a delivery with at most so many octets. What is encrypted differs in every attempt; the topic, by which a
-/// push server drops the older of two, does not.
+/// The request of a delivery, with a body of at most `octets` octets. An encrypted body differs in every attempt. The topic
+/// does not, so the push server replaces an earlier copy. Fails if the message cannot be encrypted.
 pub fn request(
     settings: &Settings,
     (url, keys): (&str, Option<&Keys>),
@@ -24,19 +24,19 @@ pub fn request(
     octets: usize,
     now_ms: u64,
 ) -> Result<Request, String> {
-    let words = Words::of(delivery);
+    let content = MessageContent::new(delivery);
     let overhead = keys.map_or(0, |_| ENCRYPTION_OCTETS);
-    let plain = words.fitted(octets.saturating_sub(overhead), |space| {
-        let mut message = words.facts(delivery, space);
-        message.insert("title".to_owned(), json!(words.title()));
-        message.insert("text".to_owned(), json!(words.text(space)));
+    let plain = content.fit(octets.saturating_sub(overhead), |limits| {
+        let mut message = content.fields(delivery, limits);
+        message.insert("title".to_owned(), json!(content.title()));
+        message.insert("text".to_owned(), json!(content.text(limits)));
         Value::Object(message)
     });
     let urgent = settings.urgent || matches!(delivery.content, Content::Confirmation(_));
     let mut headers = vec![
         ("ttl", ttl_s(settings, delivery, now_ms).to_string()),
         ("urgency", if urgent { "high" } else { "normal" }.to_owned()),
-        // 32 characters of base64url at most: an id is that.
+        // At most 32 characters of base64url; the id of a delivery has 32 hexadecimal digits.
         ("topic", delivery.id.clone()),
     ];
     let body = match keys {
@@ -47,7 +47,7 @@ pub fn request(
         Some(Keys { p256dh, auth }) => {
             headers.push(("content-type", "application/octet-stream".to_owned()));
             headers.push(("content-encoding", "aes128gcm".to_owned()));
-            web_push_native::encrypt(plain, p256dh, auth).map_err(|error| format!("not encrypted: {error}"))?
+            web_push_native::encrypt(plain, p256dh, auth).map_err(|error| format!("the encryption failed: {error}"))?
         }
     };
     Ok(Request {
@@ -61,17 +61,17 @@ pub fn request(
     })
 }
 
-/// What the answer means. The server is the recipient's own: nothing that it says is another one's affair.
-pub fn judge(response: &Response, now_ms: u64) -> Outcome {
-    let said = web::describe(response);
+/// The outcome of a response. The server belongs to the recipient, so no response is trouble of the channel.
+pub fn outcome(response: &Response, now_ms: u64) -> Outcome {
+    let reason = web::describe(response);
     match response.status {
-        // Where it can be asked about later (RFC 8030, 5), if it says so.
+        // The receipt is the URL of the message (RFC 8030, 5), if the server gives one.
         200..=299 => Outcome::Delivered(Some(
             web::header(response, "location").map_or_else(|| format!("HTTP {}", response.status), str::to_owned),
         )),
-        404 | 410 => Outcome::gone(said),
+        404 | 410 => Outcome::gone(reason),
         408 | 425 | 429 | 500..=599 => web::retry(response, now_ms),
-        300..=399 => Outcome::Rejected(format!("{said} (redirects are not followed)")),
-        _ => Outcome::Rejected(said),
+        300..=399 => Outcome::Rejected(format!("{reason} (redirects are not followed)")),
+        _ => Outcome::Rejected(reason),
     }
 }

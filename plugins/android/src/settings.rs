@@ -1,4 +1,4 @@
-//! The channel's settings: their form for administrators, and their meaning for the rest of the plugin.
+//! The settings of the channel: their declaration for administrators, and their parsed form. It must do no I/O.
 
 use thiserror::Error;
 use tidings_plugin::manifest::{credential, field, http};
@@ -6,59 +6,59 @@ use tidings_plugin::{CredentialRequest, Field, FieldKind, GrantRequest};
 
 use crate::address::{Address, AddressError};
 
-/// The name of the service account's key file among the granted secrets.
+/// The name of the granted secret with the key file of the service account.
 pub const SERVICE_ACCOUNT: &str = "service-account";
-/// How long FCM keeps a message at most, in seconds: four weeks.
+/// The longest time that FCM keeps a message, in seconds: four weeks.
 const TTL_MAX_S: u32 = 28 * 24 * 3600;
-/// Unless set: a day.
+/// The default of the setting `ttl`, in seconds: a day.
 const TTL_S: &str = "86400";
 
-/// All settings, checked.
+/// The validated settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// None: the channel serves UnifiedPush only.
+    /// `None`: the channel supports only UnifiedPush.
     pub fcm: Option<Fcm>,
-    /// How long a message is kept for a phone that is not reached, in seconds.
+    /// How long the push service keeps a message for a phone that is offline, in seconds.
     pub ttl_s: u32,
-    /// It may wake the phone.
+    /// Messages may wake the phone.
     pub urgent: bool,
-    /// Endpoints may be http.
+    /// Endpoints may use http.
     pub plain_http: bool,
 }
 
-/// Firebase Cloud Messaging.
+/// The settings of Firebase Cloud Messaging.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fcm {
-    /// Where messages are sent: the API, the project and `messages:send`.
+    /// The URL for messages: the API, the project and `messages:send`.
     pub url: String,
     pub form: Form,
 }
 
-/// Who shows a message.
+/// Which part of the phone shows a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// Android; the app learns the rest when it is opened.
+    /// Android shows it; the app gets the other fields when the user opens it.
     Notification,
-    /// The app, which gets data and nothing else.
+    /// The app shows it; the message has data and no notification.
     Data,
 }
 
-/// Which setting makes no sense, and why.
+/// Which setting is invalid, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum SettingsError {
-    #[error("the setting `api` is no http or https URL without a path")]
+    #[error("the setting `api` must be an http or https URL without a path")]
     Api,
-    #[error("the setting `project` is missing, or is not 6 to 30 lower-case letters, digits and `-`")]
+    #[error("the setting `project` is required, with 6 to 30 lower-case letters, digits and `-`")]
     Project,
-    #[error("the setting `form` is neither `notification` nor `data`")]
+    #[error("the setting `form` must be `notification` or `data`")]
     Form,
-    #[error("the setting `ttl` is no number of seconds up to four weeks")]
+    #[error("the setting `ttl` must be a number of seconds up to four weeks")]
     Ttl,
-    #[error("the setting `priority` is neither `high` nor `normal`")]
+    #[error("the setting `priority` must be `high` or `normal`")]
     Priority,
 }
 
-/// The settings' form.
+/// The declaration of the settings.
 pub fn fields() -> Vec<Field> {
     use FieldKind::{Boolean, Choice, Integer, Text, Url};
     vec![
@@ -66,53 +66,52 @@ pub fn fields() -> Vec<Field> {
             "api",
             Url,
             "FCM",
-            "`https://fcm.googleapis.com` to reach phones by Firebase Cloud Messaging; empty for UnifiedPush only.",
+            "`https://fcm.googleapis.com` to reach phones through Firebase Cloud Messaging; empty for UnifiedPush only.",
         ),
-        field("project", Text, "Firebase project", "The project's id, e.g. `tidings-4711`; with FCM only.").max(30),
+        field("project", Text, "Firebase project", "The id of the project, e.g. `tidings-4711`; only with FCM.").max(30),
         field(
             "token_url",
             Url,
             "Token server",
-            "Where the service account's key is traded for a token: `token_uri` in the key file.",
+            "The server that issues access tokens for the service account: `token_uri` in the key file.",
         )
         .default("https://oauth2.googleapis.com/token"),
         field(
             "form",
             Choice,
             "Form",
-            "`notification`: Android shows it, and FCM keeps four for a phone that is offline, no matter which. `data`: \
-             the app shows it, and FCM keeps up to a hundred.",
+            "`notification`: Android shows the message, and FCM keeps any four for a phone that is offline. `data`: the \
+             app shows the message, and FCM keeps up to a hundred.",
         )
         .default("notification")
         .choices(&["notification", "data"]),
-        field("ttl", Integer, "Kept for", "Seconds that a message waits for a phone that is offline.")
+        field("ttl", Integer, "Kept for", "How long a message is kept for a phone that is offline, in seconds.")
             .default(TTL_S)
             .min(0)
             .max(i64::from(TTL_MAX_S)),
         field("priority", Choice, "Priority", "`high` wakes the phone; confirmations always do.")
             .default("high")
             .choices(&["high", "normal"]),
-        field("plain_http", Boolean, "Allow http", "Also endpoints without TLS, within a network of your own.")
-            .default("false"),
+        field("plain_http", Boolean, "Allow http", "Allows endpoints without TLS, for your own network.").default("false"),
     ]
 }
 
-/// What the plugin asks to reach. Users' own UnifiedPush servers cannot be asked for: an administrator grants their hosts.
+/// The hosts that the plugin requests. It cannot know the UnifiedPush servers of users: an administrator grants their hosts.
 pub fn grants() -> Vec<GrantRequest> {
     vec![
         http("{api}", "{api}", "To send messages to Firebase Cloud Messaging."),
-        http("{token_url}", "{token_url}", "For the host, to get tokens for the service account."),
+        http("{token_url}", "{token_url}", "For the host, to get access tokens for the service account."),
     ]
 }
 
-/// What the plugin asks the host to prove for it.
+/// The credentials that the plugin requests.
 pub fn credentials() -> Vec<CredentialRequest> {
-    let why = "To send messages as the Firebase project; the plugin sees neither the key nor the tokens made with it.";
+    let why = "To send messages as the Firebase project; the plugin sees neither the key nor the access tokens.";
     vec![credential(SERVICE_ACCOUNT, "google-service-account", "{api}", why).required()]
 }
 
 impl Settings {
-    /// From `get`, which answers a setting's value or default. An empty text is as good as none.
+    /// Reads the settings with `get`, which returns the value or the default of a setting. An empty text counts as unset.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let get = |name: &str| get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
         let form = match get("form").as_deref() {
@@ -141,23 +140,23 @@ impl Settings {
         })
     }
 
-    /// The address of a phone that this channel can reach.
+    /// Parses an address. Fails if it is invalid, or if it is a token and the channel has no Firebase project.
     pub fn check_address(&self, text: &str) -> Result<Address, AddressError> {
         match Address::parse(text, self.plain_http)? {
-            Address::Token(_) if self.fcm.is_none() => Err(AddressError::NoTokens),
+            Address::Token(_) if self.fcm.is_none() => Err(AddressError::TokenUnsupported),
             address => Ok(address),
         }
     }
 }
 
-/// The root of a server, without `/` at its end.
+/// The URL of a server without a path and without a trailing `/`.
 fn root(url: &str) -> Option<&str> {
     let bare = url.strip_suffix('/').unwrap_or(url);
     let rest = bare.strip_prefix("https://").or_else(|| bare.strip_prefix("http://"))?;
     if rest.is_empty() || rest.contains(['/', '?', '#', '@']) { None } else { Some(bare) }
 }
 
-/// Google's rule for a project's id.
+/// Whether the text follows the rules of Google for the id of a project.
 fn is_project(id: &str) -> bool {
     (6..=30).contains(&id.len())
         && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
@@ -176,11 +175,11 @@ mod tests {
     }
 
     #[test]
-    fn settings_are_read_with_their_defaults_and_nonsense_is_named() {
-        let usual = read(&FCM).unwrap();
+    fn settings_have_defaults_and_an_error_names_the_invalid_setting() {
+        let defaults = read(&FCM).unwrap();
         let url = "https://fcm.googleapis.com/v1/projects/tidings-4711/messages:send".to_owned();
-        assert_eq!(usual.fcm, Some(Fcm { url, form: Form::Notification }));
-        assert_eq!((usual.ttl_s, usual.urgent, usual.plain_http), (86_400, true, false));
+        assert_eq!(defaults.fcm, Some(Fcm { url, form: Form::Notification }));
+        assert_eq!((defaults.ttl_s, defaults.urgent, defaults.plain_http), (86_400, true, false));
         for (name, value, expected) in [
             ("api", "fcm.googleapis.com", SettingsError::Api),
             ("api", "https://fcm.googleapis.com/v1", SettingsError::Api),
@@ -198,11 +197,11 @@ mod tests {
     }
 
     #[test]
-    fn without_fcm_a_token_is_no_address() {
+    fn without_fcm_a_token_is_an_invalid_address() {
         let (token, endpoint) = ("d1Xq_-7:APA91bxxxxxxxxxxxxxx", "https://push.example.org/Zk");
-        let only = read(&[]).unwrap();
-        assert_eq!(only.check_address(token), Err(AddressError::NoTokens));
-        assert!(only.check_address(endpoint).is_ok());
+        let push_only = read(&[]).unwrap();
+        assert_eq!(push_only.check_address(token), Err(AddressError::TokenUnsupported));
+        assert!(push_only.check_address(endpoint).is_ok());
         let both = read(&FCM).unwrap();
         assert!(both.check_address(token).is_ok() && both.check_address(endpoint).is_ok());
     }

@@ -1,12 +1,13 @@
-//! A plugin that does the work of a mail channel up to the network: it renders each delivery and tells the hash of the
-//! text as its receipt. It is resident, so that calls of a live instance and of a fresh one can both be measured. It is a
-//! benchmark's tool and is never installed by anybody else.
+//! A plugin that does the work of a mail channel without the network: it renders each delivery and returns the hash of the
+//! text as the receipt. It is resident, so that a benchmark can measure calls of a running and of a new instance. The plugin
+//! is only for benchmarks and must not be installed elsewhere.
 
 pub mod work;
 
 use tidings_plugin::{Channel, Content, Delivery, Lifetime, Manifest, Outcome, Problem, Reason, Resident, manifest};
-use work::Letter;
+use work::MailInput;
 
+/// The plugin.
 pub struct Bench;
 
 impl Channel for Bench {
@@ -38,7 +39,7 @@ fn deliver(delivery: &Delivery) -> Outcome {
     let Content::Single(event) = &delivery.content else {
         return Outcome::Rejected("only single events are measured".into());
     };
-    let letter = Letter {
+    let input = MailInput {
         id: &delivery.id,
         address: &delivery.recipient.address,
         topic: &event.topic,
@@ -46,20 +47,20 @@ fn deliver(delivery: &Delivery) -> Outcome {
         text: &event.long_form,
         link: event.link.as_deref(),
     };
-    Outcome::Delivered(Some(work::receipt(&letter)))
+    Outcome::Delivered(Some(work::receipt(&input)))
 }
 
 tidings_plugin::export_resident!(Bench);
 
 #[cfg(test)]
 mod tests {
-    use super::work::{Letter, hash, render};
+    use super::work::{MailInput, hash, render};
 
     #[test]
-    fn the_text_is_a_mail_and_its_dots_are_doubled() {
+    fn the_text_is_a_mail_with_doubled_dots() {
         let (text, link) = ("one\n.two\n", Some("https://example.org/"));
-        let letter = Letter { id: "1", address: "a@x", topic: "t", subject: "s", text, link };
-        let mail = render(&letter);
+        let input = MailInput { id: "1", address: "a@x", topic: "t", subject: "s", text, link };
+        let mail = render(&input);
         let (head, body) = mail.split_once("\r\n\r\n").unwrap_or_default();
         assert!(head.contains("\r\nTo: <a@x>\r\nSubject: s\r\n"), "{head}");
         assert_eq!(body, "one\r\n..two\r\nhttps://example.org/\r\n");

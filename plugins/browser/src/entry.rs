@@ -1,19 +1,19 @@
-//! An entry of the stream: what a page, or a front end of somebody's own, needs to show a notification. Text is plain and for
-//! the reader to escape.
+//! Builds an entry of the event stream: the data that a page or another front end needs to show a notification. Text is
+//! plain; the front end must escape it.
 
 use serde_json::{Value, json};
 use tidings_plugin::brief::{Brief, web_link};
 use tidings_plugin::text::cut;
 use tidings_plugin::{Content, Delivery};
 
-/// Of the text, in octets; JSON makes six of one at most, and an entry may have 65,536.
+/// The longest text, in octets. JSON writes an octet as at most six, and an entry has at most 65,536.
 const TEXT_OCTETS: usize = 8192;
-/// Of a title, or a name, in octets.
+/// The longest title or name, in octets.
 const LINE_OCTETS: usize = 500;
-/// Of a link, in octets; a longer one is left out.
+/// The longest link, in octets; a longer one is left out.
 const LINK_OCTETS: usize = 2000;
 
-/// The entry of a delivery. `time` is when it happened, `sent` when Tidings took it on: RFC 3339.
+/// The entry of a delivery. `time` is the time of the event, `sent` is when Tidings accepted the message, in RFC 3339.
 pub fn of(delivery: &Delivery) -> Value {
     let brief = Brief::of(delivery);
     let recipient = &delivery.recipient;
@@ -31,18 +31,19 @@ pub fn of(delivery: &Delivery) -> Value {
         "kind": kind,
         "title": cut(&brief.title, LINE_OCTETS),
         "text": cut(&brief.text, TEXT_OCTETS),
-        "link": short(brief.link.as_deref()),
-        "icon": short(icon),
+        "link": short_link(brief.link.as_deref()),
+        "icon": short_link(icon),
         "application": application.filter(|name| !name.is_empty()).map(|name| cut(name, LINE_OCTETS)),
         "filter": recipient.filter_name.as_deref().map(|name| cut(name, LINE_OCTETS)),
         "time": tidings_plugin::time::rfc3339(happened),
         "sent": tidings_plugin::time::rfc3339(delivery.accepted_ms),
-        "settings_link": short(recipient.settings_link.as_deref()),
-        "unsubscribe_link": short(recipient.unsubscribe_link.as_deref()),
+        "settings_link": short_link(recipient.settings_link.as_deref()),
+        "unsubscribe_link": short_link(recipient.unsubscribe_link.as_deref()),
     })
 }
 
-fn short(link: Option<&str>) -> Option<String> {
+/// The link, unless it is too long or not a web link.
+fn short_link(link: Option<&str>) -> Option<String> {
     web_link(link).filter(|link| link.len() <= LINK_OCTETS)
 }
 
@@ -52,11 +53,11 @@ mod tests {
 
     use super::*;
 
-    /// What the contract lets an entry have, in octets.
+    /// The largest entry that the contract allows, in octets.
     const ENTRY_OCTETS: usize = 64 * 1024;
 
     #[test]
-    fn an_event_is_shown_with_what_a_reader_needs() {
+    fn an_entry_has_the_fields_of_its_event() {
         let event = Event {
             application: "buildsys".into(),
             link: Some("https://koji.example.org/1".into()),
@@ -88,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_texts_fit_whatever_json_makes_of_them() {
+    fn an_entry_with_the_longest_texts_fits_the_limit() {
         for text in ["\u{7}", "żółw ", "\"\\"] {
             let event = Event {
                 application: text.repeat(20_000),

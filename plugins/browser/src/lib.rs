@@ -1,15 +1,16 @@
-//! Tidings' browser channel: each delivery becomes an entry of its user's event stream, which the daemon serves.
+//! The browser channel of Tidings: appends each delivery to the event stream of its user, which the daemon serves.
 //!
-//! [`entry`] makes the JSON; the rest is here.
+//! [`entry`] builds the JSON. This file connects it to the contract; it must not build content itself.
 
 pub mod entry;
 
 use tidings_plugin::event_stream::{self, Entry, Error};
 use tidings_plugin::{Channel, Delivery, Manifest, Outcome, Problem, manifest};
 
-/// An account's name, in characters.
+/// The longest name of an account, in characters.
 const ACCOUNT_CHARS: usize = 100;
 
+/// The plugin.
 pub struct Browser;
 
 impl Channel for Browser {
@@ -17,24 +18,26 @@ impl Channel for Browser {
         Manifest {
             address_label: "account".into(),
             address_example: "ralph".into(),
-            // Nobody else's name: the stream would be theirs.
+            // The host accepts only the name of the user's own account: an address selects the stream.
             extra: vec![("address".into(), "account".into())],
             ..manifest::plugin(
                 "browser",
                 env!("CARGO_PKG_VERSION"),
-                "Writes a stream of notifications that a user follows in a browser.",
+                "Writes an event stream that the user reads in a browser.",
             )
         }
     }
 
     fn check_address(address: String) -> Result<String, Problem> {
-        let good = !address.is_empty()
+        let valid = !address.is_empty()
             && address.chars().count() <= ACCOUNT_CHARS
             && !address.chars().any(|c| c.is_control() || c.is_whitespace());
-        if good {
+        if valid {
             Ok(address)
         } else {
-            Err(Problem { message: format!("an account's name has 1 to {ACCOUNT_CHARS} characters and no spaces") })
+            Err(Problem {
+                message: format!("the name of an account has 1 to {ACCOUNT_CHARS} characters and no spaces"),
+            })
         }
     }
 
@@ -45,13 +48,13 @@ impl Channel for Browser {
     }
 }
 
-/// All entries were written, or none.
-fn outcomes(written: Result<(), Error>, batch: usize) -> Vec<Outcome> {
-    let outcome = match written {
+/// The outcomes of a batch: the host writes all entries or none.
+fn outcomes(result: Result<(), Error>, batch: usize) -> Vec<Outcome> {
+    let outcome = match result {
         Ok(()) => Outcome::Delivered(None),
-        Err(Error::Unavailable(why)) => Outcome::retry(why),
-        // Entries are cut before: then the host has other bounds than this plugin knows.
-        Err(Error::Limit(why)) => Outcome::trouble(None, why),
+        Err(Error::Unavailable(reason)) => Outcome::retry(reason),
+        // Entries are cut to the limits that this plugin knows, so the host has other limits.
+        Err(Error::Limit(reason)) => Outcome::trouble(None, reason),
     };
     vec![outcome; batch]
 }
@@ -65,8 +68,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_an_account() {
-        for (text, good) in [
+    fn an_address_is_the_name_of_an_account() {
+        for (text, valid) in [
             ("ralph", true),
             ("ralph@EXAMPLE.ORG", true),
             ("", false),
@@ -74,20 +77,20 @@ mod tests {
             ("ra\nlph", false),
             (&"x".repeat(101), false),
         ] {
-            assert_eq!(Browser::check_address(text.into()).is_ok(), good, "{text:?}");
+            assert_eq!(Browser::check_address(text.into()).is_ok(), valid, "{text:?}");
         }
         let example = Browser::describe().address_example;
         assert_eq!(Browser::check_address(example.clone()), Ok(example));
     }
 
     #[test]
-    fn a_batch_is_written_or_waits_as_a_whole() {
-        for (written, kind) in [
+    fn all_deliveries_of_a_batch_have_the_same_outcome() {
+        for (result, kind) in [
             (Ok(()), "delivered"),
             (Err(Error::Unavailable("the store is unavailable".into())), "retry"),
             (Err(Error::Limit("at most 9 bytes".into())), "trouble"),
         ] {
-            let outcomes = outcomes(written, 3);
+            let outcomes = outcomes(result, 3);
             assert_eq!(outcomes.iter().map(|outcome| parts(outcome).0).collect::<Vec<_>>(), [kind; 3]);
         }
     }

@@ -1,8 +1,10 @@
-//! A bad release: it says that it is the next version of the plugin `email`, describes itself well, takes every address,
-//! and traps with whatever it is to deliver, after a word in its log. For the tests of upgrades; nobody else installs it.
+//! A faulty release: it claims to be the next version of the plugin `email`, has a valid manifest, accepts every address, and
+//! traps in each delivery after it has logged a line. The plugin is only for tests of upgrades and must not be installed
+//! elsewhere.
 
 use tidings_plugin::{Channel, Delivery, Manifest, Outcome, Problem, log, manifest};
 
+/// The plugin.
 pub struct Faulty;
 
 impl Channel for Faulty {
@@ -18,10 +20,10 @@ impl Channel for Faulty {
         if address.is_empty() { Err(Problem { message: "an address is not empty".into() }) } else { Ok(address) }
     }
 
-    #[expect(clippy::panic, reason = "a trap is the point")]
+    #[expect(clippy::panic, reason = "the purpose is to trap")]
     fn deliver(batch: Vec<Delivery>) -> Vec<Outcome> {
         log::log(log::Level::Warning, &format!("about to trap with {} deliveries", batch.len()));
-        panic!("a bad release")
+        panic!("a faulty release")
     }
 }
 

@@ -1,4 +1,4 @@
-//! Misbehaviour itself. Whatever returns, returns one outcome for each delivery unless that is the point.
+//! The misbehaviour. A behaviour that returns must return one outcome for each delivery, unless it tests the opposite.
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,19 +16,19 @@ const TEN_YEARS_MS: u64 = 10 * 365 * 24 * 3600 * 1000;
 /// A line break, a forged log line, an ANSI colour and a NUL.
 const FORGED: &str = "harmless\r\n2026-01-01T00:00:00Z ERROR forged line \u{1b}[31mred\u{1b}[0m\0";
 
-/// Does it, and answers for a batch where it comes to that.
+/// Performs a behaviour for a batch, and returns the outcomes if it ends.
 pub fn act(behaviour: Behaviour, batch: &[Delivery]) -> Vec<Outcome> {
     let all = |outcome: Outcome| vec![outcome; batch.len()];
     let delivered = || all(Outcome::Delivered(None));
     match behaviour {
         Behaviour::Loop => spin(),
-        Behaviour::Memory => devour_memory(),
+        Behaviour::Memory => exhaust_memory(),
         Behaviour::Trap => trap(),
         Behaviour::Recurse => {
             black_box(recurse(1, u64::MAX));
             delivered()
         }
-        Behaviour::StateFlood => all(Outcome::Rejected(flood_state())),
+        Behaviour::StateFlood => all(Outcome::Rejected(fill_state())),
         Behaviour::Short => vec![Outcome::Delivered(None); batch.len().saturating_sub(1)],
         Behaviour::Long => vec![Outcome::Delivered(None); batch.len() + 1],
         Behaviour::GarbageRetry => all(garbage(0)),
@@ -43,14 +43,14 @@ pub fn act(behaviour: Behaviour, batch: &[Delivery]) -> Vec<Outcome> {
         }
         Behaviour::Connect => all(Outcome::Rejected(connect())),
         Behaviour::Http => all(Outcome::Rejected(request())),
-        Behaviour::Handles => all(Outcome::Rejected(hoard_connections())),
-        Behaviour::Slow => all(Outcome::Rejected(read_for_ever())),
+        Behaviour::Handles => all(Outcome::Rejected(keep_connections())),
+        Behaviour::Slow => all(Outcome::Rejected(read_endlessly())),
         Behaviour::ProgressThenTrap => {
             progress::settled(0, &Outcome::Delivered(Some("settled".into())));
             trap()
         }
         Behaviour::ProgressThenLoop => {
-            (0..batch.len() as u32).for_each(|place| progress::settled(place, &Outcome::Delivered(None)));
+            (0..batch.len() as u32).for_each(|index| progress::settled(index, &Outcome::Delivered(None)));
             spin()
         }
         Behaviour::ProgressBeyond => {
@@ -58,18 +58,18 @@ pub fn act(behaviour: Behaviour, batch: &[Delivery]) -> Vec<Outcome> {
             progress::settled(u32::MAX, &Outcome::Delivered(None));
             delivered()
         }
-        Behaviour::StateOdd => all(Outcome::Rejected(odd_keys())),
+        Behaviour::StateOdd => all(Outcome::Rejected(unusual_keys())),
         Behaviour::Leak => all(Outcome::Rejected(leak_connections())),
         Behaviour::Tls => all(Outcome::Rejected(reach::encrypted())),
         Behaviour::Steal => all(Outcome::Rejected(reach::steal())),
         Behaviour::Fetch => all(Outcome::Rejected(reach::fetch(argument(batch)))),
         Behaviour::Dial => all(Outcome::Rejected(reach::dial(argument(batch)))),
         Behaviour::Tell => {
-            let told = format!("535 the password {} is wrong", config::get("password").unwrap_or_default());
-            log::log(log::Level::Error, &told);
-            all(Outcome::Rejected(told))
+            let text = format!("535 the password {} is wrong", config::get("password").unwrap_or_default());
+            log::log(log::Level::Error, &text);
+            all(Outcome::Rejected(text))
         }
-        Behaviour::StreamHuge => all(Outcome::Rejected(odd_entries())),
+        Behaviour::StreamHuge => all(Outcome::Rejected(invalid_entries())),
         Behaviour::Flood(step) => repeat(&[step]),
         Behaviour::Both(one, two) => repeat(&[one, two]),
         Behaviour::Counter => {
@@ -88,7 +88,7 @@ pub fn act(behaviour: Behaviour, batch: &[Delivery]) -> Vec<Outcome> {
     }
 }
 
-/// Misuses one host function, too often or with too much.
+/// Misuses one host function: calls it too often, or with too large an argument.
 fn misuse(behaviour: Behaviour, batch: &[Delivery]) -> Vec<Outcome> {
     let all = |outcome: Outcome| vec![outcome; batch.len()];
     match behaviour {
@@ -124,29 +124,29 @@ fn misuse(behaviour: Behaviour, batch: &[Delivery]) -> Vec<Outcome> {
     all(Outcome::Delivered(None))
 }
 
-/// Runs for ever.
+/// Runs endlessly.
 pub fn spin() -> ! {
-    let mut turns = 0u64;
+    let mut count = 0u64;
     loop {
-        turns = black_box(turns.wrapping_add(1));
+        count = black_box(count.wrapping_add(1));
     }
 }
 
 /// Ends in the `unreachable` instruction.
-#[expect(clippy::panic, reason = "a trap is the point")]
+#[expect(clippy::panic, reason = "the purpose is to trap")]
 pub fn trap() -> ! {
-    panic!("asked to trap")
+    panic!("a trap on request")
 }
 
-/// Takes and touches memory without end.
-pub fn devour_memory() -> ! {
-    let mut hoard = Vec::new();
+/// Allocates and writes memory endlessly.
+pub fn exhaust_memory() -> ! {
+    let mut blocks = Vec::new();
     loop {
-        hoard.push(black_box(vec![1u8; MIB]));
+        blocks.push(black_box(vec![1u8; MIB]));
     }
 }
 
-/// Deeper than any stack; not a tail call, since the sum needs every frame.
+/// Recurses down to a depth. It is not a tail call: the sum needs every frame.
 pub fn recurse(depth: u64, bottom: u64) -> u64 {
     if depth == bottom {
         return 0;
@@ -155,8 +155,9 @@ pub fn recurse(depth: u64, bottom: u64) -> u64 {
     black_box(recurse(black_box(depth + 1), bottom)).wrapping_add(frame[(depth % 16) as usize])
 }
 
-fn garbage(place: usize) -> Outcome {
-    match place % 4 {
+/// An outcome with invalid values; four kinds in turn.
+fn garbage(index: usize) -> Outcome {
+    match index % 4 {
         0 => Outcome::Retry(Retry { after_ms: Some(TEN_YEARS_MS), reason: FORGED.into() }),
         1 => Outcome::Delivered(Some(FORGED.repeat(MIB / FORGED.len()))),
         2 => Outcome::AddressGone(Gone {
@@ -167,34 +168,36 @@ fn garbage(place: usize) -> Outcome {
     }
 }
 
-/// What stands behind the first `@` of the first address.
+/// The part of the first address after its first `@`.
 fn argument(batch: &[Delivery]) -> &str {
     let address = batch.first().map_or("", |first| first.recipient.address.as_str());
     address.split_once('@').map_or("", |(_, argument)| argument)
 }
 
-fn odd_keys() -> String {
+/// Writes and reads unusual keys; returns the results.
+fn unusual_keys() -> String {
     let long = "k".repeat(257);
     let keys = ["", "\0", "a\nb", "../../etc/passwd", "' OR 1=1 --", "\u{202e}right", &long];
-    let answers = keys.map(|key| match state::set(key, key.as_bytes()) {
+    let results = keys.map(|key| match state::set(key, key.as_bytes()) {
         Ok(()) => match state::get(key) {
             Ok(Some(value)) if value == key.as_bytes() => "kept".to_owned(),
             other => format!("{other:?}"),
         },
         Err(error) => format!("{error:?}"),
     });
-    answers.join("; ")
+    results.join("; ")
 }
 
-/// A text of 64 KiB and two bytes, one that is no JSON, and two entries for one delivery.
-fn odd_entries() -> String {
+/// Appends a text of 64 KiB and two bytes, a text that is not JSON, and two entries for one delivery; returns the results.
+fn invalid_entries() -> String {
     let entry = |data: String| Entry { index: 0, data };
     let huge = format!("\"{}\"", "x".repeat(64 * 1024));
-    let answers = [vec![entry(huge)], vec![entry("{".into())], vec![entry("1".into()), entry("2".into())]]
+    let results = [vec![entry(huge)], vec![entry("{".into())], vec![entry("1".into()), entry("2".into())]]
         .map(|entries| format!("{:?}", event_stream::append(&entries)));
-    answers.join("; ")
+    results.join("; ")
 }
 
+/// Opens connections and never closes them; returns their count and the error.
 fn leak_connections() -> String {
     for count in 0u32.. {
         match open() {
@@ -202,16 +205,17 @@ fn leak_connections() -> String {
             Err(error) => return format!("{count} forgotten, then {error:?}"),
         }
     }
-    "connections are endless".into()
+    "there is no limit of connections".into()
 }
 
-fn flood_state() -> String {
+/// Writes new keys until a write fails; returns their count and the error.
+fn fill_state() -> String {
     for key in 0u64.. {
         if let Err(error) = state::set(&format!("key {key}"), &[b'x'; 1024]) {
             return format!("{key} keys, then {error:?}");
         }
     }
-    "the state is endless".into()
+    "there is no limit of the state".into()
 }
 
 /// The configured host and port.
@@ -221,6 +225,7 @@ pub fn target() -> (String, u16) {
     (host, port)
 }
 
+/// Connects to the configured host and port.
 pub fn open() -> Result<net::Connection, net::Error> {
     let (host, port) = target();
     net::connect(&host, port, None)
@@ -233,6 +238,7 @@ fn connect() -> String {
     }
 }
 
+/// Sends an HTTP request to the configured host and port; returns the result.
 pub fn request() -> String {
     let (host, port) = target();
     let request = http::Request {
@@ -250,24 +256,26 @@ pub fn request() -> String {
     }
 }
 
-fn hoard_connections() -> String {
-    let mut hoard = Vec::new();
+/// Opens connections until one fails; returns their count and the error.
+fn keep_connections() -> String {
+    let mut connections = Vec::new();
     loop {
         match open() {
-            Ok(connection) => hoard.push(connection),
-            Err(error) => return format!("{} connections, then {error:?}", hoard.len()),
+            Ok(connection) => connections.push(connection),
+            Err(error) => return format!("{} connections, then {error:?}", connections.len()),
         }
     }
 }
 
-fn read_for_ever() -> String {
+/// Reads from a connection until it is closed or fails.
+fn read_endlessly() -> String {
     let connection = match open() {
         Ok(connection) => connection,
         Err(error) => return format!("{error:?}"),
     };
     loop {
         match connection.read(1) {
-            Ok(bytes) if bytes.is_empty() => return "the far side closed".into(),
+            Ok(bytes) if bytes.is_empty() => return "the server closed the connection".into(),
             Ok(_) | Err(net::Error::Timeout) => {}
             Err(error) => return format!("{error:?}"),
         }

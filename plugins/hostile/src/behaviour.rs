@@ -1,29 +1,29 @@
-//! The ways to misbehave and the words that ask for them. It must not act.
+//! The behaviours and their names in addresses. It must not call the host.
 
 /// What the plugin does with a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Behaviour {
-    /// Runs for ever in its own code.
+    /// Runs endlessly in its own code.
     Loop,
-    /// Allocates and touches memory without end.
+    /// Allocates and writes memory endlessly.
     Memory,
     /// Panics.
     Trap,
-    /// Calls itself without end.
+    /// Recurses endlessly.
     Recurse,
     /// Logs ten million lines.
     LogFlood,
     /// Logs one line of 16 MiB.
     LogHuge,
-    /// Asks for the time a thousand million times.
+    /// Reads the clock 10^9 times.
     ClockFlood,
-    /// Asks for four gigabytes of random bytes in one call.
+    /// Requests four gigabytes of random bytes in one call.
     RandomHuge,
-    /// Writes to its state until that fails, and rejects everything with the count and the error.
+    /// Writes to its state until a write fails; rejects all deliveries with the count and the error.
     StateFlood,
-    /// Answers one outcome too few.
+    /// Returns one outcome too few.
     Short,
-    /// Answers one outcome too many.
+    /// Returns one outcome too many.
     Long,
     /// `retry` after ten years, with a reason that forges log lines.
     GarbageRetry,
@@ -31,52 +31,53 @@ pub enum Behaviour {
     GarbageReceipt,
     /// `address-gone` with a replacement that forges a header.
     GarbageGone,
-    /// `channel-trouble` for as long as a number can say.
+    /// `channel-trouble` for the largest number of milliseconds.
     GarbageTrouble,
-    /// The four above in turn, by place in the batch.
+    /// The four above in turn, by index in the batch.
     Garbage,
     /// An outcome of 32 MiB.
     HugeResult,
-    /// Connects to the configured host and port; rejects everything with what came of it.
+    /// Connects to the configured host and port; rejects all deliveries with the result.
     Connect,
-    /// Sends an HTTP request there; rejects everything with what came of it.
+    /// Sends an HTTP request to the configured host and port; rejects all deliveries with the result.
     Http,
-    /// Opens connections there until one fails; rejects everything with the count and the error.
+    /// Opens connections to the configured host and port until one fails; rejects all deliveries with the count and the
+    /// error.
     Handles,
-    /// Reads from a connection there for ever.
+    /// Reads from a connection endlessly.
     Slow,
     /// Settles the first delivery as delivered, then panics.
     ProgressThenTrap,
-    /// Settles every delivery as delivered, then runs for ever.
+    /// Settles every delivery as delivered, then runs endlessly.
     ProgressThenLoop,
     /// Settles a delivery that is not in the batch, then delivers.
     ProgressBeyond,
-    /// Hands the inbox one text of 16 MiB, and rejects everything with the lengths of what came back.
+    /// Submits one text of 16 MiB to the inbox; rejects all deliveries with the lengths of the replies.
     InboxHuge,
     /// Logs a line that forges others, and delivers.
     LogForged,
-    /// Writes under keys that are no good names, and rejects everything with what came of each.
+    /// Writes unusual keys; rejects all deliveries with the results.
     StateOdd,
-    /// Opens connections and forgets them without closing; rejects everything with the count and the error.
+    /// Opens connections and never closes them; rejects all deliveries with the count and the error.
     Leak,
-    /// Connects with TLS; rejects everything with what came of it.
+    /// Connects with TLS; rejects all deliveries with the result.
     Tls,
-    /// Names credentials that are not its own in requests; rejects everything with what came of each.
+    /// Uses credentials in requests that it was not granted; rejects all deliveries with the results.
     Steal,
-    /// Asks for the URL that is its address behind the first `@`, and follows all redirects; rejects everything with what
-    /// came of it.
+    /// Requests the URL in its address after the first `@`, and follows all redirects; rejects all deliveries with the
+    /// result.
     Fetch,
-    /// Connects to the `host:port` that is its address behind the first `@`; likewise.
+    /// Connects to the `host:port` in its address after the first `@`; rejects all deliveries with the result.
     Dial,
     /// Writes to the event stream of a delivery that is not in the batch, then delivers.
     StreamBeyond,
-    /// Writes entries that are too large or no JSON, and rejects everything with what came of each.
+    /// Writes entries that are too large or not JSON; rejects all deliveries with the results.
     StreamHuge,
-    /// One misdeed without end: `random-flood`.
+    /// One step endlessly: `random-flood`.
     Flood(Step),
-    /// Two misdeeds in turn without end: `memory+log`.
+    /// Two steps in turn, endlessly: `memory+log`.
     Both(Step, Step),
-    /// Logs its password, and rejects everything with it as the reason.
+    /// Logs its password, and rejects all deliveries with the password in the reason.
     Tell,
     /// Delivers with the receipt `count N`, where N counts the calls of this instance.
     Counter,
@@ -84,14 +85,14 @@ pub enum Behaviour {
     Ok,
 }
 
-/// A misdeed that is done again and again; none of them ends a call by itself.
+/// A step that is repeated. No step ends a call by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Computes for about a millisecond.
     Spin,
-    /// Takes and keeps a mebibyte.
+    /// Allocates and keeps a mebibyte.
     Memory,
-    /// Calls itself twice as deep as the last time.
+    /// Recurses twice as deep as the last time.
     Recurse,
     Log,
     Clock,
@@ -106,24 +107,27 @@ pub enum Step {
     Settle,
     /// Connects to the configured host and port, and keeps the connection.
     Connect,
-    /// Sends an HTTP request there.
+    /// Sends an HTTP request to the configured host and port.
     Http,
 }
 
 impl Behaviour {
-    /// By the part of an address before the first `@`; [`Behaviour::Ok`] where it names nothing.
-    pub fn of(address: &str) -> Self {
-        let word = address.split('@').next().unwrap_or_default();
-        let known = WORDS.iter().find(|(name, _)| *name == word).map(|(_, behaviour)| *behaviour);
-        let flood = || Some(Behaviour::Flood(Step::of(word.strip_suffix("-flood")?)?));
-        let both = || word.split_once('+').and_then(|(one, two)| Some(Behaviour::Both(Step::of(one)?, Step::of(two)?)));
-        known.or_else(flood).or_else(both).unwrap_or(Behaviour::Ok)
+    /// Parses the part of an address before the first `@`; an unknown name is [`Behaviour::Ok`].
+    pub fn parse(address: &str) -> Self {
+        let name = address.split('@').next().unwrap_or_default();
+        let behaviour = BEHAVIOURS.iter().find(|(known, _)| *known == name).map(|(_, behaviour)| *behaviour);
+        let flood = || Some(Behaviour::Flood(Step::parse(name.strip_suffix("-flood")?)?));
+        let both = || {
+            let (first, second) = name.split_once('+')?;
+            Some(Behaviour::Both(Step::parse(first)?, Step::parse(second)?))
+        };
+        behaviour.or_else(flood).or_else(both).unwrap_or(Behaviour::Ok)
     }
 }
 
 impl Step {
-    fn of(word: &str) -> Option<Self> {
-        STEPS.iter().find(|(name, _)| *name == word).map(|(_, step)| *step)
+    fn parse(name: &str) -> Option<Self> {
+        STEPS.iter().find(|(known, _)| *known == name).map(|(_, step)| *step)
     }
 }
 
@@ -144,7 +148,7 @@ const STEPS: &[(&str, Step)] = &[
     ("http", Step::Http),
 ];
 
-const WORDS: &[(&str, Behaviour)] = &[
+const BEHAVIOURS: &[(&str, Behaviour)] = &[
     ("loop", Behaviour::Loop),
     ("memory", Behaviour::Memory),
     ("trap", Behaviour::Trap),
@@ -189,20 +193,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_part_before_the_at_sign_chooses_the_behaviour() {
-        assert_eq!(Behaviour::of("loop@example.org"), Behaviour::Loop);
-        assert_eq!(Behaviour::of("progress-then-trap"), Behaviour::ProgressThenTrap);
-        assert_eq!(Behaviour::of("ralph@loop.example.org"), Behaviour::Ok);
-        assert_eq!(Behaviour::of("fetch@http://user@example.org/"), Behaviour::Fetch);
-        assert_eq!(Behaviour::of("random-flood@x"), Behaviour::Flood(Step::Random));
-        assert_eq!(Behaviour::of("memory+log@x"), Behaviour::Both(Step::Memory, Step::Log));
-        assert_eq!(Behaviour::of("memory+nothing@x"), Behaviour::Ok);
+    fn the_part_before_the_at_sign_selects_the_behaviour() {
+        assert_eq!(Behaviour::parse("loop@example.org"), Behaviour::Loop);
+        assert_eq!(Behaviour::parse("progress-then-trap"), Behaviour::ProgressThenTrap);
+        assert_eq!(Behaviour::parse("ralph@loop.example.org"), Behaviour::Ok);
+        assert_eq!(Behaviour::parse("fetch@http://user@example.org/"), Behaviour::Fetch);
+        assert_eq!(Behaviour::parse("random-flood@x"), Behaviour::Flood(Step::Random));
+        assert_eq!(Behaviour::parse("memory+log@x"), Behaviour::Both(Step::Memory, Step::Log));
+        assert_eq!(Behaviour::parse("memory+nothing@x"), Behaviour::Ok);
     }
 
     #[test]
-    fn every_word_is_there_once() {
-        for (word, behaviour) in WORDS {
-            assert_eq!(Behaviour::of(word), *behaviour, "{word}");
+    fn every_name_is_unique() {
+        for (name, behaviour) in BEHAVIOURS {
+            assert_eq!(Behaviour::parse(name), *behaviour, "{name}");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! A plugin that misbehaves on request, so that the sandbox's limits can be tried one by one.
+//! A plugin that misbehaves on request, to test each limit of the sandbox.
 //!
-//! What it does is chosen by the address of the first delivery of a batch, up to the `@`: see [`Behaviour`]. An address
-//! that names none is simply delivered. It is a test's tool and is never installed by anybody else.
+//! The address of the first delivery of a batch, up to the `@`, selects the [`Behaviour`]. A batch with another address is
+//! delivered. The plugin is only for tests and must not be installed elsewhere.
 
 mod act;
 mod behaviour;
@@ -13,6 +13,7 @@ pub use behaviour::{Behaviour, Step};
 use tidings_plugin::manifest::{self, field, http, net};
 use tidings_plugin::{Channel, Delivery, FieldKind, Manifest, Outcome, Problem};
 
+/// The plugin.
 pub struct Hostile;
 
 impl Channel for Hostile {
@@ -21,9 +22,9 @@ impl Channel for Hostile {
             address_label: "behaviour".into(),
             address_example: "ok@example.org".into(),
             config: vec![
-                field("host", FieldKind::Host, "Host", "Where it tries to connect.").default("127.0.0.1"),
-                field("port", FieldKind::Port, "Port", "Where it tries to connect.").default("9"),
-                field("password", FieldKind::Text, "Password", "What it tells everybody.").secret(),
+                field("host", FieldKind::Host, "Host", "The host that it connects to.").default("127.0.0.1"),
+                field("port", FieldKind::Port, "Port", "The port that it connects to.").default("9"),
+                field("password", FieldKind::Text, "Password", "The secret that it leaks.").secret(),
             ],
             grants: vec![
                 net("{host}", "{port}", "To misuse a connection."),
@@ -42,7 +43,7 @@ impl Channel for Hostile {
             "" => Err(Problem { message: "an address is not empty".into() }),
             "check-loop" => act::spin(),
             "check-trap" => act::trap(),
-            "check-memory" => act::devour_memory(),
+            "check-memory" => act::exhaust_memory(),
             _ => Ok(address),
         }
     }
@@ -50,7 +51,7 @@ impl Channel for Hostile {
     fn deliver(batch: Vec<Delivery>) -> Vec<Outcome> {
         match batch.first() {
             None => Vec::new(),
-            Some(first) => act::act(Behaviour::of(&first.recipient.address), &batch),
+            Some(first) => act::act(Behaviour::parse(&first.recipient.address), &batch),
         }
     }
 }

@@ -1,28 +1,28 @@
-//! Attempts to reach what an address names and nobody granted. It asks in every way that the contract has; the answers
-//! are returned as text.
+//! Attempts to reach hosts and to use credentials that were not granted, with every function of the contract that can. Each
+//! function returns the result as text and must not panic.
 
 use tidings_plugin::{http, net};
 
 use crate::act::target;
 
-/// More than the host follows.
+/// More redirects than the host follows.
 const REDIRECTS: u8 = u8::MAX;
 
-/// An HTTP request for that URL.
+/// Sends an HTTP request for a URL.
 pub fn fetch(url: &str) -> String {
-    told(&request(url, None))
+    result_text(&request(url, None))
 }
 
-/// A plain connection to `host:port`.
-pub fn dial(place: &str) -> String {
-    let (host, port) = place.rsplit_once(':').unwrap_or((place, ""));
+/// Connects to `host:port` without TLS.
+pub fn dial(address: &str) -> String {
+    let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
     match net::connect(host, port.parse().unwrap_or(80), None) {
         Ok(_) => "connected".into(),
         Err(error) => format!("{error:?}"),
     }
 }
 
-/// A TLS connection to the configured host and port.
+/// Connects to the configured host and port with TLS.
 pub fn encrypted() -> String {
     let (host, port) = target();
     let options = net::TlsOptions { server_name: None, verification: net::Verification::None, identity: None };
@@ -32,17 +32,18 @@ pub fn encrypted() -> String {
     }
 }
 
-/// A credential that was given to nobody, one that belongs to another host, and one as the identity in a handshake.
+/// Uses a credential that does not exist, one for another host, and one for another host as the identity in a handshake.
 pub fn steal() -> String {
     let (host, port) = target();
     let url = format!("http://{host}:{port}/");
     let identity = Some("elsewhere".into());
     let options = net::TlsOptions { server_name: None, verification: net::Verification::None, identity };
-    let shown = match net::connect(&host, port, Some(&options)) {
+    let handshake = match net::connect(&host, port, Some(&options)) {
         Ok(_) => "connected".into(),
         Err(error) => format!("{error:?}"),
     };
-    [told(&request(&url, Some("nobodys"))), told(&request(&url, Some("elsewhere"))), shown].join("; ")
+    let requests = ["nobodys", "elsewhere"].map(|credential| result_text(&request(&url, Some(credential))));
+    [requests.join("; "), handshake].join("; ")
 }
 
 fn request(url: &str, credential: Option<&str>) -> Result<http::Response, http::Error> {
@@ -57,8 +58,8 @@ fn request(url: &str, credential: Option<&str>) -> Result<http::Response, http::
     })
 }
 
-fn told(answer: &Result<http::Response, http::Error>) -> String {
-    match answer {
+fn result_text(result: &Result<http::Response, http::Error>) -> String {
+    match result {
         Ok(response) => format!("status {}, {} bytes", response.status, response.body.len()),
         Err(error) => format!("{error:?}"),
     }

@@ -1,5 +1,5 @@
-//! Misdeeds without end, alone or two in turn: which limit ends them is the sandbox's to say. Answers of the host, good or
-//! bad, do not stop them.
+//! Endless steps, alone or two in turn: the sandbox must end them with one of its limits. No result of the host may stop
+//! them.
 
 use std::hint::black_box;
 
@@ -10,46 +10,46 @@ use crate::Step;
 use crate::act::{open, recurse, request};
 
 const MIB: usize = 1024 * 1024;
-/// The first depth of recursion.
-const SHALLOW: u64 = 64;
+/// The depth of the first recursion.
+const FIRST_DEPTH: u64 = 64;
 
-/// What a run has gathered so far.
-struct Run {
-    hoard: Vec<Vec<u8>>,
+/// The resources that the steps have taken so far.
+struct Resources {
+    blocks: Vec<Vec<u8>>,
     connections: Vec<net::Connection>,
     depth: u64,
-    turn: u64,
+    round: u64,
 }
 
-/// Does all of them in turn, for ever.
+/// Performs all steps in turn, endlessly.
 pub fn repeat(steps: &[Step]) -> ! {
-    let mut run = Run { hoard: Vec::new(), connections: Vec::new(), depth: SHALLOW, turn: 0 };
+    let mut resources = Resources { blocks: Vec::new(), connections: Vec::new(), depth: FIRST_DEPTH, round: 0 };
     loop {
         for step in steps {
-            run.take(*step);
+            resources.perform(*step);
         }
-        run.turn += 1;
+        resources.round += 1;
     }
 }
 
-impl Run {
-    fn take(&mut self, step: Step) {
+impl Resources {
+    fn perform(&mut self, step: Step) {
         match step {
-            Step::Spin => (0..1_000_000u64).for_each(|turn| {
-                black_box(turn);
+            Step::Spin => (0..1_000_000u64).for_each(|count| {
+                black_box(count);
             }),
-            Step::Memory => self.hoard.push(black_box(vec![1; MIB])),
+            Step::Memory => self.blocks.push(black_box(vec![1; MIB])),
             Step::Recurse => {
                 black_box(recurse(0, self.depth));
                 self.depth = self.depth.saturating_mul(2);
             }
-            Step::Log => log::log(log::Level::Info, &format!("line {}", self.turn)),
+            Step::Log => log::log(log::Level::Info, &format!("line {}", self.round)),
             Step::Clock => {
                 black_box(clock::monotonic_ms());
             }
             Step::Random => drop(black_box(random::bytes(4096))),
             Step::StateRead => drop(black_box(state::get("key"))),
-            Step::StateWrite => drop(black_box(state::set(&format!("key {}", self.turn), &[b'x'; 1024]))),
+            Step::StateWrite => drop(black_box(state::set(&format!("key {}", self.round), &[b'x'; 1024]))),
             Step::Inbox => drop(black_box(inbox::submit("ralph@example.org", "help"))),
             Step::Stream => drop(black_box(event_stream::append(&[Entry { index: 0, data: "{}".into() }]))),
             Step::Config => drop(black_box(config::get("host"))),

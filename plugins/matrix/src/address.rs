@@ -1,31 +1,32 @@
-//! Matrix IDs of people (specification, appendices, "User Identifiers", the historical grammar included).
+//! Addresses: Matrix IDs of users (specification, appendices, "User Identifiers", including the historical grammar). It must
+//! not ask a server.
 
 use std::net::Ipv6Addr;
 
 use thiserror::Error;
 
-/// With the `@` and the server, in octets.
+/// The longest ID, with the `@` and the server, in octets.
 const ID_OCTETS: usize = 255;
 
-/// Why a text is no Matrix ID; one line for the person who typed it.
+/// Why a Matrix ID is invalid, in one line for the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum AddressError {
-    #[error("a Matrix ID has an @, a name, a colon and a server, like @ralph:example.org")]
-    Shape,
-    #[error("this is longer than a Matrix ID may be ({ID_OCTETS} octets)")]
+    #[error("a Matrix ID has an @, a name, a colon and a server, for example @ralph:example.org")]
+    Format,
+    #[error("this is longer than {ID_OCTETS} octets, the limit for a Matrix ID")]
     TooLong,
-    #[error("the part before the colon has only ASCII letters, digits and signs")]
+    #[error("the part before the colon may have only ASCII letters, digits and punctuation")]
     Name,
-    #[error("the part after the colon is no server name")]
+    #[error("the part after the colon is not a valid server name")]
     Server,
 }
 
-/// The ID in its normal form: the server in lower case, the name as it was given, since servers tell `Ralph` from `ralph`.
+/// Parses an ID and returns its normal form: the server in lower case, the name unchanged, since it is case-sensitive.
 pub fn parse(text: &str) -> Result<String, AddressError> {
     let text = text.trim();
-    let (name, server) = text.strip_prefix('@').and_then(|id| id.split_once(':')).ok_or(AddressError::Shape)?;
+    let (name, server) = text.strip_prefix('@').and_then(|id| id.split_once(':')).ok_or(AddressError::Format)?;
     if name.is_empty() || server.is_empty() {
-        return Err(AddressError::Shape);
+        return Err(AddressError::Format);
     }
     if text.len() > ID_OCTETS {
         return Err(AddressError::TooLong);
@@ -39,7 +40,7 @@ pub fn parse(text: &str) -> Result<String, AddressError> {
     Ok(format!("@{name}:{}", server.to_ascii_lowercase()))
 }
 
-/// A host name, an IPv4 address, or an IPv6 address in brackets, with or without a port.
+/// Whether the text is a host name, an IPv4 address, or an IPv6 address in brackets, with or without a port.
 fn is_server(server: &str) -> bool {
     if let Some((address, after)) = server.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         return address.parse::<Ipv6Addr>().is_ok()
@@ -66,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_gets_its_normal_form_or_is_refused() {
+    fn a_valid_id_gets_its_normal_form_and_an_invalid_one_an_error() {
         let long = format!("@{}:example.org", "x".repeat(250));
         for (text, expected) in [
             ("@ralph:example.org", Ok("@ralph:example.org")),
@@ -75,13 +76,13 @@ mod tests {
             ("@ralph:127.0.0.1", Ok("@ralph:127.0.0.1")),
             ("@ralph:[::1]", Ok("@ralph:[::1]")),
             ("@ralph:[2001:DB8::1]:8448", Ok("@ralph:[2001:db8::1]:8448")),
-            ("", Err(Shape)),
-            ("ralph", Err(Shape)),
-            ("ralph:example.org", Err(Shape)),
-            ("@ralph", Err(Shape)),
-            ("@:example.org", Err(Shape)),
-            ("@ralph:", Err(Shape)),
-            ("#room:example.org", Err(Shape)),
+            ("", Err(Format)),
+            ("ralph", Err(Format)),
+            ("ralph:example.org", Err(Format)),
+            ("@ralph", Err(Format)),
+            ("@:example.org", Err(Format)),
+            ("@ralph:", Err(Format)),
+            ("#room:example.org", Err(Format)),
             ("@ra lph:example.org", Err(Name)),
             ("@rälph:example.org", Err(Name)),
             ("@ra\nlph:example.org", Err(Name)),

@@ -1,4 +1,5 @@
-//! Asking the homeserver, and what its errors mean whatever was asked ("Standard error response" of the specification).
+//! Requests to the homeserver, and the classification of its errors ("Standard error response" of the specification). It
+//! must not know what a request is for.
 
 use serde_json::Value;
 use tidings_plugin::Outcome;
@@ -9,7 +10,7 @@ use tidings_plugin::web::{self, Server};
 
 use crate::settings::Settings;
 
-/// Codes that speak of the account that writes, or of the server, wherever they come.
+/// Error codes that concern the account of the channel or the server, whatever the request was.
 const ACCOUNT_CODES: [&str; 7] = [
     "M_UNKNOWN_TOKEN",
     "M_MISSING_TOKEN",
@@ -20,24 +21,24 @@ const ACCOUNT_CODES: [&str; 7] = [
     "M_RESOURCE_LIMIT_EXCEEDED",
 ];
 
-/// The homeserver, as the channel's account sees it.
+/// A client of the homeserver with the account of the channel.
 pub struct Api<'a, H> {
     pub host: &'a H,
     pub settings: &'a Settings,
 }
 
-/// Why the server did not do it.
+/// Why a request failed.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Refusal {
-    /// Whatever was asked, this is what it means for the delivery.
+pub enum ApiError {
+    /// The delivery gets this outcome, whatever the request was.
     Outcome(Outcome),
-    /// Not allowed, or not there (403, 404): it depends on what was asked.
-    Refused { code: String, said: String },
+    /// The request is not allowed, or its object does not exist (403, 404). The outcome depends on the request.
+    Refused { code: String, reason: String },
 }
 
 impl<H: Host> Api<'_, H> {
-    /// Asks for a path below `/_matrix/client/v3`, given by its segments.
-    pub fn ask(&self, method: &str, segments: &[&str], body: Option<&Value>) -> Result<Value, Refusal> {
+    /// Sends a request for a path below `/_matrix/client/v3`, given by its segments; returns the body of the response.
+    pub fn request(&self, method: &str, segments: &[&str], body: Option<&Value>) -> Result<Value, ApiError> {
         let path: String = segments.iter().map(|segment| format!("/{}", encode(segment))).collect();
         let request = Request {
             method: method.to_owned(),
@@ -49,37 +50,37 @@ impl<H: Host> Api<'_, H> {
             timeout_ms: Some(EXCHANGE_MS),
         };
         match self.host.send(&request) {
-            Ok(response) => judge(&response, self.host.now_ms()),
-            Err(error) => Err(Refusal::Outcome(web::failure(&error, Server::Channel))),
+            Ok(response) => classify(&response, self.host.now_ms()),
+            Err(error) => Err(ApiError::Outcome(web::failure(&error, Server::Channel))),
         }
     }
 }
 
-fn judge(response: &Response, now_ms: u64) -> Result<Value, Refusal> {
-    let answer: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+fn classify(response: &Response, now_ms: u64) -> Result<Value, ApiError> {
+    let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     if (200..300).contains(&response.status) {
-        return Ok(answer);
+        return Ok(body);
     }
-    let said = web::describe(response);
-    let code = answer["errcode"].as_str().unwrap_or_default();
+    let reason = web::describe(response);
+    let code = body["errcode"].as_str().unwrap_or_default();
     let outcome = match response.status {
         _ if ACCOUNT_CODES.contains(&code) => web::trouble(response, now_ms),
         401 => web::trouble(response, now_ms),
         429 => {
-            let asked = web::retry_after_ms(response, now_ms).or(answer["retry_after_ms"].as_u64());
-            Outcome::trouble(asked, said)
+            let wait_ms = web::retry_after_ms(response, now_ms).or(body["retry_after_ms"].as_u64());
+            Outcome::trouble(wait_ms, reason)
         }
         403 | 404 if !code.is_empty() && code != "M_UNRECOGNIZED" => {
-            return Err(Refusal::Refused { code: code.to_owned(), said });
+            return Err(ApiError::Refused { code: code.to_owned(), reason });
         }
-        300..=399 | 403..=405 => Outcome::trouble(None, format!("no Matrix homeserver: {said}")),
+        300..=399 | 403..=405 => Outcome::trouble(None, format!("the server is not a Matrix homeserver: {reason}")),
         408 | 500..=599 => web::retry(response, now_ms),
-        _ => Outcome::Rejected(said),
+        _ => Outcome::Rejected(reason),
     };
-    Err(Refusal::Outcome(outcome))
+    Err(ApiError::Outcome(outcome))
 }
 
-/// A segment of a path: everything but RFC 3986's unreserved characters is percent-encoded.
+/// Percent-encodes a segment of a path, except for the unreserved characters of RFC 3986.
 fn encode(segment: &str) -> String {
     let octet = |octet: u8| match octet {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(octet).to_string(),
@@ -93,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_error_has_its_meaning() {
+    fn each_response_is_classified_by_its_status_and_error_code() {
         let date = ("retry-after", "Tue, 24 Nov 2026 12:01:00 GMT");
         for (status, code, header, expected) in [
             (200, "", None, "done"),
@@ -121,19 +122,19 @@ mod tests {
                 headers: headers.into_iter().collect(),
                 body: if code.is_empty() { b"<html>".to_vec() } else { body.to_string().into_bytes() },
             };
-            let got = match judge(&response, 1_795_521_600_000) {
+            let got = match classify(&response, 1_795_521_600_000) {
                 Ok(_) => "done".to_owned(),
-                Err(Refusal::Refused { code, .. }) => format!("refused {code}"),
-                Err(Refusal::Outcome(Outcome::ChannelTrouble(trouble))) => format!("trouble {:?}", trouble.after_ms),
-                Err(Refusal::Outcome(Outcome::Retry(retry))) => format!("retry {:?}", retry.after_ms),
-                Err(Refusal::Outcome(_)) => "rejected".to_owned(),
+                Err(ApiError::Refused { code, .. }) => format!("refused {code}"),
+                Err(ApiError::Outcome(Outcome::ChannelTrouble(trouble))) => format!("trouble {:?}", trouble.after_ms),
+                Err(ApiError::Outcome(Outcome::Retry(retry))) => format!("retry {:?}", retry.after_ms),
+                Err(ApiError::Outcome(_)) => "rejected".to_owned(),
             };
             assert_eq!(got, expected, "{status} {code} {header:?}");
         }
     }
 
     #[test]
-    fn a_segment_stays_one() {
+    fn a_value_with_slashes_stays_one_segment() {
         assert_eq!(encode("!a/../b?c:example.org"), "%21a%2F..%2Fb%3Fc%3Aexample.org");
     }
 }

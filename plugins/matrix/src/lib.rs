@@ -1,8 +1,8 @@
-//! Tidings' Matrix channel: writes to each user in a direct room, by the client-server API (v1.11).
+//! The Matrix channel of Tidings: sends messages to each user in a direct room, with the client-server API (v1.11).
 //!
-//! [`address`] says who is one, [`message`] what is written, [`api`] how the server is asked and what its errors mean,
-//! [`room`] where it is written, and [`deliver`] puts them together. What is not encrypted end to end is readable on the
-//! servers of both sides: so is everything here.
+//! [`address`] parses Matrix IDs, [`message`] builds the content of messages, [`api`] sends requests and classifies errors,
+//! [`room`] finds or creates the direct room, and [`deliver`] processes a batch. Messages are not encrypted end to end: the
+//! servers of both accounts can read them. This file must only connect the modules to the contract.
 
 pub mod address;
 pub mod api;
@@ -16,6 +16,7 @@ use tidings_plugin::{Channel, Delivery, Manifest, Outcome, Problem, config, mani
 
 use settings::Settings;
 
+/// The plugin.
 pub struct Matrix;
 
 impl Channel for Matrix {
@@ -29,7 +30,7 @@ impl Channel for Matrix {
             ..manifest::plugin(
                 "matrix",
                 env!("CARGO_PKG_VERSION"),
-                "Writes notifications to people on Matrix, in a direct room for each.",
+                "Sends notifications to users on Matrix, in a direct room for each.",
             )
         }
     }

@@ -1,4 +1,5 @@
-//! A delivery as the content of `m.room.message`. Event text is escaped wherever HTML is written, and mentions nobody.
+//! Builds the content of `m.room.message` of a delivery. Event text in HTML is escaped, and no message mentions a user. It
+//! must not send.
 
 use serde_json::{Value, json};
 use tidings_plugin::brief::Brief;
@@ -6,12 +7,13 @@ use tidings_plugin::text::cut;
 use tidings_plugin::time::minute;
 use tidings_plugin::{Content, Delivery};
 
-/// An event has at most 65,536 octets; the server writes sender, room, time, hashes and signatures around this.
+/// The largest content, in octets. An event has at most 65,536, with the sender, room, time, hashes and signatures that the
+/// server adds.
 const CONTENT_OCTETS: usize = 60 * 1024;
-/// A message that tells of something older than this says when it was, in milliseconds.
+/// The message has the time of an event that is older than this, in milliseconds.
 const LATE_MS: u64 = 10 * 60 * 1000;
 
-/// The content of a delivery's message, sent at this time. `m.text` and not `m.notice`: clients tell nobody of notices.
+/// The content of the message of a delivery. The type is `m.text`: clients do not notify about `m.notice`.
 pub fn content(delivery: &Delivery, now_ms: u64) -> Value {
     let mut brief = Brief::of(delivery);
     if let Content::Single(event) = &delivery.content
@@ -22,7 +24,7 @@ pub fn content(delivery: &Delivery, now_ms: u64) -> Value {
     let mut octets = CONTENT_OCTETS;
     loop {
         brief.text = cut(&brief.text, octets);
-        let content = write(&brief, delivery.recipient.markup);
+        let content = json_content(&brief, delivery.recipient.markup);
         if content.to_string().len() <= CONTENT_OCTETS || octets == 0 {
             return content;
         }
@@ -30,11 +32,11 @@ pub fn content(delivery: &Delivery, now_ms: u64) -> Value {
     }
 }
 
-fn write(brief: &Brief, markup: bool) -> Value {
+fn json_content(brief: &Brief, markup: bool) -> Value {
     let parts =
         [Some(brief.title.as_str()), Some(brief.text.as_str()).filter(|text| !text.is_empty()), brief.link.as_deref()];
     let body: Vec<&str> = parts.into_iter().flatten().collect();
-    // Without this, `@room` or a name within a text would alarm people.
+    // Without `m.mentions`, `@room` or a name in a text notifies the members.
     let mut content = json!({"msgtype": "m.text", "body": body.join("\n"), "m.mentions": {}});
     if markup {
         content["format"] = json!("org.matrix.custom.html");
@@ -53,7 +55,7 @@ fn html(brief: &Brief) -> String {
     if text.is_empty() { format!("<strong>{title}</strong>") } else { format!("<strong>{title}</strong><br>{text}") }
 }
 
-/// Text for HTML, within quotes or without.
+/// Escapes text for HTML, inside and outside of attributes.
 fn escape(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut escaped, c| {
         match c {
@@ -83,38 +85,38 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_plain_text_and_html_where_wanted() {
+    fn a_message_has_plain_text_and_html_if_the_user_wants_markup() {
         let plain = content(&delivery("mutt built", "by\nralph", "https://k.example/1", false), NOON_MS + LATE_MS);
         let body = "mutt built\nby\nralph\nhttps://k.example/1";
         assert_eq!(plain, json!({"msgtype": "m.text", "body": body, "m.mentions": {}}));
-        let both = content(&delivery("mutt built", "by\nralph", "https://k.example/1", true), NOON_MS);
-        assert_eq!(both["body"], body);
-        assert_eq!(both["format"], "org.matrix.custom.html");
+        let formatted = content(&delivery("mutt built", "by\nralph", "https://k.example/1", true), NOON_MS);
+        assert_eq!(formatted["body"], body);
+        assert_eq!(formatted["format"], "org.matrix.custom.html");
         let html = "<strong><a href=\"https://k.example/1\">mutt built</a></strong><br>by<br>ralph";
-        assert_eq!(both["formatted_body"], html);
+        assert_eq!(formatted["formatted_body"], html);
     }
 
     #[test]
-    fn no_text_becomes_html() {
-        let evil = "<img src=x onerror=alert(1)>\"'&";
+    fn markup_in_event_text_is_escaped() {
+        let markup = "<img src=x onerror=alert(1)>\"'&";
         let message =
-            content(&delivery(evil, &format!("{evil}{evil}"), "https://k.example/\"><script>", true), NOON_MS);
+            content(&delivery(markup, &format!("{markup}{markup}"), "https://k.example/\"><script>", true), NOON_MS);
         let html = message["formatted_body"].as_str().unwrap();
-        let ours = html.replace("<strong>", "").replace("</strong>", "").replace("<br>", "").replace("</a>", "");
-        assert_eq!(ours.matches('<').count(), 1, "{html}");
-        assert!(ours.starts_with("<a href=\"https://k.example/&quot;&gt;&lt;script&gt;\">&lt;img"), "{html}");
+        let rest = html.replace("<strong>", "").replace("</strong>", "").replace("<br>", "").replace("</a>", "");
+        assert_eq!(rest.matches('<').count(), 1, "{html}");
+        assert!(rest.starts_with("<a href=\"https://k.example/&quot;&gt;&lt;script&gt;\">&lt;img"), "{html}");
         let link = content(&delivery("x", "x", "javascript:alert(1)", true), NOON_MS);
         assert_eq!(link["formatted_body"], "<strong>x</strong>");
     }
 
     #[test]
-    fn a_late_message_says_when_it_was() {
+    fn a_late_message_has_the_time_of_its_event() {
         let late = content(&delivery("mutt built", "mutt built", "", false), NOON_MS + LATE_MS + 1);
         assert_eq!(late["body"], "[2026-11-24 12:00 UTC] mutt built");
     }
 
     #[test]
-    fn a_long_message_is_cut_to_what_an_event_holds() {
+    fn a_long_message_is_cut_to_the_size_of_an_event() {
         for text in ["a long text\n", "ü", "\"", "<&>'", "日本語 "] {
             for markup in [false, true] {
                 let message = content(&delivery("x", &text.repeat(100_000), "https://k.example/1", markup), NOON_MS);

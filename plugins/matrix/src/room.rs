@@ -1,23 +1,23 @@
-//! The direct room of a user: remembered by the channel, and by the account (`m.direct`), so that it is found again where
-//! one of the two was lost; else made.
+//! The direct room of a user. The state of the channel and the account (`m.direct`) both store it, so that it is found again
+//! if one of them is lost; otherwise it is created. It must not send messages.
 
 use serde_json::{Value, json};
 use tidings_plugin::host::Host;
 use tidings_plugin::state::Error;
 use tidings_plugin::{Outcome, state};
 
-use crate::api::{Api, Refusal};
+use crate::api::{Api, ApiError};
 
-/// What the channel remembers: the room of each user, by Matrix ID (at most 255 octets, so always a key).
-pub trait Memory {
+/// Stores the room of each user, by Matrix ID (at most 255 octets, so always a valid key).
+pub trait RoomStore {
     fn get(&self, user: &str) -> Result<Option<String>, Error>;
     fn set(&self, user: &str, room: &str) -> Result<(), Error>;
 }
 
-/// The channel's own state, kept by the host.
+/// The state of the channel, which the host stores.
 pub struct HostState;
 
-impl Memory for HostState {
+impl RoomStore for HostState {
     fn get(&self, user: &str) -> Result<Option<String>, Error> {
         Ok(state::get(user)?.and_then(|room| String::from_utf8(room).ok()))
     }
@@ -27,89 +27,96 @@ impl Memory for HostState {
     }
 }
 
-/// The room that is known for the user, if there is one.
-pub fn known<H: Host>(api: &Api<'_, H>, memory: &impl Memory, user: &str) -> Result<Option<String>, Outcome> {
-    if let Some(room) = remembered(memory, user)? {
+/// Finds the room of the user in the store, then in `m.direct`.
+pub fn find<H: Host>(api: &Api<'_, H>, store: &impl RoomStore, user: &str) -> Result<Option<String>, Outcome> {
+    if let Some(room) = stored_room(store, user)? {
         return Ok(Some(room));
     }
-    let direct = direct(api)?.1;
+    let direct = direct_rooms(api)?.1;
     let room = direct[user].as_array().and_then(|rooms| rooms.last()?.as_str()).map(str::to_owned);
     if let Some(room) = &room {
-        remember(memory, user, room);
+        store_room(store, user, room);
     }
     Ok(room)
 }
 
-/// Makes a room for the user, who is invited, and remembers it. `stale` is the one that it replaces.
+/// Creates a room, invites the user, and stores the room. It replaces the room `stale`.
 pub fn create<H: Host>(
     api: &Api<'_, H>,
-    memory: &impl Memory,
+    store: &impl RoomStore,
     user: &str,
     stale: Option<&str>,
 ) -> Result<String, Outcome> {
-    let asked = json!({"is_direct": true, "invite": [user], "preset": "trusted_private_chat", "visibility": "private"});
-    let made = api.ask("POST", &["createRoom"], Some(&asked)).map_err(|refusal| not_made(api, user, refusal))?;
-    let room = made["room_id"].as_str().ok_or_else(|| Outcome::retry("the server made a room without an id"))?;
-    // Another call may have made one for the same user meanwhile: its room stands, and this one is left.
-    let other = memory.get(user).ok().flatten().filter(|other| Some(other.as_str()) != stale);
+    let request =
+        json!({"is_direct": true, "invite": [user], "preset": "trusted_private_chat", "visibility": "private"});
+    let created =
+        api.request("POST", &["createRoom"], Some(&request)).map_err(|error| creation_outcome(api, user, error))?;
+    let room =
+        created["room_id"].as_str().ok_or_else(|| Outcome::retry("the server created a room but returned no id"))?;
+    // A concurrent call may have created a room for the same user. Its room is used, and the account leaves this one.
+    let other = store.get(user).ok().flatten().filter(|other| Some(other.as_str()) != stale);
     if let Some(other) = other {
-        // Whether that works or not, nothing is sent there.
-        let _ = api.ask("POST", &["rooms", room, "leave"], Some(&json!({})));
+        // A failure does no harm: no message is sent to the room.
+        let _ = api.request("POST", &["rooms", room, "leave"], Some(&json!({})));
         return Ok(other);
     }
-    remember(memory, user, room);
-    // Only people's clients and a lost memory need it; the message goes out without it.
-    let _ = enter(api, user, room, stale);
+    store_room(store, user, room);
+    // A failure does not stop the delivery: `m.direct` is for the clients of users, and for a lost store.
+    let _ = add_direct_room(api, user, room, stale);
     Ok(room.to_owned())
 }
 
-fn remembered(memory: &impl Memory, user: &str) -> Result<Option<String>, Outcome> {
-    memory.get(user).map_err(|error| match error {
-        Error::Limit(why) | Error::Unavailable(why) => Outcome::retry(format!("the room cannot be looked up: {why}")),
+fn stored_room(store: &impl RoomStore, user: &str) -> Result<Option<String>, Outcome> {
+    store.get(user).map_err(|error| match error {
+        Error::Limit(reason) | Error::Unavailable(reason) => {
+            Outcome::retry(format!("the state of the channel cannot be read: {reason}"))
+        }
     })
 }
 
-/// Where there is no room for another user, `m.direct` knows it still.
-fn remember(memory: &impl Memory, user: &str, room: &str) {
-    let _ = memory.set(user, room);
+/// Stores the room. An error is ignored: `m.direct` still has the room.
+fn store_room(store: &impl RoomStore, user: &str, room: &str) {
+    let _ = store.set(user, room);
 }
 
-/// Why there is no room: somebody whom nobody knows is gone, and what is not allowed is not.
-fn not_made<H: Host>(api: &Api<'_, H>, user: &str, refusal: Refusal) -> Outcome {
-    let said = match refusal {
-        Refusal::Outcome(outcome) => return outcome,
-        Refusal::Refused { said, .. } => said,
+/// The outcome when no room can be created: the address is gone if the user has no profile, otherwise it is rejected.
+fn creation_outcome<H: Host>(api: &Api<'_, H>, user: &str, error: ApiError) -> Outcome {
+    let reason = match error {
+        ApiError::Outcome(outcome) => return outcome,
+        ApiError::Refused { reason, .. } => reason,
     };
-    match api.ask("GET", &["profile", user], None) {
-        Err(Refusal::Refused { code, said }) if code == "M_NOT_FOUND" => {
-            Outcome::gone(format!("nobody of that name: {said}"))
+    match api.request("GET", &["profile", user], None) {
+        Err(ApiError::Refused { code, reason }) if code == "M_NOT_FOUND" => {
+            Outcome::gone(format!("the server knows no such user: {reason}"))
         }
-        _ => Outcome::Rejected(format!("not to be invited: {said}")),
+        _ => Outcome::Rejected(format!("the user cannot be invited: {reason}")),
     }
 }
 
-/// The account's own id, and its direct rooms: lists of room ids by user.
-fn direct<H: Host>(api: &Api<'_, H>) -> Result<(String, Value), Outcome> {
-    let failed = |refusal| match refusal {
-        Refusal::Outcome(outcome) => outcome,
-        Refusal::Refused { said, .. } => Outcome::trouble(None, format!("the account's own data: {said}")),
+/// The id of the account, and its direct rooms: lists of room ids by user.
+fn direct_rooms<H: Host>(api: &Api<'_, H>) -> Result<(String, Value), Outcome> {
+    let outcome = |error| match error {
+        ApiError::Outcome(outcome) => outcome,
+        ApiError::Refused { reason, .. } => {
+            Outcome::trouble(None, format!("the data of the account cannot be read: {reason}"))
+        }
     };
-    let whoami = api.ask("GET", &["account", "whoami"], None).map_err(failed)?;
-    let me = whoami["user_id"].as_str().unwrap_or_default().to_owned();
-    match api.ask("GET", &["user", &me, "account_data", "m.direct"], None) {
-        Ok(data) if data.is_object() => Ok((me, data)),
-        Ok(_) => Ok((me, json!({}))),
-        Err(Refusal::Refused { code, .. }) if code == "M_NOT_FOUND" => Ok((me, json!({}))),
-        Err(refusal) => Err(failed(refusal)),
+    let whoami = api.request("GET", &["account", "whoami"], None).map_err(outcome)?;
+    let account = whoami["user_id"].as_str().unwrap_or_default().to_owned();
+    match api.request("GET", &["user", &account, "account_data", "m.direct"], None) {
+        Ok(data) if data.is_object() => Ok((account, data)),
+        Ok(_) => Ok((account, json!({}))),
+        Err(ApiError::Refused { code, .. }) if code == "M_NOT_FOUND" => Ok((account, json!({}))),
+        Err(error) => Err(outcome(error)),
     }
 }
 
-/// Enters the room into `m.direct`, as the last of the user's.
-fn enter<H: Host>(api: &Api<'_, H>, user: &str, room: &str, stale: Option<&str>) -> Result<(), Outcome> {
-    let (me, mut data) = direct(api)?;
+/// Adds the room to `m.direct`, as the last one of the user, and removes the room `stale`.
+fn add_direct_room<H: Host>(api: &Api<'_, H>, user: &str, room: &str, stale: Option<&str>) -> Result<(), Outcome> {
+    let (account, mut data) = direct_rooms(api)?;
     let old = data[user].as_array().cloned().unwrap_or_default();
     let kept = old.into_iter().filter(|one| one.as_str().is_some_and(|one| Some(one) != stale));
     data[user] = kept.chain([json!(room)]).collect();
-    let put = api.ask("PUT", &["user", &me, "account_data", "m.direct"], Some(&data));
-    put.map(drop).map_err(|_| Outcome::retry("m.direct was not written"))
+    let put = api.request("PUT", &["user", &account, "account_data", "m.direct"], Some(&data));
+    put.map(drop).map_err(|_| Outcome::retry("m.direct cannot be written"))
 }

@@ -1,55 +1,60 @@
-//! The channel's settings: their form for administrators, and their meaning for the rest of the plugin.
+//! The settings of the channel: their declaration for administrators, and their parsed form. It must do no I/O.
 
 use thiserror::Error;
 use tidings_plugin::manifest::{credential, field, http};
 use tidings_plugin::{CredentialRequest, Field, FieldKind, GrantRequest};
 
-/// All settings, checked.
+/// The validated settings.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The base URL of the homeserver's client-server API, without `/` at its end.
+    /// The base URL of the client-server API of the homeserver, without a trailing `/`.
     pub homeserver: String,
-    /// The name of the access token among the granted secrets.
+    /// The name of the granted secret with the access token.
     pub credential: String,
 }
 
-/// Which setting makes no sense, and why.
+/// Which setting is invalid, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum SettingsError {
-    #[error("the setting `homeserver` is no http or https URL")]
+    #[error("the setting `homeserver` must be an http or https URL without query, fragment or user name")]
     Homeserver,
     #[error("the setting `credential` is missing")]
     Credential,
 }
 
-/// The settings' form.
+/// The declaration of the settings.
 pub fn fields() -> Vec<Field> {
     vec![
-        field("homeserver", FieldKind::Url, "Homeserver", "Where the account's API is, e.g. https://matrix.example.org.")
-            .required(),
+        field(
+            "homeserver",
+            FieldKind::Url,
+            "Homeserver",
+            "The URL of the API of the account, e.g. https://matrix.example.org.",
+        )
+        .required(),
         field(
             "credential",
             FieldKind::Text,
             "Access token",
-            "The name of a granted secret with the header `authorization: Bearer …`, the token of the account that writes.",
+            "The name of a granted secret with the header `authorization: Bearer …`, the token of the sending account.",
         )
         .default("token")
         .max(64),
     ]
 }
 
-/// What the plugin asks to reach.
+/// The hosts that the plugin requests.
 pub fn grants() -> Vec<GrantRequest> {
-    vec![http("{homeserver}", "{homeserver}", "To write to people by the Matrix homeserver.")]
+    vec![http("{homeserver}", "{homeserver}", "To send messages through the Matrix homeserver.")]
 }
 
-/// The secret that it asks for, by the name that the setting `credential` has unless told.
+/// The credentials that the plugin requests. The name is the default of the setting `credential`.
 pub fn credentials() -> Vec<CredentialRequest> {
-    vec![credential("token", "header", "{homeserver}", "To write as the account whose access token it is.")]
+    vec![credential("token", "header", "{homeserver}", "To send messages with the account of this access token.")]
 }
 
 impl Settings {
-    /// From `get`, which answers a setting's value or default.
+    /// Reads the settings with `get`, which returns the value or the default of a setting.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let get = |name: &str| get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
         let url = get("homeserver").unwrap_or_default();
@@ -68,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_are_read_and_nonsense_is_named() {
+    fn settings_are_read_and_an_error_names_the_invalid_setting() {
         let read = |url: &str, token: &str| {
             Settings::read(|name| Some(if name == "homeserver" { url.to_owned() } else { token.to_owned() }))
         };

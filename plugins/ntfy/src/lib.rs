@@ -1,6 +1,8 @@
-//! Tidings' ntfy channel: publishes each delivery as JSON to a topic of an ntfy server (<https://docs.ntfy.sh/publish/>).
+//! The ntfy channel of Tidings: publishes each delivery as JSON to a topic of an ntfy server
+//! (<https://docs.ntfy.sh/publish/>).
 //!
-//! [`message`] makes the JSON, [`deliver`] sends it and judges the answers, [`topic`] says what a topic is.
+//! [`message`] builds the JSON, [`deliver`] sends it and maps responses to outcomes, [`topic`] parses addresses. This file
+//! must only connect them to the contract.
 
 pub mod deliver;
 pub mod message;
@@ -12,6 +14,7 @@ use tidings_plugin::{Channel, Delivery, Manifest, Outcome, Problem, config, mani
 
 use settings::Settings;
 
+/// The plugin.
 pub struct Ntfy;
 
 impl Channel for Ntfy {
@@ -24,7 +27,7 @@ impl Channel for Ntfy {
             ..manifest::plugin(
                 "ntfy",
                 env!("CARGO_PKG_VERSION"),
-                "Publishes notifications to topics of ntfy.sh or a server of your own.",
+                "Publishes notifications to topics of ntfy.sh or of your own server.",
             )
         }
     }

@@ -1,53 +1,54 @@
-//! The channel's settings: their form for administrators, and their meaning for the rest of the plugin.
+//! The settings of the channel: their declaration for administrators, and their parsed form. It must do no I/O.
 
 use thiserror::Error;
 use tidings_plugin::manifest::{field, http};
 use tidings_plugin::{Field, FieldKind, GrantRequest};
 
-/// All settings, checked.
+/// The validated settings.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The server's URL with `/` at its end, to which JSON is published.
+    /// The URL of the server, with a trailing `/`.
     pub server: String,
-    /// The name of the access token among the granted secrets.
+    /// The name of the granted secret with the access token.
     pub credential: Option<String>,
-    /// Of everything but confirmations: 1 to 5.
+    /// The priority of all messages except confirmations, 1 to 5.
     pub priority: u8,
 }
 
-/// Which setting makes no sense, and why.
+/// Which setting is invalid, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum SettingsError {
-    #[error("the setting `server` is no http or https URL without a path")]
+    #[error("the setting `server` must be an http or https URL without a path")]
     Server,
-    #[error("the setting `priority` is not 1 to 5")]
+    #[error("the setting `priority` must be 1 to 5")]
     Priority,
 }
 
-/// The settings' form.
+/// The declaration of the settings.
 pub fn fields() -> Vec<Field> {
     vec![
-        field("server", FieldKind::Url, "Server", "ntfy.sh, or a server of your own.").default("https://ntfy.sh"),
+        field("server", FieldKind::Url, "Server", "The URL of ntfy.sh or of your own server.")
+            .default("https://ntfy.sh"),
         field(
             "credential",
             FieldKind::Text,
             "Access token",
-            "The name of a granted secret with the header `authorization: Bearer tk_…`; empty where anybody may publish.",
+            "The name of a granted secret with the header `authorization: Bearer tk_…`; empty for a public server.",
         )
         .max(64),
-        field("priority", FieldKind::Choice, "Priority", "1 is silent, 3 usual, 5 insists.")
+        field("priority", FieldKind::Choice, "Priority", "1 is silent, 3 is the default, 5 is the most urgent.")
             .default("3")
             .choices(&["1", "2", "3", "4", "5"]),
     ]
 }
 
-/// What the plugin asks to reach.
+/// The hosts that the plugin requests.
 pub fn grants() -> Vec<GrantRequest> {
     vec![http("{server}", "{server}", "To publish to the ntfy server.")]
 }
 
 impl Settings {
-    /// From `get`, which answers a setting's value or default. An empty text is as good as none.
+    /// Reads the settings with `get`, which returns the value or the default of a setting. An empty text counts as unset.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let get = |name: &str| get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
         let server = get("server").unwrap_or_else(|| "https://ntfy.sh".to_owned());
@@ -60,7 +61,7 @@ impl Settings {
     }
 }
 
-/// The root of a server; JSON is taken there only.
+/// The root URL of a server. Only it accepts JSON.
 fn root(url: &str) -> Option<String> {
     let bare = url.strip_suffix('/').unwrap_or(url);
     let rest = bare.strip_prefix("https://").or_else(|| bare.strip_prefix("http://"))?;
@@ -72,10 +73,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_are_read_with_their_defaults_and_nonsense_is_named() {
+    fn settings_have_defaults_and_an_error_names_the_invalid_setting() {
         let read = |name: &str, value: &str| Settings::read(|key| (key == name).then(|| value.to_owned()));
-        let usual = read("", "").unwrap();
-        assert_eq!((usual.server.as_str(), usual.credential, usual.priority), ("https://ntfy.sh/", None, 3));
+        let defaults = read("", "").unwrap();
+        assert_eq!((defaults.server.as_str(), defaults.credential, defaults.priority), ("https://ntfy.sh/", None, 3));
         assert_eq!(read("server", "http://ntfy.local:8080/").unwrap().server, "http://ntfy.local:8080/");
         for server in ["ntfy.sh", "https://", "https://a.example/ntfy", "https://a.example/?x", "https://u@a.example"] {
             assert_eq!(read("server", server).err(), Some(SettingsError::Server), "{server}");

@@ -1,19 +1,19 @@
-// What this channel does, apart from the contract: it can be tested without WebAssembly.
+// The logic of the channel, without the functions of the host, so that tests need no WebAssembly.
 //
-// A pager shows a few lines. Each delivery becomes some, and is POSTed to the channel's URL with the pager's name in a
-// header.
-// Variants of the contract are `{ tag, val }`, its options are a value or null.
+// A pager shows a few lines. Each delivery is POSTed as a few lines to the URL of the channel, with the name of the pager
+// in a header.
+// A variant of the contract is `{ tag, val }`; an option is a value or null.
 
-/** A line beyond this is cut; in characters. */
+/** The longest line, in characters; a longer one is cut. */
 const LINE_CHARS = 400;
-/** How much of a server's answer a reason quotes; in characters. */
+/** The longest quote of a response in a reason, in characters. */
 const QUOTE_CHARS = 200;
-/** The longest one request; a server that thinks for longer holds up everybody else. */
+/** The timeout of a request, in milliseconds. A slow server delays the other deliveries of the batch. */
 export const EXCHANGE_MS = 15_000;
 
 const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 
-/** The pager's name in its normal form: the same pager always has the same name. Throws the contract's `problem`. */
+/** Parses the name of a pager and returns its normal form: one pager has one name. Throws a `problem` of the contract. */
 export function checkAddress(text) {
   const name = text.trim().toLowerCase();
   if (!NAME.test(name)) {
@@ -22,9 +22,9 @@ export function checkAddress(text) {
   return name;
 }
 
-/** The text as one printable line. What comes over the bus may hold any character. */
+/** The text as one printable line. Text from the bus may contain any character. */
 export function flat(text, limit = LINE_CHARS) {
-  // Never more than this is looked at: a message may have megabytes.
+  // The rest is not read: a message may have megabytes.
   const start = text.slice(0, limit * 8);
   const line = start.replace(/[\p{C}\p{Z}]+/gu, " ").trim();
   const characters = [...line];
@@ -32,8 +32,8 @@ export function flat(text, limit = LINE_CHARS) {
   return whole ? line : characters.slice(0, limit - 1).join("") + "…";
 }
 
-/** The few lines of a delivery. */
-export function page(content) {
+/** The text of a delivery, in a few lines. */
+export function contentText(content) {
   switch (content.tag) {
     case "single":
       return single(content.val);
@@ -46,7 +46,7 @@ export function page(content) {
   }
 }
 
-/** Subject, text and link, a line each. */
+/** The subject, the text and the link of an event, one line each. */
 function single(event) {
   const subject = flat(event.subtitle) || flat(event.title) || flat(event.topic);
   const text = flat(event.longForm);
@@ -60,31 +60,36 @@ function digest({ events, omitted, summary }) {
   return flat(summary.length > 0 ? `${updates}: ${summary.join("; ")}` : updates);
 }
 
-/** Addresses are confirmed: the person who reads this pager says whether notifications are wanted there. */
+/** The reader of the pager confirms that it may get notifications. */
 function confirmation({ code, acceptLink, rejectLink }) {
   return flat(`Notifications here? Yes: ${acceptLink} (code ${code}) No: ${rejectLink}`);
 }
 
-/** What the server's answer means. Say the mildest thing that is true: `rejected` and `address-gone` are final. */
-export function judge({ status, headers, body }) {
+/**
+ * The outcome of a response. `rejected` and `address-gone` are final: use them only if another attempt cannot succeed.
+ */
+export function responseOutcome({ status, headers, body }) {
   const quote = flat(utf8(body.slice(0, QUOTE_CHARS * 4)), QUOTE_CHARS);
-  const said = quote ? `HTTP ${status}: ${quote}` : `HTTP ${status}`;
+  const reason = quote ? `HTTP ${status}: ${quote}` : `HTTP ${status}`;
   if (status >= 200 && status <= 299) return { tag: "delivered", val: `HTTP ${status}` };
-  if (status === 410) return { tag: "address-gone", val: { replacement: null, reason: said } };
-  if (status === 401 || status === 403) return trouble(said);
-  if ([408, 425, 429].includes(status) || status >= 500) return retry(said, retryAfterMs(headers));
-  return { tag: "rejected", val: said };
+  if (status === 410) return { tag: "address-gone", val: { replacement: null, reason } };
+  if (status === 401 || status === 403) return trouble(reason);
+  if ([408, 425, 429].includes(status) || status >= 500) return retry(reason, retryAfterMs(headers));
+  return { tag: "rejected", val: reason };
 }
 
-/** How long the server asks to be left alone, where it says so in seconds. */
+/** The wait that the server requests, if it is a number of seconds; in milliseconds. */
 function retryAfterMs(headers) {
   const value = headers.find(([name]) => name.toLowerCase() === "retry-after")?.[1].trim() ?? "";
   return /^[0-9]{1,9}$/.test(value) ? Number(value) * 1000 : null;
 }
 
-/** There was no answer. What hits every delivery is the channel's trouble. `error` is the contract's `http.error`. */
-export function failure(error) {
-  const reason = `${error.tag}: ${error.val ?? "no answer in time; it may have arrived"}`;
+/**
+ * The outcome of a request without a response. An error that concerns all deliveries is trouble of the channel. `error` is
+ * an `http.error` of the contract.
+ */
+export function errorOutcome(error) {
+  const reason = `${error.tag}: ${error.val ?? "no response in time; the text may have arrived"}`;
   return ["failed", "timeout", "limit"].includes(error.tag) ? retry(reason) : trouble(reason);
 }
 
@@ -92,43 +97,43 @@ function retry(reason, afterMs = null) {
   return { tag: "retry", val: { afterMs, reason } };
 }
 
-/** Nothing is wrong with the delivery: the whole channel rests, and an administrator is told. */
+/** The delivery is not at fault: the channel pauses, and the reason is shown to administrators. */
 function trouble(reason) {
   return { tag: "channel-trouble", val: { afterMs: null, reason } };
 }
 
 /**
- * One outcome for each delivery, in order. `host.post(name, text, id)` answers with a response or throws an `http.error`;
- * `host.remainingMs()` is what is left of the call; `host.settled(place, outcome)` hears of each outcome at once, so that
- * a crash later on repeats nothing that was sent.
+ * Returns one outcome for each delivery, in order. `host.post(name, text, id)` returns a response or throws an
+ * `http.error`. `host.remainingMs()` returns the time that is left for the call. `host.settled(index, outcome)` reports
+ * each outcome to the host at once, so that after a crash nothing is sent twice.
  */
 export function deliver(batch, host) {
   const reserveMs = Math.min(EXCHANGE_MS + 1000, host.remainingMs() / 4);
   let stopped = null;
-  return batch.map((delivery, place) => {
+  return batch.map((delivery, index) => {
     const outcome = stopped ?? attempt(delivery, host, reserveMs);
     if (outcome.tag === "channel-trouble") stopped = outcome;
-    host.settled(place, outcome);
+    host.settled(index, outcome);
     return outcome;
   });
 }
 
 function attempt({ id, recipient, content }, host, reserveMs) {
   if (host.remainingMs() < reserveMs) return retry("there was no time left for it in this batch");
-  const text = page(content);
+  const text = contentText(content);
   let response;
   try {
     response = host.post(recipient.address, text, id);
   } catch (error) {
-    // An error of the contract comes as the payload of an Error.
-    const known = error?.payload ?? error;
-    if (typeof known?.tag !== "string") throw error;
-    return failure(known);
+    // The engine throws an error of the contract as the payload of an Error.
+    const httpError = error?.payload ?? error;
+    if (typeof httpError?.tag !== "string") throw error;
+    return errorOutcome(httpError);
   }
-  return judge(response);
+  return responseOutcome(response);
 }
 
-/** Bytes as text; what is no UTF-8 becomes U+FFFD. The engine that runs plugins has no `TextDecoder`. */
+/** Decodes bytes as UTF-8; invalid ones become U+FFFD. The engine that runs plugins has no `TextDecoder`. */
 export function utf8(bytes) {
   let escaped = "";
   for (const byte of bytes) escaped += `%${byte.toString(16).padStart(2, "0")}`;
@@ -139,7 +144,7 @@ export function utf8(bytes) {
   }
 }
 
-/** Text as bytes of UTF-8. */
+/** Encodes text as UTF-8. */
 export function bytes(text) {
   const escaped = encodeURIComponent(text.toWellFormed?.() ?? text.replace(/\p{Cs}/gu, "\ufffd"));
   const plain = escaped.replace(/%([0-9A-F]{2})/g, (_, hex) => String.fromCharCode(parseInt(hex, 16)));

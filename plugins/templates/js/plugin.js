@@ -1,4 +1,4 @@
-// The plugin: what the contract asks for, with the host's functions.
+// The plugin: the exports of the contract, and the functions of the host for `pager.js`.
 
 import clock from "tidings:channel/clock@1.0.0";
 import config from "tidings:channel/config@1.0.0";
@@ -10,7 +10,7 @@ import { EXCHANGE_MS, bytes, checkAddress, deliver } from "./pager.js";
 const URL_FIELD = {
   name: "url",
   label: "URL",
-  help: "Where texts are sent; the header X-Pager says for which pager.",
+  help: "The URL for texts; the header X-Pager names the pager.",
   kind: "url",
   default: null,
   required: true,
@@ -22,7 +22,7 @@ const URL_FIELD = {
 
 const host = {
   remainingMs: () => clock.remainingMs(),
-  settled: (place, outcome) => progress.settled(place, outcome),
+  settled: (index, outcome) => progress.settled(index, outcome),
   post: (name, text, id) =>
     http.send({
       method: "POST",
@@ -30,7 +30,7 @@ const host = {
       headers: [
         ["content-type", "text/plain; charset=utf-8"],
         ["x-pager", name],
-        // The same in every attempt: the far side can drop a duplicate by it.
+        // The same in every attempt, so that the server can drop a duplicate.
         ["idempotency-key", id],
       ],
       body: bytes(text),

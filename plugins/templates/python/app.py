@@ -1,6 +1,6 @@
-"""The plugin: between the contract's types, which `componentize-py` makes from `wit/`, and `pager.py`.
+"""The plugin: converts between the types of the contract, which `componentize-py` generates from `wit/`, and `pager.py`.
 
-`componentize-py -d wit -w channel bindings .` writes those types down, for your editor; building does not need it.
+`componentize-py -d wit -w channel bindings .` writes the types to files for your editor. The build does not need them.
 """
 
 from componentize_py_types import Err
@@ -22,7 +22,7 @@ class Plugin(exports.Plugin):
                 types.Field(
                     name="url",
                     label="URL",
-                    help="Where texts are sent; the header X-Pager says for which pager.",
+                    help="The URL for texts; the header X-Pager names the pager.",
                     kind=types.FieldKind.URL,
                     default=None,
                     required=True,
@@ -41,20 +41,20 @@ class Plugin(exports.Plugin):
     def check_address(self, address: str) -> str:
         try:
             return pager.check_address(address)
-        except pager.NoAddress as error:
+        except pager.InvalidAddress as error:
             raise Err(types.Problem(str(error)))
 
     def deliver(self, batch: list[types.Delivery]) -> list[types.Outcome]:
         outcomes = pager.deliver(
-            [(delivery.recipient.address, page(delivery.content), delivery.id) for delivery in batch],
+            [(delivery.recipient.address, text(delivery.content), delivery.id) for delivery in batch],
             post,
             clock.remaining_ms,
-            lambda place, outcome: progress.settled(place, told(outcome)),
+            lambda index, outcome: progress.settled(index, contract_outcome(outcome)),
         )
-        return [told(outcome) for outcome in outcomes]
+        return [contract_outcome(outcome) for outcome in outcomes]
 
 
-def page(content: types.Content) -> str:
+def text(content: types.Content) -> str:
     match content:
         case types.Content_Single(event):
             return pager.single(event)
@@ -71,7 +71,7 @@ def post(name: str, text: str, id: str):
         headers=[
             ("content-type", "text/plain; charset=utf-8"),
             ("x-pager", name),
-            # The same in every attempt: the far side can drop a duplicate by it.
+            # The same in every attempt, so that the server can drop a duplicate.
             ("idempotency-key", id),
         ],
         body=text.encode(),
@@ -83,11 +83,11 @@ def post(name: str, text: str, id: str):
         response = http.send(request)
     except Err as error:
         kind = type(error.value).__name__.removeprefix("Error_").lower()
-        raise pager.NoAnswer(kind, getattr(error.value, "value", "no answer in time; it may have arrived"))
+        raise pager.RequestError(kind, getattr(error.value, "value", "no response in time; the text may have arrived"))
     return response.status, response.headers, response.body
 
 
-def told(outcome) -> types.Outcome:
+def contract_outcome(outcome) -> types.Outcome:
     match outcome:
         case pager.Delivered(receipt):
             return types.Outcome_Delivered(receipt)

@@ -1,53 +1,53 @@
-//! Where a delivery may be sent: a web address in normal form, or a name within the channel's only URL.
+//! Addresses: a URL in normal form, or a name for the shared URL of the channel. It must not read settings.
 
 use thiserror::Error;
 use tidings_plugin::address::{self, WebAddressError};
 
-/// The longest address that Tidings keeps, in characters.
+/// The longest address that Tidings stores, in characters.
 const ADDRESS_CHARS: usize = 500;
 
-/// Why a text is no address; one line for the person who typed it.
+/// Why an address is invalid, in one line for the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum AddressError {
-    #[error("this is no web address, like https://hooks.example.org/tidings")]
-    NoUrl,
+    #[error("this is not a valid URL; an example is https://hooks.example.org/tidings")]
+    InvalidUrl,
     #[error("only https addresses are allowed")]
     Scheme,
-    #[error("a web address with a user name or password in it is not allowed")]
+    #[error("a URL with a user name or a password is not allowed")]
     Credentials,
     #[error("this is longer than {ADDRESS_CHARS} characters")]
     TooLong,
-    #[error("a name is one line of text, without white space at its ends")]
+    #[error("a name is one line of text without control characters")]
     Name,
 }
 
-/// A URL that is delivered to, in normal form and without fragment.
+/// Parses a URL and returns its normal form, without the fragment.
 pub fn web(text: &str, plain_http: bool) -> Result<String, AddressError> {
     let mut url = address::web(text.trim(), plain_http)?;
     url.set_fragment(None);
-    short(url.into())
+    limited(url.into())
 }
 
 impl From<WebAddressError> for AddressError {
     fn from(error: WebAddressError) -> AddressError {
         match error {
-            WebAddressError::NoUrl => AddressError::NoUrl,
+            WebAddressError::NoUrl => AddressError::InvalidUrl,
             WebAddressError::Scheme => AddressError::Scheme,
             WebAddressError::Credentials => AddressError::Credentials,
         }
     }
 }
 
-/// A user's name at the channel's only URL.
+/// Parses the name of a user for the shared URL of the channel.
 pub fn name(text: &str) -> Result<String, AddressError> {
     let name = text.trim();
     if name.is_empty() || name.chars().any(char::is_control) {
         return Err(AddressError::Name);
     }
-    short(name.to_owned())
+    limited(name.to_owned())
 }
 
-fn short(text: String) -> Result<String, AddressError> {
+fn limited(text: String) -> Result<String, AddressError> {
     if text.chars().count() > ADDRESS_CHARS { Err(AddressError::TooLong) } else { Ok(text) }
 }
 
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_web_address_gets_its_normal_form_or_is_refused() {
+    fn a_valid_url_gets_its_normal_form_and_an_invalid_one_an_error() {
         let long = format!("https://a.example/{}", "x".repeat(500));
         for (text, expected) in [
             ("https://hooks.example.org/a?b=c", Ok("https://hooks.example.org/a?b=c")),
@@ -73,13 +73,13 @@ mod tests {
             ("https://user@hooks.example.org/", Err(Credentials)),
             ("https://user:pw@hooks.example.org/", Err(Credentials)),
             ("https://:pw@hooks.example.org/", Err(Credentials)),
-            ("hooks.example.org", Err(NoUrl)),
-            ("https://", Err(NoUrl)),
-            ("https:// hooks.example.org/", Err(NoUrl)),
-            ("https://hooks.exa\nmple.org/", Err(NoUrl)),
-            ("https://hooks.example.org/\r\nx", Err(NoUrl)),
-            ("https://xn--a/", Err(NoUrl)),
-            ("", Err(NoUrl)),
+            ("hooks.example.org", Err(InvalidUrl)),
+            ("https://", Err(InvalidUrl)),
+            ("https:// hooks.example.org/", Err(InvalidUrl)),
+            ("https://hooks.exa\nmple.org/", Err(InvalidUrl)),
+            ("https://hooks.example.org/\r\nx", Err(InvalidUrl)),
+            ("https://xn--a/", Err(InvalidUrl)),
+            ("", Err(InvalidUrl)),
             (&long, Err(TooLong)),
         ] {
             assert_eq!(web(text, false).as_deref(), expected.as_ref().copied(), "{text:?}");

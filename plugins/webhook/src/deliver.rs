@@ -1,4 +1,4 @@
-//! From deliveries to requests, and from answers to outcomes.
+//! Sends a batch, and maps responses to outcomes. It must not know the content of a body.
 
 use std::collections::BTreeSet;
 
@@ -11,27 +11,28 @@ use tidings_plugin::{Delivery, Outcome};
 use crate::settings::{Settings, Target};
 use crate::{payload, template};
 
-/// Delivers them in order. A server that does not answer in time is not asked again in this batch: others wait behind it.
+/// Sends the deliveries in order. A server that times out gets no more requests in this batch, so that it does not delay
+/// the other deliveries again.
 pub fn deliver(host: &impl Host, settings: &Settings, deliveries: &[Delivery]) -> Vec<Outcome> {
-    let mut silent = BTreeSet::new();
+    let mut timed_out = BTreeSet::new();
     batch::one_by_one(host, deliveries, |delivery| {
         let request = request(settings, delivery, host.now_ms() / 1000);
         let origin = origin(&request.url).to_owned();
-        if silent.contains(&origin) {
-            return Outcome::retry("the server did not answer in time just before");
+        if timed_out.contains(&origin) {
+            return Outcome::retry("not sent: the server timed out earlier in this batch");
         }
-        let answer = host.send(&request);
-        if matches!(answer, Err(Error::Timeout)) {
-            silent.insert(origin);
+        let result = host.send(&request);
+        if matches!(result, Err(Error::Timeout)) {
+            timed_out.insert(origin);
         }
-        match answer {
-            Ok(response) => judge(settings, &response, host.now_ms()),
+        match result {
+            Ok(response) => outcome(settings, &response, host.now_ms()),
             Err(error) => web::failure(&error, server(settings)),
         }
     })
 }
 
-/// Scheme, host and port.
+/// The scheme, host and port of a URL.
 fn origin(url: &str) -> &str {
     let path = url.find("://").and_then(|at| url[at + 3..].find(['/', '?']).map(|path| at + 3 + path));
     &url[..path.unwrap_or(url.len())]
@@ -39,12 +40,12 @@ fn origin(url: &str) -> &str {
 
 fn server(settings: &Settings) -> Server {
     match settings.target {
-        Target::Users { .. } => Server::Recipient,
-        Target::One { .. } => Server::Channel,
+        Target::PerUser { .. } => Server::Recipient,
+        Target::Shared { .. } => Server::Channel,
     }
 }
 
-/// The request of a delivery at this time: the same in every attempt but for its time and signature.
+/// The request of a delivery. It is the same in every attempt, except for its timestamp and signature.
 pub fn request(settings: &Settings, delivery: &Delivery, now_s: u64) -> Request {
     let field = |name: &str| payload::field(delivery, name);
     let body = match &settings.body {
@@ -52,8 +53,8 @@ pub fn request(settings: &Settings, delivery: &Delivery, now_s: u64) -> Request 
         Some(template) => template.fill(field),
     };
     let url = match &settings.target {
-        Target::Users { .. } => delivery.recipient.address.clone(),
-        Target::One { url, .. } => template::url(url, field),
+        Target::PerUser { .. } => delivery.recipient.address.clone(),
+        Target::Shared { url, .. } => template::url(url, field),
     };
     let headers = [
         ("content-type", "application/json".to_owned()),
@@ -72,18 +73,18 @@ pub fn request(settings: &Settings, delivery: &Delivery, now_s: u64) -> Request 
     }
 }
 
-/// What the server's answer means. Where the server is the channel's, a refusal of who is asking is everybody's trouble.
-fn judge(settings: &Settings, response: &Response, now_ms: u64) -> Outcome {
-    let (said, channel) = (web::describe(response), server(settings) == Server::Channel);
+/// The outcome of a response. If all users share the server, an authentication error is trouble of the channel.
+fn outcome(settings: &Settings, response: &Response, now_ms: u64) -> Outcome {
+    let (reason, shared) = (web::describe(response), server(settings) == Server::Channel);
     match response.status {
         200..=299 => Outcome::Delivered(Some(format!("HTTP {}", response.status))),
-        410 if matches!(settings.target, Target::One { personal: false, .. }) => web::trouble(response, now_ms),
-        410 => Outcome::gone(said),
-        401 | 403 if channel => web::trouble(response, now_ms),
-        429 if channel => web::trouble(response, now_ms),
+        410 if matches!(settings.target, Target::Shared { personal: false, .. }) => web::trouble(response, now_ms),
+        410 => Outcome::gone(reason),
+        401 | 403 if shared => web::trouble(response, now_ms),
+        429 if shared => web::trouble(response, now_ms),
         408 | 425 | 429 | 500..=599 => web::retry(response, now_ms),
-        300..=399 => Outcome::Rejected(format!("{said} (redirects are not followed)")),
-        _ => Outcome::Rejected(said),
+        300..=399 => Outcome::Rejected(format!("{reason} (redirects are not followed)")),
+        _ => Outcome::Rejected(reason),
     }
 }
 
@@ -116,20 +117,20 @@ mod tests {
         addresses: &[&str],
         answers: Vec<Result<Response, Error>>,
     ) -> (Vec<Outcome>, FakeHost) {
-        let far = FakeHost::answering(answers);
+        let host = FakeHost::answering(answers);
         let batch: Vec<_> = addresses.iter().map(|address| delivery(address)).collect();
-        (deliver(&far, &settings(url), &batch), far)
+        (deliver(&host, &settings(url), &batch), host)
     }
 
     #[test]
-    fn each_answer_has_its_outcome() {
+    fn each_response_maps_to_its_outcome() {
         let after = |ms| Outcome::retry_after(ms, "x");
         let rejected = Outcome::Rejected("x".into());
         let trouble = |ms| Outcome::trouble(ms, "x");
         let seconds = [("retry-after", "120")];
         let date = [("retry-after", "Tue, 24 Nov 2026 12:01:00 GMT")];
         let (none, delivered) = (&[][..], Outcome::Delivered(None));
-        for (status, headers, users, one) in [
+        for (status, headers, per_user, shared) in [
             (200, none, delivered.clone(), delivered.clone()),
             (204, none, delivered.clone(), delivered.clone()),
             (301, &[("location", "https://b.example/")], rejected.clone(), rejected.clone()),
@@ -147,17 +148,17 @@ mod tests {
             (500, none, after(None), after(None)),
             (503, &seconds, after(Some(120_000)), after(Some(120_000))),
         ] {
-            for (url, expected) in [(None, users), (Some("https://h.example/"), one)] {
+            for (url, expected) in [(None, per_user), (Some("https://h.example/"), shared)] {
                 let (got, _) = outcomes(url, &["https://a.example/"], vec![answer(status, headers)]);
-                assert_eq!(plain(&got[0]), plain(&expected), "{status} {url:?}");
+                assert_eq!(without_texts(&got[0]), without_texts(&expected), "{status} {url:?}");
             }
         }
         let (got, _) = outcomes(Some("https://h.example/{address}"), &["ralph"], vec![answer(410, &[])]);
-        assert_eq!(plain(&got[0]), Outcome::gone(""));
+        assert_eq!(without_texts(&got[0]), Outcome::gone(""));
     }
 
-    /// Without the words.
-    fn plain(outcome: &Outcome) -> Outcome {
+    /// The outcome without receipt and reason.
+    fn without_texts(outcome: &Outcome) -> Outcome {
         match outcome {
             Outcome::Delivered(_) => Outcome::Delivered(None),
             Outcome::Retry(retry) => Outcome::retry_after(retry.after_ms, ""),
@@ -168,27 +169,28 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_server_is_asked_once_in_a_batch_and_others_are_served() {
+    fn a_server_that_times_out_gets_one_request_of_a_batch_and_the_others_all() {
         let addresses = ["https://a.example/1", "https://b.example/", "https://a.example?2", "https://a.example:8443/"];
-        let (got, far) = outcomes(None, &addresses, vec![Err(Error::Timeout), answer(200, &[]), answer(200, &[])]);
-        let letters: Vec<_> = got.iter().map(|outcome| matches!(outcome, Outcome::Delivered(_))).collect();
-        assert_eq!(letters, [false, true, false, true]);
+        let (got, host) = outcomes(None, &addresses, vec![Err(Error::Timeout), answer(200, &[]), answer(200, &[])]);
+        let delivered: Vec<_> = got.iter().map(|outcome| matches!(outcome, Outcome::Delivered(_))).collect();
+        assert_eq!(delivered, [false, true, false, true]);
         assert!(matches!(got[2], Outcome::Retry(_)));
-        let asked: Vec<_> = far.requests().into_iter().map(|request| request.url).collect();
-        assert_eq!(asked, [addresses[0], addresses[1], addresses[3]]);
+        let urls: Vec<_> = host.requests().into_iter().map(|request| request.url).collect();
+        assert_eq!(urls, [addresses[0], addresses[1], addresses[3]]);
     }
 
     #[test]
-    fn a_request_is_the_same_in_every_attempt_but_for_time_and_signature() {
+    fn attempts_differ_only_in_timestamp_and_signature() {
         let settings = settings(Some("https://h.example/{address}"));
-        let ask = |now_s| request(&settings, &delivery("../x"), now_s);
-        let (one, two) = (ask(1), ask(2));
-        assert_eq!(one.url, "https://h.example/%2E%2E%2Fx");
-        assert_eq!((&one.url, &one.body, one.redirects), (&two.url, &two.body, 0));
-        let differ: Vec<_> = one.headers.iter().zip(&two.headers).filter(|(a, b)| a != b).map(|(a, _)| &a.0).collect();
+        let attempt = |now_s| request(&settings, &delivery("../x"), now_s);
+        let (first, second) = (attempt(1), attempt(2));
+        assert_eq!(first.url, "https://h.example/%2E%2E%2Fx");
+        assert_eq!((&first.url, &first.body, first.redirects), (&second.url, &second.body, 0));
+        let differ = first.headers.iter().zip(&second.headers).filter(|(a, b)| a != b);
+        let differ: Vec<_> = differ.map(|(header, _)| &header.0).collect();
         assert_eq!(differ, ["webhook-timestamp", "webhook-signature"]);
-        assert!(one.headers.contains(&("webhook-id".into(), "0123456789abcdef0123456789abcdef".into())));
-        let body: serde_json::Value = serde_json::from_slice(&one.body).unwrap();
+        assert!(first.headers.contains(&("webhook-id".into(), "0123456789abcdef0123456789abcdef".into())));
+        let body: serde_json::Value = serde_json::from_slice(&first.body).unwrap();
         assert_eq!(body["type"], "notification.confirmation");
         assert_eq!(body["data"]["code"], "K7QX");
     }

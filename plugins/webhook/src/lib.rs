@@ -1,7 +1,7 @@
-//! Tidings' webhook channel: POSTs each delivery as JSON, signed as Standard Webhooks.
+//! The webhook channel of Tidings: POSTs each delivery as JSON, signed as Standard Webhooks.
 //!
-//! [`payload`] makes the body, [`template`] what an administrator wants instead, [`signature`] the proof of where it
-//! comes from, [`address`] says where it may go, and [`deliver`] sends. Only the last knows the host, by a trait.
+//! [`payload`] builds the standard body, [`template`] fills the template of an administrator, [`signature`] signs the body,
+//! [`address`] parses addresses, and [`deliver`] sends. Only `deliver` may use the host, through a trait.
 
 pub mod address;
 pub mod deliver;
@@ -15,28 +15,29 @@ use tidings_plugin::{Channel, Delivery, Manifest, Outcome, Problem, config, mani
 
 use settings::{Settings, Target};
 
+/// The plugin.
 pub struct Webhook;
 
 impl Channel for Webhook {
     fn describe() -> Manifest {
         Manifest {
-            address_label: "web address (or, where the channel has one URL for all, a name)".into(),
+            address_label: "URL (or a name, if the channel has one URL for all users)".into(),
             address_example: "https://hooks.example.org/tidings".into(),
             config: settings::fields(),
             grants: settings::grants(),
             ..manifest::plugin(
                 "webhook",
                 env!("CARGO_PKG_VERSION"),
-                "POSTs notifications to web addresses, signed as Standard Webhooks.",
+                "POSTs notifications to URLs, signed as Standard Webhooks.",
             )
         }
     }
 
     fn check_address(address: String) -> Result<String, Problem> {
-        let fault = |error: &dyn std::error::Error| Problem { message: error.to_string() };
-        // Also while a secret is missing or wrong: what an address is does not depend on it.
-        let target = Target::read(config::get).map_err(|error| fault(&error))?;
-        target.check_address(&address).map_err(|error| fault(&error))
+        let problem = |error: &dyn std::error::Error| Problem { message: error.to_string() };
+        // Reads only the target: the check must work while the secret is missing or invalid.
+        let target = Target::read(config::get).map_err(|error| problem(&error))?;
+        target.check_address(&address).map_err(|error| problem(&error))
     }
 
     fn deliver(batch: Vec<Delivery>) -> Vec<Outcome> {

@@ -1,19 +1,19 @@
-//! The body of a request: a delivery as JSON in the shape that Standard Webhooks recommends (`type`, `timestamp`, `data`),
-//! and the same as fields for templates. The same delivery gives the same body in every attempt.
+//! The body of a request: a delivery as JSON in the format that Standard Webhooks recommends (`type`, `timestamp`, `data`),
+//! and the values of template fields. The same delivery must give the same body in every attempt.
 
 use serde_json::{Value, json};
 use tidings_plugin::brief::{Brief, web_link};
 use tidings_plugin::time::rfc3339;
 use tidings_plugin::{Content, Delivery, Digest, Event, Recipient};
 
-/// The bodies of the messages within one request, in octets together; those that exceed it are `null`. Receivers of
-/// webhooks seldom take more than a megabyte.
+/// The largest total size of the message bodies in one request, in octets; the bodies beyond it are `null`. Many receivers
+/// of webhooks accept at most a megabyte.
 const BODIES_OCTETS: usize = 512 * 1024;
 
 /// A delivery as JSON.
 pub fn json(delivery: &Delivery) -> Vec<u8> {
     let mut space = BODIES_OCTETS;
-    let mut data = about(&delivery.recipient);
+    let mut data = recipient_data(&delivery.recipient);
     match &delivery.content {
         Content::Single(single) => data["event"] = event(single, &mut space),
         Content::Digest(Digest { events, summary, omitted }) => {
@@ -21,11 +21,11 @@ pub fn json(delivery: &Delivery) -> Vec<u8> {
             data["summary"] = json!(summary);
             data["omitted"] = json!(omitted);
         }
-        Content::Confirmation(asked) => {
-            data["code"] = json!(asked.code);
-            data["accept_link"] = json!(asked.accept_link);
-            data["reject_link"] = json!(asked.reject_link);
-            data["expires"] = json!(rfc3339(asked.expires_ms));
+        Content::Confirmation(confirmation) => {
+            data["code"] = json!(confirmation.code);
+            data["accept_link"] = json!(confirmation.accept_link);
+            data["reject_link"] = json!(confirmation.reject_link);
+            data["expires"] = json!(rfc3339(confirmation.expires_ms));
         }
     }
     let kind = format!("notification.{}", kind(&delivery.content));
@@ -33,10 +33,10 @@ pub fn json(delivery: &Delivery) -> Vec<u8> {
     body.to_string().into_bytes()
 }
 
-/// What a template's field stands for; empty where the delivery has no such thing.
+/// The value of a template field; empty if the delivery has none.
 pub fn field(delivery: &Delivery, name: &str) -> String {
     let recipient = &delivery.recipient;
-    let of_event = |value: &dyn Fn(&Event) -> Option<String>| match &delivery.content {
+    let event_field = |value: &dyn Fn(&Event) -> Option<String>| match &delivery.content {
         Content::Single(event) => value(event),
         Content::Digest(_) | Content::Confirmation(_) => None,
     };
@@ -49,12 +49,12 @@ pub fn field(delivery: &Delivery, name: &str) -> String {
         "title" => Some(Brief::of(delivery).title),
         "text" => Some(Brief::of(delivery).text),
         "link" => Brief::of(delivery).link,
-        "time" => Some(rfc3339(of_time(delivery))),
-        "topic" => of_event(&|event| Some(event.topic.clone())),
-        "application" => of_event(&|event| Some(event.application.clone())),
-        "agent" => of_event(&|event| event.agent.clone()),
+        "time" => Some(rfc3339(time_ms(delivery))),
+        "topic" => event_field(&|event| Some(event.topic.clone())),
+        "application" => event_field(&|event| Some(event.application.clone())),
+        "agent" => event_field(&|event| event.agent.clone()),
         "code" => match &delivery.content {
-            Content::Confirmation(asked) => Some(asked.code.clone()),
+            Content::Confirmation(confirmation) => Some(confirmation.code.clone()),
             Content::Single(_) | Content::Digest(_) => None,
         },
         _ => None,
@@ -62,7 +62,8 @@ pub fn field(delivery: &Delivery, name: &str) -> String {
     value.unwrap_or_default()
 }
 
-fn of_time(delivery: &Delivery) -> u64 {
+/// The time of the event; for other content, when Tidings accepted it.
+fn time_ms(delivery: &Delivery) -> u64 {
     match &delivery.content {
         Content::Single(event) => event.timestamp_ms,
         Content::Digest(_) | Content::Confirmation(_) => delivery.accepted_ms,
@@ -77,7 +78,7 @@ fn kind(content: &Content) -> &'static str {
     }
 }
 
-fn about(recipient: &Recipient) -> Value {
+fn recipient_data(recipient: &Recipient) -> Value {
     json!({
         "user": recipient.user,
         "address": recipient.address,
@@ -108,9 +109,9 @@ fn event(event: &Event, space: &mut usize) -> Value {
     })
 }
 
-/// The message's own body, if there is space for it.
+/// The body of the message, if it fits into the remaining space.
 fn body(event: &Event, space: &mut usize) -> Value {
-    let Some(left) = space.checked_sub(event.body.len()) else { return Value::Null };
-    *space = left;
+    let Some(remaining) = space.checked_sub(event.body.len()) else { return Value::Null };
+    *space = remaining;
     serde_json::from_str(&event.body).unwrap_or_default()
 }

@@ -1,5 +1,5 @@
 //! The signature of Standard Webhooks (<https://www.standardwebhooks.com>, specification, "Symmetric"): HMAC-SHA256 over
-//! `id.timestamp.body`.
+//! `id.timestamp.body`. No error or debug output may contain a key.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,52 +7,52 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use thiserror::Error;
 
-/// What a secret starts with.
+/// The prefix of a secret.
 const PREFIX: &str = "whsec_";
-/// The specification's bounds of a key, in octets.
+/// The length of a key in octets, as the specification limits it.
 const KEY_OCTETS: std::ops::RangeInclusive<usize> = 24..=64;
-/// Secrets that sign at the same time: the new one and the one that it replaces.
+/// How many secrets sign at the same time: the new one and the one that it replaces.
 const KEYS: usize = 2;
 
-/// The keys that sign. Not shown by `Debug`, and never written anywhere.
+/// Signs with one or two keys. It has no `Debug`, so that the keys cannot be logged.
 #[derive(Clone)]
 pub struct Signer {
     keys: Vec<Hmac<Sha256>>,
 }
 
-/// Why a setting is no secret; it never quotes it.
+/// Why a secret is invalid. The text does not quote the secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum SecretError {
-    #[error("a secret is `{PREFIX}` and base64")]
-    Shape,
+    #[error("a secret is `{PREFIX}` followed by base64")]
+    Format,
     #[error("a secret has 24 to 64 bytes (32 to 88 characters of base64)")]
     Length,
-    #[error("one secret, or two with a space between them while one replaces the other")]
+    #[error("there must be one secret, or two separated by a space while one replaces the other")]
     Count,
 }
 
 impl Signer {
-    /// From `whsec_…`, or two of them with a space between.
+    /// Parses a secret `whsec_…`, or two separated by a space.
     pub fn parse(text: &str) -> Result<Self, SecretError> {
         let keys: Vec<_> = text.split_ascii_whitespace().map(key).collect::<Result<_, _>>()?;
         if (1..=KEYS).contains(&keys.len()) { Ok(Signer { keys }) } else { Err(SecretError::Count) }
     }
 
-    /// The value of `webhook-signature`: one signature for each key.
+    /// Returns the value of `webhook-signature`: one signature for each key.
     pub fn sign(&self, id: &str, timestamp_s: u64, body: &[u8]) -> String {
-        let signed = |key: &Hmac<Sha256>| {
+        let signature = |key: &Hmac<Sha256>| {
             let mut mac = key.clone();
             mac.update(format!("{id}.{timestamp_s}.").as_bytes());
             mac.update(body);
             format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
         };
-        self.keys.iter().map(signed).collect::<Vec<_>>().join(" ")
+        self.keys.iter().map(signature).collect::<Vec<_>>().join(" ")
     }
 }
 
 fn key(text: &str) -> Result<Hmac<Sha256>, SecretError> {
-    let encoded = text.strip_prefix(PREFIX).ok_or(SecretError::Shape)?;
-    let octets = STANDARD.decode(encoded).map_err(|_| SecretError::Shape)?;
+    let encoded = text.strip_prefix(PREFIX).ok_or(SecretError::Format)?;
+    let octets = STANDARD.decode(encoded).map_err(|_| SecretError::Format)?;
     if !KEY_OCTETS.contains(&octets.len()) {
         return Err(SecretError::Length);
     }
@@ -66,7 +66,7 @@ mod tests {
     const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
     #[test]
-    fn the_signature_is_that_of_the_specifications_test_vector() {
+    fn the_signature_matches_the_test_vector_of_the_specification() {
         let body = br#"{"test": 2432232314}"#;
         let sign = |secret| Signer::parse(secret).unwrap().sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, body);
         let expected = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
@@ -78,13 +78,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_secret_is_refused() {
+    fn an_invalid_secret_is_refused() {
         let of = |octets: usize| format!("whsec_{}", STANDARD.encode(vec![1; octets]));
         for (text, expected) in [
             (String::new(), Some(SecretError::Count)),
-            ("secret".to_owned(), Some(SecretError::Shape)),
-            (SECRET.replace("whsec_", ""), Some(SecretError::Shape)),
-            ("whsec_a-b".to_owned(), Some(SecretError::Shape)),
+            ("secret".to_owned(), Some(SecretError::Format)),
+            (SECRET.replace("whsec_", ""), Some(SecretError::Format)),
+            ("whsec_a-b".to_owned(), Some(SecretError::Format)),
             (of(23), Some(SecretError::Length)),
             (of(24), None),
             (of(64), None),

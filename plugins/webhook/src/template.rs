@@ -1,13 +1,13 @@
-//! A body or a URL with fields in braces, `{subtitle}`. A body is a JSON document whose texts hold the fields: it is
-//! parsed first and filled afterwards, so that no event text can end a string or add a member, whatever it holds. In a
-//! URL every value is percent-encoded and stays within its segment.
+//! Templates: a body or a URL with fields in braces, for example `{title}`. A body is a JSON document with fields in its
+//! texts. It is parsed before the fields are filled, so that event text can neither end a string nor add a member. In a URL
+//! every value is percent-encoded and stays within its segment.
 //!
-//! Braces around anything but lower-case letters and underscores are text.
+//! Braces around other characters than lower-case letters and underscores are plain text.
 
 use serde_json::Value;
 use thiserror::Error;
 
-/// The fields that a template may name, each with the words for documentation.
+/// The fields that a template may use.
 pub const FIELDS: [&str; 13] = [
     "id",
     "kind",
@@ -24,12 +24,12 @@ pub const FIELDS: [&str; 13] = [
     "code",
 ];
 
-/// Why a template cannot be used.
+/// Why a template is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum TemplateError {
-    #[error("it is not JSON: {0}")]
+    #[error("invalid JSON: {0}")]
     Json(String),
-    #[error("there is no field {{{name}}}; there are {}", FIELDS.join(", "))]
+    #[error("unknown field {{{name}}}; the fields are {}", FIELDS.join(", "))]
     Field { name: String },
 }
 
@@ -44,14 +44,14 @@ impl Body {
         Ok(Body(document))
     }
 
-    /// The document with what `value` says for each field.
+    /// Returns the document with each field replaced by its `value`.
     pub fn fill(&self, value: impl Fn(&str) -> String) -> Vec<u8> {
         let filled = fill(&self.0, &mut |text| Ok::<_, TemplateError>(substitute(text, &value)));
         filled.map(|document| document.to_string().into_bytes()).unwrap_or_default()
     }
 }
 
-/// A text that names only fields that there are.
+/// Checks that a text uses only known fields.
 pub fn check(text: &str) -> Result<(), TemplateError> {
     let unknown = parts(text).find_map(|part| match part {
         Part::Field(name) if !FIELDS.contains(&name) => Some(name.to_owned()),
@@ -60,12 +60,12 @@ pub fn check(text: &str) -> Result<(), TemplateError> {
     unknown.map_or(Ok(()), |name| Err(TemplateError::Field { name }))
 }
 
-/// The URL with every value percent-encoded but for RFC 3986's unreserved characters.
+/// Fills a URL. Values are percent-encoded, except for the unreserved characters of RFC 3986.
 pub fn url(template: &str, value: impl Fn(&str) -> String) -> String {
     substitute(template, &|name| {
         let encode = |octet: u8| match octet {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'~' => char::from(octet).to_string(),
-            // Also the dot: two of them alone would be a step up.
+            // The dot is encoded too: a segment `..` would remove the segment before it.
             octet => format!("%{octet:02X}"),
         };
         value(name).bytes().map(encode).collect()
@@ -91,11 +91,11 @@ fn parts(template: &str) -> impl Iterator<Item = Part<'_>> {
     })
 }
 
-/// The field that the text begins with, and what comes after it.
+/// If the text begins with a field, returns its name and the text after it.
 fn field(text: &str) -> Option<(&str, &str)> {
     let (name, after) = text.strip_prefix('{')?.split_once('}')?;
-    let named = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-    named.then_some((name, after))
+    let valid = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    valid.then_some((name, after))
 }
 
 fn substitute(template: &str, value: &impl Fn(&str) -> String) -> String {
@@ -105,7 +105,7 @@ fn substitute(template: &str, value: &impl Fn(&str) -> String) -> String {
     })
 }
 
-/// The document with every text in it replaced; names of members stay.
+/// Replaces every text value of the document; the names of members stay.
 fn fill<E>(document: &Value, replace: &mut impl FnMut(&str) -> Result<String, E>) -> Result<Value, E> {
     Ok(match document {
         Value::String(text) => Value::String(replace(text)?),
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_value_can_leave_its_place_in_a_body() {
+    fn no_value_changes_the_structure_of_a_body() {
         let body = Body::parse(r#"{"text": "<{title}> {link}{no field} {", "list": ["{id}", 7, null]}"#).unwrap();
         for value in ["plain", "\"}, \"admin\": true, {\"x\": \"", "\\", "\n\0\u{2028}", "{id}", "ü 🎉"] {
             let filled: Value = serde_json::from_slice(&body.fill(|_| value.to_owned())).unwrap();
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn no_value_can_leave_its_place_in_a_url() {
+    fn no_value_changes_the_structure_of_a_url() {
         let url = |value: &str| url("https://h.example/{user}/in?u={user}", |_| value.to_owned());
         assert_eq!(url("ralph_1"), "https://h.example/ralph_1/in?u=ralph_1");
         assert_eq!(
@@ -144,11 +144,11 @@ mod tests {
     }
 
     #[test]
-    fn a_template_that_cannot_work_is_refused_with_the_reason() {
-        let said = |text| Body::parse(text).unwrap_err().to_string();
-        assert!(said(r#"{"a": {title}}"#).contains("not JSON"));
-        assert!(said(r#"{"a": ["{nonsense}"]}"#).contains("no field {nonsense}"));
+    fn an_invalid_template_is_refused_with_the_reason() {
+        let error = |text| Body::parse(text).unwrap_err().to_string();
+        assert!(error(r#"{"a": {title}}"#).contains("invalid JSON"));
+        assert!(error(r#"{"a": ["{missing}"]}"#).contains("unknown field {missing}"));
         assert!(check("https://h.example/{user}").is_ok());
-        assert!(check("https://h.example/{nobody}").is_err());
+        assert!(check("https://h.example/{missing}").is_err());
     }
 }

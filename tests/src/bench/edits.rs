@@ -1,5 +1,4 @@
-//! Edits through the API while messages come in: how soon the next message is matched by the new rule, and what matching
-//! feels of it.
+//! Edits of subscriptions under load: how soon a new rule matches, and how much edits slow matching.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,33 +11,33 @@ use serde_json::Value;
 use tokio::time::sleep;
 
 use super::population::Population;
-use super::{OUTSTANDING, quantile, tell};
+use super::{OUTSTANDING, quantile, report};
 use crate::channel;
 use crate::client::TestClient;
 use crate::daemon::Daemon;
-use crate::port;
+use crate::harness::{about, rule, subscription};
 use crate::publisher::TestPublisher;
 use crate::samples::SampleMessage;
-use crate::scene::{about, rule, subscription};
 
-/// Messages a second that are offered; fewer come where the daemon does not keep up.
+/// The largest rate of messages, per second; it is lower if the daemon is slower.
 const RATE: f64 = 10_000.0;
-/// Turns of the load without edits and with them.
+/// The number of rounds, each without and then with edits.
 const TURNS: usize = 4;
 const EDITS_PER_TURN: usize = 60;
-/// Of a turn without edits.
+/// The time without edits in each round.
 const TURN: Duration = Duration::from_secs(6);
-/// Between two edits.
+/// The time between two edits.
 const PAUSE: Duration = Duration::from_millis(50);
+/// The time limit of waits.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// The load of ten thousand people's default filters, with and without one user's edits. An edit's time runs from the
-/// API's answer until the deliveries show a message that was published after it; most of it is the way of that message,
-/// of which the same message without an edit before it is the baseline.
+/// Measures with the default filters of ten thousand users, with and without edits of one user. The time of an edit is from
+/// the response of the API until a message that was published after it is listed as a delivery. Most of that is the time of
+/// the message itself, so the baseline is a message without an edit before it.
 pub(super) async fn edits() -> Result<()> {
     let population = Population::read()?;
     let dir = tempfile::tempdir()?;
-    let (stream, mut single) = (TestPublisher::bind(port::free()?).await?, TestPublisher::bind(port::free()?).await?);
+    let (stream, mut single) = (TestPublisher::bind(0).await?, TestPublisher::bind(0).await?);
     let home = population.home(dir.path(), &[stream.endpoint(), single.endpoint()]).await?;
     let token = home.token("bench").await?;
     let daemon = Daemon::start(&home, Some(&token)).await?;
@@ -64,9 +63,9 @@ pub(super) async fn edits() -> Result<()> {
         alone.add(&before, &between);
         for edit in 0..EDITS_PER_TURN {
             let package = format!("edited-{turn}-{edit}");
-            let asked = Instant::now();
+            let requested = Instant::now();
             wants(client, &package).await?;
-            puts.push(millis(asked));
+            puts.push(millis(requested));
             visible.push(matched(client, &mut single, &package).await?);
             sleep(PAUSE).await;
         }
@@ -76,28 +75,28 @@ pub(super) async fn edits() -> Result<()> {
     let rate = (client.status().await?.messages.settled() - first) as f64 / began.elapsed().as_secs_f64();
     stop.store(true, Ordering::Relaxed);
     load.await??;
-    tell("edit_load_per_s", rate, "messages/s");
+    report("edit_load_per_s", rate, "messages/s");
     for (name, share) in [("p50", 0.5), ("p99", 0.99)] {
         let [put, visible, unedited] = [&mut puts, &mut visible, &mut unedited].map(|times| quantile(times, share));
-        tell(&format!("edit_put_ms_{name}"), put, "ms");
-        tell(&format!("edit_visible_ms_{name}"), visible, "ms");
-        tell(&format!("edit_visible_ms_{name}_without_edit"), unedited, "ms");
-        tell(&format!("edit_visible_{name}_vs_without_edit"), visible / unedited, "ratio");
+        report(&format!("edit_put_ms_{name}"), put, "ms");
+        report(&format!("edit_visible_ms_{name}"), visible, "ms");
+        report(&format!("edit_visible_ms_{name}_without_edit"), unedited, "ms");
+        report(&format!("edit_visible_{name}_vs_without_edit"), visible / unedited, "ratio");
     }
     let [alone, beside] = [alone, beside].map(|buckets| buckets.quantile(0.99) * 1e6);
-    tell("match_p99_us_alone", alone, "us");
-    tell("match_p99_us_with_edits", beside, "us");
-    tell("match_p99_with_edits_ratio", beside / alone, "ratio");
+    report("match_p99_us_alone", alone, "us");
+    report("match_p99_us_with_edits", beside, "us");
+    report("match_p99_with_edits_ratio", beside / alone, "ratio");
     daemon.terminate().await.map(drop)
 }
 
-/// From now on the user wants this package, and no other.
+/// Subscribes the user to messages about this package only.
 async fn wants(client: &TestClient, package: &str) -> Result<()> {
     let rule = rule("package_filter", Some(("package", package)));
     channel::subscribe(client, &subscription("editor", "edits", &["editor@example.org"], rule)).await
 }
 
-/// From the publication of a message about the package until it is a delivery, in milliseconds.
+/// The time from the publication of a message about the package until it is listed as a delivery, in milliseconds.
 async fn matched(client: &TestClient, publisher: &mut TestPublisher, package: &str) -> Result<f64> {
     let began = Instant::now();
     let id = publisher.send(&about(package)).await?;
@@ -115,7 +114,7 @@ fn millis(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1000.0
 }
 
-/// Publishes at the rate, but no faster than they are taken.
+/// Publishes messages at the rate, no faster than they are received, until `stop` is set.
 async fn load(
     mut publisher: TestPublisher,
     messages: Vec<Value>,
@@ -127,13 +126,13 @@ async fn load(
     let mut messages = messages.iter().cycle();
     let (mut sent, mut due, mut last) = (0_u64, 0.0, Instant::now());
     while !stop.load(Ordering::Relaxed) {
-        let taken = client.status().await?.messages.received;
+        let received = client.status().await?.messages.received;
         due += last.elapsed().as_secs_f64() * RATE;
         last = Instant::now();
-        // What could not be sent in time is not made up for.
+        // Messages that could not be sent in time are skipped.
         due = due.min(OUTSTANDING as f64);
-        while due >= 1.0 && sent < taken + OUTSTANDING {
-            publisher.send(messages.next().context("there are messages")?).await?;
+        while due >= 1.0 && sent < received + OUTSTANDING {
+            publisher.send(messages.next().context("there are no messages to publish")?).await?;
             (sent, due) = (sent + 1, due - 1.0);
         }
         sleep(Duration::from_millis(4)).await;
@@ -141,23 +140,23 @@ async fn load(
     Ok(())
 }
 
-/// The daemon's histogram of the time that matching takes: upper bounds in seconds, and how many were not above.
+/// The daemon's histogram of matching times: upper bounds in seconds, and cumulative counts.
 #[derive(Default)]
 struct Buckets(Vec<(f64, f64)>);
 
 impl Buckets {
     async fn read(client: &TestClient) -> Result<Buckets> {
         let text = client.send(Method::GET, "/metrics", Bytes::new()).await?.success()?;
-        let text = String::from_utf8(text.to_vec()).context("the metrics")?;
+        let text = String::from_utf8(text.to_vec()).context("the metrics are not UTF-8")?;
         let lines = text.lines().filter_map(|line| line.strip_prefix("tidings_match_seconds_bucket{le=\""));
         let bucket = |line: &str| {
-            let (bound, count) = line.split_once("\"} ").context("a bucket")?;
+            let (bound, count) = line.split_once("\"} ").context("a bucket of the metrics is invalid")?;
             Ok((bound.parse().unwrap_or(f64::INFINITY), count.parse()?))
         };
         Ok(Buckets(lines.map(bucket).collect::<Result<_>>()?))
     }
 
-    /// Adds what came between two readings.
+    /// Adds the difference of two readings.
     fn add(&mut self, before: &Buckets, after: &Buckets) {
         self.0.resize(after.0.len(), (0.0, 0.0));
         for (sum, (before, after)) in self.0.iter_mut().zip(before.0.iter().zip(&after.0)) {
@@ -165,7 +164,7 @@ impl Buckets {
         }
     }
 
-    /// Within its bucket taken as even.
+    /// The quantile for this share, interpolated within its bucket.
     fn quantile(&self, share: f64) -> f64 {
         let wanted = self.0.last().map_or(0.0, |last| last.1 * share);
         let (mut bound, mut count) = (0.0, 0.0);

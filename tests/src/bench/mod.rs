@@ -1,5 +1,5 @@
-//! Benchmarks of the whole daemon, from outside. Each prints one JSON object a line; what depends on the machine comes with
-//! a baseline from the same run, so that the ratio can be compared.
+//! Benchmarks of the whole daemon, from outside. Each prints JSON objects, one a line. A figure that depends on the machine
+//! has a baseline from the same run, so that their ratio can be compared.
 
 mod backlog;
 mod cold;
@@ -20,21 +20,22 @@ use anyhow::{Result, bail};
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::scene::{Scene, rule, subscription};
+use crate::harness::{Harness, rule, subscription};
 use crate::settings::DaemonSettings;
 
-/// Published and not yet taken: the publisher drops what its own queue does not hold.
+/// The largest number of messages that are published and not yet received. The publisher drops messages beyond its queue.
 const OUTSTANDING: u64 = 800;
+/// The time limit of waits.
 const LIMIT: Duration = Duration::from_secs(300);
 
 /// The benchmarks, in the order of a full run.
 pub const NAMES: [&str; 9] =
     ["starts", "intake", "deliveries", "backlog", "edits", "cold", "install", "hostile", "upgrade"];
 
-/// Runs these, or all where none is named.
+/// Runs the named benchmarks, or all if `names` is empty.
 pub async fn run(names: &[String]) -> Result<()> {
     if let Some(unknown) = names.iter().find(|name| !NAMES.contains(&name.as_str())) {
-        bail!("there is no benchmark {unknown}; there are {}", NAMES.join(", "));
+        bail!("unknown benchmark {unknown}; the benchmarks are {}", NAMES.join(", "));
     }
     for name in NAMES.into_iter().filter(|name| names.is_empty() || names.iter().any(|wanted| wanted == name)) {
         match name {
@@ -52,29 +53,31 @@ pub async fn run(names: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn tell(name: &str, value: f64, unit: &str) {
+/// Prints a figure.
+fn report(name: &str, value: f64, unit: &str) {
     println!("{}", json!({"name": name, "value": (value * 1000.0).round() / 1000.0, "unit": unit}));
 }
 
-/// The value below which that share of them lies.
+/// The quantile of the values for this share, from 0 to 1.
 fn quantile(values: &mut [f64], share: f64) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get((values.len() as f64 * share) as usize).or(values.last()).copied().unwrap_or(f64::NAN)
 }
 
-/// A user who is told of everything that an application publishes.
+/// A subscription to every message of an application.
 fn everything(application: &str) -> SubscriptionRequest {
     subscription("bench", "email", &["bench@tidings.example"], rule(&format!("{application}_catchall"), None))
 }
 
-/// The usual scene, with the publisher ready to be heard.
-async fn stage() -> Result<Scene> {
-    stage_with(|_| {}).await
+/// Starts the harness, and waits until the publisher has processed the subscription of the daemon.
+async fn start_harness() -> Result<Harness> {
+    start_harness_with(|_| {}).await
 }
 
-async fn stage_with(change: impl FnOnce(&mut DaemonSettings)) -> Result<Scene> {
-    let scene = Scene::set_with(change).await?;
-    // The publisher acts on a subscription a round trip after it was asked for.
+/// Like [`start_harness`], with other settings of the daemon.
+async fn start_harness_with(change: impl FnOnce(&mut DaemonSettings)) -> Result<Harness> {
+    let harness = Harness::start_with(change).await?;
+    // The subscription reaches the publisher after a round trip. Nothing reports that.
     sleep(Duration::from_millis(300)).await;
-    Ok(scene)
+    Ok(harness)
 }

@@ -1,5 +1,5 @@
-//! Ten thousand people with FMN's default filters on two channels, packages that few of them hold, and real messages where
-//! they are beside the checkout, else the samples.
+//! The load of a large installation: ten thousand users with the default filters of FMN on two channels, packages that are
+//! owned by few of them, and the real messages of the corpus or, without it, the samples.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -21,20 +21,22 @@ use crate::samples;
 use crate::settings::{AclSection, DaemonSettings};
 
 const USERS: usize = 10_000;
-/// Those that messages name among them.
+/// Includes the packages that messages name.
 const PACKAGES: usize = 80_000;
 const SEED: u64 = 2014;
-/// Stands for the user in the default filters.
-const SUBJECT: &str = "somebody-in-particular";
+/// The placeholder for the user in the default filters.
+const SUBJECT: &str = "placeholder-user";
 
+/// The users, packages and messages.
 pub(super) struct Population {
-    /// Bus messages, complete but for an id of their own.
+    /// Messages of the bus; [`Population::write`] gives each a new id.
     pub(super) messages: Vec<Value>,
     users: Vec<String>,
     packages: Vec<String>,
 }
 
 impl Population {
+    /// Reads the messages, and collects the users and packages that they name.
     pub(super) fn read() -> Result<Population> {
         let messages = messages()?;
         let (mut users, mut packages) = (BTreeSet::new(), BTreeSet::new());
@@ -44,14 +46,14 @@ impl Population {
             users.extend(names(&facts["usernames"]));
             packages.extend(names(&facts["packages"]));
         }
-        let fill = |known: BTreeSet<String>, count: usize, word: &str| {
-            let more = (0..count).map(|number| format!("{word}{number:06}"));
+        let fill = |known: BTreeSet<String>, count: usize, prefix: &str| {
+            let more = (0..count).map(|number| format!("{prefix}{number:06}"));
             known.into_iter().chain(more).take(count).collect()
         };
         Ok(Population { messages, users: fill(users, USERS, "user"), packages: fill(packages, PACKAGES, "package") })
     }
 
-    /// A daemon's directory with all of them in its database. It hears these endpoints when it runs.
+    /// Prepares the directory of a daemon with all users in its database and with these endpoints of the bus.
     pub(super) async fn home(&self, dir: &Path, endpoints: &[&str]) -> Result<Home> {
         let lists = dir.join("acls.json");
         fs::write(&lists, self.access_lists().to_string()).context("writing access lists")?;
@@ -60,15 +62,15 @@ impl Population {
         let mut settings = DaemonSettings::new(dir, endpoints)?;
         settings.acl = Some(AclSection::file(lists));
         let home = Home::new(dir, settings)?;
-        let file = subscriptions.to_str().context("the path is text")?;
+        let file = subscriptions.to_str().context("the path is not UTF-8")?;
         let output = home.command_within(&["subscription", "import", file], LIMIT).await?;
         ensure!(output.status.success(), "the import: {}", String::from_utf8_lossy(&output.stderr));
         Ok(home)
     }
 
-    /// So many messages as JSON Lines, each with an id of its own.
+    /// Writes `count` messages as JSON Lines, each with a new id.
     pub(super) fn write(&self, file: &Path, count: usize) -> Result<()> {
-        let mut out = BufWriter::new(File::create(file).with_context(|| format!("making {}", file.display()))?);
+        let mut out = BufWriter::new(File::create(file).with_context(|| format!("creating {}", file.display()))?);
         for message in self.messages.iter().cycle().take(count) {
             let mut message = message.clone();
             message["msg_id"] = fresh_id().into();
@@ -78,7 +80,7 @@ impl Population {
         out.flush().with_context(|| format!("writing {}", file.display()))
     }
 
-    /// Three holders for each package, of each kind one; few people hold many.
+    /// Three owners for each package, one of each kind. Few users own many packages.
     fn access_lists(&self) -> Value {
         let mut random = StdRng::seed_from_u64(SEED);
         let mut holder = || {
@@ -119,7 +121,7 @@ fn messages() -> Result<Vec<Value>> {
     Ok(samples::messages()?.into_iter().map(message).collect())
 }
 
-/// Those that need no quoting.
+/// The names in a list that need no quoting.
 fn names(list: &Value) -> Vec<String> {
     let plain = |name: &&str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.+".contains(c));
     list.as_array().into_iter().flatten().filter_map(Value::as_str).filter(plain).map(str::to_owned).collect()

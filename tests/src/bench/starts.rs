@@ -1,4 +1,4 @@
-//! From the start of the daemon's process until it is ready.
+//! The start of the daemon.
 
 use std::fs;
 use std::time::Instant;
@@ -7,27 +7,27 @@ use anyhow::{Context, Result};
 
 use serde_json::json;
 
-use super::{stage, tell};
+use super::{report, start_harness};
 use crate::channel;
 use crate::daemon::Daemon;
+use crate::harness::Harness;
 use crate::paths;
-use crate::scene::Scene;
 
-/// Starts of which the median is told.
+/// The starts of which the median is reported.
 const STARTS: usize = 7;
 
-/// A daemon with three channels (e-mail, ntfy, webhook), from the start of its process until it is ready: with an empty
-/// cache of compiled plugins, and with a full one.
+/// Measures the time from the start of the process until a daemon with three channels (email, ntfy, webhook) is ready, with
+/// an empty and with a full cache of compiled plugins.
 pub(super) async fn starts() -> Result<()> {
-    let stage = stage().await?;
+    let harness = start_harness().await?;
     let nothing = json!({"reach": []});
     // 32 zero bytes.
     let webhook = json!({"secret": format!("whsec_{}=", "A".repeat(43))});
     let ntfy = json!({"server": "https://ntfy.example.org/"});
-    channel::install(&stage.client, "ntfy", &paths::plugin("ntfy")?, &ntfy, &nothing).await?;
-    channel::install(&stage.client, "webhook", &paths::plugin("webhook")?, &webhook, &nothing).await?;
-    let cache = stage.dir.path().join("data/cache");
-    let Scene { home, token, daemon, dir: _dir, sink: _sink, .. } = stage;
+    channel::install(&harness.client, "ntfy", &paths::plugin("ntfy")?, &ntfy, &nothing).await?;
+    channel::install(&harness.client, "webhook", &paths::plugin("webhook")?, &webhook, &nothing).await?;
+    let cache = harness.dir.path().join("data/cache");
+    let Harness { home, token, daemon, dir: _dir, sink: _sink, .. } = harness;
     daemon.terminate().await?;
     fs::remove_dir_all(&cache).with_context(|| format!("removing {}", cache.display()))?;
     let mut times = Vec::new();
@@ -40,8 +40,8 @@ pub(super) async fn starts() -> Result<()> {
     let cold = times.remove(0);
     times.sort_by(f64::total_cmp);
     let warm = times[times.len() / 2];
-    tell("start_cold_ms", cold, "ms");
-    tell("start_cached_ms", warm, "ms");
-    tell("start_cached_vs_cold", warm / cold, "ratio");
+    report("start_cold_ms", cold, "ms");
+    report("start_cached_ms", warm, "ms");
+    report("start_cached_vs_cold", warm / cold, "ratio");
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Upgrades while deliveries flow: a good version is promoted, and one that traps is taken back twice, from its trial and
-//! from its place. What was lost, what came twice, and how long a version that traps was in use.
+//! Upgrades under load: a working version is promoted, and one that traps is rolled back twice, as a canary and as the active
+//! version. Reports lost and repeated deliveries, and how long the version that traps was in use.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,31 +12,31 @@ use tidings_domain::plugin_life::EventKind;
 use tokio::task::JoinHandle;
 use tokio::time::{interval, sleep};
 
-use super::{LIMIT, everything, stage_with, tell};
+use super::{LIMIT, everything, report, start_harness_with};
 use crate::client::TestClient;
+use crate::harness::Harness;
 use crate::paths;
 use crate::publisher::TestPublisher;
 use crate::samples::{self, SampleMessage};
-use crate::scene::Scene;
-use crate::sink::{Act, Phase, ScriptRule};
+use crate::sink::{Phase, ScriptRule, SmtpFault};
 use crate::{channel, wait};
 
-/// How long the mail server takes for a mail, so that calls are under way at every moment, also when versions are exchanged.
+/// The time that the mail server needs for a mail, so that calls are in flight when versions change.
 const COMMIT: Duration = Duration::from_millis(1);
-/// Users who are told of each message.
+/// The recipients of each message.
 const USERS: u64 = 10;
-/// The time between two messages: with as many users, 1,000 deliveries a second.
+/// The time between two messages; with these users, 1,000 deliveries a second.
 const PAUSE: Duration = Duration::from_millis(10);
-/// How long deliveries flow before, between and after the upgrades.
-const CALM: Duration = Duration::from_secs(3);
-/// Mails that have arrived when it begins.
+/// The time before, between and after the upgrades.
+const PAUSE_BETWEEN: Duration = Duration::from_secs(3);
+/// The number of mails before the first upgrade.
 const WARM: u64 = 1_000;
 
-/// Deliveries at a steady rate to the mail server, and three upgrades beneath them.
+/// Measures three upgrades during deliveries at a steady rate.
 pub(super) async fn upgrade() -> Result<()> {
-    let stage = stage_with(|settings| settings.dispatch.batch = 50).await?;
-    stage.sink.script.add(ScriptRule::at(Phase::Body, Act::Wait(COMMIT)));
-    let Scene { daemon, client, publisher, sink, home: _home, dir: _dir, .. } = stage;
+    let harness = start_harness_with(|settings| settings.dispatch.batch = 50).await?;
+    harness.sink.script.add(ScriptRule::at(Phase::Body, SmtpFault::Wait(COMMIT)));
+    let Harness { daemon, client, publisher, sink, home: _home, dir: _dir, .. } = harness;
     for user in 0..USERS {
         let request = SubscriptionRequest {
             user: Some(format!("bench-{user}")),
@@ -46,26 +46,26 @@ pub(super) async fn upgrade() -> Result<()> {
         channel::subscribe(&client, &request).await?;
     }
     let email = std::fs::read(paths::plugin("email")?)?;
-    // A custom section that nobody reads: the same code, and another version.
-    let good = client.install([&email[..], &[0, 5, 4], b"next"].concat()).await?.digest;
-    let bad = client.install(std::fs::read(paths::plugin("faulty")?)?).await?.digest;
+    // A custom section without meaning makes another component with the same code.
+    let working = client.install([&email[..], &[0, 5, 4], b"next"].concat()).await?.digest;
+    let faulty = client.install(std::fs::read(paths::plugin("faulty")?)?).await?.digest;
 
-    let flow = Flow::start(publisher)?;
+    let load = SteadyPublisher::start(publisher)?;
     wait::until("the first mails", LIMIT, async || Ok((sink.mails.count() >= WARM).then_some(()))).await?;
     let (began, before) = (Instant::now(), sink.mails.count());
-    sleep(CALM).await;
-    change(&client, &good, false, &good).await?;
+    sleep(PAUSE_BETWEEN).await;
+    change(&client, &working, false, &working).await?;
     let waiting = client.books().await?.remove("email").unwrap_or_default().pending;
-    sleep(CALM).await;
-    change(&client, &bad, false, &good).await?;
-    let from_trial = broken_for(&client, EventKind::FellBack, 0).await?;
-    sleep(CALM).await;
+    sleep(PAUSE_BETWEEN).await;
+    change(&client, &faulty, false, &working).await?;
+    let canary = seconds_in_use(&client, EventKind::FellBack, 0).await?;
+    sleep(PAUSE_BETWEEN).await;
     let lines = client.channel_log("email").await?.last().map_or(0, |line| line.number);
-    change(&client, &bad, true, &good).await?;
-    let from_place = broken_for(&client, EventKind::RolledBack, lines).await?;
-    sleep(CALM).await;
+    change(&client, &faulty, true, &working).await?;
+    let active = seconds_in_use(&client, EventKind::RolledBack, lines).await?;
+    sleep(PAUSE_BETWEEN).await;
     let rate = (sink.mails.count() - before) as f64 / began.elapsed().as_secs_f64();
-    let sent = flow.stop().await?;
+    let sent = load.stop().await?;
 
     let books = wait::until("an empty queue", LIMIT, async || {
         let books = client.books().await?.remove("email").unwrap_or_default();
@@ -74,27 +74,27 @@ pub(super) async fn upgrade() -> Result<()> {
     .await?;
     let mails = sink.mails.all();
     let ids: BTreeSet<&str> = mails.iter().map(|mail| mail.message_id.as_str()).collect();
-    ensure!(books.accepted == sent * USERS, "{sent} messages were sent, and the books say {books:?}");
-    ensure!(sink.mails.count() == mails.len() as u64, "more mails came than are kept");
-    tell("upgrade_per_s", rate, "deliveries/s");
-    tell("upgrade_pending_at_promotion", waiting as f64, "deliveries");
-    tell("upgrade_lost", (books.accepted - ids.len() as u64) as f64, "deliveries");
-    tell("upgrade_doubled", (mails.len() - ids.len()) as f64, "deliveries");
-    tell("upgrade_dead", books.dead as f64, "deliveries");
-    tell("rollback_s", from_trial.max(from_place), "s");
+    ensure!(books.accepted == sent * USERS, "{sent} messages were sent, and the counts are {books:?}");
+    ensure!(sink.mails.count() == mails.len() as u64, "more mails arrived than the sink stores");
+    report("upgrade_per_s", rate, "deliveries/s");
+    report("upgrade_pending_at_promotion", waiting as f64, "deliveries");
+    report("upgrade_lost", (books.accepted - ids.len() as u64) as f64, "deliveries");
+    report("upgrade_doubled", (mails.len() - ids.len()) as f64, "deliveries");
+    report("upgrade_dead", books.dead as f64, "deliveries");
+    report("rollback_s", canary.max(active), "s");
     daemon.terminate().await.map(drop)
 }
 
-/// Messages at a steady rate, until it is stopped.
-struct Flow {
+/// Publishes messages at a steady rate until it is stopped.
+struct SteadyPublisher {
     stop: Arc<AtomicBool>,
     task: JoinHandle<Result<u64>>,
 }
 
-impl Flow {
-    fn start(mut publisher: TestPublisher) -> Result<Flow> {
+impl SteadyPublisher {
+    fn start(mut publisher: TestPublisher) -> Result<SteadyPublisher> {
         let message: Option<SampleMessage> = samples::messages()?.into_iter().find(|one| one.topic.contains(".git."));
-        let message = message.context("there is a sample of git")?;
+        let message = message.context("the samples have no message of git")?;
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let task = tokio::spawn(async move {
@@ -104,21 +104,21 @@ impl Flow {
                 publisher.send(&message).await?;
                 sent += 1;
             }
-            // What is on the way must not be lost with its socket.
-            sleep(CALM).await;
+            // Dropping the socket discards messages that are not sent yet.
+            sleep(PAUSE_BETWEEN).await;
             Ok(sent)
         });
-        Ok(Flow { stop, task })
+        Ok(SteadyPublisher { stop, task })
     }
 
-    /// Returns how many were sent.
+    /// Stops, and returns the number of published messages.
     async fn stop(self) -> Result<u64> {
         self.stop.store(true, Ordering::Relaxed);
         self.task.await?
     }
 }
 
-/// Upgrades without the trial against the contract, and waits until `end` is active with nothing on trial.
+/// Upgrades without the conformance test, and waits until `end` is active and there is no candidate.
 async fn change(client: &TestClient, component: &str, now: bool, end: &str) -> Result<()> {
     let known = client.channel_events("email").await?.len();
     let request = UpgradeRequest { component: component.to_owned(), now, unproven: true, ..UpgradeRequest::default() };
@@ -126,18 +126,18 @@ async fn change(client: &TestClient, component: &str, now: bool, end: &str) -> R
     wait::until("the upgrade has ended", LIMIT, async || {
         let channel = client.channel("email").await?;
         let settled = channel.component == end && channel.candidate.is_none();
-        // Its beginning and its end are told.
+        // The upgrade has two events, for its start and its end.
         Ok((settled && client.channel_events("email").await?.len() >= known + 2).then_some(()))
     })
     .await
 }
 
-/// Seconds from the bad version's first word behind that line of the log to the event that took it out of use.
-async fn broken_for(client: &TestClient, event: EventKind, behind: u64) -> Result<f64> {
-    let last = client.channel_events("email").await?.into_iter().next().context("no events")?;
+/// The seconds from the first log line of the faulty version after the line `behind` until the event that ended its use.
+async fn seconds_in_use(client: &TestClient, event: EventKind, behind: u64) -> Result<f64> {
+    let last = client.channel_events("email").await?.into_iter().next().context("the channel has no events")?;
     ensure!(last.event == event, "expected {event:?}, got {last:?}");
     let lines = client.channel_log("email").await?;
     let first = lines.iter().find(|line| line.number > behind && line.line.contains("about to trap"));
-    let first = first.context("it was never called")?.at;
+    let first = first.context("the faulty version was not called")?.at;
     Ok(last.at.since(first).as_secs_f64())
 }

@@ -1,4 +1,4 @@
-//! Prints the benchmarks of the whole daemon, one JSON object a line; with arguments only those.
+//! Runs the benchmarks of the daemon, or those named in the arguments, and prints one JSON object a line.
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {

@@ -1,4 +1,4 @@
-//! Runs the whole on this machine: `cargo xtask run` builds everything and starts this.
+//! Runs the demonstration on this machine. `cargo xtask run` builds everything and starts it.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -13,7 +13,7 @@ struct Arguments {
     /// Publish the samples once, wait for every expected mail, print a summary and stop
     #[arg(long)]
     once: bool,
-    /// Where the page is to be; port 0 is any free one
+    /// The address of the page; port 0 is any free one
     #[arg(long, default_value = "127.0.0.1:0")]
     page: SocketAddr,
 }

@@ -1,6 +1,5 @@
-//! Publishes a file of messages on a ZeroMQ PUB socket, in fedmsg's wire format. It says `bound ENDPOINT` and begins at
-//! the line `go` on its standard input, so that a subscriber that needs time to connect misses nothing. The end of its
-//! input ends it.
+//! Publishes a file of messages on a ZeroMQ PUB socket, in the wire format of fedmsg. It prints `bound ENDPOINT` and begins
+//! after the line `go` on its standard input, so that a subscriber can connect before. It ends at the end of its input.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,16 +16,16 @@ use tokio::time::{MissedTickBehavior, interval};
 struct Arguments {
     /// One JSON object on each line, with `topic` and `msg`
     file: PathBuf,
-    /// The loopback port to listen on
+    /// The loopback port to listen on; 0 is any free one
     #[arg(long)]
     port: u16,
-    /// Messages per second; as fast as possible if not given
+    /// Messages per second; by default as fast as possible
     #[arg(long)]
     rate: Option<f64>,
     /// Begin again at the end of the file
     #[arg(long)]
     forever: bool,
-    /// Begin at once, without waiting for `go`
+    /// Begin immediately, without waiting for `go`
     #[arg(long)]
     now: bool,
 }
@@ -38,14 +37,14 @@ async fn main() -> Result<()> {
     let mut publisher = TestPublisher::bind(arguments.port).await?;
     println!("bound {}", publisher.endpoint());
     let mut lines = BufReader::new(stdin()).lines();
-    if !arguments.now && !told_to_go(&mut lines).await? {
+    if !arguments.now && !wait_for_go(&mut lines).await? {
         return Ok(());
     }
     tokio::select! {
         result = publish(&mut publisher, &arguments) => result?,
         _ = input_ends(&mut lines) => return Ok(()),
     }
-    // The socket stays: what is on its way must arrive.
+    // The socket must stay open until all messages are sent.
     input_ends(&mut lines).await;
     Ok(())
 }
@@ -71,8 +70,8 @@ async fn publish(publisher: &mut TestPublisher, arguments: &Arguments) -> Result
     }
 }
 
-/// Whether the line `go` came before the end of the input.
-async fn told_to_go(lines: &mut Lines<BufReader<Stdin>>) -> Result<bool> {
+/// Waits for the line `go`; returns false at the end of the input.
+async fn wait_for_go(lines: &mut Lines<BufReader<Stdin>>) -> Result<bool> {
     while let Some(line) = lines.next_line().await? {
         if line.trim() == "go" {
             return Ok(true);

@@ -1,4 +1,4 @@
-//! A mail server for trying things out: it keeps what it gets in memory, shows it on a page, and sends nothing on.
+//! A mail server for experiments: it stores mails in memory and shows them on a page. It must not relay mail.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -12,16 +12,16 @@ use tidings_tests::sink::MailSink;
 #[derive(Parser)]
 #[command(version, about = "A mail server that shows its mail on a page")]
 struct Arguments {
-    /// Where to take mail
+    /// The address at which to receive mail
     #[arg(long, default_value = "127.0.0.1:2525")]
     smtp: SocketAddr,
-    /// Where to show it
+    /// The address of the page
     #[arg(long, default_value = "127.0.0.1:8025")]
     http: SocketAddr,
-    /// The API of a daemon whose queue to show as well, as address:port
+    /// The API of a daemon whose queue the page shows, as address:port
     #[arg(long, requires = "token_file")]
     daemon: Option<SocketAddr>,
-    /// A file with a token for it
+    /// A file with a token for the API of the daemon
     #[arg(long)]
     token_file: Option<PathBuf>,
 }

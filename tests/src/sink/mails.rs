@@ -1,4 +1,4 @@
-//! The mails that arrived, as parsed by a library that had no part in writing them.
+//! The accepted mails, parsed by a library that the daemon does not use to write them. It must not know SMTP.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,32 +10,32 @@ use mail_parser::MessageParser;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-/// Mails that are kept; the oldest goes first.
+/// The largest number of stored mails; the oldest is removed first.
 const MAILS_MAX: usize = 50_000;
-/// Bytes that are kept of all mails together.
+/// The largest total size of stored mails, in bytes.
 const BYTES_MAX: usize = 256 * 1024 * 1024;
 
-/// One mail that the server took responsibility for.
+/// A mail that the server accepted.
 #[derive(Clone, Debug)]
 pub struct Mail {
-    /// 1 for the first since the server started.
+    /// 1 for the first mail since the start of the server.
     pub number: u64,
     /// Seconds since 1970.
     pub received_at: u64,
-    /// The same moment, for anyone who measures.
+    /// The same time, for measurements.
     pub arrived: std::time::Instant,
-    /// Of the envelope.
+    /// The sender in the envelope.
     pub from: String,
-    /// Of the envelope.
+    /// The recipients in the envelope.
     pub recipients: Vec<String>,
-    /// Without the angle brackets; empty where there is none.
+    /// Without the angle brackets; empty if the mail has none.
     pub message_id: String,
     pub subject: String,
     /// The text part.
     pub text: String,
-    /// Name and value as they came, encoded and folded.
+    /// Names and values as received, encoded and folded.
     pub headers: Vec<(String, String)>,
-    /// What came between DATA and the dot, unstuffed.
+    /// The data between DATA and the final dot, with dots unstuffed.
     pub raw: Bytes,
 }
 
@@ -58,7 +58,7 @@ impl Mail {
         }
     }
 
-    /// The values of a header, encoded and folded as they came.
+    /// The values of a header as received, encoded and folded.
     pub fn header(&self, name: &str) -> Vec<&str> {
         let same = self.headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
         same.map(|(_, value)| value.as_str()).collect()
@@ -69,46 +69,46 @@ impl Mail {
     }
 }
 
-/// All mails of a server; clones are the same mailbox.
+/// All mails of a server. Clones share the mailbox.
 #[derive(Clone, Debug)]
 pub struct Mailbox {
-    kept: Arc<Mutex<Kept>>,
+    stored: Arc<Mutex<StoredMails>>,
     arrived: Arc<watch::Sender<u64>>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct StoredMails {
     mails: VecDeque<Arc<Mail>>,
     bytes: usize,
 }
 
 impl Default for Mailbox {
     fn default() -> Self {
-        Mailbox { kept: Arc::default(), arrived: Arc::new(watch::Sender::new(0)) }
+        Mailbox { stored: Arc::default(), arrived: Arc::new(watch::Sender::new(0)) }
     }
 }
 
 impl Mailbox {
     pub(super) fn add(&self, from: String, recipients: Vec<String>, raw: Bytes) -> u64 {
-        let mut kept = self.lock();
-        // Counted under the lock: no two mails have the same number.
+        let mut stored = self.lock();
+        // Counted under the lock, so that the number is unique.
         let number = *self.arrived.borrow() + 1;
-        kept.bytes += raw.len();
-        kept.mails.push_back(Arc::new(Mail::parse(number, from, recipients, raw)));
-        while kept.mails.len() > MAILS_MAX || kept.bytes > BYTES_MAX {
-            let Some(oldest) = kept.mails.pop_front() else { break };
-            kept.bytes -= oldest.raw.len();
+        stored.bytes += raw.len();
+        stored.mails.push_back(Arc::new(Mail::parse(number, from, recipients, raw)));
+        while stored.mails.len() > MAILS_MAX || stored.bytes > BYTES_MAX {
+            let Some(oldest) = stored.mails.pop_front() else { break };
+            stored.bytes -= oldest.raw.len();
         }
         self.arrived.send_replace(number);
         number
     }
 
-    /// How many ever arrived.
+    /// Counts all mails since the start, including removed ones.
     pub fn count(&self) -> u64 {
         *self.arrived.borrow()
     }
 
-    /// Those that are kept, oldest first.
+    /// The stored mails, oldest first.
     pub fn all(&self) -> Vec<Arc<Mail>> {
         self.lock().mails.iter().cloned().collect()
     }
@@ -117,29 +117,28 @@ impl Mailbox {
         self.lock().mails.iter().find(|mail| mail.number == number).cloned()
     }
 
-    /// Those for an address, oldest first.
+    /// The stored mails for an address, oldest first.
     pub fn to(&self, address: &str) -> Vec<Arc<Mail>> {
         self.all().into_iter().filter(|mail| mail.is_for(address)).collect()
     }
 
-    /// Waits until the mails satisfy `enough`, and returns what it made of them. After `limit` it fails and names `what`
-    /// it waited for.
+    /// Waits until `enough` returns a value for the stored mails. Fails after `limit` with an error that names `what`.
     pub async fn wait<T>(&self, what: &str, limit: Duration, enough: impl Fn(&[Arc<Mail>]) -> Option<T>) -> Result<T> {
         let end = Instant::now() + limit;
         let mut arrived = self.arrived.subscribe();
         loop {
             arrived.borrow_and_update();
             let mails = self.all();
-            if let Some(answer) = enough(&mails) {
-                return Ok(answer);
+            if let Some(value) = enough(&mails) {
+                return Ok(value);
             }
             if timeout_at(end, arrived.changed()).await.is_err() {
-                bail!("{what}: not within {limit:?}; {} mails arrived", mails.len());
+                bail!("timeout after {limit:?} while waiting for: {what}; {} mails arrived", mails.len());
             }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, StoredMails> {
+        self.stored.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,5 +1,5 @@
-//! A mail server that keeps what it gets in memory and shows it on a page. It can be told to misbehave. It sends nothing
-//! on and listens on loopback only as long as it is told so.
+//! A mail server that stores mails in memory and shows them on a page. It can fail on request. It must not relay mail. It
+//! has no access control, so it should listen on loopback.
 
 mod mails;
 mod page;
@@ -15,23 +15,23 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 pub use mails::{Mail, Mailbox};
-pub use script::{Act, Phase, Script, ScriptRule};
+pub use script::{Phase, Script, ScriptRule, SmtpFault};
 
 use crate::client::TestClient;
 
 /// A running mail server. Dropping it stops it.
 pub struct MailSink {
-    /// Where it takes mail.
+    /// The address at which it receives mail.
     pub smtp: SocketAddr,
-    /// What it took.
+    /// The accepted mails.
     pub mails: Mailbox,
-    /// How it is to misbehave.
+    /// The failures on request.
     pub script: Script,
     tasks: JoinSet<()>,
 }
 
 impl MailSink {
-    /// Takes mail at `address`; port 0 is any free one.
+    /// Starts to receive mail at `address`; port 0 is any free one.
     pub async fn start(address: SocketAddr) -> Result<MailSink> {
         let listener = TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))?;
         let (mails, script) = (Mailbox::default(), Script::default());
@@ -41,7 +41,7 @@ impl MailSink {
         Ok(MailSink { smtp, mails, script, tasks })
     }
 
-    /// Shows the mails on a page at `address`, and the queue of `daemon` where there is one. Returns where it is.
+    /// Shows the mails on a page at `address`, and the queue of `daemon` if there is one. Returns the address of the page.
     pub async fn show(&mut self, address: SocketAddr, daemon: Option<TestClient>) -> Result<SocketAddr> {
         let listener = TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))?;
         let bound = listener.local_addr()?;

@@ -1,4 +1,4 @@
-// Replaces the changing part of the page by what the server renders of it now.
+// Replaces the part of the page that changes by its current state, every second.
 const live = document.getElementById("live");
 
 async function refresh() {

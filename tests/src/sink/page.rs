@@ -1,5 +1,5 @@
-//! The page that shows mails and queue. All text in it comes from outside: templates escape it, and the page may run
-//! nothing but its own script.
+//! The page that shows mails and the queue. Its texts come from outside: templates must escape them, and the content security
+//! policy allows only the script of the page.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::mails::{Mail, Mailbox};
 use super::watch::{SinkSnapshot, Watched};
 
-/// Mails on the page, newest first.
+/// How many mails the list shows, newest first.
 const MAILS_SHOWN: usize = 200;
 const POLICY: &str =
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; frame-ancestors 'none'";
@@ -27,7 +27,7 @@ struct Page {
     templates: Environment<'static>,
 }
 
-/// One line of the list.
+/// One row of the list.
 #[derive(Serialize)]
 struct Row {
     number: u64,
@@ -36,7 +36,7 @@ struct Row {
     subject: String,
 }
 
-/// What the page and its changing part show.
+/// The values of the templates `page.html` and `live.html`.
 #[derive(Serialize)]
 struct Live {
     mails: Vec<Row>,
@@ -44,7 +44,7 @@ struct Live {
     daemon: SinkSnapshot,
 }
 
-/// What the page of one mail shows.
+/// The values of the template `mail.html`.
 #[derive(Serialize)]
 struct Opened<'a> {
     row: Row,
@@ -75,11 +75,11 @@ pub(super) fn router(mails: Mailbox, watched: Watched) -> Result<Router> {
 }
 
 impl Page {
-    /// The whole page, or its part that changes.
+    /// Renders the whole page, or the part that changes.
     fn live(&self, template: &str) -> Response {
         let mails = self.mails.all();
         let rows: Vec<Row> = mails.iter().rev().take(MAILS_SHOWN).map(|mail| row(mail)).collect();
-        self.render(template, Live { mails: rows, count: self.mails.count(), daemon: self.watched.seen() })
+        self.render(template, Live { mails: rows, count: self.mails.count(), daemon: self.watched.snapshot() })
     }
 
     fn render(&self, template: &str, values: impl Serialize) -> Response {

@@ -1,4 +1,5 @@
-//! The words of SMTP (RFC 5321) that a mail server must understand, and the connections that speak it.
+//! The commands of SMTP (RFC 5321) that a mail server must understand, and the listener for connections. Parsing must not
+//! depend on the state of a session.
 
 use std::sync::Arc;
 
@@ -9,27 +10,27 @@ use super::mails::Mailbox;
 use super::script::Script;
 use super::session;
 
-/// Connections at a time; more wait until one closes.
+/// The largest number of open connections; more wait until one closes.
 const CONNECTIONS_MAX: usize = 100;
-/// The largest mail, in bytes: said in EHLO's `SIZE`.
+/// The largest mail, in bytes; the reply to EHLO announces it as `SIZE`.
 pub(super) const MAIL_BYTES: usize = 25 * 1024 * 1024;
 
-/// Takes connections until it is aborted.
+/// Accepts connections until the task is aborted.
 pub(super) async fn serve(listener: TcpListener, mails: Mailbox, script: Script) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
-        let Ok(place) = places.clone().acquire_owned().await else { return };
+        let Ok(permit) = permits.clone().acquire_owned().await else { return };
         let Ok((stream, _)) = listener.accept().await else { continue };
         let session = session::Session::new(stream, mails.clone(), script.clone());
         tokio::spawn(async move {
-            // A client that goes away in the middle is its own business.
+            // An error means that the client disconnected during the session.
             let _ = session.run().await;
-            drop(place);
+            drop(permit);
         });
     }
 }
 
-/// A line of the client.
+/// A line from the client.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum SmtpCommand {
     Ehlo,
@@ -50,13 +51,13 @@ pub(super) enum SmtpCommand {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct MailFrom {
     pub address: String,
-    /// The client said that addresses or headers are UTF-8.
+    /// Addresses or headers are in UTF-8.
     pub utf8: bool,
-    /// The size that the client announced, in bytes.
+    /// The announced size, in bytes.
     pub size: usize,
 }
 
-/// Reads one line, without its end.
+/// Parses a line without the line end.
 pub(super) fn command(line: &str) -> SmtpCommand {
     let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
     match verb.to_ascii_uppercase().as_str() {
@@ -99,7 +100,7 @@ fn mail(rest: &str) -> SmtpCommand {
     SmtpCommand::Mail(sender)
 }
 
-/// `KEYWORD<path> parameters`.
+/// Parses `KEYWORD<path> parameters`.
 fn path<'a>(rest: &'a str, keyword: &str) -> Option<(&'a str, &'a str)> {
     let head = rest.get(..keyword.len())?;
     let path = rest[keyword.len()..].trim_start().strip_prefix('<')?;
@@ -112,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commands_are_read_as_rfc_5321_writes_them() {
+    fn commands_are_parsed_as_rfc_5321_defines_them() {
         let sender = |address: &str, utf8, size| SmtpCommand::Mail(MailFrom { address: address.into(), utf8, size });
         let table = [
             ("EHLO tidings.example", SmtpCommand::Ehlo),

@@ -1,4 +1,4 @@
-//! What the daemon says of its queue, asked again and again.
+//! Polls the status and the queue of a daemon for the page. A daemon that does not respond must not stop the page.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,49 +11,51 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::client::TestClient;
 use tidings_api_types::{BooksInfo, StatusInfo};
 
-/// How often the daemon is asked.
+/// The interval of requests to the daemon.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// The last answer; clones are the same.
+/// The last known state of the daemon. Clones share it.
 #[derive(Clone, Default)]
 pub(super) struct Watched(Arc<Mutex<SinkSnapshot>>);
 
-/// What there is to show.
+/// The state of the daemon, as the page shows it.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct SinkSnapshot {
-    /// A daemon is asked at all.
-    pub asked: bool,
+    /// Whether a daemon is polled.
+    pub polled: bool,
     pub queue: BTreeMap<String, BooksInfo>,
     pub status: Option<StatusInfo>,
-    /// Why the last question had no answer.
+    /// Why the last request failed.
     pub problem: Option<String>,
 }
 
 impl Watched {
-    pub fn seen(&self) -> SinkSnapshot {
+    pub fn snapshot(&self) -> SinkSnapshot {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn learn(&self, answer: Result<(BTreeMap<String, BooksInfo>, StatusInfo)>) {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.asked = true;
-        match answer {
-            Ok((queue, status)) => *seen = SinkSnapshot { asked: true, queue, status: Some(status), problem: None },
-            Err(error) => seen.problem = Some(format!("{error:#}")),
+    fn update(&self, result: Result<(BTreeMap<String, BooksInfo>, StatusInfo)>) {
+        let mut snapshot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        snapshot.polled = true;
+        match result {
+            Ok((queue, status)) => {
+                *snapshot = SinkSnapshot { polled: true, queue, status: Some(status), problem: None }
+            }
+            Err(error) => snapshot.problem = Some(format!("{error:#}")),
         }
     }
 }
 
-/// Asks until it is aborted.
+/// Polls the daemon until the task is aborted.
 pub(super) async fn poll(daemon: TestClient, watched: Watched) {
     let mut ticks = interval(PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        watched.learn(ask(&daemon).await);
+        watched.update(fetch(&daemon).await);
     }
 }
 
-async fn ask(daemon: &TestClient) -> Result<(BTreeMap<String, BooksInfo>, StatusInfo)> {
+async fn fetch(daemon: &TestClient) -> Result<(BTreeMap<String, BooksInfo>, StatusInfo)> {
     Ok((daemon.books().await?, daemon.status().await?))
 }

@@ -1,5 +1,5 @@
-//! A Matrix homeserver as the client-server API (v1.11) describes it, as far as a bot that writes to people needs it:
-//! who am I, profiles, account data, rooms with members, messages with transaction ids.
+//! A fake Matrix homeserver, after the client-server API (v1.11), with the requests that a bot needs to send messages:
+//! `whoami`, profiles, account data, rooms with members, messages with transaction ids. It must not use code of the channel.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex};
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::{Reply, SeenRequest, WebServer, lock};
+use super::{RecordedRequest, Reply, WebServer, lock};
 
 /// The account of the bot.
 pub const BOT: &str = "@tidings:example.org";
 
-/// The server, and what happened on it.
+/// The running server.
 pub struct Matrix {
     pub web: WebServer,
     state: Arc<Mutex<Homeserver>>,
@@ -21,33 +21,33 @@ pub struct Matrix {
 #[derive(Default)]
 struct Homeserver {
     authorization: String,
-    /// People who have an account here.
-    people: BTreeSet<String>,
-    /// In the order in which they were made.
+    /// The users with an account on this server.
+    users: BTreeSet<String>,
+    /// In order of creation.
     rooms: Vec<MatrixRoom>,
     account_data: BTreeMap<String, Value>,
 }
 
-/// A room that the bot made.
+/// A room that the bot created.
 #[derive(Clone, Debug)]
 pub struct MatrixRoom {
     pub id: String,
-    /// What it was made with.
-    pub made: Value,
-    /// The bot is in it.
+    /// The body of the request that created the room.
+    pub creation: Value,
+    /// Whether the bot is a member.
     pub joined: bool,
-    /// By transaction id, in order.
+    /// Transaction id and content, in order.
     pub messages: Vec<(String, Value)>,
 }
 
 impl Matrix {
-    /// A server with these people, whose bot has this access token.
-    pub async fn start(token: &str, people: &[&str]) -> Result<Matrix> {
-        let people = people.iter().map(|&one| one.to_owned()).collect();
-        let homeserver = Homeserver { authorization: format!("Bearer {token}"), people, ..Homeserver::default() };
+    /// Starts a server with these users; the bot has this access token.
+    pub async fn start(token: &str, users: &[&str]) -> Result<Matrix> {
+        let users = users.iter().map(|&one| one.to_owned()).collect();
+        let homeserver = Homeserver { authorization: format!("Bearer {token}"), users, ..Homeserver::default() };
         let state = Arc::new(Mutex::new(homeserver));
         let shared = state.clone();
-        let web = WebServer::start(move |seen| lock(&shared).answer(seen)).await?;
+        let web = WebServer::start(move |request| lock(&shared).answer(request)).await?;
         Ok(Matrix { web, state })
     }
 
@@ -62,55 +62,56 @@ impl Matrix {
         }
     }
 
-    /// The account data of this type; null where there is none.
+    /// The account data of this type; null if there is none.
     pub fn account_data(&self, kind: &str) -> Value {
         lock(&self.state).account_data.get(kind).cloned().unwrap_or_default()
     }
 }
 
 impl Homeserver {
-    fn answer(&mut self, seen: &SeenRequest) -> Reply {
-        if seen.header("authorization") != self.authorization {
+    fn answer(&mut self, request: &RecordedRequest) -> Reply {
+        if request.header("authorization") != self.authorization {
             return error(401, "M_UNKNOWN_TOKEN", "Unrecognised access token");
         }
-        let path = seen.target.strip_prefix("/_matrix/client/v3/").unwrap_or_default();
+        let path = request.target.strip_prefix("/_matrix/client/v3/").unwrap_or_default();
         let segments: Vec<String> = path.split('/').map(decode).collect();
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-        match (seen.method.as_str(), &segments[..]) {
+        match (request.method.as_str(), &segments[..]) {
             ("GET", ["account", "whoami"]) => Reply::json(200, &json!({"user_id": BOT})),
-            ("GET", ["profile", user]) if self.people.contains(*user) => Reply::json(200, &json!({})),
+            ("GET", ["profile", user]) if self.users.contains(*user) => Reply::json(200, &json!({})),
             ("GET", ["user", BOT, "account_data", kind]) => match self.account_data.get(*kind) {
                 Some(data) => Reply::json(200, data),
                 None => error(404, "M_NOT_FOUND", "Account data not found"),
             },
             ("PUT", ["user", BOT, "account_data", kind]) => {
-                self.account_data.insert((*kind).to_owned(), seen.json());
+                self.account_data.insert((*kind).to_owned(), request.json());
                 Reply::json(200, &json!({}))
             }
-            ("POST", ["createRoom"]) => self.create(seen.json()),
+            ("POST", ["createRoom"]) => self.create(request.json()),
             ("PUT", ["rooms", room, "send", "m.room.message", transaction]) => {
-                self.send(room, transaction, seen.json(), seen.body.len())
+                self.send(room, transaction, request.json(), request.body.len())
             }
             _ => error(404, "M_NOT_FOUND", "Not found"),
         }
     }
 
-    fn create(&mut self, made: Value) -> Reply {
-        let invited: Vec<&str> = made["invite"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        if !invited.iter().all(|one| self.people.contains(*one)) {
+    fn create(&mut self, creation: Value) -> Reply {
+        let invited: Vec<&str> =
+            creation["invite"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        if !invited.iter().all(|one| self.users.contains(*one)) {
             return error(403, "M_FORBIDDEN", "Cannot invite that user");
         }
         let id = format!("!room{}:example.org", self.rooms.len() + 1);
-        self.rooms.push(MatrixRoom { id: id.clone(), made, joined: true, messages: Vec::new() });
+        self.rooms.push(MatrixRoom { id: id.clone(), creation, joined: true, messages: Vec::new() });
         Reply::json(200, &json!({"room_id": id}))
     }
 
-    /// A transaction id that came before makes no second message.
+    /// Stores a message, unless one with the same transaction id is stored.
     fn send(&mut self, room: &str, transaction: &str, content: Value, bytes: usize) -> Reply {
         let Some(room) = self.rooms.iter_mut().find(|one| one.id == room && one.joined) else {
             return error(403, "M_FORBIDDEN", "User not in room");
         };
-        // The event has more than its content: sender, room, time, hashes, signatures, references to others.
+        // An event has more than its content: sender, room, time, hashes, signatures, references to other events.
         if bytes > 65_536 - 2_048 {
             return error(413, "M_TOO_LARGE", "event too large");
         }
@@ -123,12 +124,12 @@ impl Homeserver {
     }
 }
 
-/// An error as Matrix words it.
+/// An error in the format of Matrix.
 pub fn error(status: u16, code: &str, text: &str) -> Reply {
     Reply::json(status, &json!({"errcode": code, "error": text}))
 }
 
-/// A segment of a path without its percent-encoding.
+/// Decodes the percent-encoding of a path segment.
 fn decode(segment: &str) -> String {
     let mut octets = Vec::new();
     let mut rest = segment.as_bytes();

@@ -1,5 +1,5 @@
-//! A web server at the far side: it keeps what it was asked, answers as its maker says, and fails when it is told to. On
-//! top of it, the protocols that channels speak: [`fcm`], [`push`], [`ntfy`] and [`matrix`].
+//! A fake web server: it records requests, responds with a given function, and fails on request. Fake servers for the
+//! protocols of the channels use it: [`fcm`], [`push`], [`ntfy`] and [`matrix`]. This file must not know a protocol.
 
 pub mod fcm;
 pub mod matrix;
@@ -27,29 +27,29 @@ use tokio::time::sleep;
 
 use crate::wait;
 
-/// A request as it came.
+/// A received request.
 #[derive(Clone, Debug)]
-pub struct SeenRequest {
+pub struct RecordedRequest {
     pub method: String,
-    /// Path and query, as they were written.
+    /// The path and the query, not decoded.
     pub target: String,
     pub headers: HeaderMap,
     pub body: Bytes,
 }
 
-impl SeenRequest {
-    /// The value of a header; empty where there is none.
+impl RecordedRequest {
+    /// The value of a header; empty if the request has none.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// The body as JSON; null where it is none.
+    /// The body as JSON; null if it is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 }
 
-/// An answer.
+/// A response.
 #[derive(Clone, Debug)]
 pub struct Reply {
     pub status: u16,
@@ -72,22 +72,22 @@ impl Reply {
     }
 }
 
-/// What the server does instead of its usual, once.
+/// How the server handles one request instead of the usual way.
 #[derive(Clone, Debug)]
 pub enum WebFault {
-    /// It answers this, and does nothing.
-    Say(Reply),
-    /// It does what was asked, but only after this time.
-    Late(Duration),
-    /// The connection breaks before anything is done.
+    /// It returns this response and has no other effect.
+    Respond(Reply),
+    /// It handles the request after this time.
+    Delay(Duration),
+    /// It closes the connection and does not handle the request.
     Reset,
-    /// What was asked is done, and the connection breaks before the answer.
+    /// It handles the request and closes the connection without a response.
     LoseReply,
 }
 
-type Answer = dyn Fn(&SeenRequest) -> Reply + Send + Sync;
+type Handler = dyn Fn(&RecordedRequest) -> Reply + Send + Sync;
 
-/// A running server on loopback. Dropping it ends it.
+/// A running server on loopback. Dropping it stops the server.
 pub struct WebServer {
     pub address: SocketAddr,
     state: Arc<State>,
@@ -95,17 +95,17 @@ pub struct WebServer {
 }
 
 struct State {
-    answer: Box<Answer>,
-    seen: Mutex<Vec<SeenRequest>>,
+    handler: Box<Handler>,
+    requests: Mutex<Vec<RecordedRequest>>,
     faults: Mutex<VecDeque<WebFault>>,
 }
 
 impl WebServer {
-    /// A server that answers so.
-    pub async fn start(answer: impl Fn(&SeenRequest) -> Reply + Send + Sync + 'static) -> Result<WebServer> {
+    /// Starts a server that responds with this function.
+    pub async fn start(handler: impl Fn(&RecordedRequest) -> Reply + Send + Sync + 'static) -> Result<WebServer> {
         let listener = TcpListener::bind("127.0.0.1:0").await.context("a port for the web server")?;
         let address = listener.local_addr()?;
-        let state = State { answer: Box::new(answer), seen: Mutex::default(), faults: Mutex::default() };
+        let state = State { handler: Box::new(handler), requests: Mutex::default(), faults: Mutex::default() };
         let state = Arc::new(state);
         let listening = tokio::spawn(listen(listener, state.clone()));
         Ok(WebServer { address, state, listening })
@@ -116,24 +116,24 @@ impl WebServer {
         format!("http://{}{path}", self.address)
     }
 
-    /// The next request is met by this; several are met in order.
+    /// Adds a fault for the next request; several faults apply to as many requests, in order.
     pub fn fault(&self, fault: WebFault) {
         lock(&self.state.faults).push_back(fault);
     }
 
-    /// All requests so far, in order; those that met a fault are among them.
-    pub fn seen(&self) -> Vec<SeenRequest> {
-        lock(&self.state.seen).clone()
+    /// All requests so far, in order, including those with a fault.
+    pub fn requests(&self) -> Vec<RecordedRequest> {
+        lock(&self.state.requests).clone()
     }
 
-    /// Waits until the requests have what `wanted` looks for.
+    /// Waits until `wanted` returns a value for the requests.
     pub async fn wait<T>(
         &self,
         what: &str,
         limit: Duration,
-        wanted: impl Fn(&[SeenRequest]) -> Option<T>,
+        wanted: impl Fn(&[RecordedRequest]) -> Option<T>,
     ) -> Result<T> {
-        wait::until(what, limit, async || Ok(wanted(&self.seen()))).await
+        wait::until(what, limit, async || Ok(wanted(&self.requests()))).await
     }
 }
 
@@ -149,10 +149,10 @@ async fn listen(listener: TcpListener, state: Arc<State>) {
     }
 }
 
-/// One connection. An error of the service ends it without an answer.
+/// Serves one connection. An error of the service closes it without a response.
 async fn serve(stream: TcpStream, state: Arc<State>) {
     let service = service_fn(|request| respond(request, state.clone()));
-    // How it ends is the client's to see.
+    // An error is visible to the client.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
@@ -160,22 +160,22 @@ async fn respond(request: Request<Incoming>, state: Arc<State>) -> io::Result<Re
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     let target = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
-    let seen = SeenRequest { method: parts.method.to_string(), target, headers: parts.headers, body };
-    lock(&state.seen).push(seen.clone());
+    let recorded = RecordedRequest { method: parts.method.to_string(), target, headers: parts.headers, body };
+    lock(&state.requests).push(recorded.clone());
     let fault = lock(&state.faults).pop_front();
     let broken = || Err(io::Error::from(io::ErrorKind::ConnectionReset));
     let reply = match fault {
         Some(WebFault::Reset) => return broken(),
-        Some(WebFault::Say(reply)) => reply,
+        Some(WebFault::Respond(reply)) => reply,
         Some(WebFault::LoseReply) => {
-            (state.answer)(&seen);
+            (state.handler)(&recorded);
             return broken();
         }
-        Some(WebFault::Late(time)) => {
+        Some(WebFault::Delay(time)) => {
             sleep(time).await;
-            (state.answer)(&seen)
+            (state.handler)(&recorded)
         }
-        None => (state.answer)(&seen),
+        None => (state.handler)(&recorded),
     };
     let mut response = Response::builder().status(reply.status);
     for (name, value) in &reply.headers {

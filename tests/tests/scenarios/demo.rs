@@ -1,4 +1,4 @@
-//! The demonstration is a test of the whole: every sample message, every expected mail, and no other.
+//! The demonstration as an end-to-end test: each sample message causes its expected mails and no others.
 
 use tidings_tests::demo::{self, Options};
 

@@ -1,5 +1,5 @@
-//! End to end with parts that nobody here wrote: Python's fedmsg publishes, Postfix takes the mail, a library reads it
-//! back from the mailbox.
+//! End to end with independent software: fedmsg for Python publishes, Postfix receives the mail, and a library reads it from
+//! the mailbox.
 
 use std::net::SocketAddr;
 use tidings_api_types::BusEndpointState;
@@ -7,10 +7,10 @@ use tidings_api_types::BusEndpointState;
 use tidings_tests::channel;
 use tidings_tests::daemon::{Daemon, Home};
 use tidings_tests::fedmsg::Fedmsg;
+use tidings_tests::harness::{LIMIT, about, rule, subscription};
 use tidings_tests::mta::Postfix;
 use tidings_tests::port;
 use tidings_tests::samples::{self, Expected};
-use tidings_tests::scene::{LIMIT, about, rule, subscription};
 use tidings_tests::settings::DaemonSettings;
 use tidings_tests::wait;
 
@@ -29,12 +29,12 @@ async fn daemon_for(dir: &std::path::Path, bus: u16, smtp: SocketAddr) -> (Home,
     let home = Home::new(dir, DaemonSettings::new(dir, &[&endpoint]).unwrap()).unwrap();
     let token = home.token("scenario").await.unwrap();
     let daemon = Daemon::start(&home, Some(&token)).await.unwrap();
-    channel::install_email(daemon.client(), smtp).await.unwrap();
+    channel::install_email(daemon.client(), "email", smtp).await.unwrap();
     (home, daemon)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_fedmsg_publishes_is_read_back_from_the_mailboxes_of_postfix() {
+async fn messages_that_fedmsg_publishes_arrive_in_the_mailboxes_of_postfix() {
     let (dir, mta_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let postfix = Postfix::start(mta_dir.path(), &ADDRESSES).await.unwrap();
     let bus = port::free().unwrap();
@@ -78,7 +78,7 @@ async fn what_fedmsg_publishes_is_read_back_from_the_mailboxes_of_postfix() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_publisher_that_is_killed_and_comes_back_loses_nothing_published_after_resubscription() {
+async fn no_message_is_lost_that_a_restarted_publisher_sends_after_the_resubscription() {
     let (dir, mta_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let postfix = Postfix::start(mta_dir.path(), &["amara@example.org"]).await.unwrap();
     let bus = port::free().unwrap();
@@ -88,7 +88,7 @@ async fn a_publisher_that_is_killed_and_comes_back_loses_nothing_published_after
     let everything = subscription("amara", "email", &["amara@example.org"], rule);
     channel::subscribe(daemon.client(), &everything).await.unwrap();
     for round in 0..3 {
-        // Both ends say that they are ready before anything is published that must not be lost.
+        // Messages are published only after publisher and subscriber have reported that they are ready.
         daemon.subscribed(LIMIT).await.unwrap();
         for number in 0..20 {
             fedmsg.send(&about(&format!("round-{round}-{number}-end"))).await.unwrap();
@@ -100,7 +100,7 @@ async fn a_publisher_that_is_killed_and_comes_back_loses_nothing_published_after
         .await
         .unwrap();
         fedmsg.kill().await.unwrap();
-        wait::until("the daemon notices", LIMIT, async || {
+        wait::until("the daemon notices that the publisher is gone", LIMIT, async || {
             let status = daemon.client().status().await?;
             Ok(status.bus.iter().all(|one| one.state != BusEndpointState::Subscribed).then_some(()))
         })

@@ -1,16 +1,16 @@
-//! A plugin that misbehaves (rows 23 to 34): each behaviour ends in its outcome, and meanwhile another channel delivers.
+//! A plugin that misbehaves (rows 23 to 34): each behaviour ends with its outcome, while another channel delivers.
 
 use std::time::Duration;
 use tidings_api_types::DeliveryInfo;
 
 use serde_json::json;
 use tidings_tests::channel;
+use tidings_tests::harness::{Harness, LIMIT, rule, subscription};
 use tidings_tests::paths;
-use tidings_tests::scene::{LIMIT, Scene, rule, subscription};
 use tidings_tests::settings::DaemonSettings;
 use tidings_tests::wait;
 
-/// What a behaviour must come to: the delivery's state, and words of its note.
+/// The result of each behaviour: the state of the delivery, and a part of its note.
 const OUTCOMES: &[(&str, &str, &str)] = &[
     ("trap", "dead", "crashed (trap)"),
     ("recurse", "dead", "crashed (trap)"),
@@ -54,112 +54,115 @@ const OUTCOMES: &[(&str, &str, &str)] = &[
     ("ok", "delivered", ""),
 ];
 
-/// Messages that both channels deliver before one of them misbehaves.
-const CALM: usize = 50;
+/// The messages that both channels deliver before one of them misbehaves.
+const WARM_UP: usize = 50;
 
-/// What the allocator's threads may keep beside a tenth, in bytes, on a machine with other work: alone it is within the tenth.
+/// The memory that the allocator may keep, in bytes, in addition to a tenth of the memory before. On an idle machine the
+/// tenth is enough.
 const SLACK: u64 = 4 * 1024 * 1024;
 
-/// All of it at once, in executors that yield to whatever else the machine does.
+/// The time limit of all behaviours together. The executors have a low priority, so a busy machine delays them.
 const ROUND: Duration = Duration::from_secs(300);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_misbehaviour_alone_ends_in_its_outcome_while_another_channel_delivers() {
+async fn each_misbehaviour_ends_with_its_outcome_while_another_channel_delivers() {
     let settings = |settings: &mut DaemonSettings| {
-        // A plugin that misbehaves as much as this one would be quarantined before the end.
+        // Otherwise the channel of the plugin would be quarantined.
         settings.dispatch.quarantine_crashes = Some(0);
-        // The first of a batch says what becomes of all: one that asks to be tried again would never part with the others.
+        // The first delivery of a batch selects the behaviour for all of them. With larger batches, one that is tried again
+        // would take others with it.
         settings.dispatch.batch = 1;
     };
-    let mut scene = Scene::set_with(settings).await.unwrap();
-    scene.wants_everything("amara", "email", &["amara@example.org"]).await.unwrap();
+    let mut harness = Harness::start_with(settings).await.unwrap();
+    harness.wants_everything("amara", "email", &["amara@example.org"]).await.unwrap();
     let (plugin, nothing) = (paths::plugin("hostile").unwrap(), json!({"reach": []}));
     for name in ["hostile", "endless"] {
-        channel::install(&scene.client, name, &plugin, &json!({}), &nothing).await.unwrap();
+        channel::install(&harness.client, name, &plugin, &json!({}), &nothing).await.unwrap();
     }
     let few = json!({"host_calls": 150, "state_keys": 100});
-    scene.client.put("/api/v1/channels/hostile/limits", &few).await.unwrap();
-    // One that does not return for as long as the default lets it, all the while.
-    wants_only(&scene, "loop", "endless").await;
-    scene.publish(["loop".to_owned()]).await.unwrap();
+    harness.client.put("/api/v1/channels/hostile/limits", &few).await.unwrap();
+    // Meanwhile, a call on another channel runs until the default deadline.
+    wants_only(&harness, "loop", "endless").await;
+    harness.publish(["loop".to_owned()]).await.unwrap();
     for (behaviour, _, _) in OUTCOMES.iter().chain([&("fine", "delivered", "")]) {
-        wants_only(&scene, behaviour, "hostile").await;
+        wants_only(&harness, behaviour, "hostile").await;
     }
-    // A daemon at work: each channel has delivered what it should.
-    scene.publish((0..CALM).map(|_| "fine".to_owned())).await.unwrap();
-    let arrived = scene.sink.mails.wait("fine", LIMIT, |all| (all.len() > CALM).then_some(()));
+    // Before the memory is measured, each channel has made deliveries.
+    harness.publish((0..WARM_UP).map(|_| "fine".to_owned())).await.unwrap();
+    let arrived = harness.sink.mails.wait("fine", LIMIT, |all| (all.len() > WARM_UP).then_some(()));
     arrived.await.unwrap();
-    scene.queue_empty("hostile").await.unwrap();
-    let calm = scene.daemon.memory().unwrap();
+    harness.queue_empty("hostile").await.unwrap();
+    let memory_before = harness.daemon.memory().unwrap();
     for (before, (behaviour, state, note)) in OUTCOMES.iter().enumerate() {
-        let before = before + 1 + CALM;
-        scene.publish([(*behaviour).to_owned()]).await.unwrap();
-        // The other channel first: nothing of the plugin's holds it up.
-        let arrived = scene.sink.mails.wait(behaviour, LIMIT, |all| (all.len() > before).then_some(()));
+        let before = before + 1 + WARM_UP;
+        harness.publish([(*behaviour).to_owned()]).await.unwrap();
+        // The mail of the other channel arrives first: the plugin does not delay it.
+        let arrived = harness.sink.mails.wait(behaviour, LIMIT, |all| (all.len() > before).then_some(()));
         arrived.await.unwrap();
-        let row = settled(&scene, behaviour, state).await;
+        let row = settled(&harness, behaviour, state).await;
         let text = row.note.as_deref().unwrap_or_default();
         assert!(text.contains(note), "{behaviour}: {row:?}");
         assert!(!text.chars().any(char::is_control) && text.chars().count() <= 600, "{behaviour}: {row:?}");
     }
-    // All of them again, several at a time: what they took is given back.
-    scene.publish(OUTCOMES.iter().map(|(behaviour, ..)| (*behaviour).to_owned())).await.unwrap();
-    let sent = (2 * OUTCOMES.len() + CALM) as u64;
+    // All of them again, several at a time. Afterwards the daemon has freed their memory.
+    harness.publish(OUTCOMES.iter().map(|(behaviour, ..)| (*behaviour).to_owned())).await.unwrap();
+    let sent = (2 * OUTCOMES.len() + WARM_UP) as u64;
     let retried = OUTCOMES.iter().filter(|(_, state, _)| *state == "pending").count() as u64;
-    wait::until("all have misbehaved again", ROUND, async || {
-        let books = scene.books("hostile").await?;
+    wait::until("the second round has ended", ROUND, async || {
+        let books = harness.books("hostile").await?;
         Ok((books.accepted == sent && books.pending == 2 * retried).then_some(()))
     })
     .await
     .unwrap();
-    let most = calm + calm / 10 + SLACK;
-    wait::until(&format!("the memory is back from {calm} bytes to {most}"), LIMIT, async || {
-        Ok((scene.daemon.memory()? <= most).then_some(()))
+    let limit = memory_before + memory_before / 10 + SLACK;
+    wait::until(&format!("the memory, {memory_before} bytes before, is at most {limit}"), LIMIT, async || {
+        Ok((harness.daemon.memory()? <= limit).then_some(()))
     })
     .await
     .unwrap();
-    eprintln!("from {calm} bytes of memory to {}", scene.daemon.memory().unwrap());
-    an_endless_call_ends_by_a_shorter_deadline(&mut scene, sent).await;
+    eprintln!("memory before and after: {memory_before} and {} bytes", harness.daemon.memory().unwrap());
+    an_endless_call_ends_by_a_shorter_deadline(&mut harness, sent).await;
 }
 
-/// The endless behaviour again, with a deadline of half a second; `sent` deliveries went to the channel before.
-async fn an_endless_call_ends_by_a_shorter_deadline(scene: &mut Scene, sent: u64) {
-    scene.client.put("/api/v1/channels/hostile/limits", &json!({"deadline_ms": 500})).await.unwrap();
-    wants_only(scene, "loop", "hostile").await;
-    scene.publish(["loop".to_owned()]).await.unwrap();
-    let row = settled(scene, "loop", "dead").await;
+/// Requests the behaviour `loop` with a deadline of half a second; the channel had `sent` deliveries before.
+async fn an_endless_call_ends_by_a_shorter_deadline(harness: &mut Harness, sent: u64) {
+    harness.client.put("/api/v1/channels/hostile/limits", &json!({"deadline_ms": 500})).await.unwrap();
+    wants_only(harness, "loop", "hostile").await;
+    harness.publish(["loop".to_owned()]).await.unwrap();
+    let row = settled(harness, "loop", "dead").await;
     assert!(row.note.as_deref().unwrap_or_default().contains("crashed (timeout)"), "{row:?}");
-    let books = scene.books("hostile").await.unwrap();
+    let books = harness.books("hostile").await.unwrap();
     assert!(books.balance() && books.accepted == sent + 1, "{books:?}");
     let all = sent + 2;
     wait::until("the other channel has delivered all", LIMIT, async || {
-        Ok((scene.books("email").await?.delivered == all).then_some(()))
+        Ok((harness.books("email").await?.delivered == all).then_some(()))
     })
     .await
     .unwrap();
-    // A call that does not end holds up no administrator, and its deliveries are held, not lost.
-    channel::switch(&scene.client, "endless", false).await.unwrap();
-    let books = scene.books("endless").await.unwrap();
+    // The endless call does not delay a change of its channel, and its deliveries are held.
+    channel::switch(&harness.client, "endless", false).await.unwrap();
+    let books = harness.books("endless").await.unwrap();
     assert_eq!((books.accepted, books.pending), (2, 2), "{books:?}");
 }
 
-/// A user named like the behaviour wants messages about a package of that name, at an address that asks for it.
-async fn wants_only(scene: &Scene, behaviour: &str, channel: &str) {
+/// Subscribes a user with the name of the behaviour to messages about a package of that name, with the address that requests
+/// the behaviour.
+async fn wants_only(harness: &Harness, behaviour: &str, channel: &str) {
     let only = rule("package_filter", Some(("package", behaviour)));
     let address = format!("{behaviour}@example.org");
-    channel::subscribe(&scene.client, &subscription(&user(behaviour), channel, &[&address], only)).await.unwrap();
+    channel::subscribe(&harness.client, &subscription(&user(behaviour), channel, &[&address], only)).await.unwrap();
 }
 
-/// A name for a URL.
+/// The name of the user for a behaviour; valid in a URL.
 fn user(behaviour: &str) -> String {
     behaviour.replace('+', "-")
 }
 
-/// Waits until the delivery of that behaviour was tried and is in `state`.
-async fn settled(scene: &Scene, behaviour: &str, state: &str) -> DeliveryInfo {
+/// Waits until the delivery for this behaviour was tried and has this state.
+async fn settled(harness: &Harness, behaviour: &str, state: &str) -> DeliveryInfo {
     let path = format!("/api/v1/deliveries?channel=hostile&user={}", user(behaviour));
     wait::until(&format!("{behaviour} is {state}"), LIMIT, async || {
-        let rows: Vec<DeliveryInfo> = scene.client.list(&path).await?;
+        let rows: Vec<DeliveryInfo> = harness.client.list(&path).await?;
         Ok(rows.into_iter().find(|row| row.state.as_str() == state && row.attempts > 0))
     })
     .await

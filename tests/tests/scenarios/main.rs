@@ -1,4 +1,5 @@
-//! Whole runs of the daemon, from a message on the bus to what arrives at the far side. Each test names what must hold.
+//! Scenarios with a whole daemon, from a message on the bus to the servers of the channels. The name of each test says what
+//! must hold. A scenario must use only the interfaces of the daemon, not its code.
 
 mod confirm;
 mod corpus;
@@ -13,6 +14,8 @@ mod kill;
 mod lifecycle;
 mod lists;
 mod openapi;
+mod plugin_versions;
+mod quarantine;
 mod resident;
 mod secrets;
 mod smtp;

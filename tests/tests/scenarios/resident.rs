@@ -1,5 +1,5 @@
-//! A channel whose plugin lives on (row 31): one connection over all deliveries, kept while there is nothing to send, made
-//! again when the server goes away, and closed in order with its channel. Nothing is lost meanwhile.
+//! A channel with a resident plugin (row 31): one connection for all deliveries, which stays open while the channel is idle,
+//! is opened again when the server restarts, and is closed properly with the channel. No delivery is lost.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -8,28 +8,28 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tidings_api_types::{ChannelInfo, ChannelStateInfo};
 use tidings_domain::plugin_life::EventKind;
+use tidings_tests::harness::{Harness, LIMIT};
 use tidings_tests::paths;
-use tidings_tests::scene::{LIMIT, Scene};
 use tidings_tests::{channel, wait};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
 const MESSAGES: u64 = 60;
-/// Within this a version that traps is rolled back.
+/// The time limit for the rollback of a version that traps.
 const ROLL_BACK: Duration = Duration::from_secs(10);
 
-/// What the server of lines saw, over all its connections.
+/// The lines that the server received, over all its connections.
 #[derive(Default)]
 struct Seen {
     connections: u64,
-    /// Each delivery that it said it has: its id, and the connection that it came by.
+    /// Each confirmed delivery: its id, and the number of its connection.
     taken: Vec<(String, u64)>,
     farewells: u64,
     inbox: Vec<String>,
 }
 
-/// A server of lines that can go away and come back.
+/// A server with a protocol of lines, which can restart.
 struct Lines {
     address: SocketAddr,
     seen: Arc<Mutex<Seen>>,
@@ -50,7 +50,7 @@ impl Lines {
         Lines { address, seen, task }
     }
 
-    /// Drops all connections, and listens again where it did.
+    /// Closes all connections, and listens again at the same address.
     async fn restart(self) -> Lines {
         let Lines { address, seen, task } = self;
         task.abort();
@@ -63,7 +63,7 @@ impl Lines {
     }
 }
 
-/// Greets, asks the inbox something, and takes what is said.
+/// Serves one connection: sends a line for the inbox, confirms deliveries, and records all lines.
 async fn serve(stream: TcpStream, seen: Arc<Mutex<Seen>>) {
     let (reader, mut writer) = stream.into_split();
     let connection = {
@@ -94,16 +94,16 @@ async fn until(what: &str, server: &Lines, good: impl Fn(&Seen) -> bool) {
     wait::until(what, LIMIT, async || Ok(server.with(&good).then_some(()))).await.unwrap();
 }
 
-async fn view(scene: &Scene) -> ChannelInfo {
+async fn view(scene: &Harness) -> ChannelInfo {
     scene.client.channel("resident").await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_resident_channel_keeps_one_connection_and_loses_nothing_when_its_server_restarts() {
-    let mut scene = Scene::set().await.unwrap();
+    let mut scene = Harness::start().await.unwrap();
     let server = Lines::start("127.0.0.1:0", Arc::default()).await;
     let port = server.address.port().to_string();
-    // It looks twice a second: what it is sent it may also read in a delivery, and then nothing wakes it.
+    // It wakes twice a second. If it reads its input during a delivery, no input wakes it.
     let config = json!({"host": "127.0.0.1", "port": port, "start": "connect", "wake_ms": "500"});
     let plugin = paths::plugin("resident-fixture").unwrap();
     channel::install(&scene.client, "resident", &plugin, &config, &channel::loopback(server.address)).await.unwrap();
@@ -118,11 +118,11 @@ async fn a_resident_channel_keeps_one_connection_and_loses_nothing_when_its_serv
     scene.client.post("/api/v1/channels/resident/test-send", body).await.unwrap();
     assert_eq!(server.with(|seen| (seen.connections, seen.taken.len() as u64)), (1, MESSAGES + 1), "a test as well");
 
-    // Away in the middle of the second part; what was under way is sent again, with the same id.
+    // The server restarts during the second part. Deliveries in flight are sent again, with the same id.
     scene.publish(names(MESSAGES)).await.unwrap();
     until("the second part has begun", &server, |seen| seen.taken.len() as u64 > MESSAGES + 5).await;
     let server = server.restart().await;
-    scene.dealt_with(2 * MESSAGES).await.unwrap();
+    scene.wait_processed(2 * MESSAGES).await.unwrap();
     let books = scene.queue_empty("resident").await.unwrap();
     assert_eq!((books.accepted, books.delivered), (2 * MESSAGES, 2 * MESSAGES), "{books:?}");
     let accepted: std::collections::BTreeSet<String> =
@@ -148,7 +148,7 @@ async fn a_resident_channel_keeps_one_connection_and_loses_nothing_when_its_serv
     channel::switch(&scene.client, "resident", false).await.unwrap();
     until("it says goodbye", &server, |seen| seen.farewells == 1).await;
     assert_eq!(view(&scene).await.resident, None);
-    // Through a disabled channel, a test has an instance of its own, and only for itself.
+    // A test message on a disabled channel has an instance of its own.
     let body = json!({"address": "test@example.org"}).to_string();
     scene.client.post("/api/v1/channels/resident/test-send", body).await.unwrap();
     until("it came and went", &server, |seen| (seen.connections, seen.farewells) == (3, 2)).await;
@@ -156,7 +156,7 @@ async fn a_resident_channel_keeps_one_connection_and_loses_nothing_when_its_serv
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_resident_that_traps_is_seen_to_crash_and_its_deliveries_are_held_until_it_runs_again() {
-    let mut scene = Scene::set().await.unwrap();
+    let mut scene = Harness::start().await.unwrap();
     let server = Lines::start("127.0.0.1:0", Arc::default()).await;
     let port = server.address.port().to_string();
     let config = json!({"host": "127.0.0.1", "port": port, "start": "trap"});
@@ -180,7 +180,7 @@ async fn a_resident_that_traps_is_seen_to_crash_and_its_deliveries_are_held_unti
 }
 
 /// Another build of the plugin: the same code, and a custom section that nobody reads.
-async fn next_build(scene: &Scene) -> String {
+async fn next_build(scene: &Harness) -> String {
     let mut file = std::fs::read(paths::plugin("resident-fixture").unwrap()).unwrap();
     file.extend([0, 6, 5]);
     file.extend(b"build");
@@ -188,13 +188,13 @@ async fn next_build(scene: &Scene) -> String {
 }
 
 /// The channel's history, newest first.
-async fn events(scene: &Scene) -> Vec<EventKind> {
+async fn events(scene: &Harness) -> Vec<EventKind> {
     scene.client.channel_events("resident").await.unwrap().iter().map(|event| event.event).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_resident_that_traps_at_its_start_is_rolled_back_by_itself_with_its_settings_and_nothing_to_deliver() {
-    let mut scene = Scene::set().await.unwrap();
+    let mut scene = Harness::start().await.unwrap();
     let server = Lines::start("127.0.0.1:0", Arc::default()).await;
     let config = json!({"host": "127.0.0.1", "port": server.address.port().to_string(), "start": "connect"});
     let plugin = paths::plugin("resident-fixture").unwrap();
@@ -211,18 +211,18 @@ async fn a_new_resident_that_traps_at_its_start_is_rolled_back_by_itself_with_it
     })
     .await
     .unwrap();
-    assert_eq!(view(&scene).await.config["start"], "connect", "what came with the new version went with it");
+    assert_eq!(view(&scene).await.config["start"], "connect", "the settings of the new version are removed with it");
     assert_eq!(events(&scene).await[0], EventKind::RolledBack);
     until("it connects again", &server, |seen| seen.connections == 2).await;
     scene.wants_everything("amara", "resident", &["amara@example.org"]).await.unwrap();
     scene.publish(["after".to_owned()]).await.unwrap();
-    scene.dealt_with(1).await.unwrap();
+    scene.wait_processed(1).await.unwrap();
     assert_eq!(scene.queue_empty("resident").await.unwrap().delivered, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_resident_that_traps_in_every_life_is_quarantined_and_its_crashes_are_counted() {
-    let scene = Scene::set_with(|settings| settings.dispatch.quarantine_crashes = Some(3)).await.unwrap();
+    let scene = Harness::start_with(|settings| settings.dispatch.quarantine_crashes = Some(3)).await.unwrap();
     let plugin = paths::plugin("resident-fixture").unwrap();
     let nothing = json!({"reach": []});
     channel::install(&scene.client, "resident", &plugin, &json!({"start": "trap"}), &nothing).await.unwrap();
@@ -247,7 +247,7 @@ async fn a_resident_that_traps_in_every_life_is_quarantined_and_its_crashes_are_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_end_of_the_daemon_is_the_last_call_of_a_resident() {
-    let scene = Scene::set().await.unwrap();
+    let scene = Harness::start().await.unwrap();
     let server = Lines::start("127.0.0.1:0", Arc::default()).await;
     let config = json!({"host": "127.0.0.1", "port": server.address.port().to_string(), "start": "connect"});
     let plugin = paths::plugin("resident-fixture").unwrap();

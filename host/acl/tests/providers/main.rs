@@ -126,14 +126,14 @@ async fn every_failure_is_an_error_and_never_an_empty_list() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_refused_or_broken_is_an_error() {
-    let closed = {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        format!("http://{}", listener.local_addr().unwrap())
-    };
+async fn a_connection_that_is_refused_or_breaks_off_is_an_error() {
+    // Bound, but not listening: connections are refused, and no other program gets the port.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let refusing = format!("http://{}", socket.local_addr().unwrap());
     let truncated = "HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{\"output\": \"ok\"";
     for url in
-        [closed, raw(truncated).await, raw("HTTP/1.1 200").await, raw("SSH-2.0-OpenSSH\r\n").await, raw("").await]
+        [refusing, raw(truncated).await, raw("HTTP/1.1 200").await, raw("SSH-2.0-OpenSSH\r\n").await, raw("").await]
     {
         let error = pkgdb(&url).fetch("guake").await.unwrap_err();
         assert!(matches!(error, ProviderError::Service(ServiceError::Unreachable(_))), "{error:?}");

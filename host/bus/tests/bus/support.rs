@@ -2,7 +2,7 @@
 //! proxy that can stop forwarding without closing its connections.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering::SeqCst};
 use std::time::Duration;
 
 use tidings_bus::{
@@ -81,10 +81,17 @@ pub fn number(received: &Received) -> u64 {
     body["i"].as_u64().unwrap()
 }
 
-/// An address without a listener at this moment.
+/// An address on which nothing listens. Its port is below those that the kernel assigns, so no other program gets it
+/// before a publisher binds it.
 pub async fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    format!("tcp://{}", listener.local_addr().unwrap())
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = u16::try_from(std::process::id() % 10_000).unwrap();
+    loop {
+        let port = 20_000 + (first + NEXT.fetch_add(1, SeqCst)) % 12_000;
+        if TcpListener::bind(("127.0.0.1", port)).await.is_ok() {
+            return format!("tcp://127.0.0.1:{port}");
+        }
+    }
 }
 
 /// A listener and its address.

@@ -191,8 +191,10 @@ async fn a_grant_that_is_taken_back_is_gone_with_the_answer() {
     let Some(component) = email_component() else { return };
     let stand = Stand::new().await;
     install(&stand, "email", component).await;
-    // Nobody listens there.
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound").port();
+    // Bound, but not listening: connections are refused, and no other program gets the port.
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind(([127, 0, 0, 1], 0).into()).expect("a free port");
+    let closed = socket.local_addr().expect("it is bound").port();
     let config = json!({ "host": "127.0.0.1", "port": closed.to_string(), "from": "t@example.org" });
     let configured = stand.put("/api/v1/channels/email/config", &config).await;
     assert_eq!(configured.status, 200, "{}", configured.text());

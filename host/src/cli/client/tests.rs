@@ -28,9 +28,10 @@ fn segments_are_escaped_and_only_http_and_https_are_taken() {
 
 #[tokio::test]
 async fn a_daemon_that_does_not_run_is_reported() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    let url = format!("http://{}", listener.local_addr().expect("it is bound"));
-    drop(listener);
+    // Bound, but not listening: connections are refused, and no other program gets the port.
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind(([127, 0, 0, 1], 0).into()).expect("a free port");
+    let url = format!("http://{}", socket.local_addr().expect("it is bound"));
     let client = ApiClient::at(&url, None, None).expect("it is a URL");
     let error = client.healthy().await.expect_err("nothing listens").to_string();
     assert!(error.starts_with(&format!("cannot reach the daemon at {url}: is it running?")), "{error}");

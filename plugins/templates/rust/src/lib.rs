@@ -1,4 +1,5 @@
-//! A channel that POSTs a few lines of text for each notification. What it does is in `pager`; this says what it is.
+//! A channel that POSTs a few lines of text for each notification. The logic is in `pager`; this file has the manifest and
+//! connects the logic to the contract.
 
 mod pager;
 
@@ -14,7 +15,7 @@ impl Channel for Pager {
             address_label: "pager name".into(),
             address_example: "ralph".into(),
             config: vec![
-                field("url", FieldKind::Url, "URL", "Where texts are sent; the header X-Pager says for which pager.")
+                field("url", FieldKind::Url, "URL", "The URL for texts; the header X-Pager names the pager.")
                     .required(),
             ],
             grants: vec![http("{url}", "{url}", "To send the texts.")],

@@ -1,4 +1,5 @@
-//! From deliveries to requests, and from answers to outcomes. It knows the host by a trait only, so its tests need none.
+//! The logic of the channel: builds requests, and maps responses to outcomes. It must use the host only through a trait, so
+//! that the tests need no host.
 
 use tidings_plugin::batch::{self, EXCHANGE_MS};
 use tidings_plugin::host::Host;
@@ -7,26 +8,27 @@ use tidings_plugin::text::HeaderSafe;
 use tidings_plugin::web::{self, Server};
 use tidings_plugin::{Content, Delivery, Event, Gone, Outcome};
 
-/// A line beyond this is cut; in characters.
+/// The longest line, in characters; a longer one is cut.
 const LINE_CHARS: usize = 400;
 /// The longest name of a pager, in characters.
 const NAME_CHARS: usize = 64;
 
-/// The pager's name in its normal form: the same pager always has the same name.
+/// Parses the name of a pager and returns its normal form: one pager has one name.
 pub fn check_address(text: &str) -> Result<String, &'static str> {
     let name = text.trim().to_ascii_lowercase();
-    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_');
-    let starts = name.starts_with(|c: char| c.is_ascii_alphanumeric());
-    if starts && name.len() <= NAME_CHARS && name.chars().all(good) {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_');
+    let valid_start = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if valid_start && name.len() <= NAME_CHARS && name.chars().all(allowed) {
         return Ok(name);
     }
     Err("a pager's name has up to 64 letters, digits, dots, dashes and underscores")
 }
 
-/// One outcome for each delivery, in order. The host hears of each at once, so that a crash later on repeats nothing.
+/// Returns one outcome for each delivery, in order. Each is reported to the host at once, so that after a crash nothing is
+/// sent twice.
 pub fn deliver(host: &impl Host, url: &str, batch: &[Delivery]) -> Vec<Outcome> {
     batch::one_by_one(host, batch, |delivery| match host.send(&request(url, delivery)) {
-        Ok(response) => judge(&response, host.now_ms()),
+        Ok(response) => outcome(&response, host.now_ms()),
         Err(error) => web::failure(&error, Server::Channel),
     })
 }
@@ -38,18 +40,18 @@ fn request(url: &str, delivery: &Delivery) -> Request {
         headers: vec![
             ("content-type".into(), "text/plain; charset=utf-8".into()),
             ("x-pager".into(), delivery.recipient.address.clone()),
-            // The same in every attempt: the far side can drop a duplicate by it.
+            // The same in every attempt, so that the server can drop a duplicate.
             ("idempotency-key".into(), delivery.id.clone()),
         ],
-        body: page(&delivery.content).into_bytes(),
+        body: text(&delivery.content).into_bytes(),
         credential: None,
         redirects: 0,
         timeout_ms: Some(EXCHANGE_MS),
     }
 }
 
-/// What is said, in a few lines; of a message its subject, its text and its link.
-fn page(content: &Content) -> String {
+/// The text of a delivery, in a few lines.
+fn text(content: &Content) -> String {
     match content {
         Content::Single(event) => message(event),
         Content::Digest(digest) => {
@@ -58,14 +60,15 @@ fn page(content: &Content) -> String {
             let summary = digest.summary.join("; ");
             line(&if summary.is_empty() { updates } else { format!("{updates}: {summary}") })
         }
-        // Anyone who reads this pager says whether notifications are wanted there.
-        Content::Confirmation(asked) => line(&format!(
+        // The reader of the pager confirms that it may get notifications.
+        Content::Confirmation(confirmation) => line(&format!(
             "Notifications here? Yes: {} (code {}) No: {}",
-            asked.accept_link, asked.code, asked.reject_link
+            confirmation.accept_link, confirmation.code, confirmation.reject_link
         )),
     }
 }
 
+/// The subject, the text and the link of an event, one line each.
 fn message(event: &Event) -> String {
     let subject = [&event.subtitle, &event.title, &event.topic].map(|text| line(text));
     let subject = subject.into_iter().find(|text| !text.is_empty()).unwrap_or_default();
@@ -75,13 +78,13 @@ fn message(event: &Event) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// One printable line. What comes over the bus may hold any character.
+/// The text as one printable line. Text from the bus may contain any character.
 fn line(text: &str) -> String {
     HeaderSafe::flatten(text).truncate(LINE_CHARS).into()
 }
 
-/// What the server's answer means. Say the mildest thing that is true: `Rejected` and `AddressGone` are final.
-fn judge(response: &Response, now_ms: u64) -> Outcome {
+/// The outcome of a response. `Rejected` and `AddressGone` are final: use them only if another attempt cannot succeed.
+fn outcome(response: &Response, now_ms: u64) -> Outcome {
     match response.status {
         200..=299 => Outcome::Delivered(Some(format!("HTTP {}", response.status))),
         401 | 403 => web::trouble(response, now_ms),
@@ -98,15 +101,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pager_has_one_name() {
+    fn the_name_of_a_pager_has_one_normal_form() {
         assert_eq!(check_address(" Ralph "), Ok("ralph".into()));
-        for bad in ["", "two words", "-x", &"x".repeat(65)] {
-            assert!(check_address(bad).is_err(), "{bad}");
+        for invalid in ["", "two words", "-x", &"x".repeat(65)] {
+            assert!(check_address(invalid).is_err(), "{invalid}");
         }
     }
 
     #[test]
-    fn each_kind_of_delivery_becomes_a_few_lines_for_its_pager() {
+    fn each_kind_of_delivery_is_sent_as_a_few_lines_to_its_pager() {
         let event = |subtitle: &str, text: &str, link: Option<&str>| {
             Content::Single(Event { link: link.map(str::to_owned), ..testing::event(subtitle, text) })
         };
@@ -129,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn each_answer_has_its_outcome() {
+    fn each_response_maps_to_its_outcome() {
         for (status, expected) in
             [(204, "delivered"), (400, "rejected"), (401, "trouble"), (410, "gone"), (429, "retry"), (503, "retry")]
         {

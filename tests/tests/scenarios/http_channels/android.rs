@@ -1,19 +1,19 @@
-//! Android: what FCM makes of the channel's messages and of its tokens, and what an app behind UnifiedPush can read.
+//! The Android channel: messages and access tokens with FCM, and messages to an app with UnifiedPush.
 
 use std::fs;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tidings_tests::channel;
-use tidings_tests::scene::{LIMIT, Scene};
+use tidings_tests::harness::{Harness, LIMIT};
 use tidings_tests::web::fcm::{Fcm, PROJECT, REPLACED, REPLACEMENT, UNREGISTERED, error};
 use tidings_tests::web::push::{App, EXPIRED, Push};
-use tidings_tests::web::{Reply, SeenRequest, WebFault};
+use tidings_tests::web::{RecordedRequest, Reply, WebFault};
 
-use super::{FAR_DATE, grants, plugin, say, test_send, wait_for};
+use super::{FAR_DATE, grants, plugin, respond, respond_retry_after, test_send};
 
-/// For which FCM asks to be left alone: longer than anything else is put off here.
-const REST_SECONDS: &str = "8";
+/// The `Retry-After` of FCM, in seconds: longer than all other waits in these tests.
+const RETRY_AFTER_SECONDS: &str = "8";
 
 const PHONE: &str = "d1Xq_-7:APA91bZkV3vQ8xxxxxxxxxxxx";
 
@@ -28,25 +28,25 @@ fn config(fcm: &Fcm) -> Value {
     json!({"api": fcm.web.url(""), "project": PROJECT, "token_url": fcm.web.url("/token"), "plain_http": "true"})
 }
 
-async fn android() -> (Scene, Fcm) {
-    in_scene(Scene::set().await.unwrap()).await
+async fn android() -> (Harness, Fcm) {
+    with_fcm(Harness::start().await.unwrap()).await
 }
 
-async fn in_scene(scene: Scene) -> (Scene, Fcm) {
+async fn with_fcm(harness: Harness) -> (Harness, Fcm) {
     let fcm = Fcm::start().await.unwrap();
-    channel::install(&scene.client, "android", &plugin("android"), &config(&fcm), &granted(&fcm)).await.unwrap();
-    (scene, fcm)
+    channel::install(&harness.client, "android", &plugin("android"), &config(&fcm), &granted(&fcm)).await.unwrap();
+    (harness, fcm)
 }
 
-fn sends(seen: &[SeenRequest]) -> Vec<&SeenRequest> {
-    seen.iter().filter(|one| one.target.ends_with("messages:send")).collect()
+fn send_requests(requests: &[RecordedRequest]) -> Vec<&RecordedRequest> {
+    requests.iter().filter(|one| one.target.ends_with("messages:send")).collect()
 }
 
-/// That neither the key nor a token is in the daemon's log or in what it says of the channel.
-async fn nothing_leaked(scene: &Scene) {
-    let channel = json!(scene.client.channel("android").await.unwrap());
-    let rows = scene.deliveries("android").await.unwrap();
-    let log = fs::read_to_string(scene.home.log()).unwrap();
+/// Asserts that neither the key nor an access token is in the log of the daemon or in the API.
+async fn assert_no_leak(harness: &Harness) {
+    let channel = json!(harness.client.channel("android").await.unwrap());
+    let rows = harness.deliveries("android").await.unwrap();
+    let log = fs::read_to_string(harness.home.log()).unwrap();
     for text in [log, channel.to_string(), json!(rows).to_string()] {
         for secret in ["PRIVATE KEY", "MIIEv", "ya29.", "jwt-bearer", "eyJ"] {
             assert!(!text.contains(secret), "{secret} is in {text}");
@@ -55,42 +55,42 @@ async fn nothing_leaked(scene: &Scene) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_arrives_on_the_phone_with_one_token_for_all_and_the_same_in_every_attempt() {
-    let (mut scene, fcm) = android().await;
-    scene.wants_everything("amara", "android", &[PHONE]).await.unwrap();
-    assert_eq!(test_send(&scene, "android", PHONE).await.0, "delivered");
-    // The token was for that one: the running channel gets its own with the first message.
-    scene.publish(["first".to_owned()]).await.unwrap();
-    scene.dealt_with(1).await.unwrap();
-    scene.queue_empty("android").await.unwrap();
-    let faults = [say(500), WebFault::Reset, WebFault::LoseReply];
-    let before = fcm.web.seen().len();
+async fn a_message_is_the_same_in_every_attempt_and_all_messages_use_one_access_token() {
+    let (mut harness, fcm) = android().await;
+    harness.wants_everything("amara", "android", &[PHONE]).await.unwrap();
+    assert_eq!(test_send(&harness, "android", PHONE).await.0, "delivered");
+    // The test message had its own access token; the running channel gets another with its first message.
+    harness.publish(["first".to_owned()]).await.unwrap();
+    harness.wait_processed(1).await.unwrap();
+    harness.queue_empty("android").await.unwrap();
+    let faults = [respond(500), WebFault::Reset, WebFault::LoseReply];
+    let before = fcm.web.requests().len();
     let count = faults.len();
     for fault in faults {
         fcm.web.fault(fault);
     }
-    scene.publish(["lanternd".to_owned()]).await.unwrap();
-    scene.dealt_with(2).await.unwrap();
-    fcm.web.wait("the last attempt", LIMIT, |seen| (seen.len() > before + count).then_some(())).await.unwrap();
-    let books = scene.queue_empty("android").await.unwrap();
+    harness.publish(["lanternd".to_owned()]).await.unwrap();
+    harness.wait_processed(2).await.unwrap();
+    fcm.web.wait("the last attempt", LIMIT, |requests| (requests.len() > before + count).then_some(())).await.unwrap();
+    let books = harness.queue_empty("android").await.unwrap();
     assert_eq!((books.delivered, books.dead), (2, 0));
-    let seen = fcm.web.seen();
-    let attempts = &seen[before..];
+    let requests = fcm.web.requests();
+    let attempts = &requests[before..];
     assert!(attempts.iter().all(|one| one.body == attempts[0].body), "the same in every attempt");
-    assert!(seen.iter().all(|one| one.body.len() <= 4096));
-    assert_eq!((fcm.tokens().len(), fcm.refused()), (2, Vec::<String>::new()));
-    let message = fcm.taken().pop().unwrap();
+    assert!(requests.iter().all(|one| one.body.len() <= 4096));
+    assert_eq!((fcm.tokens().len(), fcm.token_errors()), (2, Vec::<String>::new()));
+    let message = fcm.messages().pop().unwrap();
     assert_eq!(message["token"], PHONE);
     assert_eq!(message["android"]["collapse_key"].as_str().map(str::len), Some(32));
     assert!(message["notification"].to_string().contains("lanternd"), "{message}");
-    let row = &scene.deliveries("android").await.unwrap()[0];
-    assert!(row.note.as_deref().unwrap().starts_with("projects/"), "FCM's name is the receipt: {row:?}");
-    nothing_leaked(&scene).await;
+    let row = &harness.deliveries("android").await.unwrap()[0];
+    assert!(row.note.as_deref().unwrap().starts_with("projects/"), "the name of the message is the receipt: {row:?}");
+    assert_no_leak(&harness).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_answer_of_fcm_has_its_outcome() {
-    let (scene, fcm) = android().await;
+async fn each_response_of_fcm_maps_to_its_outcome() {
+    let (harness, fcm) = android().await;
     let quota = || error(429, "RESOURCE_EXHAUSTED", Some("QUOTA_EXCEEDED"));
     for (reply, outcome, wait) in [
         (quota().with("retry-after", "120"), "channel_trouble", Some(120..=120)),
@@ -104,141 +104,149 @@ async fn each_answer_of_fcm_has_its_outcome() {
         (error(500, "INTERNAL", Some("INTERNAL")), "retry", None),
         (Reply::status(410), "address_gone", None),
     ] {
-        // Each is sent by a channel of its own: first the token, then the message meets its fault.
+        // Each test message has an instance of its own, so its first request is for an access token.
         let token = json!({"access_token": "ya29.scripted", "expires_in": 3599, "token_type": "Bearer"});
-        fcm.web.fault(WebFault::Say(Reply::json(200, &token)));
-        fcm.web.fault(WebFault::Say(reply));
-        let (got, seconds) = test_send(&scene, "android", PHONE).await;
+        fcm.web.fault(WebFault::Respond(Reply::json(200, &token)));
+        fcm.web.fault(WebFault::Respond(reply));
+        let (got, seconds) = test_send(&harness, "android", PHONE).await;
         assert_eq!(got, outcome);
         assert!(wait.map_or(seconds.is_none(), |wait| seconds.is_some_and(|s| wait.contains(&s))), "{seconds:?}");
     }
-    assert_eq!(test_send(&scene, "android", UNREGISTERED).await.0, "address_gone");
-    assert_eq!(test_send(&scene, "android", REPLACED).await.0, "address_gone");
-    // Without a token there is nothing to send, and nothing to send it for.
-    for fault in [WebFault::Say(Reply::json(400, &json!({"error": "invalid_grant"}))), say(503), WebFault::Reset] {
-        let before = sends(&fcm.web.seen()).len();
+    assert_eq!(test_send(&harness, "android", UNREGISTERED).await.0, "address_gone");
+    assert_eq!(test_send(&harness, "android", REPLACED).await.0, "address_gone");
+    // Without an access token no message is sent.
+    for fault in
+        [WebFault::Respond(Reply::json(400, &json!({"error": "invalid_grant"}))), respond(503), WebFault::Reset]
+    {
+        let before = send_requests(&fcm.web.requests()).len();
         fcm.web.fault(fault);
-        assert_eq!(test_send(&scene, "android", PHONE).await.0, "channel_trouble");
-        assert_eq!(sends(&fcm.web.seen()).len(), before);
+        assert_eq!(test_send(&harness, "android", PHONE).await.0, "channel_trouble");
+        assert_eq!(send_requests(&fcm.web.requests()).len(), before);
     }
-    nothing_leaked(&scene).await;
+    assert_no_leak(&harness).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn row_43_what_a_lost_phone_and_a_moved_one_get() {
-    let (mut scene, fcm) = android().await;
-    scene.wants_everything("amara", "android", &[UNREGISTERED]).await.unwrap();
-    scene.wants_everything("bjorn", "android", &[REPLACED]).await.unwrap();
+async fn row_43_an_unregistered_token_gets_no_more_messages_and_a_replaced_one_is_updated() {
+    let (mut harness, fcm) = android().await;
+    harness.wants_everything("amara", "android", &[UNREGISTERED]).await.unwrap();
+    harness.wants_everything("bjorn", "android", &[REPLACED]).await.unwrap();
     for number in 1..=2 {
-        scene.publish(["lanternd".to_owned()]).await.unwrap();
-        scene.dealt_with(number).await.unwrap();
-        scene.queue_empty("android").await.unwrap();
+        harness.publish(["lanternd".to_owned()]).await.unwrap();
+        harness.wait_processed(number).await.unwrap();
+        harness.queue_empty("android").await.unwrap();
     }
-    let seen = fcm.web.seen();
-    let asked = |token: &str| sends(&seen).iter().filter(|one| one.json()["message"]["token"] == token).count();
-    assert_eq!((asked(UNREGISTERED), asked(REPLACED)), (1, 1), "neither is asked again");
-    let taken = fcm.taken();
-    assert_eq!(taken.len(), 2, "both went to the new token: {taken:?}");
-    assert!(taken.iter().all(|message| message["token"] == REPLACEMENT));
+    let requests = fcm.web.requests();
+    let requests_for =
+        |token: &str| send_requests(&requests).iter().filter(|one| one.json()["message"]["token"] == token).count();
+    assert_eq!((requests_for(UNREGISTERED), requests_for(REPLACED)), (1, 1), "neither is used again");
+    let messages = fcm.messages();
+    assert_eq!(messages.len(), 2, "both messages were sent to the new token: {messages:?}");
+    assert!(messages.iter().all(|message| message["token"] == REPLACEMENT));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_quota_slows_the_whole_project_and_costs_no_delivery() {
-    let longer = Scene::set_with(|settings| settings.dispatch.backoff_max = format!("{REST_SECONDS}s")).await;
-    let (mut scene, fcm) = in_scene(longer.unwrap()).await;
+async fn a_quota_error_pauses_the_whole_channel_and_no_delivery_fails() {
+    let longer =
+        Harness::start_with(|settings| settings.dispatch.backoff_max = format!("{RETRY_AFTER_SECONDS}s")).await;
+    let (mut harness, fcm) = with_fcm(longer.unwrap()).await;
     let users = ["amara", "bjorn", "chidi"];
     for user in users {
-        scene.wants_everything(user, "android", &[&format!("{PHONE}-{user}")]).await.unwrap();
+        harness.wants_everything(user, "android", &[&format!("{PHONE}-{user}")]).await.unwrap();
     }
     let token = json!({"access_token": "ya29.scripted", "expires_in": 3599, "token_type": "Bearer"});
-    fcm.web.fault(WebFault::Say(Reply::json(200, &token)));
-    fcm.web.fault(wait_for(429, REST_SECONDS));
-    scene.publish(["lanternd".to_owned()]).await.unwrap();
-    scene.dealt_with(1).await.unwrap();
-    fcm.web.wait("the quota", LIMIT, |seen| (!sends(seen).is_empty()).then_some(())).await.unwrap();
+    fcm.web.fault(WebFault::Respond(Reply::json(200, &token)));
+    fcm.web.fault(respond_retry_after(429, RETRY_AFTER_SECONDS));
+    harness.publish(["lanternd".to_owned()]).await.unwrap();
+    harness.wait_processed(1).await.unwrap();
+    fcm.web.wait("the quota", LIMIT, |requests| (!send_requests(requests).is_empty()).then_some(())).await.unwrap();
     let refused = Instant::now();
-    fcm.web.wait("the next one", LIMIT, |seen| (sends(seen).len() > 1).then_some(())).await.unwrap();
-    let rest = Duration::from_secs(REST_SECONDS.parse().unwrap());
-    assert!(refused.elapsed() > rest.mul_f64(0.8), "nothing is sent to anybody meanwhile: {:?}", refused.elapsed());
-    let books = scene.queue_empty("android").await.unwrap();
-    assert_eq!((books.delivered, books.dead, fcm.taken().len()), (3, 0, 3));
-    let rows = scene.deliveries("android").await.unwrap();
+    fcm.web.wait("the next one", LIMIT, |requests| (send_requests(requests).len() > 1).then_some(())).await.unwrap();
+    let rest = Duration::from_secs(RETRY_AFTER_SECONDS.parse().unwrap());
+    assert!(refused.elapsed() > rest.mul_f64(0.8), "nothing is sent meanwhile: {:?}", refused.elapsed());
+    let books = harness.queue_empty("android").await.unwrap();
+    assert_eq!((books.delivered, books.dead, fcm.messages().len()), (3, 0, 3));
+    let rows = harness.deliveries("android").await.unwrap();
     let attempts: Vec<u32> = rows.iter().map(|row| row.attempts).collect();
-    assert_eq!(attempts, [1; 3], "what met the quota or waited behind it has lost no attempt");
-    // The scripted token was none of the server's: one 401, one new token, and nobody noticed.
+    assert_eq!(attempts, [1; 3], "the quota error counts as no attempt");
+    // The server does not know the scripted token: it returned 401, and the host got a new token.
     assert_eq!(fcm.tokens().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_that_is_withdrawn_is_replaced_without_a_failed_delivery() {
-    let (mut scene, fcm) = android().await;
-    scene.wants_everything("amara", "android", &[PHONE]).await.unwrap();
+async fn a_revoked_access_token_is_replaced_without_a_failed_delivery() {
+    let (mut harness, fcm) = android().await;
+    harness.wants_everything("amara", "android", &[PHONE]).await.unwrap();
     for number in 1..=2 {
-        scene.publish(["lanternd".to_owned()]).await.unwrap();
-        scene.dealt_with(number).await.unwrap();
-        scene.queue_empty("android").await.unwrap();
+        harness.publish(["lanternd".to_owned()]).await.unwrap();
+        harness.wait_processed(number).await.unwrap();
+        harness.queue_empty("android").await.unwrap();
         fcm.revoke();
     }
-    let seen = fcm.web.seen();
-    let targets: Vec<&str> = seen.iter().map(|one| one.target.rsplit('/').next().unwrap()).collect();
+    let requests = fcm.web.requests();
+    let targets: Vec<&str> = requests.iter().map(|one| one.target.rsplit('/').next().unwrap()).collect();
     let (token, send) = ("token", "messages:send");
     assert_eq!(targets, [token, send, send, token, send]);
-    let books = scene.books("android").await.unwrap();
+    let books = harness.books("android").await.unwrap();
     assert_eq!((books.delivered, books.dead), (2, 0));
-    nothing_leaked(&scene).await;
+    assert_no_leak(&harness).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_channel_is_not_enabled_without_its_service_account() {
-    let (scene, fcm) = android().await;
-    channel::switch(&scene.client, "android", false).await.unwrap();
-    scene.client.put("/api/v1/channels/android/grants", &json!({"credentials": []})).await.unwrap();
-    let refused = format!("{:#}", channel::switch(&scene.client, "android", true).await.unwrap_err());
+async fn the_channel_cannot_be_enabled_without_its_service_account() {
+    let (harness, fcm) = android().await;
+    channel::switch(&harness.client, "android", false).await.unwrap();
+    harness.client.put("/api/v1/channels/android/grants", &json!({"credentials": []})).await.unwrap();
+    let refused = format!("{:#}", channel::switch(&harness.client, "android", true).await.unwrap_err());
     assert!(refused.contains("needs the credential `service-account`"), "{refused}");
-    let channel = scene.client.channel("android").await.unwrap();
+    let channel = harness.client.channel("android").await.unwrap();
     let ask = &channel.credential_asks[0];
     assert_eq!((ask.kind.as_str(), ask.granted), ("google-service-account", false), "{ask:?}");
-    scene.client.put("/api/v1/channels/android/grants", &granted(&fcm)).await.unwrap();
-    channel::switch(&scene.client, "android", true).await.unwrap();
+    harness.client.put("/api/v1/channels/android/grants", &granted(&fcm)).await.unwrap();
+    channel::switch(&harness.client, "android", true).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_app_behind_unifiedpush_reads_what_was_encrypted_for_it() {
-    let (mut scene, fcm) = android().await;
+async fn an_app_with_unifiedpush_can_decrypt_its_message() {
+    let (mut harness, fcm) = android().await;
     let push = Push::start(&["/amara", "/bjorn"]).await.unwrap();
     let web = &push.web;
     let mut both = granted(&fcm);
     let more = grants(web.address, json!([]))["reach"][0].clone();
     both["reach"].as_array_mut().unwrap().push(more);
-    scene.client.put("/api/v1/channels/android/grants", &both).await.unwrap();
+    harness.client.put("/api/v1/channels/android/grants", &both).await.unwrap();
     let app = App::new().unwrap();
     let address = format!("{}{}", web.url("/amara"), app.fragment());
-    scene.wants_everything("amara", "android", &[&address]).await.unwrap();
-    scene.wants_everything("bjorn", "android", &[&web.url("/bjorn")]).await.unwrap();
-    // The first attempt is taken, but nobody hears of it: its topic makes the second one take its place.
+    harness.wants_everything("amara", "android", &[&address]).await.unwrap();
+    harness.wants_everything("bjorn", "android", &[&web.url("/bjorn")]).await.unwrap();
+    // The server accepts the first attempt, but its reply is lost. The second attempt has the same topic and replaces it.
     web.fault(WebFault::LoseReply);
-    scene.publish(["lanternd".to_owned()]).await.unwrap();
-    scene.dealt_with(1).await.unwrap();
-    let books = scene.queue_empty("android").await.unwrap();
+    harness.publish(["lanternd".to_owned()]).await.unwrap();
+    harness.wait_processed(1).await.unwrap();
+    let books = harness.queue_empty("android").await.unwrap();
     assert_eq!((books.delivered, books.dead), (2, 0));
-    let seen = web.seen();
-    assert_eq!(seen.len(), 3, "one was sent twice");
-    assert!(seen.iter().all(|one| one.header("authorization").is_empty()), "the token is FCM's alone");
-    let (amara, bjorn) = (push.kept("/amara"), push.kept("/bjorn"));
-    let ([amara], [bjorn]) = (&amara[..], &bjorn[..]) else { panic!("not one each: {amara:?} {bjorn:?}") };
+    let requests = web.requests();
+    assert_eq!(requests.len(), 3, "one was sent twice");
+    assert!(requests.iter().all(|one| one.header("authorization").is_empty()), "the access token is only for FCM");
+    let (amara, bjorn) = (push.messages("/amara"), push.messages("/bjorn"));
+    let ([amara], [bjorn]) = (&amara[..], &bjorn[..]) else { panic!("not one message each: {amara:?} {bjorn:?}") };
     assert_eq!((amara.encrypted, amara.urgency.as_str(), amara.ttl, amara.topic.len()), (true, "high", 86_400, 32));
-    let said: Value = serde_json::from_slice(&app.decrypt(&amara.body).unwrap()).unwrap();
-    assert!(!bjorn.encrypted, "an address without keys gets JSON in the clear");
+    let decrypted: Value = serde_json::from_slice(&app.decrypt(&amara.body).unwrap()).unwrap();
+    assert!(!bjorn.encrypted, "an address without keys gets plain JSON");
     let clear: Value = serde_json::from_slice(&bjorn.body).unwrap();
-    assert_eq!(said["title"], clear["title"]);
-    assert!(said["title"].as_str().unwrap().contains("lanternd"), "{said}");
+    assert_eq!(decrypted["title"], clear["title"]);
+    assert!(decrypted["title"].as_str().unwrap().contains("lanternd"), "{decrypted}");
     for path in [EXPIRED, "/unknown"] {
-        assert_eq!(test_send(&scene, "android", &web.url(path)).await.0, "address_gone", "{path}");
+        assert_eq!(test_send(&harness, "android", &web.url(path)).await.0, "address_gone", "{path}");
     }
-    web.fault(wait_for(429, "120"));
-    let (outcome, seconds) = test_send(&scene, "android", &web.url("/bjorn")).await;
-    assert_eq!((outcome.as_str(), seconds), ("retry", Some(120)), "the recipient's own server slows nobody else");
-    web.fault(WebFault::Late(Duration::from_millis(1)));
-    assert_eq!(test_send(&scene, "android", &web.url("/bjorn")).await.0, "delivered");
-    assert!(fcm.taken().is_empty());
+    web.fault(respond_retry_after(429, "120"));
+    let (outcome, seconds) = test_send(&harness, "android", &web.url("/bjorn")).await;
+    assert_eq!(
+        (outcome.as_str(), seconds),
+        ("retry", Some(120)),
+        "the server of one recipient does not pause the channel"
+    );
+    web.fault(WebFault::Delay(Duration::from_millis(1)));
+    assert_eq!(test_send(&harness, "android", &web.url("/bjorn")).await.0, "delivered");
+    assert!(fcm.messages().is_empty());
 }

@@ -1,5 +1,5 @@
-//! The usual setting of a scenario: a daemon in a directory of its own, the channel `email` to a mail server in this
-//! process, and a publisher.
+//! The test harness of a scenario: a daemon with its own directory, the channel `email` with a mail server in this process,
+//! and a publisher.
 
 use std::time::Duration;
 
@@ -10,7 +10,6 @@ use tempfile::TempDir;
 use crate::channel;
 use crate::client::TestClient;
 use crate::daemon::{Daemon, Home};
-use crate::port;
 use crate::publisher::TestPublisher;
 use crate::samples::SampleMessage;
 use crate::settings::DaemonSettings;
@@ -19,11 +18,12 @@ use crate::wait;
 use tidings_api_types::{BooksInfo, DeliveryInfo, ListPage, SubscriptionRequest};
 use tidings_domain::subscription::{Filter, Rule, Style};
 
-/// How long anything may take that is only waited for. Generous: it bounds a failure, not a success.
+/// The time limit of waits in scenarios. It is long because only a failure reaches it.
 pub const LIMIT: Duration = Duration::from_secs(90);
 
-/// A daemon, what it hears and where it delivers. Fields are dropped in their order: the daemon goes before its data.
-pub struct Scene {
+/// A daemon with its publisher and its mail server. Fields are dropped in order, so the daemon ends before its directory is
+/// removed.
+pub struct Harness {
     pub daemon: Daemon,
     pub client: TestClient,
     pub token: String,
@@ -33,16 +33,16 @@ pub struct Scene {
     pub dir: TempDir,
 }
 
-impl Scene {
-    /// Everything set up and subscribed; nobody wants anything yet.
-    pub async fn set() -> Result<Scene> {
-        Scene::set_with(|_| {}).await
+impl Harness {
+    /// Starts everything, without any subscription of a user.
+    pub async fn start() -> Result<Harness> {
+        Harness::start_with(|_| {}).await
     }
 
-    /// With a change of the daemon's settings before it starts.
-    pub async fn set_with(change: impl FnOnce(&mut DaemonSettings)) -> Result<Scene> {
+    /// Like [`Harness::start`], with other settings of the daemon.
+    pub async fn start_with(change: impl FnOnce(&mut DaemonSettings)) -> Result<Harness> {
         let dir = tempfile::tempdir()?;
-        let publisher = TestPublisher::bind(port::free()?).await?;
+        let publisher = TestPublisher::bind(0).await?;
         let sink = MailSink::start("127.0.0.1:0".parse()?).await?;
         let mut settings = DaemonSettings::new(dir.path(), &[publisher.endpoint()])?;
         change(&mut settings);
@@ -50,18 +50,18 @@ impl Scene {
         let token = home.token("scenario").await?;
         let daemon = Daemon::start(&home, Some(&token)).await?;
         let client = daemon.client().clone();
-        channel::install_email(&client, sink.smtp).await?;
+        channel::install_email(&client, "email", sink.smtp).await?;
         daemon.subscribed(LIMIT).await?;
-        Ok(Scene { daemon, client, token, publisher, sink, home, dir })
+        Ok(Harness { daemon, client, token, publisher, sink, home, dir })
     }
 
-    /// From now on `user` wants every message on the channel, at these addresses.
+    /// Subscribes a user to every message on the channel, with these addresses.
     pub async fn wants_everything(&self, user: &str, channel: &str, addresses: &[&str]) -> Result<()> {
         let rule = rule("regex_filter", Some(("pattern", ".")));
         channel::subscribe(&self.client, &subscription(user, channel, addresses, rule)).await
     }
 
-    /// Publishes one message about each name, in order; see [`about`].
+    /// Publishes one message for each package name, in order; see [`about`].
     pub async fn publish(&mut self, names: impl IntoIterator<Item = String>) -> Result<()> {
         for name in names {
             self.publisher.send(&about(&name)).await?;
@@ -69,21 +69,21 @@ impl Scene {
         Ok(())
     }
 
-    /// Waits until the daemon, since its start, has dealt with so many messages.
-    pub async fn dealt_with(&self, messages: u64) -> Result<()> {
-        wait::until("all messages are dealt with", LIMIT, async || {
-            let seen = self.client.status().await?.messages;
-            Ok((seen.settled() >= messages).then_some(()))
+    /// Waits until the daemon has processed this number of messages since its start.
+    pub async fn wait_processed(&self, messages: u64) -> Result<()> {
+        wait::until("all messages are processed", LIMIT, async || {
+            let counts = self.client.status().await?.messages;
+            Ok((counts.settled() >= messages).then_some(()))
         })
         .await
     }
 
-    /// The books of a channel; all zero where it has none yet.
+    /// The counts of deliveries of a channel; zero if it has none.
     pub async fn books(&self, channel: &str) -> Result<BooksInfo> {
         Ok(self.client.books().await?.remove(channel).unwrap_or_default())
     }
 
-    /// Waits until nothing is pending on the channel, and returns its books.
+    /// Waits until no delivery of the channel is pending, and returns its counts.
     pub async fn queue_empty(&self, channel: &str) -> Result<BooksInfo> {
         wait::until("an empty queue", LIMIT, async || {
             let books = self.books(channel).await?;
@@ -92,16 +92,16 @@ impl Scene {
         .await
     }
 
-    /// kill -9, and the daemon again on the same data; returns when it is ready.
-    pub async fn kill_and_restart(self) -> Result<Scene> {
-        let Scene { daemon, client: _, token, publisher, sink, home, dir } = self;
+    /// Kills the daemon with SIGKILL and starts it with the same data; returns when it is ready.
+    pub async fn kill_and_restart(self) -> Result<Harness> {
+        let Harness { daemon, client: _, token, publisher, sink, home, dir } = self;
         daemon.kill().await?;
         let daemon = Daemon::start(&home, Some(&token)).await?;
         let client = daemon.client().clone();
-        Ok(Scene { daemon, client, token, publisher, sink, home, dir })
+        Ok(Harness { daemon, client, token, publisher, sink, home, dir })
     }
 
-    /// All deliveries of a channel as the API lists them, newest first.
+    /// All deliveries of a channel, newest first.
     pub async fn deliveries(&self, channel: &str) -> Result<Vec<DeliveryInfo>> {
         let mut rows: Vec<DeliveryInfo> = Vec::new();
         let mut after = String::new();
@@ -117,12 +117,12 @@ impl Scene {
     }
 }
 
-/// A message about a package of that name; the name is in its subject.
+/// A message about a package of that name. The name is in its title.
 pub fn about(name: &str) -> SampleMessage {
     SampleMessage::new("org.fedoraproject.dev.git.branch", json!({"agent": "hyun", "name": name, "branch": "f22"}))
 }
 
-/// A subscription with one filter of one rule.
+/// A subscription with one filter, which has one rule.
 pub fn subscription(user: &str, channel: &str, addresses: &[&str], rule: Rule) -> SubscriptionRequest {
     let filter = Filter { name: "All of it".into(), oneshot: false, active: true, rules: vec![rule] };
     SubscriptionRequest {
