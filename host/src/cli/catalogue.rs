@@ -27,7 +27,7 @@ pub(super) fn run(args: &CatalogueArgs, out: &mut Output) -> anyhow::Result<()> 
     test(dir, out)
 }
 
-/// Every mistake with its file and line.
+/// Prints every error with its file and line.
 fn test(dir: &Path, out: &mut Output) -> anyhow::Result<()> {
     let files = read_catalogue(dir).map_err(anyhow::Error::msg)?;
     let (rules, mistakes) = match Catalogue::load(&files) {

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Args;
 use tidings_sandbox::{CompileLimits, Compiler, compile_as_child};
 
-/// Its name on the command line.
+/// The name of the command.
 const COMMAND: &str = "compile-component";
 
 #[derive(Debug, Args)]
@@ -18,7 +18,7 @@ pub(super) struct CompileArgs {
     code_bytes: u64,
 }
 
-/// This program again, as a child that compiles.
+/// The compiler: this program as a child process.
 pub(super) fn compiler() -> Compiler {
     // The very file that runs, even where it was replaced meanwhile: another version's code would be refused.
     let running = PathBuf::from("/proc/self/exe");
@@ -26,7 +26,7 @@ pub(super) fn compiler() -> Compiler {
     Compiler::Child { program, arguments: vec![OsString::from(COMMAND)], limits: CompileLimits::default() }
 }
 
-/// Standard output is for the code, so nothing else may write there.
+/// Standard output carries the code, so nothing else may write to it.
 pub(super) fn run(args: &CompileArgs) -> ExitCode {
     match compile_as_child(args.memory_bytes, args.cpu_seconds, args.code_bytes) {
         Ok(()) => ExitCode::SUCCESS,

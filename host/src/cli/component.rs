@@ -23,11 +23,11 @@ pub(super) struct ComponentArgs {
 enum ComponentCommand {
     /// List the installed components
     List,
-    /// Check and keep a component, without a channel
+    /// Check and store a component, without a channel
     Fetch(SourceArgs),
-    /// Delete one that no channel has active, on trial or for a rollback
+    /// Delete a component that no channel has as active, candidate or previous version
     Remove {
-        /// Its whole digest, as `list` shows it
+        /// The whole digest, as `list` shows it
         digest: String,
     },
 }
@@ -89,7 +89,7 @@ pub(super) fn review(component: &ComponentDetails, out: &mut Output) -> anyhow::
     Ok(out.flush()?)
 }
 
-/// A component's file, unless it is larger than a component may be; its size is looked at first.
+/// Reads a component's file. Fails if it is larger than a component may be; the size is checked first.
 pub(super) fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
     let unreadable = || format!("cannot read {}", file.display());
     let size = std::fs::metadata(file).with_context(unreadable)?.len();
@@ -102,7 +102,7 @@ pub(super) fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(file).with_context(unreadable)
 }
 
-/// Makes the daemon check a component and keep it.
+/// Has the daemon check and store a component.
 pub(super) async fn fetch(client: &ApiClient, args: &SourceArgs) -> anyhow::Result<ComponentDetails> {
     let signature = |file: &Path| {
         std::fs::read_to_string(file).with_context(|| format!("cannot read the signature {}", file.display()))

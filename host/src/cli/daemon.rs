@@ -28,7 +28,7 @@ pub(super) async fn serve(config: Config, file: PathBuf) -> anyhow::Result<()> {
     app::serve(config, file, compiler()).await
 }
 
-/// Everything that can be known to be wrong without starting anything.
+/// Checks everything that can be checked without starting a part of the daemon.
 pub(super) fn check_config(config: &Config, file: &Path, out: &mut Output) -> anyhow::Result<()> {
     StaticData::read(&config.catalogue).map_err(|detail| ConfigError::Invalid { path: file.to_owned(), detail })?;
     if out.is_json() {

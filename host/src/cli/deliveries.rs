@@ -24,7 +24,7 @@ enum DeliveriesCommand {
         channel: Option<String>,
         #[arg(long)]
         user: Option<String>,
-        /// Continue after this cursor: `next` of the page before
+        /// Continue after this cursor: the `next` of the previous page
         #[arg(long, value_name = "CURSOR")]
         after: Option<String>,
         #[arg(long)]
@@ -37,13 +37,13 @@ enum DeliveriesCommand {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
 struct RetryArgs {
-    /// All dead ones of one channel
+    /// Retry all dead deliveries of one channel
     #[arg(long)]
     channel: Option<String>,
-    /// The one with this id
+    /// Retry the delivery with this id
     #[arg(long)]
     id: Option<String>,
-    /// All dead ones of every channel
+    /// Retry all dead deliveries of all channels
     #[arg(long, conflicts_with_all = ["channel", "id"])]
     all: bool,
 }

@@ -18,7 +18,7 @@ use super::output::Output;
 pub(super) struct DigestArgs {
     #[command(flatten)]
     references: ReferenceArgs,
-    /// Who reads it: "You ran …" where it is about them
+    /// The reader: "You ran …" in lines about this account
     #[arg(long, value_name = "USER")]
     subject: Option<String>,
 }

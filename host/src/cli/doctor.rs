@@ -16,10 +16,10 @@ use super::output::{Output, OutputError};
 use crate::config::Config;
 use crate::static_data::StaticData;
 
-/// Others of this machine may do nothing in the data directory: it holds secrets.
+/// The permission bits that the data directory must not have: it holds secrets.
 const OTHERS: u32 = 0o077;
 
-/// What was found of one part.
+/// The result of one check.
 #[derive(Serialize)]
 struct Finding {
     part: &'static str,
@@ -27,7 +27,7 @@ struct Finding {
     detail: String,
 }
 
-/// The findings, printed as they come.
+/// Prints the results as they come.
 struct Report<'a> {
     out: &'a mut Output,
     findings: Vec<Finding>,

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum InputLine {
     Whole(Vec<u8>),
-    /// It has more bytes than asked for.
+    /// The line has more than the allowed bytes.
     TooLong,
 }
 

@@ -22,13 +22,13 @@ use super::output::Output;
 use crate::config::CatalogueConfig;
 use crate::static_data::{StaticData, parse};
 
-/// What messages are read with.
+/// The files to read messages with.
 #[derive(Debug, Args)]
 pub(super) struct ReferenceArgs {
-    /// A directory of application files beside those in the program; one of the same name takes its place
+    /// A directory of application files in addition to the built-in ones; a file of the same name replaces one
     #[arg(long, value_name = "DIR")]
     catalogue: Option<PathBuf>,
-    /// A JSON object: nick or mail address to account name
+    /// A JSON object that maps nicks and mail addresses to account names
     #[arg(long, value_name = "FILE")]
     aliases: Option<PathBuf>,
 }
@@ -58,7 +58,7 @@ impl ReferenceArgs {
     }
 }
 
-/// A message's facts and text, as others read them.
+/// A message's facts and texts, as JSON.
 #[derive(Serialize)]
 struct Described<'a> {
     application: &'a Option<String>,
@@ -119,7 +119,7 @@ pub(super) fn true_rules(references: &StaticData, out: &mut Output) -> anyhow::R
     })
 }
 
-/// `tidings match`: for each message everybody who would be told, sorted.
+/// `tidings match`: the recipients of each message, sorted.
 pub(super) fn recipients(args: &MatchArgs, out: &mut Output) -> anyhow::Result<()> {
     let references = args.references.read()?;
     let acl = parse(&args.acls, AclTable::from_json).map_err(anyhow::Error::msg)?;

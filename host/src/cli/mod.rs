@@ -1,6 +1,6 @@
-//! The command line: what can be asked for, and which space answers. Commands about messages and rules are pure functions of
-//! the domain and need no configuration; `token`, `secrets`, `migrate`, `replay`, `subscription import` and `doctor` open the store; the
-//! rest talk to the running daemon through its API.
+//! The command line: the commands, and which part of the program each one calls. Commands about messages and rules are pure
+//! functions of the domain and need no configuration. `token`, `secrets`, `migrate`, `replay`, `subscription import` and
+//! `doctor` open the store. The others use the API of the running daemon.
 //!
 //! Exit codes: 0 done, 1 failed, 2 wrong usage, 78 invalid configuration.
 
@@ -35,12 +35,12 @@ use crate::config::{Config, ConfigError};
 use client::{ApiArgs, ApiClient};
 use output::{Output, OutputError};
 
-/// Invalid configuration (`EX_CONFIG` of sysexits.h): a supervisor knows that a restart does not help.
+/// Invalid configuration (`EX_CONFIG` of sysexits.h): it tells a supervisor that a restart does not help.
 const EXIT_CONFIG: u8 = 78;
-/// Any other failure, the end of a background task of the daemon included.
+/// Any other failure, also the end of a background task of the daemon.
 const EXIT_FAILURE: u8 = 1;
 
-/// Tells people what happens on a message bus.
+/// Delivers the messages of a bus to the people whom they concern.
 #[derive(Debug, Parser)]
 #[command(name = "tidings", version, propagate_version = true, arg_required_else_help = true)]
 struct Cli {
@@ -52,7 +52,7 @@ struct Cli {
 
 #[derive(Debug, Args)]
 struct Common {
-    /// The configuration file; TIDINGS__SECTION__KEY variables go over it
+    /// The configuration file; variables TIDINGS__SECTION__KEY override it
     #[arg(
         long,
         global = true,
@@ -70,55 +70,55 @@ struct Common {
 enum Command {
     /// Run the daemon. SIGTERM drains, SIGHUP reads catalogue, aliases and access lists again
     Serve,
-    /// Say whether the configuration and the files it names are good
+    /// Check the configuration and the files that it names
     CheckConfig,
-    /// Bring the database to this version's schema
+    /// Migrate the database to the schema of this version
     Migrate,
-    /// Tokens for the API
+    /// Manage tokens of the API
     Token(token::TokenArgs),
-    /// The key that channels' secrets are sealed with
+    /// Manage the key that seals channels' secrets
     Secrets(secrets::SecretsArgs),
-    /// Ways to reach people: install, configure, grant, switch, test
+    /// Manage channels: install, configure, grant, enable, test
     Channel(channel::ChannelArgs),
-    /// Plugins' files: what is installed, and another one
+    /// Manage components, the files of plugins
     Component(component::ComponentArgs),
-    /// Write a plugin: begin, build, check, try, pack
+    /// Write a plugin: create, build, check, test, package
     Plugin(plugin::PluginArgs),
-    /// Who wants to be told of what
+    /// Manage users' subscriptions
     Subscription(subscription::SubscriptionArgs),
-    /// Who holds which package and is in which group
+    /// Manage access lists: holders of packages, members of groups
     Acl(acl::AclArgs),
-    /// What is queued, sent, dead
+    /// List and retry deliveries
     Deliveries(deliveries::DeliveriesArgs),
-    /// How many deliveries are in each state
+    /// Show the number of deliveries in each state
     Books(ApiArgs),
-    /// What the daemon is doing
+    /// Show the state of the daemon
     Status(ApiArgs),
-    /// Take messages from a file into the database of a daemon that is not running
+    /// Process messages of a file with the database of a daemon that is not running
     Replay(daemon::ReplayArgs),
-    /// Print what messages are about, one JSON object for each line of standard input
+    /// Print the facts of messages, one JSON object for each line of standard input
     Facts(messages::FactsArgs),
-    /// Print who would be told of messages, one JSON object for each line of standard input
+    /// Print the recipients of messages, one JSON object for each line of standard input
     Match(messages::MatchArgs),
     /// Print the lines of a digest, one JSON array for the array of messages on standard input
     Digest(digest::DigestArgs),
-    /// Applications that a deployer teaches Tidings
+    /// Check a deployer's own files of the catalogue
     Catalogue(catalogue::CatalogueArgs),
-    /// The rules that filters are made of
+    /// List the rules for filters
     Rules(rules::RulesArgs),
-    /// Look for what keeps this installation from working
+    /// Check this installation for problems
     Doctor,
-    /// What the daemon runs to compile a component
+    /// Compile a component; the daemon runs this as a child process
     #[command(hide = true)]
     CompileComponent(compile::CompileArgs),
 }
 
-/// Reads the arguments, does what they say, and reports to standard error what went wrong.
+/// Parses the arguments and runs the command. Errors go to standard error.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version come this way too, and go to standard output.
+            // Help and version are errors of clap too, and go to standard output.
             let printed = error.print();
             return if printed.is_ok() { exit_code(error.exit_code()) } else { ExitCode::FAILURE };
         }
@@ -129,7 +129,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(code) => code,
         Err(error) if error.downcast_ref().is_some_and(OutputError::is_broken_pipe) => ExitCode::SUCCESS,
         Err(error) => {
-            // Where that cannot be written either, the exit code has to do.
+            // If standard error cannot be written either, the exit code is the only report.
             let _ = writeln!(std::io::stderr(), "tidings: {error:#}");
             ExitCode::from(failure_code(&error))
         }

@@ -16,7 +16,7 @@ const CELL_CHARS: usize = 120;
 pub(super) struct OutputError(#[from] io::Error);
 
 impl OutputError {
-    /// Anyone who reads the output has seen enough.
+    /// The reader of the output has closed it.
     pub(super) fn is_broken_pipe(&self) -> bool {
         self.0.kind() == io::ErrorKind::BrokenPipe
     }

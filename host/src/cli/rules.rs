@@ -15,21 +15,21 @@ pub(super) struct RulesArgs {
 
 #[derive(Debug, Subcommand)]
 enum RulesCommand {
-    /// All rules
+    /// List all rules
     List {
         #[command(flatten)]
         references: ReferenceArgs,
-        /// Only those of one application
+        /// List only the rules of one application
         #[arg(long, value_name = "NAME")]
         application: Option<String>,
     },
-    /// One rule with its arguments
+    /// Show one rule with its arguments
     Show {
         name: String,
         #[command(flatten)]
         references: ReferenceArgs,
     },
-    /// The filters that a newcomer begins with, as JSON
+    /// Print the default filters of a new user, as JSON
     Defaults {
         user: String,
         #[command(flatten)]

@@ -24,19 +24,19 @@ pub(super) struct TokenArgs {
 
 #[derive(Debug, Subcommand)]
 enum TokenCommand {
-    /// Make a token and print it; it cannot be shown again
+    /// Create a token and print it; it cannot be shown again
     Create {
-        /// Whose it is or what for
+        /// The owner or purpose of the token
         name: String,
-        /// After this time it does not count any more, e.g. `30d`
+        /// The time until the token expires, e.g. `30d`
         #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
         expires: Option<Duration>,
     },
-    /// All tokens, without their secrets
+    /// List all tokens, without their secrets
     List,
-    /// Make a token useless
+    /// Revoke a token
     Revoke {
-        /// The part between the underscores, as `token list` shows it
+        /// The id of the token, as `token list` shows it
         id: String,
     },
 }

@@ -74,8 +74,8 @@ fn what_is_there_is_not_overwritten_and_bad_names_are_refused() {
     std::fs::create_dir(place.path().join("bell")).expect("made");
     std::fs::write(place.path().join("bell/mine"), "mine").expect("written");
     for (name, why) in [
-        ("bell", "is there already, and not empty"),
-        ("Bell", "is no name"),
+        ("bell", "exists and is not empty"),
+        ("Bell", "is invalid"),
         ("core", "cannot be the name of a crate"),
         ("tidings-plugin", "cannot be the name of a crate"),
     ] {

@@ -34,7 +34,7 @@ enum ChannelCommand {
     List,
     /// Show a channel: its plugin, configuration and grants
     Show { name: String },
-    /// Check a component and make a channel of it, or switch an existing channel to it
+    /// Check a component and create a channel with it, or switch an existing channel to it
     Install {
         name: String,
         #[command(flatten)]

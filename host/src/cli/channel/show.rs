@@ -20,10 +20,10 @@ pub(super) fn show(channel: &ChannelInfo, out: &mut Output) -> anyhow::Result<()
     }
     for ask in &channel.asks {
         let granted = if ask.granted { "granted" } else { "NOT granted" };
-        out.line(&format!("  asks       {} ({}): {granted}", place(&ask.grant), ask.why))?;
+        out.line(&format!("  requests   {} ({}): {granted}", place(&ask.grant), ask.why))?;
     }
     for ask in &channel.credential_asks {
-        out.line(&format!("  asks       {}", credential_request(ask)))?;
+        out.line(&format!("  requests   {}", credential_request(ask)))?;
     }
     for line in &channel.may {
         out.line(&format!("  it         {line}"))?;

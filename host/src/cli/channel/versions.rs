@@ -60,14 +60,14 @@ pub(super) enum VersionCommand {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PolicyCommand {
-    /// They wait, as long as any delivery may
+    /// Deliveries wait, up to the general limit
     Hold,
-    /// Older ones are given up
+    /// Older deliveries are given up
     DropAfter {
         #[arg(value_name = "AGE", value_parser = humantime::parse_duration)]
         age: Duration,
     },
-    /// Older ones, and all while the channel is quarantined, go by another channel
+    /// Older deliveries, and all of a quarantined channel, go by another channel
     FallBack {
         channel: String,
         #[arg(long, value_name = "AGE", default_value = "10m", value_parser = humantime::parse_duration)]

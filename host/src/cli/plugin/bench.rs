@@ -1,4 +1,4 @@
-//! `plugin bench`: what a delivery costs in a fresh instance, with a far side that takes everything.
+//! `plugin bench`: measures a delivery in a fresh instance, with a server that accepts everything.
 
 use std::time::{Duration, Instant};
 
@@ -9,16 +9,16 @@ use tidings_conformance::sample::deliveries;
 use tidings_domain::outcome::Outcome;
 
 use super::super::output::Output;
-use super::trial::said;
-use super::{TrialArgs, Tried, admit};
+use super::trial::describe;
+use super::{AdmittedComponent, TrialArgs, admit};
 
-/// Deliveries of one call.
+/// The numbers of deliveries in one call.
 const BATCHES: [usize; 3] = [1, 10, 100];
-/// How long each is measured.
+/// The time for each measurement.
 const TIME: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(args: &TrialArgs, out: &mut Output) -> anyhow::Result<()> {
-    let Tried { sandbox, admitted, .. } = &admit(&args.file.file).await?;
+    let AdmittedComponent { sandbox, admitted, .. } = &admit(&args.file.file).await?;
     let sample = args.sample()?;
     let mut rows = Vec::new();
     for batch in BATCHES {
@@ -30,7 +30,7 @@ pub(super) async fn run(args: &TrialArgs, out: &mut Output) -> anyhow::Result<()
             let run = dry_run(sandbox, admitted, &sample, make).await.map_err(|why| anyhow!(why))?;
             let missed = run.report.outcomes.iter().find(|outcome| !matches!(outcome, Outcome::Delivered { .. }));
             if let Some(outcome) = missed {
-                bail!("it delivers nothing with these settings, so there is nothing to measure: {}", said(outcome));
+                bail!("the plugin does not deliver with these settings, so nothing is measured: {}", describe(outcome));
             }
             calls += 1;
             spent += run.report.stats.duration;

@@ -1,4 +1,4 @@
-//! Compiled code, kept between commands: compiling the component of an interpreter takes most of a minute.
+//! The cache of compiled code between commands: compiling the component of an interpreter takes most of a minute.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -6,21 +6,21 @@ use std::{env, fs};
 
 use anyhow::Context as _;
 
-/// Components whose code is kept, this one not counted; every build makes a new one.
+/// The number of earlier components whose code is kept; every build makes a new component.
 const KEPT: usize = 7;
 
-/// A directory for compiled code, and what removes it where it is for one command only.
+/// The directory for compiled code. A temporary one is removed at the end of the command.
 pub(super) struct Code {
     pub(super) directory: PathBuf,
     _temporary: Option<tempfile::TempDir>,
 }
 
 impl Code {
-    /// Below the user's cache directory; where there is none, one that goes with this.
+    /// Opens a directory below the user's cache directory, or a temporary one if there is none.
     pub(super) fn open() -> anyhow::Result<Code> {
         let user = directory(|name| env::var_os(name).map(PathBuf::from));
         if let Some(directory) = user.filter(|directory| fs::create_dir_all(directory).is_ok()) {
-            forget(&directory);
+            remove_old(&directory);
             return Ok(Code { directory, _temporary: None });
         }
         let temporary = tempfile::tempdir().context("a directory for compiled code")?;
@@ -35,8 +35,8 @@ fn directory(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
     Some(cache.or_else(home)?.join("tidings/plugin-code"))
 }
 
-/// Removes the oldest beyond what is kept. What cannot be removed stays: nothing depends on it.
-fn forget(directory: &Path) {
+/// Removes all but the newest files. A file that cannot be removed stays: nothing depends on its removal.
+fn remove_old(directory: &Path) {
     let Ok(entries) = fs::read_dir(directory) else { return };
     let age = |entry: fs::DirEntry| Some((entry.metadata().ok()?.modified().ok()?, entry.path()));
     let mut files: Vec<(SystemTime, PathBuf)> = entries.filter_map(|entry| age(entry.ok()?)).collect();
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_users_cache_is_found_as_the_desktop_says() {
+    fn the_users_cache_is_found_by_the_xdg_variables() {
         let with = |cache: Option<&str>, home: Option<&str>| {
             directory(|name| if name == "HOME" { home } else { cache }.map(PathBuf::from))
         };
@@ -66,16 +66,16 @@ mod tests {
     }
 
     #[test]
-    fn old_code_is_forgotten() {
-        let place = tempfile::tempdir().expect("a directory");
+    fn old_code_is_removed() {
+        let dir = tempfile::tempdir().expect("a directory");
         for number in 0..10_u64 {
-            let path = place.path().join(format!("{number}.code"));
-            let file = fs::File::create(path).expect("made");
+            let path = dir.path().join(format!("{number}.code"));
+            let file = fs::File::create(path).expect("it is created");
             let then = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(number);
-            file.set_modified(then).expect("aged");
+            file.set_modified(then).expect("it has a time");
         }
-        forget(place.path());
-        assert!(!place.path().join("2.code").exists() && place.path().join("3.code").exists());
-        assert_eq!(fs::read_dir(place.path()).expect("there").count(), KEPT);
+        remove_old(dir.path());
+        assert!(!dir.path().join("2.code").exists() && dir.path().join("3.code").exists());
+        assert_eq!(fs::read_dir(dir.path()).expect("it exists").count(), KEPT);
     }
 }

@@ -1,4 +1,4 @@
-//! The languages that plugins are written in, and how a project says which is its own.
+//! The languages of plugins, and how a project's language is found.
 
 use std::path::Path;
 
@@ -14,20 +14,20 @@ pub(super) enum Language {
 }
 
 impl Language {
-    /// By the file that every project in that language has.
+    /// Finds the language by the file that every project in it has.
     pub(super) fn of(dir: &Path) -> anyhow::Result<Language> {
-        let mut found = Language::value_variants().iter().filter(|language| dir.join(language.mark()).exists());
+        let mut found = Language::value_variants().iter().filter(|language| dir.join(language.marker()).exists());
         match (found.next(), found.next()) {
             (Some(language), None) => Ok(*language),
             (None, _) => bail!("{} has neither Cargo.toml nor requirements.txt nor package.json", dir.display()),
             (Some(one), Some(other)) => {
-                let (one, other) = (one.mark(), other.mark());
-                bail!("{} has both {one} and {other}: say which by --lang", dir.display())
+                let (one, other) = (one.marker(), other.marker());
+                bail!("{} has both {one} and {other}: name the language with --lang", dir.display())
             }
         }
     }
 
-    const fn mark(self) -> &'static str {
+    const fn marker(self) -> &'static str {
         match self {
             Language::Rust => "Cargo.toml",
             Language::Python => "requirements.txt",
@@ -50,13 +50,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_project_is_known_by_its_file_or_must_be_told() {
-        let place = tempfile::tempdir().expect("a directory");
-        let said = || Language::of(place.path()).map_err(|error| error.to_string());
-        assert!(said().is_err_and(|why| why.contains("has neither")));
-        std::fs::write(place.path().join("package.json"), "{}").expect("written");
-        assert_eq!(said(), Ok(Language::Js));
-        std::fs::write(place.path().join("Cargo.toml"), "").expect("written");
-        assert!(said().is_err_and(|why| why.contains("--lang")));
+    fn a_language_is_found_by_its_file_or_must_be_named() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let found = || Language::of(dir.path()).map_err(|error| error.to_string());
+        assert!(found().is_err_and(|why| why.contains("has neither")));
+        std::fs::write(dir.path().join("package.json"), "{}").expect("it is written");
+        assert_eq!(found(), Ok(Language::Js));
+        std::fs::write(dir.path().join("Cargo.toml"), "").expect("it is written");
+        assert!(found().is_err_and(|why| why.contains("--lang")));
     }
 }

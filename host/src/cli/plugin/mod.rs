@@ -1,11 +1,11 @@
-//! What an author does with a plugin, from nothing to a file that others install. No daemon and no configuration is needed:
-//! plugins run in the same sandbox as in the daemon, against a far side on loopback.
+//! The commands for authors of plugins, from an empty directory to a file that others install. They need no daemon and no
+//! configuration: plugins run in the same sandbox as in the daemon, against a test server on loopback.
 
 mod bench;
 mod build;
 mod code;
+mod inspect;
 mod language;
-mod look;
 mod new;
 mod package;
 mod trial;
@@ -26,8 +26,8 @@ use super::component;
 use super::output::Output;
 use code::Code;
 
-/// How long a command may say nothing.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// The time after which a command reports what it is doing.
+const SILENCE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Args)]
 pub(super) struct PluginArgs {
@@ -37,21 +37,21 @@ pub(super) struct PluginArgs {
 
 #[derive(Debug, Subcommand)]
 enum PluginCommand {
-    /// Begin a plugin: a small complete one, to be changed
+    /// Create a small complete plugin to start from
     New(new::NewArgs),
     /// Build the plugin in a directory into dist/plugin.wasm
     Build(build::BuildArgs),
-    /// Say what a component is and asks for, and whether a daemon would take it
+    /// Show what a component requests, and whether a daemon would admit it
     Check(FileArgs),
-    /// Run it against everything that far sides and messages do, and judge its answers by the contract
+    /// Test the plugin against the contract, with all kinds of messages and servers
     Test(TrialArgs),
-    /// Deliver one message and show what goes out
+    /// Deliver one message and show what the plugin sends
     Run(trial::RunArgs),
-    /// Measure what a delivery costs
+    /// Measure the time and memory of a delivery
     Bench(TrialArgs),
-    /// Show a component's size, digest, parts and manifest
+    /// Show a component's size, digest, imports and manifest
     Inspect(FileArgs),
-    /// Put the component, its digest and its manifest into a directory to publish
+    /// Write the component, its digest and its manifest to a directory, for publication
     Package(package::PackageArgs),
 }
 
@@ -62,15 +62,15 @@ struct FileArgs {
     file: PathBuf,
 }
 
-/// A component, and settings that its schema cannot tell.
+/// A component, and settings that cannot be derived from its manifest.
 #[derive(Debug, Args)]
 struct TrialArgs {
     #[command(flatten)]
     file: FileArgs,
-    /// A setting; `{host}`, `{port}` and `{url}` stand for the far side
+    /// A setting; `{host}`, `{port}` and `{url}` stand for the test server
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// An address that the plugin accepts; its example unless told
+    /// An address that the plugin accepts; by default the example of its manifest
     #[arg(long)]
     address: Option<String>,
 }
@@ -90,18 +90,18 @@ pub(super) async fn run(args: PluginArgs, out: &mut Output) -> anyhow::Result<Ex
     match args.command {
         PluginCommand::New(args) => new::run(&args, out)?,
         PluginCommand::Build(args) => build::run(&args, out)?,
-        PluginCommand::Check(args) => return look::check(&args.file, out).await,
+        PluginCommand::Check(args) => return inspect::check(&args.file, out).await,
         PluginCommand::Test(args) => return trial::test(&args, out).await,
         PluginCommand::Run(args) => return trial::run(&args, out).await,
         PluginCommand::Bench(args) => bench::run(&args, out).await?,
-        PluginCommand::Inspect(args) => look::inspect(&args.file, out).await?,
+        PluginCommand::Inspect(args) => inspect::inspect(&args.file, out).await?,
         PluginCommand::Package(args) => package::run(&args, out).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// A component that a sandbox took, and the sandbox.
-struct Tried {
+/// A component that a sandbox admitted, and the sandbox.
+struct AdmittedComponent {
     sandbox: Sandbox,
     admitted: Admitted,
     /// The component's bytes.
@@ -109,8 +109,8 @@ struct Tried {
     _code: Code,
 }
 
-/// Reads and admits it, as a daemon would. Code is compiled in this process: anyone who runs this wrote it.
-async fn admit(path: &Path) -> anyhow::Result<Tried> {
+/// Reads and admits a component, as a daemon does. It is compiled in this process: the author trusts it.
+async fn admit(path: &Path) -> anyhow::Result<AdmittedComponent> {
     let path = component_at(path)?;
     let file = component::read(&path)?;
     let code = Code::open()?;
@@ -120,29 +120,33 @@ async fn admit(path: &Path) -> anyhow::Result<Tried> {
         max_instances: 8,
         compiler: tidings_sandbox::Compiler::InProcess,
     })?;
-    let admitted = patiently(sandbox.admit(&file), &path).await;
+    let admitted = with_progress(sandbox.admit(&file), &path).await;
     let admitted = admitted.with_context(|| format!("{} is refused", path.display()))?;
-    Ok(Tried { sandbox, admitted, file, _code: code })
+    Ok(AdmittedComponent { sandbox, admitted, file, _code: code })
 }
 
-/// What comes of it, with a word to anyone who waits where that takes long: most of a minute for an interpreter's component.
-async fn patiently<T>(admission: impl Future<Output = T>, path: &Path) -> T {
+/// Waits for the admission. If it takes long (most of a minute for an interpreter's component), says what is done.
+async fn with_progress<T>(admission: impl Future<Output = T>, path: &Path) -> T {
     let mut admission = std::pin::pin!(admission);
-    match timeout(PATIENCE, admission.as_mut()).await {
+    match timeout(SILENCE, admission.as_mut()).await {
         Ok(admitted) => admitted,
         Err(_) => {
-            let _ = writeln!(std::io::stderr(), "compiling {} for this machine; the code is kept…", path.display());
+            let _ = writeln!(
+                std::io::stderr(),
+                "compiling {} for this machine; later commands reuse the code…",
+                path.display()
+            );
             admission.await
         }
     }
 }
 
-/// The file itself, or what was built of the directory.
+/// The file itself, or the component that was built in the directory.
 fn component_at(path: &Path) -> anyhow::Result<PathBuf> {
     if !path.is_dir() {
         return Ok(path.to_owned());
     }
     let built = path.join(build::COMPONENT);
-    ensure!(built.is_file(), "there is no {}; `tidings plugin build` makes it", built.display());
+    ensure!(built.is_file(), "{} does not exist; run `tidings plugin build`", built.display());
     Ok(built)
 }

@@ -1,5 +1,5 @@
-//! `plugin new`: a small complete plugin in the author's language, with the contract and all that it needs beside it, so
-//! that building it asks for nothing of this project.
+//! `plugin new`: creates a small complete plugin in the author's language, with the contract and the SDK, so that building
+//! it needs nothing else of this project.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,10 +20,10 @@ static SDK: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../plugins/sdk/src");
 
 /// The name in the templates.
 const TEMPLATE: &str = "pager";
-/// What working with a template leaves in it, and is no part of it.
-const MADE: [&str; 6] = [".venv", "__pycache__", "Cargo.lock", "dist", "node_modules", "target"];
-/// Names that a crate cannot have: those of Rust's own crates, of what a plugin depends on, and words of the language.
-const NO_CRATES: [&str; 47] = [
+/// Files that builds leave in a template. They are not part of it.
+const BUILD_FILES: [&str; 6] = [".venv", "__pycache__", "Cargo.lock", "dist", "node_modules", "target"];
+/// Names that a crate cannot have: those of Rust's own crates, of a plugin's dependencies, and keywords.
+const RESERVED_NAMES: [&str; 47] = [
     "alloc",
     "core",
     "proc-macro",
@@ -79,19 +79,27 @@ pub(super) struct NewArgs {
     name: String,
     #[arg(long, value_enum, default_value = "rust")]
     lang: Language,
-    /// Where; ./NAME unless told
+    /// The directory to create; by default ./NAME
     dir: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &NewArgs, out: &mut Output) -> anyhow::Result<()> {
-    ensure!(is_name(&args.name), "`{}` is no name: lower-case letters, digits and `-`, a letter first", args.name);
     ensure!(
-        args.lang != Language::Rust || !NO_CRATES.contains(&args.name.as_str()),
-        "`{}` cannot be the name of a crate: Rust, or what plugins are written with, has it already",
+        is_name(&args.name),
+        "the name `{}` is invalid: use lower-case letters, digits and `-`, beginning with a letter",
+        args.name
+    );
+    ensure!(
+        args.lang != Language::Rust || !RESERVED_NAMES.contains(&args.name.as_str()),
+        "`{}` cannot be the name of a crate: Rust or a dependency of plugins uses it; choose another name",
         args.name
     );
     let dir = args.dir.clone().unwrap_or_else(|| PathBuf::from(&args.name));
-    ensure!(!dir.exists() || is_empty(&dir)?, "{} is there already, and not empty", dir.display());
+    ensure!(
+        !dir.exists() || is_empty(&dir)?,
+        "the directory {} exists and is not empty; choose another one",
+        dir.display()
+    );
     let template = match args.lang {
         Language::Rust => &RUST,
         Language::Python => &PYTHON,
@@ -107,19 +115,19 @@ pub(super) fn run(args: &NewArgs, out: &mut Output) -> anyhow::Result<()> {
     if out.is_json() {
         return Ok(out.json(&json!({"directory": dir}))?);
     }
-    out.line(&format!("{} is a plugin now. Next:", dir.display()))?;
-    out.line(&format!("  cd {}", for_a_shell(&dir.display().to_string())))?;
+    out.line(&format!("Created the plugin in {}. Next:", dir.display()))?;
+    out.line(&format!("  cd {}", shell_quoted(&dir.display().to_string())))?;
     out.line("  tidings plugin build && tidings plugin test")?;
     Ok(())
 }
 
 fn is_name(name: &str) -> bool {
-    let good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=50).contains(&name.len()) && name.starts_with(|c: char| c.is_ascii_lowercase()) && name.bytes().all(good)
+    let valid = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=50).contains(&name.len()) && name.starts_with(|c: char| c.is_ascii_lowercase()) && name.bytes().all(valid)
 }
 
-/// The text as one word of a shell's.
-fn for_a_shell(text: &str) -> String {
+/// The text as one word of a shell command.
+fn shell_quoted(text: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '/' | '.' | '_' | '-');
     if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
@@ -131,11 +139,11 @@ fn is_empty(dir: &Path) -> anyhow::Result<bool> {
     }
 }
 
-/// Writes a directory's files. Where a text names the template's plugin, it gets the author's name.
+/// Writes a directory's files, with the author's name in place of the template's.
 fn write(from: &Dir<'_>, to: &Path, name: &str) -> anyhow::Result<()> {
     for entry in from.entries() {
         let leaf = entry.path().file_name().context("an entry without a name")?;
-        if MADE.iter().any(|made| leaf == *made) {
+        if BUILD_FILES.iter().any(|made| leaf == *made) {
             continue;
         }
         match entry {
@@ -171,10 +179,10 @@ mod tests {
 
     #[test]
     fn names_are_those_of_manifests() {
-        for (name, good) in
+        for (name, valid) in
             [("bell", true), ("my-bell2", true), ("", false), ("2bell", false), ("Bell", false), ("a/b", false)]
         {
-            assert_eq!(is_name(name), good, "{name}");
+            assert_eq!(is_name(name), valid, "{name}");
         }
     }
 
@@ -185,17 +193,17 @@ mod tests {
             let copies: Vec<_> = template.get_dir("wit").into_iter().flat_map(Dir::files).collect();
             assert!(!copies.is_empty(), "{language} has no contract");
             for copy in copies {
-                assert!(copy.contents() == contract, "{language}: {} is another one", copy.path().display());
+                assert!(copy.contents() == contract, "{language}: {} differs", copy.path().display());
             }
         }
     }
 
     #[test]
-    fn a_directory_is_one_word_in_what_is_to_be_typed() {
+    fn a_directory_is_one_word_in_the_printed_command() {
         for (text, word) in
             [("bell", "bell"), ("../a/b-2.c", "../a/b-2.c"), ("my bell", "'my bell'"), ("a'b", r"'a'\''b'")]
         {
-            assert_eq!(for_a_shell(text), word);
+            assert_eq!(shell_quoted(text), word);
         }
     }
 }

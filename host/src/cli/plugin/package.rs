@@ -1,4 +1,4 @@
-//! `plugin package`: what is published of a plugin, under names that say what it is.
+//! `plugin package`: writes the files to publish, named by the plugin and its version.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,23 +9,27 @@ use serde_json::json;
 use tidings_conformance::run_with;
 
 use super::super::output::Output;
-use super::{TrialArgs, Tried, admit};
+use super::{AdmittedComponent, TrialArgs, admit};
 
 #[derive(Debug, Args)]
 pub(super) struct PackageArgs {
     #[command(flatten)]
     trial: TrialArgs,
-    /// Where the files go
+    /// The directory for the files
     #[arg(long, value_name = "DIR", default_value = "package")]
     out: PathBuf,
 }
 
-/// NAME-VERSION.wasm, its digest in the form of `sha256sum`, and its manifest.
+/// Writes NAME-VERSION.wasm, its digest in the format of `sha256sum`, and its manifest.
 pub(super) async fn run(args: &PackageArgs, out: &mut Output) -> anyhow::Result<()> {
-    let Tried { sandbox, admitted, file, .. } = &admit(&args.trial.file.file).await?;
+    let AdmittedComponent { sandbox, admitted, file, .. } = &admit(&args.trial.file.file).await?;
     let findings = run_with(sandbox, admitted, &args.trial.sample()?).await;
     if let Some(case) = findings.failures().next() {
-        bail!("it breaks the contract ({}: {}); `tidings plugin test` has all of it", case.name, case.verdict.why());
+        bail!(
+            "the plugin violates the contract ({}: {}); run `tidings plugin test` for the whole report",
+            case.name,
+            case.verdict.why()
+        );
     }
     let manifest = admitted.manifest();
     let name = format!("{}-{}.wasm", manifest.name, manifest.version);

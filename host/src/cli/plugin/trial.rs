@@ -1,4 +1,4 @@
-//! `plugin test` and `plugin run`: the plugin in the real sandbox, judged by the contract, or with one message to look at.
+//! `plugin test` and `plugin run`: run the plugin in the real sandbox, against the contract or with one message.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,26 +15,26 @@ use tidings_domain::outcome::Outcome;
 
 use super::super::messages::ReferenceArgs;
 use super::super::output::Output;
-use super::{TrialArgs, Tried, admit};
+use super::{AdmittedComponent, TrialArgs, admit};
 use crate::clock;
 
-/// What is shown of one thing that went out, in characters.
+/// The most that is shown of one connection, in characters.
 const SHOWN_CHARS: usize = 4000;
 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
     #[command(flatten)]
     trial: TrialArgs,
-    /// A bus message as JSON; a sample unless told
+    /// A bus message as JSON; by default a sample
     #[arg(long, value_name = "FILE")]
     event: Option<PathBuf>,
     #[command(flatten)]
     references: ReferenceArgs,
 }
 
-/// Every case, and whether all of them passed.
+/// Runs all test cases. Fails unless all of them pass.
 pub(super) async fn test(args: &TrialArgs, out: &mut Output) -> anyhow::Result<ExitCode> {
-    let Tried { sandbox, admitted, .. } = &admit(&args.file.file).await?;
+    let AdmittedComponent { sandbox, admitted, .. } = &admit(&args.file.file).await?;
     let findings = run_with(sandbox, admitted, &args.sample()?).await;
     if out.is_json() {
         out.json(&findings)?;
@@ -44,7 +44,7 @@ pub(super) async fn test(args: &TrialArgs, out: &mut Output) -> anyhow::Result<E
             [case.verdict.as_str().to_owned(), took, case.name.clone(), case.verdict.why().to_owned()]
         });
         out.table(["verdict", "took", "case", ""], &rows.collect::<Vec<_>>())?;
-        // A table cuts what is long; what must be mended is said in full.
+        // A table cuts long cells; failures are printed in full.
         for case in findings.failures() {
             out.line(&format!("FAILED {}: {}", case.name, case.verdict.why()))?;
         }
@@ -58,21 +58,21 @@ pub(super) async fn test(args: &TrialArgs, out: &mut Output) -> anyhow::Result<E
     Ok(if findings.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// One message through the plugin to a far side that takes everything.
+/// Delivers one message to a server that accepts everything.
 pub(super) async fn run(args: &RunArgs, out: &mut Output) -> anyhow::Result<ExitCode> {
     let event = event(args)?;
-    let Tried { sandbox, admitted, .. } = &admit(&args.trial.file.file).await?;
+    let AdmittedComponent { sandbox, admitted, .. } = &admit(&args.trial.file.file).await?;
     let deliveries = |address: &str| vec![deliveries::single(address, event)];
     let dry_run = dry_run(sandbox, admitted, &args.trial.sample()?, deliveries).await;
-    let DryRun { report, sent, entries, log, unreached: places } = dry_run.map_err(|why| anyhow!(why))?;
-    let outcome = report.outcomes.first().context("the plugin gave no answer")?;
+    let DryRun { report, sent, entries, log, unreached: untried } = dry_run.map_err(|why| anyhow!(why))?;
+    let outcome = report.outcomes.first().context("the plugin returned no outcome")?;
     let sent: Vec<String> = sent.iter().map(|bytes| shown(bytes)).collect();
     if out.is_json() {
         let log: Vec<_> =
             log.iter().map(|(level, line)| json!({"level": format!("{level:?}"), "line": line})).collect();
         let entries: Vec<_> = entries.iter().map(|entry| &entry.data).collect();
-        let told = json!({"outcome": outcome, "sent": sent, "entries": entries, "log": log, "unreached": places});
-        out.json(&told)?;
+        let result = json!({"outcome": outcome, "sent": sent, "entries": entries, "log": log, "unreached": untried});
+        out.json(&result)?;
     } else {
         for (number, text) in sent.iter().enumerate() {
             out.line(&format!("--- connection {}", number + 1))?;
@@ -84,16 +84,16 @@ pub(super) async fn run(args: &RunArgs, out: &mut Output) -> anyhow::Result<Exit
         for (level, line) in &log {
             out.line(&format!("--- log {level:?}: {line}"))?;
         }
-        out.line(&format!("--- {}", said(outcome)))?;
+        out.line(&format!("--- {}", describe(outcome)))?;
         let (millis, memory) = (report.stats.duration.as_millis(), report.stats.peak_memory_bytes.div_ceil(1024));
         out.line(&format!("    {millis} ms, {memory} KiB of memory, {} host calls", report.stats.host_calls))?;
-        unreached(&places, out)?;
+        unreached(&untried, out)?;
     }
-    let good = matches!(outcome, Outcome::Delivered { .. });
-    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let delivered = matches!(outcome, Outcome::Delivered { .. });
+    Ok(if delivered { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What the catalogue makes of the message.
+/// The message with its facts and texts from the catalogue.
 fn event(args: &RunArgs) -> anyhow::Result<StoredEvent> {
     let Some(path) = &args.event else { return Ok(deliveries::ordinary("sample")) };
     let body = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -102,27 +102,27 @@ fn event(args: &RunArgs) -> anyhow::Result<StoredEvent> {
     Ok(Event::new(&references.catalogue, &references.aliases, &envelope).stored(clock::now()))
 }
 
-/// What was not tried, and what to do about it.
-fn unreached(places: &[String], out: &mut Output) -> anyhow::Result<()> {
-    if !places.is_empty() {
-        out.line(&format!("NOT TRIED: {}", unreached_text(places)))?;
+/// Prints what the run did not reach, and what to do about it.
+fn unreached(untried: &[String], out: &mut Output) -> anyhow::Result<()> {
+    if !untried.is_empty() {
+        out.line(&format!("NOT TRIED: {}", unreached_text(untried)))?;
     }
     Ok(())
 }
 
-/// Bytes as a terminal may show them.
+/// Bytes as text without control characters, for a terminal.
 fn shown(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let safe = |c: char| if c == '\n' || !c.is_control() { c } else { ' ' };
     text.replace("\r\n", "\n").chars().take(SHOWN_CHARS).map(safe).collect()
 }
 
-/// The outcome in words.
-pub(super) fn said(outcome: &Outcome) -> String {
+/// The outcome as text.
+pub(super) fn describe(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Delivered { receipt: None } => "delivered".to_owned(),
         Outcome::Delivered { receipt: Some(receipt) } => format!("delivered: {receipt}"),
-        Outcome::Retry { reason, .. } => format!("to be tried again: {reason}"),
+        Outcome::Retry { reason, .. } => format!("retry: {reason}"),
         Outcome::Rejected { reason } => format!("rejected: {reason}"),
         Outcome::AddressGone { reason, .. } => format!("the address is gone: {reason}"),
         Outcome::ChannelTrouble { reason, .. } => format!("the channel is in trouble: {reason}"),

@@ -1,4 +1,4 @@
-//! `plugin check` and `plugin inspect`: what a component is, without running more of it than its own description.
+//! `plugin check` and `plugin inspect`: show a component. They run only its description and its check of addresses.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,12 +13,12 @@ use tidings_domain::permissions_text;
 use tidings_sandbox::ChannelSettings;
 
 use super::super::output::Output;
-use super::{Tried, admit};
+use super::{AdmittedComponent, admit};
 
-/// A port that nothing is asked of.
-const NOWHERE: u16 = 9;
+/// A port that the check does not connect to.
+const UNUSED_PORT: u16 = 9;
 
-/// Whether a daemon would take it, and in plain words what it asks for.
+/// Shows in plain words what the component requests, and whether a daemon would admit it.
 pub(super) async fn check(path: &Path, out: &mut Output) -> anyhow::Result<ExitCode> {
     let tried = admit(path).await?;
     let manifest = tried.admitted.manifest();
@@ -32,21 +32,23 @@ pub(super) async fn check(path: &Path, out: &mut Output) -> anyhow::Result<ExitC
             out.line(&format!("  - {line}"))?;
         }
         match &mistake {
-            None => out.line("A daemon takes it. `tidings plugin test` says whether it behaves.")?,
-            Some(mistake) => out.line(&format!("  NOT GOOD: {mistake}"))?,
+            None => {
+                out.line("The component is valid: a daemon admits it. `tidings plugin test` tests its behaviour.")?
+            }
+            Some(mistake) => out.line(&format!("  INVALID: {mistake}"))?,
         }
     }
     Ok(if mistake.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What is wrong with the manifest's own example of an address. The plugin may look at its settings, so it has some; they
-/// lead nowhere.
-async fn mistake(tried: &Tried) -> Option<String> {
+/// Why the plugin refuses the manifest's own example of an address. It gets settings, since it may read them; they name an
+/// unused port.
+async fn mistake(tried: &AdmittedComponent) -> Option<String> {
     let (manifest, host) = (tried.admitted.manifest(), Arc::<MemoryHost>::default());
-    let setup = setup(manifest, &Sample::default(), NOWHERE);
+    let setup = setup(manifest, &Sample::default(), UNUSED_PORT);
     let settings = ChannelSettings {
         channel: "check".to_owned(),
-        // Where none can be made, `test` says so.
+        // If no settings can be made, `test` reports it.
         config: setup.map(|setup| setup.config).unwrap_or_default(),
         grants: Grants::default(),
         limits: PluginLimits::default(),
@@ -57,12 +59,12 @@ async fn mistake(tried: &Tried) -> Option<String> {
         Ok(Err(why)) => why,
         Err((kind, detail)) => format!("it crashed ({}): {detail}", kind.as_str()),
     };
-    Some(format!("its own example of an address, `{}`, is refused: {why}", manifest.address_example))
+    Some(format!("the plugin refuses its own example of an address, `{}`: {why}", manifest.address_example))
 }
 
-/// Size, digest, parts and manifest.
+/// Shows size, digest, imports and manifest.
 pub(super) async fn inspect(path: &Path, out: &mut Output) -> anyhow::Result<()> {
-    let Tried { admitted, file, .. } = admit(path).await?;
+    let AdmittedComponent { admitted, file, .. } = admit(path).await?;
     let manifest = admitted.manifest();
     if out.is_json() {
         let (digest, imports) = (admitted.digest(), admitted.imports());
@@ -83,12 +85,12 @@ pub(super) async fn inspect(path: &Path, out: &mut Output) -> anyhow::Result<()>
         out.line(&format!("  setting    {} ({need}{secret}{default}): {}", field.name, field.help))?;
     }
     for grant in &manifest.grants {
-        out.line(&format!("  asks       {} {}:{} ({})", grant.capability, grant.host, grant.port, grant.why))?;
+        out.line(&format!("  requests   {} {}:{} ({})", grant.capability, grant.host, grant.port, grant.why))?;
     }
     for request in &manifest.credentials {
         let need = if request.required { "required" } else { "optional" };
         out.line(&format!(
-            "  asks       {} `{}` for {} ({need}; {})",
+            "  requests   {} `{}` for {} ({need}; {})",
             request.kind, request.name, request.host, request.why
         ))?;
     }
