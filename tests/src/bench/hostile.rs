@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde_json::json;
 use tidings_api_types::SubscriptionRequest;
 
-use super::pace::{SteadyLoad, WINDOW, WINDOWS, alone, report_times};
+use super::steady_load::{SteadyLoad, WINDOW, WINDOWS, alone, report_times};
 use super::{LIMIT, everything, report, start_harness_with};
 use crate::harness::{Harness, rule, subscription};
 use crate::{channel, paths, wait};
@@ -51,14 +51,14 @@ async fn beside(harness: &mut Harness, round: usize, behaviour: &str) -> Result<
         })
         .await?;
     }
-    let mut pace = SteadyLoad::new(&format!("beside-{round}"));
-    while pace.sent() < WINDOWS * WINDOW {
-        if pace.sent().is_multiple_of(EACH) {
+    let mut load = SteadyLoad::new(&format!("beside-{round}"));
+    while load.sent() < WINDOWS * WINDOW {
+        if load.sent().is_multiple_of(EACH) {
             harness.publish([behaviour.to_owned()]).await?;
         }
-        pace.step(harness).await?;
+        load.step(harness).await?;
     }
-    let times = pace.times(harness).await?;
+    let times = load.times(harness).await?;
     channel::switch(&harness.client, &name, false).await?;
     Ok(times)
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use super::pace::{SteadyLoad, WINDOW, WINDOWS, alone, report_times};
+use super::steady_load::{SteadyLoad, WINDOW, WINDOWS, alone, report_times};
 use super::{everything, quantile, report, start_harness};
 use crate::channel;
 use crate::paths;

@@ -8,9 +8,9 @@ mod edits;
 mod hostile;
 mod install;
 mod intake;
-mod pace;
 mod population;
 mod starts;
+mod steady_load;
 mod upgrade;
 
 use std::time::Duration;

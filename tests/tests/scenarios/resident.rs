@@ -99,7 +99,7 @@ async fn view(scene: &Harness) -> ChannelInfo {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_resident_channel_keeps_one_connection_and_loses_nothing_when_its_server_restarts() {
+async fn a_resident_channel_keeps_one_connection_and_loses_no_delivery_when_its_server_restarts() {
     let mut scene = Harness::start().await.unwrap();
     let server = Lines::start("127.0.0.1:0", Arc::default()).await;
     let port = server.address.port().to_string();
@@ -133,11 +133,10 @@ async fn a_resident_channel_keeps_one_connection_and_loses_nothing_when_its_serv
     let connections = server.with(|seen| seen.connections);
     assert_eq!(connections, 2, "one before and one after");
 
-    let resident = wait::until("it was woken", LIMIT, async || {
-        Ok(view(&scene).await.resident.filter(|resident| resident.wakes > 0))
-    })
-    .await
-    .unwrap();
+    let resident =
+        wait::until("a wake", LIMIT, async || Ok(view(&scene).await.resident.filter(|resident| resident.wakes > 0)))
+            .await
+            .unwrap();
     assert_eq!((resident.alive, resident.starts, resident.crashes), (true, 1, 0));
     let metrics =
         scene.client.send(hyper::Method::GET, "/metrics", bytes::Bytes::new()).await.unwrap().success().unwrap();
@@ -146,16 +145,16 @@ async fn a_resident_channel_keeps_one_connection_and_loses_nothing_when_its_serv
     assert!(server.with(|seen| seen.inbox.iter().any(|line| line == "amara@example.org 1. All of it")));
 
     channel::switch(&scene.client, "resident", false).await.unwrap();
-    until("it says goodbye", &server, |seen| seen.farewells == 1).await;
+    until("it sends its last line", &server, |seen| seen.farewells == 1).await;
     assert_eq!(view(&scene).await.resident, None);
     // A test message on a disabled channel has an instance of its own.
     let body = json!({"address": "test@example.org"}).to_string();
     scene.client.post("/api/v1/channels/resident/test-send", body).await.unwrap();
-    until("it came and went", &server, |seen| (seen.connections, seen.farewells) == (3, 2)).await;
+    until("it connects and disconnects", &server, |seen| (seen.connections, seen.farewells) == (3, 2)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_resident_that_traps_is_seen_to_crash_and_its_deliveries_are_held_until_it_runs_again() {
+async fn the_crashes_of_a_resident_are_shown_and_its_deliveries_are_held_until_it_runs_again() {
     let mut scene = Harness::start().await.unwrap();
     let server = Lines::start("127.0.0.1:0", Arc::default()).await;
     let port = server.address.port().to_string();
@@ -179,7 +178,7 @@ async fn a_resident_that_traps_is_seen_to_crash_and_its_deliveries_are_held_unti
     assert_eq!(books.delivered, 1, "{books:?}");
 }
 
-/// Another build of the plugin: the same code, and a custom section that nobody reads.
+/// Another build of the plugin: the same code, and a custom section that is not read.
 async fn next_build(scene: &Harness) -> String {
     let mut file = std::fs::read(paths::plugin("resident-fixture").unwrap()).unwrap();
     file.extend([0, 6, 5]);
@@ -193,7 +192,7 @@ async fn events(scene: &Harness) -> Vec<EventKind> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_resident_that_traps_at_its_start_is_rolled_back_by_itself_with_its_settings_and_nothing_to_deliver() {
+async fn a_new_resident_that_traps_at_its_start_is_rolled_back_with_its_settings_without_a_delivery() {
     let mut scene = Harness::start().await.unwrap();
     let server = Lines::start("127.0.0.1:0", Arc::default()).await;
     let config = json!({"host": "127.0.0.1", "port": server.address.port().to_string(), "start": "connect"});
@@ -221,7 +220,7 @@ async fn a_new_resident_that_traps_at_its_start_is_rolled_back_by_itself_with_it
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_resident_that_traps_in_every_life_is_quarantined_and_its_crashes_are_counted() {
+async fn a_resident_that_traps_at_every_start_is_quarantined_and_its_crashes_are_counted() {
     let scene = Harness::start_with(|settings| settings.dispatch.quarantine_crashes = Some(3)).await.unwrap();
     let plugin = paths::plugin("resident-fixture").unwrap();
     let nothing = json!({"reach": []});
@@ -241,12 +240,12 @@ async fn a_resident_that_traps_in_every_life_is_quarantined_and_its_crashes_are_
         line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
     };
     assert!(counted("tidings_version_crashes_total") >= Some(3.0), "{metrics}");
-    assert!(counted("tidings_version_memory_peak_bytes") > Some(0.0), "what its starts used is seen: {metrics}");
+    assert!(counted("tidings_version_memory_peak_bytes") > Some(0.0), "the memory of the starts is counted: {metrics}");
     assert!(counted("tidings_version_cpu_seconds_total") > Some(0.0), "{metrics}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_end_of_the_daemon_is_the_last_call_of_a_resident() {
+async fn a_resident_gets_a_last_call_when_the_daemon_ends() {
     let scene = Harness::start().await.unwrap();
     let server = Lines::start("127.0.0.1:0", Arc::default()).await;
     let config = json!({"host": "127.0.0.1", "port": server.address.port().to_string(), "start": "connect"});

@@ -194,6 +194,7 @@ async fn sigkill_during_an_upgrade_leaves_the_old_version_or_the_new_one() {
         let client = harness.client.clone();
         let body = json!({"component": new, "now": true, "unproven": true}).to_string();
         let request = tokio::spawn(async move { client.post("/api/v1/channels/email/upgrade", body).await });
+        // Each kill is at another point of the upgrade.
         tokio::time::sleep(Duration::from_millis(2 * turn)).await;
         harness = harness.kill_and_restart().await.unwrap();
         let succeeded = request.await.unwrap().is_ok();

@@ -69,11 +69,11 @@ impl SteadyLoad {
 
 /// The times of `count` mails without other load.
 pub(super) async fn alone(harness: &mut Harness, name: &str, count: usize) -> Result<Vec<f64>> {
-    let mut pace = SteadyLoad::new(name);
-    while pace.sent() < count {
-        pace.step(harness).await?;
+    let mut load = SteadyLoad::new(name);
+    while load.sent() < count {
+        load.step(harness).await?;
     }
-    pace.times(harness).await
+    load.times(harness).await
 }
 
 /// Reports the median of the 99th percentiles of the windows and the maximum of all times; returns the median. A shared
