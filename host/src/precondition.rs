@@ -1,5 +1,4 @@
-//! Conditions of changes: a change may name the state that its author has seen, so that no change of somebody else is
-//! lost. HTTP carries them as `ETag` and `If-Match` (RFC 9110, sections 8.8.3 and 13.1.1).
+//! Conditions of changes: a change may name the state that its author has seen, so that no other change is lost. HTTP carries them as `ETag` and `If-Match` (RFC 9110, sections 8.8.3 and 13.1.1).
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};

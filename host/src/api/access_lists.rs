@@ -112,7 +112,7 @@ pub(super) async fn group(
     view.members(&name).cloned().map(Answer).ok_or_else(|| missing("group", &name))
 }
 
-/// A service that does not answer is not the same as a package that nobody holds.
+/// Fails if a service does not answer: that is not the same as a package without holders.
 fn known(view: View) -> Result<View, Problem> {
     match view.missing().first() {
         None => Ok(view),

@@ -1,6 +1,6 @@
 //! Event streams for browsers: a page, and Server-Sent Events (<https://html.spec.whatwg.org/#server-sent-events>) for it and
 //! for other front ends. The signed link names the stream and lets its holder read it, as long as the address is in its
-//! user's subscription. What is in an entry, the channel's plugin decides.
+//! user's subscription. The channel's plugin decides what an entry contains.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -23,17 +23,17 @@ use crate::link_signer::{LinkSubject, Purpose};
 use crate::streams::Follower;
 use crate::telemetry::chain;
 
-/// What the page may do: its own script and style, and its own stream.
+/// The page may use its own script and style, and its own stream.
 const PAGE_POLICY: (HeaderName, &str) = (
     header::CONTENT_SECURITY_POLICY,
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'",
 );
-/// The link is what gives access, so a front end of another origin may read what it leads to.
+/// The link gives access, so a front end of another origin may read the stream.
 const ANY_ORIGIN: (HeaderName, &str) = (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
-/// Where a browser that lost its connection says to go on.
+/// The header in which a browser that lost its connection names the last entry that it has.
 const LAST_EVENT_ID: &str = "last-event-id";
 
-/// Where to continue.
+/// The position to continue from.
 #[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EventsQuery {
@@ -41,7 +41,7 @@ pub(super) struct EventsQuery {
     after: Option<u64>,
 }
 
-/// Where the streams of a subscription are.
+/// The links of a subscription's streams.
 pub(super) async fn links(
     State(api): State<ApiState>,
     Path((user, channel)): Path<(String, String)>,
@@ -74,7 +74,7 @@ pub(super) async fn style() -> Response {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("stream/page.css")).into_response()
 }
 
-/// The entries behind the last one that was seen, all that are kept where none was, and then each as it comes.
+/// The stored entries after the last one that the client has (all of them if it has none), and then each new entry.
 pub(super) async fn events(
     State(api): State<ApiState>,
     Path(token): Path<String>,
@@ -82,19 +82,20 @@ pub(super) async fn events(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let what = destination(&api, &token).await?;
-    let behind = match headers.get(LAST_EVENT_ID) {
+    let sent_up_to = match headers.get(LAST_EVENT_ID) {
         Some(id) => {
             let number = id.to_str().ok().and_then(|id| id.parse().ok());
-            number.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "`Last-Event-ID` is no id of an entry"))?
+            number.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "`Last-Event-ID` is not the id of an entry"))?
         }
         None => query.after.unwrap_or(0),
     };
     let follower = api.streams.follow(&what.channel, &what.address);
     let follower = follower.map_err(|crowded| Problem::new(StatusCode::SERVICE_UNAVAILABLE, crowded.to_string()))?;
-    let walk = Walk { api, what, follower, behind, read: VecDeque::new(), look_at: Instant::now() + STREAM_LOOK };
-    let entries = stream::unfold(walk, |mut walk| async move {
-        let entry = walk.next().await?;
-        Some((Ok::<_, Infallible>(event(&entry)), walk))
+    let check_at = Instant::now() + STREAM_LOOK;
+    let reader = StreamReader { api, what, follower, sent_up_to, read: VecDeque::new(), check_at };
+    let entries = stream::unfold(reader, |mut reader| async move {
+        let entry = reader.next().await?;
+        Some((Ok::<_, Infallible>(event(&entry)), reader))
     });
     Ok(([ANY_ORIGIN], Sse::new(entries).keep_alive(KeepAlive::new().interval(STREAM_SIGN))).into_response())
 }
@@ -104,9 +105,9 @@ fn event(entry: &StreamEntry) -> Event {
     Event::default().id(entry.seq.to_string()).data(entry.data.replace(['\r', '\n'], " "))
 }
 
-/// Whose stream a link leads to, if it still leads somewhere.
+/// The subject of a link, if its stream still exists.
 async fn destination(api: &ApiState, token: &str) -> Result<LinkSubject, Problem> {
-    let gone = || Problem::new(StatusCode::NOT_FOUND, "there is no such stream, or none any more");
+    let gone = || Problem::new(StatusCode::NOT_FOUND, "there is no such stream, or it was removed");
     let what = api.links.read_token(Purpose::Follow, token).ok_or_else(gone)?;
     if is_subscribed(api, &what).await? { Ok(what) } else { Err(gone()) }
 }
@@ -117,25 +118,25 @@ async fn is_subscribed(api: &ApiState, what: &LinkSubject) -> Result<bool, Store
     Ok(subscriptions.iter().find(here).is_some_and(|one| one.addresses.contains(&what.address)))
 }
 
-/// Somebody's walk along a stream.
-struct Walk {
+/// The state of one client that reads a stream.
+struct StreamReader {
     api: ApiState,
     what: LinkSubject,
     follower: Follower,
-    /// The last entry that was handed on.
-    behind: u64,
-    /// Read, and not handed on yet.
+    /// The last entry that was sent.
+    sent_up_to: u64,
+    /// Entries that were read and not sent yet.
     read: VecDeque<StreamEntry>,
-    /// When to see whether the stream is still the user's.
-    look_at: Instant,
+    /// When to check that the address still belongs to the subscription.
+    check_at: Instant,
 }
 
-impl Walk {
-    /// The next entry, once it is there; none at the end. Browsers then come again, and hear whether it is over for good.
+impl StreamReader {
+    /// Waits for the next entry; none at the end. Browsers then reconnect, and learn whether the stream was removed.
     async fn next(&mut self) -> Option<StreamEntry> {
         loop {
             if let Some(entry) = self.read.pop_front() {
-                self.behind = entry.seq;
+                self.sent_up_to = entry.seq;
                 return Some(entry);
             }
             match self.read().await {
@@ -150,21 +151,21 @@ impl Walk {
                 tokio::select! {
                     () = self.api.stopping.cancelled() => return None,
                     () = self.follower.news() => {}
-                    () = tokio::time::sleep_until(self.look_at) => {}
+                    () = tokio::time::sleep_until(self.check_at) => {}
                 }
             }
         }
     }
 
-    /// Reads on; false where the stream is not the user's any more.
+    /// Reads new entries; false if the address no longer belongs to the subscription.
     async fn read(&mut self) -> Result<bool, StoreError> {
-        if Instant::now() >= self.look_at {
-            self.look_at = Instant::now() + STREAM_LOOK;
+        if Instant::now() >= self.check_at {
+            self.check_at = Instant::now() + STREAM_LOOK;
             if !is_subscribed(&self.api, &self.what).await? {
                 return Ok(false);
             }
         }
-        let entries = self.api.store.entries(&self.what.channel, &self.what.address, self.behind).await?;
+        let entries = self.api.store.entries(&self.what.channel, &self.what.address, self.sent_up_to).await?;
         self.read.extend(entries);
         Ok(true)
     }

@@ -1,6 +1,6 @@
-//! One click and no more mail (RFC 8058). The link in a notification names, signed, the one address it stops. Opening it
-//! only asks, since mail scanners open links; posting stops. The subscription stays with its filters and its other
-//! addresses: one without any address reaches nobody until its user adds one.
+//! One-click unsubscription (RFC 8058). The signed link in a notification names one address. A GET only shows a button,
+//! since mail scanners open links; a POST removes the address. The subscription keeps its filters and its other addresses;
+//! without an address it sends nothing until its user adds one.
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -52,7 +52,12 @@ async fn stop(api: &ApiState, what: &LinkSubject) -> Result<(), Problem> {
 }
 
 fn read_token(api: &ApiState, token: &str) -> Result<LinkSubject, Problem> {
-    let unknown = || Problem::new(StatusCode::NOT_FOUND, "this link was not made here, or not by the present key");
+    let unknown = || {
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "this link is invalid: it was not signed with the present key of this daemon",
+        )
+    };
     api.links.read_token(Purpose::Unsubscribe, token).ok_or_else(unknown)
 }
 

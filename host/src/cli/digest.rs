@@ -29,7 +29,7 @@ pub(super) fn run(args: &DigestArgs, out: &mut Output) -> anyhow::Result<()> {
     let mut input = Vec::new();
     stdin().lock().take(DIGEST_BYTES as u64 + 1).read_to_end(&mut input).context("cannot read standard input")?;
     ensure!(input.len() <= DIGEST_BYTES, "standard input is larger than {DIGEST_BYTES} bytes");
-    let messages: Vec<Value> = serde_json::from_slice(&input).context("standard input is no JSON array")?;
+    let messages: Vec<Value> = serde_json::from_slice(&input).context("standard input is not a JSON array")?;
     let mut items = Vec::with_capacity(messages.len());
     for (number, message) in messages.iter().enumerate() {
         let frame = Frame { topic: None, body: message.to_string().into_bytes() };

@@ -1,5 +1,5 @@
 //! What messages are about, and who would be told: the domain's functions over lines of standard input. Each line gives one
-//! JSON object, in the same order; a line that is no message gives `{"error": …}` and stops nothing.
+//! JSON object, in the same order; an invalid line gives `{"error": …}` and stops nothing.
 
 use std::io::{BufReader, Write as _, stdin};
 use std::path::PathBuf;

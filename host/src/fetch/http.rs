@@ -81,7 +81,7 @@ impl FetchClient {
             let mut request = self.client.get(url.clone()).header(ACCEPT, ask.accept);
             if let Some(token) = ask.token.filter(|_| url.origin() == ask.url.origin()) {
                 let header = HeaderValue::try_from(format!("Bearer {}", token.expose()));
-                let mut header = header.map_err(|_| registry(&url, "its token is no header"))?;
+                let mut header = header.map_err(|_| registry(&url, "its token is not valid in a header"))?;
                 header.set_sensitive(true);
                 request = request.header(AUTHORIZATION, header);
             }

@@ -113,5 +113,5 @@ async fn the_listener_serves_and_ends_when_told() {
     // The connection is idle now, and does not keep the server.
     stop.cancel();
     tokio::time::timeout(Duration::from_secs(3), serving).await.expect("it ends at once").expect("and well");
-    assert!(tokio::net::TcpStream::connect(address).await.is_err(), "nobody listens any more");
+    assert!(tokio::net::TcpStream::connect(address).await.is_err(), "the listener is closed");
 }

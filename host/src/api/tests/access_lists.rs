@@ -18,7 +18,7 @@ async fn a_list_is_written_told_to_matching_changed_and_removed() {
     let written = stand.put(path, &holders(&["cid"])).await;
     let expected = json!({ "packages": 1, "groups": 0, "in_use": { "packages": true, "groups": true } });
     assert_eq!((written.status, written.json()), (200, expected));
-    assert_eq!(stand.get(path).await.json(), holders(&["cid"]), "that nobody held it was known, and is not believed");
+    assert_eq!(stand.get(path).await.json(), holders(&["cid"]), "the earlier answer without holders is invalidated");
     stand.put(path, &holders(&[])).await;
     assert_eq!(stand.get(path).await.json(), holders(&[]));
     assert_eq!(stand.put("/api/v1/access-lists/groups/shells", &json!(["bob"])).await.status, 200);

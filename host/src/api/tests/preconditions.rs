@@ -1,4 +1,4 @@
-//! `ETag` and `If-Match`: no change of somebody else is lost.
+//! `ETag` and `If-Match`: no concurrent change is lost.
 
 use serde_json::json;
 

@@ -136,7 +136,7 @@ mod tests {
         ] {
             assert_eq!(credential(&format!("{text}:@{}", file.path().display())).ok(), expected, "{text}");
         }
-        assert!(credential("key=header:push.example.org:s3cret").is_err(), "a secret is no argument");
+        assert!(credential("key=header:push.example.org:s3cret").is_err(), "a secret cannot be an argument");
         assert!(credential("key=header:push.example.org:@/nonexistent").is_err());
     }
 
