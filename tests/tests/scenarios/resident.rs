@@ -94,39 +94,39 @@ async fn until(what: &str, server: &Lines, good: impl Fn(&Seen) -> bool) {
     wait::until(what, LIMIT, async || Ok(server.with(&good).then_some(()))).await.unwrap();
 }
 
-async fn view(scene: &Harness) -> ChannelInfo {
-    scene.client.channel("resident").await.unwrap()
+async fn view(harness: &Harness) -> ChannelInfo {
+    harness.client.channel("resident").await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_resident_channel_keeps_one_connection_and_loses_no_delivery_when_its_server_restarts() {
-    let mut scene = Harness::start().await.unwrap();
+    let mut harness = Harness::start().await.unwrap();
     let server = Lines::start("127.0.0.1:0", Arc::default()).await;
     let port = server.address.port().to_string();
     // It wakes twice a second. If it reads its input during a delivery, no input wakes it.
     let config = json!({"host": "127.0.0.1", "port": port, "start": "connect", "wake_ms": "500"});
     let plugin = paths::plugin("resident-fixture").unwrap();
-    channel::install(&scene.client, "resident", &plugin, &config, &channel::loopback(server.address)).await.unwrap();
+    channel::install(&harness.client, "resident", &plugin, &config, &channel::loopback(server.address)).await.unwrap();
     until("it connects with nothing to deliver", &server, |seen| seen.connections == 1).await;
-    scene.wants_everything("amara", "resident", &["amara@example.org"]).await.unwrap();
+    harness.wants_everything("amara", "resident", &["amara@example.org"]).await.unwrap();
 
     let names = |from: u64| (0..MESSAGES).map(move |number| format!("resident-{:04}", from + number));
-    scene.publish(names(0)).await.unwrap();
+    harness.publish(names(0)).await.unwrap();
     until("the first part", &server, |seen| seen.taken.len() as u64 == MESSAGES).await;
     assert_eq!(server.with(|seen| seen.connections), 1, "one connection over all deliveries");
     let body = json!({"address": "test@example.org"}).to_string();
-    scene.client.post("/api/v1/channels/resident/test-send", body).await.unwrap();
+    harness.client.post("/api/v1/channels/resident/test-send", body).await.unwrap();
     assert_eq!(server.with(|seen| (seen.connections, seen.taken.len() as u64)), (1, MESSAGES + 1), "a test as well");
 
     // The server restarts during the second part. Deliveries in flight are sent again, with the same id.
-    scene.publish(names(MESSAGES)).await.unwrap();
+    harness.publish(names(MESSAGES)).await.unwrap();
     until("the second part has begun", &server, |seen| seen.taken.len() as u64 > MESSAGES + 5).await;
     let server = server.restart().await;
-    scene.wait_processed(2 * MESSAGES).await.unwrap();
-    let books = scene.queue_empty("resident").await.unwrap();
+    harness.wait_processed(2 * MESSAGES).await.unwrap();
+    let books = harness.queue_empty("resident").await.unwrap();
     assert_eq!((books.accepted, books.delivered), (2 * MESSAGES, 2 * MESSAGES), "{books:?}");
     let accepted: std::collections::BTreeSet<String> =
-        scene.deliveries("resident").await.unwrap().iter().map(|row| row.id.clone()).collect();
+        harness.deliveries("resident").await.unwrap().iter().map(|row| row.id.clone()).collect();
     let taken =
         server.with(|seen| seen.taken.iter().map(|(id, _)| id.clone()).collect::<std::collections::BTreeSet<_>>());
     assert!(accepted.is_subset(&taken), "every delivery arrived");
@@ -134,106 +134,106 @@ async fn a_resident_channel_keeps_one_connection_and_loses_no_delivery_when_its_
     assert_eq!(connections, 2, "one before and one after");
 
     let resident =
-        wait::until("a wake", LIMIT, async || Ok(view(&scene).await.resident.filter(|resident| resident.wakes > 0)))
+        wait::until("a wake", LIMIT, async || Ok(view(&harness).await.resident.filter(|resident| resident.wakes > 0)))
             .await
             .unwrap();
     assert_eq!((resident.alive, resident.starts, resident.crashes), (true, 1, 0));
     let metrics =
-        scene.client.send(hyper::Method::GET, "/metrics", bytes::Bytes::new()).await.unwrap().success().unwrap();
+        harness.client.send(hyper::Method::GET, "/metrics", bytes::Bytes::new()).await.unwrap().success().unwrap();
     let metrics = String::from_utf8(metrics.to_vec()).unwrap();
     assert!(metrics.contains(r#"tidings_resident_starts{channel="resident"} 1"#), "{metrics}");
     assert!(server.with(|seen| seen.inbox.iter().any(|line| line == "amara@example.org 1. All of it")));
 
-    channel::switch(&scene.client, "resident", false).await.unwrap();
+    channel::switch(&harness.client, "resident", false).await.unwrap();
     until("it sends its last line", &server, |seen| seen.farewells == 1).await;
-    assert_eq!(view(&scene).await.resident, None);
+    assert_eq!(view(&harness).await.resident, None);
     // A test message on a disabled channel has an instance of its own.
     let body = json!({"address": "test@example.org"}).to_string();
-    scene.client.post("/api/v1/channels/resident/test-send", body).await.unwrap();
+    harness.client.post("/api/v1/channels/resident/test-send", body).await.unwrap();
     until("it connects and disconnects", &server, |seen| (seen.connections, seen.farewells) == (3, 2)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_crashes_of_a_resident_are_shown_and_its_deliveries_are_held_until_it_runs_again() {
-    let mut scene = Harness::start().await.unwrap();
+    let mut harness = Harness::start().await.unwrap();
     let server = Lines::start("127.0.0.1:0", Arc::default()).await;
     let port = server.address.port().to_string();
     let config = json!({"host": "127.0.0.1", "port": port, "start": "trap"});
     let plugin = paths::plugin("resident-fixture").unwrap();
-    channel::install(&scene.client, "resident", &plugin, &config, &channel::loopback(server.address)).await.unwrap();
-    scene.wants_everything("amara", "resident", &["amara@example.org"]).await.unwrap();
-    scene.publish(["held".to_owned()]).await.unwrap();
+    channel::install(&harness.client, "resident", &plugin, &config, &channel::loopback(server.address)).await.unwrap();
+    harness.wants_everything("amara", "resident", &["amara@example.org"]).await.unwrap();
+    harness.publish(["held".to_owned()]).await.unwrap();
     wait::until("the crash is shown", LIMIT, async || {
-        let Some(resident) = view(&scene).await.resident else { return Ok(None) };
+        let Some(resident) = view(&harness).await.resident else { return Ok(None) };
         let last = resident.last_crash.unwrap_or_default();
         Ok((resident.crashes > 1 && last.starts_with("trap: ")).then_some(()))
     })
     .await
     .unwrap();
-    let books = scene.books("resident").await.unwrap();
+    let books = harness.books("resident").await.unwrap();
     assert_eq!((books.accepted, books.pending), (1, 1), "{books:?}");
     let config = json!({"host": "127.0.0.1", "port": port, "start": "connect"});
-    scene.client.put("/api/v1/channels/resident/config", &config).await.unwrap();
-    let books = scene.queue_empty("resident").await.unwrap();
+    harness.client.put("/api/v1/channels/resident/config", &config).await.unwrap();
+    let books = harness.queue_empty("resident").await.unwrap();
     assert_eq!(books.delivered, 1, "{books:?}");
 }
 
 /// Another build of the plugin: the same code, and a custom section that is not read.
-async fn next_build(scene: &Harness) -> String {
+async fn next_build(harness: &Harness) -> String {
     let mut file = std::fs::read(paths::plugin("resident-fixture").unwrap()).unwrap();
     file.extend([0, 6, 5]);
     file.extend(b"build");
-    scene.client.install(file).await.unwrap().digest
+    harness.client.install(file).await.unwrap().digest
 }
 
 /// The channel's history, newest first.
-async fn events(scene: &Harness) -> Vec<EventKind> {
-    scene.client.channel_events("resident").await.unwrap().iter().map(|event| event.event).collect()
+async fn events(harness: &Harness) -> Vec<EventKind> {
+    harness.client.channel_events("resident").await.unwrap().iter().map(|event| event.event).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_resident_that_traps_at_its_start_is_rolled_back_with_its_settings_without_a_delivery() {
-    let mut scene = Harness::start().await.unwrap();
+    let mut harness = Harness::start().await.unwrap();
     let server = Lines::start("127.0.0.1:0", Arc::default()).await;
     let config = json!({"host": "127.0.0.1", "port": server.address.port().to_string(), "start": "connect"});
     let plugin = paths::plugin("resident-fixture").unwrap();
-    channel::install(&scene.client, "resident", &plugin, &config, &channel::loopback(server.address)).await.unwrap();
+    channel::install(&harness.client, "resident", &plugin, &config, &channel::loopback(server.address)).await.unwrap();
     until("it connects", &server, |seen| seen.connections == 1).await;
-    let old = view(&scene).await.component;
-    let new = next_build(&scene).await;
+    let old = view(&harness).await.component;
+    let new = next_build(&harness).await;
     let began = Instant::now();
     let body = json!({"component": new, "config": {"start": "trap"}, "unproven": true}).to_string();
-    scene.client.post("/api/v1/channels/resident/upgrade", body).await.unwrap();
+    harness.client.post("/api/v1/channels/resident/upgrade", body).await.unwrap();
     wait::until("the old version is back", ROLL_BACK.saturating_sub(began.elapsed()), async || {
-        let view = view(&scene).await;
+        let view = view(&harness).await;
         Ok((view.component == old && view.resident.is_some_and(|resident| resident.alive)).then_some(()))
     })
     .await
     .unwrap();
-    assert_eq!(view(&scene).await.config["start"], "connect", "the settings of the new version are removed with it");
-    assert_eq!(events(&scene).await[0], EventKind::RolledBack);
+    assert_eq!(view(&harness).await.config["start"], "connect", "the settings of the new version are removed with it");
+    assert_eq!(events(&harness).await[0], EventKind::RolledBack);
     until("it connects again", &server, |seen| seen.connections == 2).await;
-    scene.wants_everything("amara", "resident", &["amara@example.org"]).await.unwrap();
-    scene.publish(["after".to_owned()]).await.unwrap();
-    scene.wait_processed(1).await.unwrap();
-    assert_eq!(scene.queue_empty("resident").await.unwrap().delivered, 1);
+    harness.wants_everything("amara", "resident", &["amara@example.org"]).await.unwrap();
+    harness.publish(["after".to_owned()]).await.unwrap();
+    harness.wait_processed(1).await.unwrap();
+    assert_eq!(harness.queue_empty("resident").await.unwrap().delivered, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_resident_that_traps_at_every_start_is_quarantined_and_its_crashes_are_counted() {
-    let scene = Harness::start_with(|settings| settings.dispatch.quarantine_crashes = Some(3)).await.unwrap();
+    let harness = Harness::start_with(|settings| settings.dispatch.quarantine_crashes = Some(3)).await.unwrap();
     let plugin = paths::plugin("resident-fixture").unwrap();
     let nothing = json!({"reach": []});
-    channel::install(&scene.client, "resident", &plugin, &json!({"start": "trap"}), &nothing).await.unwrap();
+    channel::install(&harness.client, "resident", &plugin, &json!({"start": "trap"}), &nothing).await.unwrap();
     wait::until("it is quarantined", LIMIT, async || {
-        let view = view(&scene).await;
+        let view = view(&harness).await;
         let ChannelStateInfo::Quarantined { reason, .. } = view.state else { return Ok(None) };
         Ok(reason.contains("the last with trap: ").then_some(()))
     })
     .await
     .unwrap();
     let metrics =
-        scene.client.send(hyper::Method::GET, "/metrics", bytes::Bytes::new()).await.unwrap().success().unwrap();
+        harness.client.send(hyper::Method::GET, "/metrics", bytes::Bytes::new()).await.unwrap().success().unwrap();
     let metrics = String::from_utf8(metrics.to_vec()).unwrap();
     let counted = |name: &str| {
         let line = metrics.lines().find(|line| line.starts_with(name) && line.contains(r#"channel="resident""#));
@@ -246,12 +246,12 @@ async fn a_resident_that_traps_at_every_start_is_quarantined_and_its_crashes_are
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_resident_gets_a_last_call_when_the_daemon_ends() {
-    let scene = Harness::start().await.unwrap();
+    let harness = Harness::start().await.unwrap();
     let server = Lines::start("127.0.0.1:0", Arc::default()).await;
     let config = json!({"host": "127.0.0.1", "port": server.address.port().to_string(), "start": "connect"});
     let plugin = paths::plugin("resident-fixture").unwrap();
-    channel::install(&scene.client, "resident", &plugin, &config, &channel::loopback(server.address)).await.unwrap();
+    channel::install(&harness.client, "resident", &plugin, &config, &channel::loopback(server.address)).await.unwrap();
     until("it connects", &server, |seen| seen.connections == 1).await;
-    assert!(scene.daemon.terminate().await.unwrap().success());
+    assert!(harness.daemon.terminate().await.unwrap().success());
     assert_eq!(server.with(|seen| seen.farewells), 1);
 }
