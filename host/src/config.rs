@@ -29,7 +29,7 @@ pub use sections::{
 /// Why the configuration is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {path}")]
     Unreadable { path: PathBuf, source: std::io::Error },
     /// The file, or one that it names, cannot be parsed.
     #[error("{path}: {detail}")]

@@ -14,7 +14,6 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use tidings_domain::message::Refusal;
-use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogConfig, LogFormat};
 
@@ -23,8 +22,7 @@ pub use versions::{VersionLabel, VersionMetrics, VersionStats};
 
 /// Sends the log to standard error in the configured form. Call it once.
 pub fn start_log(config: &LogConfig) -> Result<(), String> {
-    let level = config.level.as_deref().unwrap_or("info");
-    let filter = EnvFilter::try_new(level).map_err(|error| format!("log.level: {error}"))?;
+    let filter = config.filter()?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match config.format {
         LogFormat::Text => builder.with_ansi(false).try_init(),

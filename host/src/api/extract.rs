@@ -12,9 +12,13 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use tidings_api_types::FieldError;
+use tidings_domain::text::one_line;
 
 use super::Problem;
 use super::middleware::guard::RequestClass;
+
+/// The longest text of an error in a request, in characters: serde's texts quote the value.
+const DETAIL_CHARS: usize = 300;
 
 /// A JSON body.
 pub(super) struct Json<T>(pub(super) T);
@@ -85,7 +89,8 @@ fn array_for_object(given: &Value, expected: &Value, path: String) -> Option<Str
     }
 }
 
-fn shape_error(path: String, detail: impl Into<String>) -> Problem {
+fn shape_error(path: String, detail: &str) -> Problem {
+    let (path, detail) = (one_line(&path, DETAIL_CHARS), one_line(detail, DETAIL_CHARS));
     Problem::invalid("the body does not have the expected form", vec![FieldError::new(path, detail)])
 }
 
@@ -97,7 +102,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
         match inner.classify() {
             serde_json::error::Category::Data => {
                 let path = if path == "." { String::new() } else { path };
-                shape_error(path, inner.to_string())
+                shape_error(path, &inner.to_string())
             }
             _ => invalid_json(&inner),
         }
@@ -107,7 +112,10 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
 }
 
 fn invalid_json(error: &serde_json::Error) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, format!("the body is invalid JSON: {error}"))
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        format!("the body is invalid JSON: {}", one_line(&error.to_string(), DETAIL_CHARS)),
+    )
 }
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
@@ -116,7 +124,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Query<T>, Problem> {
         match axum::extract::Query::from_request_parts(parts, state).await {
             Ok(axum::extract::Query(query)) => Ok(Query(query)),
-            Err(rejection) => Err(Problem::new(StatusCode::BAD_REQUEST, rejection.body_text())),
+            Err(rejection) => {
+                Err(Problem::new(StatusCode::BAD_REQUEST, one_line(&rejection.body_text(), DETAIL_CHARS)))
+            }
         }
     }
 }
@@ -127,7 +137,9 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Path<T>, Problem> {
         match axum::extract::Path::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(path)) => Ok(Path(path)),
-            Err(rejection) => Err(Problem::new(StatusCode::BAD_REQUEST, rejection.body_text())),
+            Err(rejection) => {
+                Err(Problem::new(StatusCode::BAD_REQUEST, one_line(&rejection.body_text(), DETAIL_CHARS)))
+            }
         }
     }
 }
@@ -150,6 +162,13 @@ mod tests {
     struct Item {
         #[allow(dead_code)]
         name: String,
+    }
+
+    #[test]
+    fn a_huge_value_of_the_wrong_type_is_not_repeated_in_the_answer() {
+        let body = format!("{{\"items\": \"{}\"}}", "x".repeat(100_000));
+        let problem = format!("{:?}", json::<Outer>(body.as_bytes()).expect_err("it is a text"));
+        assert!(problem.len() < 1000, "{} characters", problem.len());
     }
 
     #[test]

@@ -94,7 +94,9 @@ fn rule_error(subscription: &Subscription, problem: &RuleProblem) -> FieldError 
 
 /// Text of one line, not empty, without spaces around it.
 fn is_name(text: &str, most_chars: usize) -> bool {
-    !text.is_empty() && text.trim() == text && is_one_line(text) && text.chars().count() <= most_chars
+    // In a URL, `.` and `..` name other paths.
+    let is_dots = matches!(text, "." | "..");
+    !text.is_empty() && !is_dots && text.trim() == text && is_one_line(text) && text.chars().count() <= most_chars
 }
 
 fn not_a_name(most_chars: usize) -> String {

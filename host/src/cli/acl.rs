@@ -57,22 +57,22 @@ impl Kind {
 pub(super) async fn run(args: AclArgs, out: &mut Output) -> anyhow::Result<()> {
     let client = ApiClient::new(&args.api)?;
     match args.command {
-        AclCommand::Status => status(&client.get(&client.api(&["access-lists"])).await?, out),
+        AclCommand::Status => status(&client.get(&client.api(&["access-lists"])?).await?, out),
         AclCommand::Show { kind, name } => {
-            let url = client.api(&["access-lists", kind.segment(), &name]);
+            let url = client.api(&["access-lists", kind.segment(), &name])?;
             match kind {
                 Kind::Package => Ok(out.json(&client.get::<Holders>(&url).await?)?),
                 Kind::Group => Ok(out.json(&client.get::<BTreeSet<String>>(&url).await?)?),
             }
         }
         AclCommand::Refresh { kind, name } => {
-            client.trigger(&client.api(&["access-lists", kind.segment(), &name, "refresh"])).await
+            client.trigger(&client.api(&["access-lists", kind.segment(), &name, "refresh"])?).await
         }
         AclCommand::Load { file, replace } => {
             // The daemon checks it.
             let table: Value = serde_json::from_reader(input::open(&file)?)
                 .with_context(|| format!("{} is not JSON", file.display()))?;
-            let url = client.api(&["access-lists"]);
+            let url = client.api(&["access-lists"])?;
             let written = match replace {
                 true => client.put(&url, &table).await?,
                 false => client.post(&url, &table).await?,

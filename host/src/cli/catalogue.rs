@@ -1,4 +1,4 @@
-//! `tidings catalogue test`: whether a directory of application files is good on its own. Nothing else is looked at.
+//! `tidings catalogue test`: checks a directory of application files on its own.
 
 use std::path::{Path, PathBuf};
 

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
-use reqwest::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_MATCH};
-use reqwest::{Method, RequestBuilder, Response, redirect};
+use reqwest::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_MATCH, RETRY_AFTER};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, redirect};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tidings_api_types::ProblemDocument;
@@ -24,6 +24,8 @@ pub(super) use refusal::RequestRefused;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The largest answer that is read, in bytes.
 const ANSWER_BYTES: usize = 512 * 1024 * 1024;
+/// The longest wait for the quota of the token, for one request.
+const QUOTA_WAIT: Duration = Duration::from_secs(60);
 const JSON: &str = "application/json";
 
 /// A client of one daemon.
@@ -51,7 +53,7 @@ impl ApiClient {
             bail!("`{url}` is not a URL of the form http://HOST:PORT or https://HOST");
         }
         let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tidings_tls::client_config(ca_file)?)
+            .tls_backend_preconfigured(tidings_tls::https_client_config(ca_file)?)
             .user_agent(concat!("tidings/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
             .no_proxy()
@@ -61,13 +63,19 @@ impl ApiClient {
         Ok(ApiClient { base, http, token })
     }
 
-    /// The URL of these path segments below `/api/v1`; each may be any text.
-    pub(super) fn api(&self, segments: &[&str]) -> Url {
+    /// The URL of these path segments below `/api/v1`.
+    ///
+    /// # Errors
+    /// A segment `.` or `..`: in a URL it would name another path.
+    pub(super) fn api(&self, segments: &[&str]) -> anyhow::Result<Url> {
+        if let Some(dots) = segments.iter().find(|segment| matches!(**segment, "." | "..")) {
+            bail!("`{dots}` is not a name");
+        }
         let mut url = self.base.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(["api", "v1"]).extend(segments);
         }
-        url
+        Ok(url)
     }
 
     /// The URL of a page of the daemon, as a browser on this machine opens it.
@@ -160,7 +168,7 @@ impl ApiClient {
 
     /// The headers and the body of a successful answer.
     async fn exchange(&self, request: RequestBuilder) -> anyhow::Result<(HeaderMap, Vec<u8>)> {
-        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let response = self.send(request).await?;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = self.body(response).await?;
         if status.is_redirection() {
@@ -172,6 +180,22 @@ impl ApiClient {
             return Err(RequestRefused::new(status, problem).into());
         }
         Ok((headers, body))
+    }
+
+    /// Sends a request, again while the daemon answers that the token makes too many.
+    async fn send(&self, mut request: RequestBuilder) -> anyhow::Result<Response> {
+        let mut waited = Duration::ZERO;
+        loop {
+            let again = request.try_clone();
+            let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+            let (Some(again), Some(wait)) = (again, retry_after(&response)) else { return Ok(response) };
+            waited += wait;
+            if waited > QUOTA_WAIT {
+                return Ok(response);
+            }
+            tokio::time::sleep(wait).await;
+            request = again;
+        }
     }
 
     async fn body(&self, mut response: Response) -> anyhow::Result<Vec<u8>> {
@@ -187,6 +211,16 @@ impl ApiClient {
 
     fn unreachable(&self, error: &reqwest::Error) -> anyhow::Error {
         let (url, cause) = (self.shown(), causes(error));
+        if cause.contains("CaUsedAsEndEntity") {
+            return anyhow!(
+                "the certificate of {url} is that of a CA, which a server cannot use: make one with CA:FALSE"
+            );
+        }
+        if cause.contains("invalid peer certificate") {
+            return anyhow!(
+                "the certificate of {url} is not trusted ({cause}); --ca-file FILE adds a root certificate"
+            );
+        }
         if error.is_connect() {
             return anyhow!("cannot reach the daemon at {url}: is it running? ({cause})");
         }
@@ -210,6 +244,12 @@ fn if_match<R>(request: RequestBuilder, read: &Tagged<R>) -> RequestBuilder {
 
 fn json(request: RequestBuilder, body: &impl Serialize) -> anyhow::Result<RequestBuilder> {
     Ok(request.header(CONTENT_TYPE, JSON).body(serde_json::to_vec(body)?))
+}
+
+/// The wait that a daemon asks for which refuses the request for its quota.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let header = response.headers().get(RETRY_AFTER).filter(|_| response.status() == StatusCode::TOO_MANY_REQUESTS)?;
+    Some(Duration::from_secs(header.to_str().ok()?.parse().ok()?))
 }
 
 /// The causes of a failure, without reqwest's own line, which repeats the URL.

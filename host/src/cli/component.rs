@@ -45,8 +45,8 @@ pub(super) struct SourceArgs {
 pub(super) async fn run(args: ComponentArgs, out: &mut Output) -> anyhow::Result<()> {
     let client = ApiClient::new(&args.api)?;
     match args.command {
-        ComponentCommand::List => list(&client.get(&client.api(&["components"])).await?, out),
-        ComponentCommand::Remove { digest } => client.delete(&client.api(&["components", &digest])).await,
+        ComponentCommand::List => list(&client.get(&client.api(&["components"])?).await?, out),
+        ComponentCommand::Remove { digest } => client.delete(&client.api(&["components", &digest])?).await,
         ComponentCommand::Fetch(source) => show(&fetch(&client, &source).await?, out),
     }
 }
@@ -107,7 +107,7 @@ pub(super) async fn fetch(client: &ApiClient, args: &SourceArgs) -> anyhow::Resu
     let signature = |file: &Path| {
         std::fs::read_to_string(file).with_context(|| format!("cannot read the signature {}", file.display()))
     };
-    let mut url = client.api(&["components"]);
+    let mut url = client.api(&["components"])?;
     if let Some(mut request) = remote_source(&args.source)? {
         if let Some(file) = &args.signature {
             request.signature = Some(signature(file)?);

@@ -34,7 +34,7 @@ pub(super) fn check_config(config: &Config, file: &Path, out: &mut Output) -> an
     if out.is_json() {
         return Ok(out.json(&json!({ "good": true }))?);
     }
-    Ok(out.line(&format!("{} is good", file.display()))?)
+    Ok(out.line(&format!("{} is valid", file.display()))?)
 }
 
 pub(super) async fn migrate(config: &Config, out: &mut Output) -> anyhow::Result<()> {

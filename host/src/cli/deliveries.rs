@@ -60,7 +60,7 @@ pub(super) async fn run(args: DeliveriesArgs, out: &mut Output) -> anyhow::Resul
     let client = ApiClient::new(&args.api)?;
     match args.command {
         DeliveriesCommand::List { state, channel, user, after, limit } => {
-            let mut url = client.api(&["deliveries"]);
+            let mut url = client.api(&["deliveries"])?;
             let state = state.and_then(|state| state.to_possible_value()).map(|value| value.get_name().to_owned());
             let limit = limit.map(|limit| limit.to_string());
             for (name, value) in
@@ -73,7 +73,7 @@ pub(super) async fn run(args: DeliveriesArgs, out: &mut Output) -> anyhow::Resul
             list(&client.get(&url).await?, out)
         }
         DeliveriesCommand::Retry(RetryArgs { channel, id, .. }) => {
-            let url = client.api(&["deliveries", "retry"]);
+            let url = client.api(&["deliveries", "retry"])?;
             let result: RetryResult = client.post(&url, &RetryRequest { channel, id }).await?;
             if out.is_json() {
                 return Ok(out.json(&result)?);
@@ -100,7 +100,7 @@ fn list(deliveries: &ListPage<DeliveryInfo>, out: &mut Output) -> anyhow::Result
 }
 
 pub(super) async fn books(client: &ApiClient, out: &mut Output) -> anyhow::Result<()> {
-    let books: ListPage<BooksInfo> = client.get(&client.api(&["books"])).await?;
+    let books: ListPage<BooksInfo> = client.get(&client.api(&["books"])?).await?;
     if out.is_json() {
         return Ok(out.json(&books)?);
     }

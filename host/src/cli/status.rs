@@ -6,7 +6,7 @@ use super::client::ApiClient;
 use super::output::Output;
 
 pub(super) async fn run(client: &ApiClient, out: &mut Output) -> anyhow::Result<()> {
-    let status: StatusInfo = client.get(&client.api(&["status"])).await?;
+    let status: StatusInfo = client.get(&client.api(&["status"])?).await?;
     if out.is_json() {
         return Ok(out.json(&status)?);
     }

@@ -65,27 +65,27 @@ pub(super) async fn run(
         SubscriptionCommand::List { user } => list(&client()?, user, out).await,
         SubscriptionCommand::Show { user, channel } => {
             let client = client()?;
-            let subscription: Subscription = client.get(&client.api(&["subscriptions", &user, &channel])).await?;
+            let subscription: Subscription = client.get(&client.api(&["subscriptions", &user, &channel])?).await?;
             Ok(out.json(&subscription)?)
         }
         SubscriptionCommand::Load { file } => load(&client()?, &file, out).await,
         SubscriptionCommand::Import { file } => import(&config()?, &file, out).await,
         SubscriptionCommand::Confirm { user, channel, address } => {
             let client = client()?;
-            let url = client.api(&["subscriptions", &user, &channel, "confirmations"]);
+            let url = client.api(&["subscriptions", &user, &channel, "confirmations"])?;
             let asked: ConfirmationInfo = client.post(&url, &AskConfirmationRequest { address }).await?;
             channel::report(&asked.sent, out)
         }
         SubscriptionCommand::Streams { user, channel } => streams(&client()?, &user, &channel, out).await,
         SubscriptionCommand::Delete { user, channel } => {
             let client = client()?;
-            client.delete(&client.api(&["subscriptions", &user, &channel])).await
+            client.delete(&client.api(&["subscriptions", &user, &channel])?).await
         }
     }
 }
 
 async fn streams(client: &ApiClient, user: &str, channel: &str, out: &mut Output) -> anyhow::Result<()> {
-    let streams: ListPage<StreamInfo> = client.get(&client.api(&["subscriptions", user, channel, "streams"])).await?;
+    let streams: ListPage<StreamInfo> = client.get(&client.api(&["subscriptions", user, channel, "streams"])?).await?;
     if out.is_json() {
         return Ok(out.json(&streams)?);
     }
@@ -98,7 +98,7 @@ async fn streams(client: &ApiClient, user: &str, channel: &str, out: &mut Output
 async fn list(client: &ApiClient, user: Option<String>, out: &mut Output) -> anyhow::Result<()> {
     let mut all = ListPage::<Subscription>::complete(Vec::new());
     loop {
-        let mut url = client.api(&["subscriptions"]);
+        let mut url = client.api(&["subscriptions"])?;
         if let Some(user) = &user {
             url.query_pairs_mut().append_pair("user", user);
         } else {
@@ -142,28 +142,53 @@ struct LoadSummary {
 
 /// Stores the valid subscriptions, and prints why the others are refused.
 async fn load(client: &ApiClient, file: &Path, out: &mut Output) -> anyhow::Result<()> {
-    let subscriptions: Vec<(usize, Value)> = input::json_lines(file)?;
-    let total = subscriptions.len();
-    let mut refused = 0;
-    for (line, subscription) in subscriptions {
-        let SubscriptionKey { user, channel } = SubscriptionKey::deserialize(&subscription)
-            .with_context(|| format!("{}, line {line}: `user` and `channel` must be texts", file.display()))?;
-        match client.put::<Subscription>(&client.api(&["subscriptions", &user, &channel]), &subscription).await {
-            Ok(_) => {}
-            Err(error) if error.downcast_ref::<RequestRefused>().is_some_and(RequestRefused::is_of_the_request) => {
-                writeln!(std::io::stderr(), "{}, line {line}: {error}", file.display())?;
+    let (mut stored, mut refused) = (0, 0);
+    for (n, line) in input::open(file)?.lines().enumerate() {
+        let line = line.with_context(|| format!("cannot read {}", file.display()))?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        match load_line(client, &line).await {
+            Ok(()) => stored += 1,
+            Err(LoadError::Line(error)) => {
+                writeln!(std::io::stderr(), "{}, line {}: {error:#}", file.display(), n + 1)?;
                 refused += 1;
             }
-            Err(error) => return Err(error),
+            Err(LoadError::Daemon(error)) => {
+                return Err(error.context(format!("{}, line {}: the loading stops here", file.display(), n + 1)));
+            }
         }
     }
-    let stored = total - refused;
+    let total = stored + refused;
     if out.is_json() {
         out.json(&LoadSummary { stored, refused })?;
     } else {
         out.line(&format!("{stored} subscriptions stored, {refused} refused"))?;
     }
     if refused == 0 { Ok(()) } else { bail!("{refused} of {total} subscriptions were refused") }
+}
+
+/// Why a line was not stored.
+enum LoadError {
+    /// The line is invalid.
+    Line(anyhow::Error),
+    /// The daemon failed, or cannot be reached.
+    Daemon(anyhow::Error),
+}
+
+async fn load_line(client: &ApiClient, line: &str) -> Result<(), LoadError> {
+    let invalid = |error: anyhow::Error| LoadError::Line(error);
+    let subscription: Value = serde_json::from_str(line).map_err(|error| invalid(error.into()))?;
+    let SubscriptionKey { user, channel } = SubscriptionKey::deserialize(&subscription)
+        .map_err(|_| invalid(anyhow!("`user` and `channel` must be texts")))?;
+    let url = client.api(&["subscriptions", &user, &channel]).map_err(invalid)?;
+    match client.put::<Subscription>(&url, &subscription).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.downcast_ref::<RequestRefused>().is_some_and(RequestRefused::is_of_the_request) => {
+            Err(LoadError::Line(error))
+        }
+        Err(error) => Err(LoadError::Daemon(error)),
+    }
 }
 
 /// Stores all in one transaction, or prints the error of each invalid line and stores nothing. Addresses are not checked by

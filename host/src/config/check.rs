@@ -34,6 +34,9 @@ impl Config {
         if let Some(dir) = &self.catalogue.dir {
             check(dir.is_dir(), &format!("catalogue.dir: {} is not a directory", dir.display()));
         }
+        errors.extend(self.log.filter().err());
+        let certificates = self.tls.ca_file.as_deref().filter(|file| file.is_file());
+        errors.extend(tidings_tls::client_config(certificates).err().map(|error| format!("tls.ca_file: {error}")));
         errors.extend(self.bus.errors());
         errors.extend(self.dispatch.errors(instances).into_iter().map(str::to_owned));
         errors.extend(Trust::new(&self.trust).err());

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
+use tracing_subscriber::EnvFilter;
 
 use crate::api::limits::API_REQUESTS_PER_SECOND;
 
@@ -121,6 +122,24 @@ pub struct LogConfig {
     pub format: LogFormat,
     /// `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,tidings_sandbox=debug`.
     pub level: Option<String>,
+}
+
+impl LogConfig {
+    /// The filter of log lines.
+    ///
+    /// # Errors
+    /// An unknown level. The parser would take such a word for the name of a module, and log nothing else.
+    pub fn filter(&self) -> Result<EnvFilter, String> {
+        let level = self.level.as_deref().unwrap_or("info");
+        let is_level = |word: &str| matches!(word, "off" | "error" | "warn" | "info" | "debug" | "trace");
+        let words = level.split(',').map(str::trim).filter(|directive| !directive.contains(['=', '[']));
+        for word in words {
+            if !is_level(&word.to_lowercase()) {
+                return Err(format!("log.level: `{word}` is not off, error, warn, info, debug or trace"));
+            }
+        }
+        EnvFilter::try_new(level).map_err(|error| format!("log.level: {error}"))
+    }
 }
 
 /// The form of a log line.

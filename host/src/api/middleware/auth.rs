@@ -77,7 +77,14 @@ pub(in crate::api) async fn require(State(access): State<Access>, mut request: R
     let response = next.run(request).await;
     if method != Method::GET && method != Method::HEAD {
         let status = response.status().as_u16();
-        tracing::info!(token = token.id, name = token.name, method = method.as_str(), path, status, "api");
+        tracing::info!(
+            token = token.id,
+            name = token.name,
+            method = method.as_str(),
+            path,
+            status,
+            "a request that may change something was answered"
+        );
     }
     response
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http_body_util::BodyExt as _;
@@ -29,7 +29,7 @@ pub(in crate::api) struct Replays(moka::sync::Cache<(String, String), Arc<Exchan
 
 /// A request with a key, and its answer once there is one.
 struct Exchange {
-    /// SHA-256 of method, path, query and body.
+    /// SHA-256 of method, path, query, precondition and body.
     request: [u8; 32],
     answer: Option<Answer>,
 }
@@ -72,7 +72,10 @@ async fn once(replays: &Replays, key: (String, String), request: Request, next: 
     let (parts, body) = request.into_parts();
     let body = extract::body(Request::new(body), limits::API_BODY_BYTES, RequestClass::Quick).await?;
     let mut hash = Sha256::new();
-    for part in [parts.method.as_str().as_bytes(), parts.uri.to_string().as_bytes(), &body] {
+    let uri = parts.uri.to_string();
+    let conditions = parts.headers.get_all(header::IF_MATCH).iter().map(HeaderValue::as_bytes).collect::<Vec<_>>();
+    let conditions = conditions.join(&b"\n"[..]);
+    for part in [parts.method.as_str().as_bytes(), uri.as_bytes(), &conditions, &body] {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }

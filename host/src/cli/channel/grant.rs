@@ -40,9 +40,9 @@ pub(super) struct GrantArgs {
 }
 
 pub(super) async fn run(client: &ApiClient, args: &GrantArgs, out: &mut Output) -> anyhow::Result<()> {
-    let url = client.api(&["channels", &args.name, "grants"]);
+    let url = client.api(&["channels", &args.name, "grants"])?;
     // The second request changes what the first one wrote; its tag makes sure that no other change is lost between them.
-    let mut channel = client.get_tagged::<ChannelInfo>(&client.api(&["channels", &args.name])).await?;
+    let mut channel = client.get_tagged::<ChannelInfo>(&client.api(&["channels", &args.name])?).await?;
     for request in requests(args)? {
         channel = client.put_tagged(&url, &channel, &request).await?;
     }

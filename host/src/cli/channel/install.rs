@@ -26,7 +26,7 @@ pub(super) async fn run(
         }
     }
     let request = PutChannelRequest { component: component.digest };
-    show(&client.put(&client.api(&["channels", name]), &request).await?, out)
+    show(&client.put(&client.api(&["channels", name])?, &request).await?, out)
 }
 
 /// Asks the user; without a terminal the command itself is the confirmation.

@@ -73,24 +73,24 @@ enum ChannelCommand {
 pub(super) async fn run(args: ChannelArgs, out: &mut Output) -> anyhow::Result<()> {
     let client = ApiClient::new(&args.api)?;
     match args.command {
-        ChannelCommand::List => list(&client.get(&client.api(&["channels"])).await?, out),
-        ChannelCommand::Show { name } => show(&client.get(&client.api(&["channels", &name])).await?, out),
+        ChannelCommand::List => list(&client.get(&client.api(&["channels"])?).await?, out),
+        ChannelCommand::Show { name } => show(&client.get(&client.api(&["channels", &name])?).await?, out),
         ChannelCommand::Install { name, source, yes } => install::run(&client, &name, &source, yes, out).await,
         ChannelCommand::Configure { name, values } => {
             let values = settings::assignments(&values)?;
-            show(&client.put(&client.api(&["channels", &name, "config"]), &values).await?, out)
+            show(&client.put(&client.api(&["channels", &name, "config"])?, &values).await?, out)
         }
         ChannelCommand::Grant(args) => grant::run(&client, &args, out).await,
         ChannelCommand::Limit { name, values } => {
-            let channel = client.get_tagged::<ChannelInfo>(&client.api(&["channels", &name])).await?;
+            let channel = client.get_tagged::<ChannelInfo>(&client.api(&["channels", &name])?).await?;
             let limits = settings::limits(&channel.value.limits, &values)?;
-            show(&client.put_if(&client.api(&["channels", &name, "limits"]), &channel, &limits).await?, out)
+            show(&client.put_if(&client.api(&["channels", &name, "limits"])?, &channel, &limits).await?, out)
         }
         ChannelCommand::Enable { name } => switch(&client, &name, "enable", out).await,
         ChannelCommand::Disable { name } => switch(&client, &name, "disable", out).await,
-        ChannelCommand::Remove { name } => client.delete(&client.api(&["channels", &name])).await,
+        ChannelCommand::Remove { name } => client.delete(&client.api(&["channels", &name])?).await,
         ChannelCommand::TestSend { name, address } => {
-            let url = client.api(&["channels", &name, "test-send"]);
+            let url = client.api(&["channels", &name, "test-send"])?;
             report(&client.post(&url, &TestSendRequest { address }).await?, out)
         }
         ChannelCommand::Version(command) => versions::run(&client, command, out).await,
@@ -98,7 +98,7 @@ pub(super) async fn run(args: ChannelArgs, out: &mut Output) -> anyhow::Result<(
 }
 
 async fn switch(client: &ApiClient, name: &str, action: &str, out: &mut Output) -> anyhow::Result<()> {
-    let channel: ChannelInfo = client.post_empty(&client.api(&["channels", name, action])).await?;
+    let channel: ChannelInfo = client.post_empty(&client.api(&["channels", name, action])?).await?;
     if out.is_json() {
         return Ok(out.json(&channel)?);
     }

@@ -86,15 +86,15 @@ pub(super) async fn run(client: &ApiClient, command: VersionCommand, out: &mut O
             }
             let canary = canary.map(|share_percent| CanaryPlan { share_percent, ..CanaryPlan::default() });
             let request = UpgradeRequest { component: component.digest, now, canary, config, unproven };
-            show(&client.post(&url(&name, "upgrade"), &request).await?, out)
+            show(&client.post(&url(&name, "upgrade")?, &request).await?, out)
         }
-        VersionCommand::Rollback { name } => show(&client.post_empty(&url(&name, "rollback")).await?, out),
-        VersionCommand::Release { name } => show(&client.post_empty(&url(&name, "release")).await?, out),
+        VersionCommand::Rollback { name } => show(&client.post_empty(&url(&name, "rollback")?).await?, out),
+        VersionCommand::Release { name } => show(&client.post_empty(&url(&name, "release")?).await?, out),
         VersionCommand::Policy { name, policy } => {
-            show(&client.put(&url(&name, "policy"), &failure_policy(policy)).await?, out)
+            show(&client.put(&url(&name, "policy")?, &failure_policy(policy)).await?, out)
         }
-        VersionCommand::Versions { name } => versions(&client.get(&url(&name, "versions")).await?, out),
-        VersionCommand::Events { name } => events(&client.get(&url(&name, "events")).await?, out),
+        VersionCommand::Versions { name } => versions(&client.get(&url(&name, "versions")?).await?, out),
+        VersionCommand::Events { name } => events(&client.get(&url(&name, "events")?).await?, out),
         VersionCommand::Logs { name, follow } => log::print(client, &name, follow, out).await,
     }
 }

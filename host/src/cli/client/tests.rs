@@ -16,11 +16,14 @@ use super::*;
 fn segments_are_escaped_and_only_http_and_https_are_taken() {
     let client = ApiClient::at("http://[::1]:8900/", None, None).expect("it is a URL");
     assert_eq!(
-        client.api(&["subscriptions", "a/b?c", "email"]).as_str(),
+        client.api(&["subscriptions", "a/b?c", "email"]).expect("they are names").as_str(),
         "http://[::1]:8900/api/v1/subscriptions/a%2Fb%3Fc/email"
     );
     let below = ApiClient::at("https://example.org/tidings/", None, None).expect("it is a URL");
-    assert_eq!(below.api(&["status"]).as_str(), "https://example.org/tidings/api/v1/status");
+    assert_eq!(below.api(&["status"]).expect("it is a name").as_str(), "https://example.org/tidings/api/v1/status");
+    for dots in [".", ".."] {
+        assert!(client.api(&["subscriptions", dots, "email"]).is_err(), "{dots} would name another path");
+    }
     for url in ["localhost:8900", "http:", "unix:/run/x", "ftp://example.org"] {
         assert!(ApiClient::at(url, None, None).is_err(), "{url}");
     }
@@ -84,7 +87,7 @@ async fn a_server_with_a_certificate_of_the_given_ca_is_reached_over_tls_and_no_
     let (server, mut requests) = tls_server(answer).await;
     let token = || Some(Secret::new("tid_a_b".to_owned()));
     let client = ApiClient::at(&server.url, token(), Some(server.ca_file.path())).expect("it is a URL");
-    let health: Health = client.get(&client.api(&["x"])).await.expect("it is trusted");
+    let health: Health = client.get(&client.api(&["x"]).expect("it is a name")).await.expect("it is trusted");
     assert!(health.healthy);
     let request = requests.recv().await.expect("it came");
     assert!(request.to_lowercase().contains("authorization: bearer tid_a_b"), "{request}");

@@ -13,7 +13,7 @@ const FOLLOW_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) async fn print(client: &ApiClient, name: &str, follow: bool, out: &mut Output) -> anyhow::Result<()> {
     let mut after = 0;
     loop {
-        let mut url = client.api(&["channels", name, "log"]);
+        let mut url = client.api(&["channels", name, "log"])?;
         url.query_pairs_mut().append_pair("after", &after.to_string());
         let lines: ListPage<LogLineInfo> = client.get(&url).await?;
         for line in &lines.data {
