@@ -27,7 +27,12 @@ fn the_environment_goes_over_the_file() {
 }
 
 #[test]
-fn mistakes_are_named() {
+fn a_log_filter_may_name_modules() {
+    load("[log]\nlevel = \"INFO,tidings_sandbox=debug,[span]=trace\"", &[]).expect("it is a filter");
+}
+
+#[test]
+fn errors_name_the_setting() {
     for (text, environment, expected) in [
         ("[api]\nlisten = 5", &[][..], "line 2"),
         ("[api]\nlistne = \"127.0.0.1:1\"", &[], "unknown field `listne`"),
@@ -43,6 +48,10 @@ fn mistakes_are_named() {
         ("[[bus.zeromq]]\nendpoints = [\"udp://x\"]", &[], "udp://x is not tcp://host:port"),
         ("", &[("TIDINGS__API__LISTNE", "1")], "unknown field `listne`"),
         ("[install]\nhosts = [\"a b\"]", &[], "install.hosts: `a b` is not a host name"),
+        ("[log]\nlevel = \"loud\"", &[], "log.level: `loud` is not off, error, warn, info, debug or trace"),
+        ("[log]\nlevel = \"\"", &[], "log.level"),
+        ("[log]\nlevel = \"info,tidings=noisy\"", &[], "log.level"),
+        ("[tls]\nca_file = \"/etc/passwd\"", &[], "tls.ca_file: cannot read certificates from /etc/passwd"),
         ("[store]\nkey_file = \"/nonexistent\"", &[], "store.key_file: /nonexistent is not a file"),
         ("data_dir = \"/x\"", &[("TIDINGS__DATA_DIR__X", "1")], "data_dir is not a section"),
     ] {

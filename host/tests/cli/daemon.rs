@@ -107,18 +107,20 @@ fn a_running_daemon_is_administered_from_the_command_line() {
 }
 
 #[test]
-fn load_stores_the_good_subscriptions_and_names_the_others() {
+fn load_stores_the_valid_subscriptions_and_names_the_invalid_lines() {
     let daemon = Daemon::start();
     let good = json!({ "user": "ralph", "channel": "email", "addresses": ["r@a"], "filters": [
         { "name": "builds", "rules": [{ "rule": "koji_build_failed" }] }] });
     let bad =
         json!({ "user": "lena", "channel": "email", "filters": [{ "name": "f", "rules": [{ "rule": "nope" }] }] });
     let other = json!({ "user": "a/b c", "channel": "irc" });
-    let file = write(daemon.home.dir.path(), "all.jsonl", &format!("{good}\n{bad}\n\n{other}\n"));
+    let file = write(daemon.home.dir.path(), "all.jsonl", &format!("{good}\n{bad}\n\nnot JSON\n{other}\n"));
     let output = daemon.ask(&["subscription", "load", &file, "--json"]);
-    assert_eq!(output.status.code(), Some(1), "since one was refused");
-    assert_eq!(serde_json::from_slice::<Value>(&output.stdout).expect("JSON"), json!({ "stored": 2, "refused": 1 }));
-    assert!(stderr(&output).contains("all.jsonl, line 2") && stderr(&output).contains("nope"), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(1), "two lines are refused");
+    assert_eq!(serde_json::from_slice::<Value>(&output.stdout).expect("JSON"), json!({ "stored": 2, "refused": 2 }));
+    let errors = stderr(&output);
+    assert!(errors.contains("all.jsonl, line 2") && errors.contains("nope"), "{errors}");
+    assert!(errors.contains("all.jsonl, line 4: expected"), "{errors}");
 
     let users = |list: Value| {
         let rows = list["data"].as_array().expect("a list").iter();

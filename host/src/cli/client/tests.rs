@@ -106,3 +106,22 @@ async fn a_redirect_is_not_followed_so_the_token_stays_here() {
     let error = client.healthy().await.expect_err("it redirects").to_string();
     assert!(error.contains("redirects to https://elsewhere.example/"), "{error}");
 }
+
+#[tokio::test]
+async fn a_request_over_the_quota_is_sent_again_after_the_wait_that_the_daemon_asks_for() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+    let server = tokio::spawn(async move {
+        for response in [
+            "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 0\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 16\r\nConnection: close\r\n\r\n{\"healthy\":true}",
+        ] {
+            let (mut connection, _) = listener.accept().await.expect("a connection");
+            let mut request = [0; 4096];
+            assert!(connection.read(&mut request).await.expect("a request") > 0);
+            connection.write_all(response.as_bytes()).await.expect("it is read");
+        }
+    });
+    ApiClient::at(&url, None, None).expect("it is a URL").healthy().await.expect("the second answer");
+    server.await.expect("both were asked for");
+}
